@@ -1,0 +1,115 @@
+"""Curves between a knob (0..1) and a setting in human units, from the published facts of the instrument.
+
+Every curve is strictly monotone, so one bisection inverts them all. The envelope times are those of the per-sample
+recursions at 44.1 kHz (increment ``A`` or ``D`` per sample; see ``docs/noisemaker.md``), solved for the time that the
+stage takes: attack until 1 is reached, decay and release until -60 dB.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from render.errors import OutOfRange
+from render.note import SAMPLE_RATE
+
+ENVELOPE_STEP = 0.004
+"""The ``s`` of the envelope formulas at 44.1 kHz."""
+
+_BISECTIONS = 60  # halves 1.0 down to below the spacing of doubles near 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A named, strictly increasing map from a knob to a setting.
+
+    Attributes:
+        name: identifies the curve in the table's hash.
+        unit: unit of the setting, empty for a bare number.
+        setting: knob in 0..1 to setting.
+    """
+
+    name: str
+    unit: str
+    setting: Callable[[float], float]
+
+    def knob(self, setting: float) -> float:
+        """The knob that gives ``setting``.
+
+        Raises:
+            OutOfRange: if no knob in 0..1 gives it.
+        """
+        low, high = self.setting(0.0), self.setting(1.0)
+        if not low <= setting <= high:
+            raise OutOfRange("setting", setting, f"{low:.4g} to {high:.4g} {self.unit}".rstrip())
+        if setting in (low, high):
+            return 0.0 if setting == low else 1.0
+        left, right = 0.0, 1.0
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (left + right)
+            if self.setting(middle) < setting:
+                left = middle
+            else:
+                right = middle
+        return 0.5 * (left + right)
+
+
+def log20(knob: float) -> float:
+    """``(20^v - 1) / 19``: 0 to 1."""
+    return float((20.0**knob - 1.0) / 19.0)
+
+
+def log8(knob: float) -> float:
+    """``(8^v - 1) / 7``: 0 to 1."""
+    return float((8.0**knob - 1.0) / 7.0)
+
+
+def cube(knob: float) -> float:
+    """``(2v - 1)^3``: -1 to 1, flat around the middle."""
+    return (2.0 * knob - 1.0) ** 3
+
+
+def _attack_seconds(knob: float) -> float:
+    rate = 0.0003 * ENVELOPE_STEP + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * knob) ** 24
+    overshoot = 1.04 + 0.5 * knob
+    return math.log(overshoot / (overshoot - 1.0)) / (rate * 200.0 * ENVELOPE_STEP) / SAMPLE_RATE
+
+
+def _decay_seconds(knob: float) -> float:
+    rate = 0.0003 * ENVELOPE_STEP + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * knob) ** 23
+    return _fall_seconds(rate)
+
+
+def _release_seconds(knob: float) -> float:
+    rate = 8.0 * (0.0003 * ENVELOPE_STEP + 2.0 * ENVELOPE_STEP * (1.0 - 0.5 * knob) ** 22)
+    return _fall_seconds(rate)
+
+
+def _fall_seconds(rate: float) -> float:
+    """Time from 1 to 0.001 (-60 dB) of ``x -= rate (x + s)`` per sample."""
+    return math.log((1.0 + ENVELOPE_STEP) / (0.001 + ENVELOPE_STEP)) / rate / SAMPLE_RATE
+
+
+def _lfo_hz(knob: float) -> float:
+    return float((math.exp(0.2) * 20.0 ** (3.0 * knob) - 1.0) / 19.0)
+
+
+AMOUNT = Curve("amount", "", lambda v: v)
+BIPOLAR = Curve("bipolar", "", cube)
+LEVEL = Curve("log20", "", log20)
+LOG8 = Curve("log8", "", log8)
+SQUARE = Curve("square", "", lambda v: v * v)
+VOLUME = Curve("volume", "", lambda v: (400.0**v - 1.0) / 19.0)
+CUTOFF = Curve("cutoff", "Hz", lambda v: 0.5 * SAMPLE_RATE * log8(v) ** 2)
+SEMITONE = Curve("semitone", "semitones", lambda v: 2.0 * v - 1.0)
+ATTACK = Curve("attack", "s", _attack_seconds)
+DECAY = Curve("decay", "s", _decay_seconds)
+RELEASE = Curve("release", "s", _release_seconds)
+LFO_RATE = Curve("lfo rate", "Hz", _lfo_hz)
+PREDELAY = Curve("predelay", "s", log20)
+DELAY_TIME = Curve("delay time", "s", lambda v: 4.0 * (0.01 + 0.99 * log20(v)))
+DRIVE = Curve("drive", "", lambda v: 10.0 * v + 1.0)
+HIGHPASS = Curve("high-pass", "", lambda v: 0.001 + 0.4 * log20(v))
+FEEDBACK = Curve("feedback", "", lambda v: 1.0 + cube(v))
+REVERB_DECAY = Curve("reverb decay", "", lambda v: 0.99 * (1.0 - log20(1.0 - v)))

@@ -1,0 +1,47 @@
+"""Every error that the packages raise on purpose.
+
+All of them are ``ValueError`` too, so a caller who knows nothing of this project can catch them, and each message is
+one line that names the thing, the value and what is allowed. The command line prints that line and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ReconstructError(ValueError):
+    """Base class: something that a person can put right."""
+
+
+class UnknownName(ReconstructError):
+    """A parameter, choice, method or stage that does not exist."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(known)}")
+
+
+class OutOfRange(ReconstructError):
+    """A value outside what is allowed, or not a finite number."""
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        super().__init__(f"{name} is {value!r}; allowed: {allowed}")
+
+
+class PresetError(ReconstructError):
+    """A file that is not a NoiseMaker preset, or a damaged one."""
+
+
+class InvalidAudio(ReconstructError):
+    """Audio that cannot be used: unreadable, empty, silent, not finite or of the wrong shape."""
+
+
+class HostError(ReconstructError):
+    """A host that cannot be opened, or a render that failed."""
+
+
+class FileError(ReconstructError):
+    """A file or folder that cannot be read or written."""
+
+
+class FormatError(ReconstructError):
+    """A kept file (library, dataset, weights) of another schema or table."""
