@@ -1,6 +1,6 @@
 """Curves between a knob (0..1) and a setting in human units, from the published facts of the instrument.
 
-Every curve is strictly monotone, so one bisection inverts them all. The envelope times are those of the per-sample
+Every curve rises strictly (one of them only almost to the end), so one bisection inverts them all. The envelope times are those of the per-sample
 recursions at 44.1 kHz (increment ``A`` or ``D`` per sample; see ``docs/noisemaker.md``), solved for the time that the
 stage takes: attack until 1 is reached, decay and release until -60 dB.
 """
@@ -22,17 +22,24 @@ _BISECTIONS = 60  # halves 1.0 down to below the spacing of doubles near 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A named, strictly increasing map from a knob to a setting.
+    """A named, increasing map from a knob to a setting.
 
     Attributes:
         name: identifies the curve in the table's hash.
         unit: unit of the setting, empty for a bare number.
         setting: knob in 0..1 to setting.
+        rises_until: knob of the largest setting; the inverse looks no further.
     """
 
     name: str
     unit: str
     setting: Callable[[float], float]
+    rises_until: float = 1.0
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest setting."""
+        return self.setting(0.0), self.setting(self.rises_until)
 
     def knob(self, setting: float) -> float:
         """The knob that gives ``setting``.
@@ -40,12 +47,12 @@ class Curve:
         Raises:
             OutOfRange: if no knob in 0..1 gives it.
         """
-        low, high = self.setting(0.0), self.setting(1.0)
+        low, high = self.range
         if not low <= setting <= high:
             raise OutOfRange("setting", setting, f"{low:.4g} to {high:.4g} {self.unit}".rstrip())
         if setting in (low, high):
-            return 0.0 if setting == low else 1.0
-        left, right = 0.0, 1.0
+            return 0.0 if setting == low else self.rises_until
+        left, right = 0.0, self.rises_until
         for _ in range(_BISECTIONS):
             middle = 0.5 * (left + right)
             if self.setting(middle) < setting:
@@ -103,7 +110,8 @@ SQUARE = Curve("square", "", lambda v: v * v)
 VOLUME = Curve("volume", "", lambda v: (400.0**v - 1.0) / 19.0)
 CUTOFF = Curve("cutoff", "Hz", lambda v: 0.5 * SAMPLE_RATE * log8(v) ** 2)
 SEMITONE = Curve("semitone", "semitones", lambda v: 2.0 * v - 1.0)
-ATTACK = Curve("attack", "s", _attack_seconds)
+ATTACK = Curve("attack", "s", _attack_seconds, rises_until=0.8619)
+"""Slower knobs overshoot more: beyond this one the attack gets a little shorter again."""
 DECAY = Curve("decay", "s", _decay_seconds)
 RELEASE = Curve("release", "s", _release_seconds)
 LFO_RATE = Curve("lfo rate", "Hz", _lfo_hz)

@@ -150,7 +150,7 @@ class Parameter:
         try:
             return self.curve.knob(float(setting))
         except ValueError:
-            low, high = self.curve.setting(0.0), self.curve.setting(1.0)
+            low, high = self.curve.range
             allowed = f"{low:.4g} to {high:.4g} {self.curve.unit}".rstrip()
             raise OutOfRange(self.name, setting, allowed) from None
 
