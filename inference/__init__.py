@@ -1,0 +1,1 @@
+"""The product: from a clip to a preset, in three stages (guess, descend, search)."""

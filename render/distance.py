@@ -1,0 +1,144 @@
+"""The distance that the search minimises: a numpy twin of ``proxy/distance.py``, for workers without torch.
+
+A multi-resolution STFT distance with three terms, each blind where another sees (``docs/distance.md``):
+
+* **log**: mean absolute difference of log magnitudes, floored at ``FLOOR_DB`` below the target's loudest bin of the
+  resolution; sees quiet partials and the noise floor, but hides pulse width;
+* **linear**: summed absolute difference of magnitudes over the target's sum (the loud partials);
+* **envelope**: mean absolute difference of the RMS envelope in decibels, over ``ENVELOPE_DB`` to be of the same size.
+
+A difference in level is not the search's business: the best gain is solved, not searched (see ``matching_gain``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from render.errors import InvalidAudio
+from render.host import Audio
+
+FLOOR_DB = 80.0
+ENVELOPE_DB = 20.0
+ENVELOPE_WINDOW = 1024  # samples; 23 ms
+ENVELOPE_HOP = 512
+ENVELOPE_FLOOR_DB = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each term counts, and the STFT's windows in samples (hop: half a window)."""
+
+    log: float = 1.0
+    linear: float = 1.0
+    envelope: float = 0.5
+    windows: tuple[int, ...] = (2048, 512)
+
+
+DEFAULT_WEIGHTS = Weights()
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolution:
+    """The target as one STFT resolution sees it."""
+
+    window: int
+    floor: float
+    magnitudes: NDArray[np.float32]  # (channels, frames, bins), floored
+    logs: NDArray[np.float32]
+    total: float
+
+    @classmethod
+    def of(cls, target: Audio, window: int) -> Self:
+        magnitudes = stft_magnitudes(target, window)
+        floor = float(magnitudes.max()) * 10.0 ** (-FLOOR_DB / 20.0)
+        magnitudes = np.maximum(magnitudes, floor)
+        return cls(window, floor, magnitudes, np.log(magnitudes), float(magnitudes.sum()))
+
+
+class TargetDistance:
+    """Distance of renders from one target, with all that depends on the target computed once.
+
+    Args:
+        target: shape ``(channels, samples)``; one channel is compared with the mean of a render's sides, two with both.
+        weights: of the terms.
+
+    Raises:
+        InvalidAudio: if the target is silent, not finite or of the wrong shape.
+    """
+
+    def __init__(self, target: Audio, weights: Weights = DEFAULT_WEIGHTS) -> None:
+        if target.ndim != 2 or target.shape[0] not in (1, 2) or target.shape[1] == 0:
+            raise InvalidAudio(f"target has shape {target.shape}; allowed: (1 or 2, samples)")
+        if not np.isfinite(target).all() or not target.any():
+            raise InvalidAudio("target is silent or not finite")
+        self.weights = weights
+        self.channels, self.n_samples = target.shape
+        self._resolutions = tuple(_Resolution.of(target, window) for window in weights.windows)
+        envelope = rms_envelope(target)
+        self._envelope_floor = float(envelope.max()) * 10.0 ** (-ENVELOPE_FLOOR_DB / 20.0)
+        self._envelope_db = _decibels(envelope, self._envelope_floor)
+        self._energy = float(np.square(target, dtype=np.float64).sum())
+
+    def channels_of(self, render: Audio) -> Audio:
+        """A stereo render as the target's channels: itself, or the mean of its sides; cut or padded to its length."""
+        render = render[:, : self.n_samples]
+        if self.channels == 1:
+            render = render.mean(axis=0, keepdims=True)
+        if render.shape[1] < self.n_samples:
+            render = np.pad(render, ((0, 0), (0, self.n_samples - render.shape[1])))
+        return render
+
+    def matching_gain(self, render: Audio) -> float:
+        """The gain that gives a render the target's energy; 1 for a silent render."""
+        energy = float(np.square(self.channels_of(render), dtype=np.float64).sum())
+        return float(np.sqrt(self._energy / energy)) if energy > 0.0 else 1.0
+
+    def __call__(self, render: Audio, gain: float = 1.0) -> float:
+        """The distance of ``gain`` times a render of shape ``(2, samples)``; 0 for the target itself."""
+        audio = self.channels_of(render) * np.float32(gain)
+        weights = self.weights
+        distance = 0.0
+        for resolution in self._resolutions:
+            magnitudes = np.maximum(stft_magnitudes(audio, resolution.window), resolution.floor)
+            linear = np.abs(magnitudes - resolution.magnitudes).sum() / resolution.total
+            log = np.abs(np.log(magnitudes) - resolution.logs).mean()
+            distance += (weights.log * log + weights.linear * linear) / len(self._resolutions)
+        envelope = np.abs(_decibels(rms_envelope(audio), self._envelope_floor) - self._envelope_db).mean()
+        return float(distance + weights.envelope * envelope / ENVELOPE_DB)
+
+
+def stft_magnitudes(audio: Audio, window: int) -> NDArray[np.float32]:
+    """Magnitudes of a centred STFT: periodic Hann window, hop of half a window, reflected ends (``torch.stft``).
+
+    Shape:
+        ``(channels, samples)`` to ``(channels, frames, window // 2 + 1)``.
+    """
+    frames = _frames(audio, window, window // 2)
+    spectrum = scipy.fft.rfft(frames * _hann(window), axis=-1, overwrite_x=True)
+    return np.abs(spectrum)
+
+
+def rms_envelope(audio: Audio) -> NDArray[np.float32]:
+    """RMS over ``ENVELOPE_WINDOW`` samples every ``ENVELOPE_HOP``; ``(channels, samples)`` to ``(channels, frames)``."""
+    blocks = _frames(audio, ENVELOPE_WINDOW, ENVELOPE_HOP)
+    return np.sqrt(np.einsum("cfw,cfw->cf", blocks, blocks) / np.float32(ENVELOPE_WINDOW))
+
+
+def _frames(audio: Audio, window: int, hop: int) -> NDArray[np.float32]:
+    mode = "reflect" if audio.shape[1] > window // 2 else "constant"
+    padded = np.pad(audio, ((0, 0), (window // 2, window // 2)), mode=mode)
+    return np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop]
+
+
+def _hann(window: int) -> NDArray[np.float32]:
+    phase = 2.0 * np.pi * np.arange(window) / window
+    return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+
+
+def _decibels(envelope: NDArray[np.float32], floor: float) -> NDArray[np.float32]:
+    return np.float32(20.0) * np.log10(np.maximum(envelope, np.float32(floor)))

@@ -1,0 +1,80 @@
+"""The torch distance and its numpy twin are one function."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import proxy.distance
+import render.distance
+from render.errors import InvalidAudio
+
+
+def noise(seed: int, channels: int, samples: int = 30000) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    decay = np.exp(-np.arange(samples) / 8000.0)
+    return (rng.normal(size=(channels, samples)) * decay * rng.uniform(0.05, 1.0)).astype(np.float32)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_twins_agree(channels: int) -> None:
+    target = noise(1, channels)
+    renders = np.stack([noise(seed, 2) for seed in (2, 3, 4)])
+    twin = render.distance.TargetDistance(target)
+    batch = proxy.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(renders))
+    assert batch.shape == (3,)
+    np.testing.assert_allclose(batch.numpy(), [twin(r) for r in renders], rtol=2e-5)
+
+
+@pytest.mark.parametrize("samples", [300, 5000])
+def test_the_twins_agree_on_short_clips(samples: int) -> None:
+    # Shorter than half the long window, torch cannot reflect: such clips are padded by the caller (inference.target).
+    target, other = noise(1, 1, max(samples, 1100)), noise(2, 2, max(samples, 1100))
+    twin = render.distance.TargetDistance(target)(other)
+    assert float(proxy.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(other)[None])) == pytest.approx(
+        twin, rel=2e-5
+    )
+
+
+def test_gradients_are_finite_and_the_batch_is_independent() -> None:
+    target = torch.from_numpy(noise(1, 1)).double()
+    renders = torch.stack([torch.zeros(2, 30000), torch.from_numpy(noise(2, 2))]).double().requires_grad_()
+    distance = proxy.distance.TargetDistance(target)
+    losses = distance(renders)
+    losses.sum().backward()
+    assert renders.grad is not None
+    assert bool(renders.grad.isfinite().all())
+    torch.testing.assert_close(losses[1:], distance(renders[1:]))
+
+
+def test_the_distance_is_zero_at_the_target_and_falls_towards_it() -> None:
+    target = noise(1, 2)
+    distance = render.distance.TargetDistance(target)
+    assert distance(target) == 0.0
+    assert distance(target, 1.0) < distance(target, 1.1) < distance(target, 2.0) < distance(np.zeros_like(target))
+
+
+def test_the_gain_undoes_a_level_difference() -> None:
+    target = noise(1, 1)
+    distance = render.distance.TargetDistance(target)
+    render_ = np.repeat(target * 0.1, 2, axis=0)
+    assert distance.matching_gain(render_) == pytest.approx(10.0, rel=1e-5)
+    assert distance(render_, distance.matching_gain(render_)) == pytest.approx(0.0, abs=1e-4)
+    assert distance.matching_gain(np.zeros_like(render_)) == 1.0
+
+
+@pytest.mark.parametrize(
+    "target", [np.zeros((1, 100)), np.full((1, 100), np.nan), np.ones(100), np.ones((3, 100)), np.ones((1, 0))]
+)
+def test_unusable_targets_are_refused(target: np.ndarray) -> None:
+    with pytest.raises(InvalidAudio, match="target"):
+        render.distance.TargetDistance(target.astype(np.float32))
+    with pytest.raises(InvalidAudio, match="target"):
+        proxy.distance.TargetDistance(torch.from_numpy(target.astype(np.float32)))
+
+
+def test_renders_of_another_shape_are_refused() -> None:
+    distance = proxy.distance.TargetDistance(torch.from_numpy(noise(1, 1)))
+    with pytest.raises(InvalidAudio, match="renders have shape"):
+        distance(torch.zeros(2, 30000))
