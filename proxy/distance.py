@@ -21,7 +21,7 @@ from render.distance import (
 from render.errors import InvalidAudio
 
 
-class TargetDistance(torch.nn.Module):
+class TargetDistance:
     """Differentiable distance of a batch of renders from one target.
 
     Args:
@@ -33,7 +33,6 @@ class TargetDistance(torch.nn.Module):
     """
 
     def __init__(self, target: Tensor, weights: Weights = DEFAULT_WEIGHTS) -> None:
-        super().__init__()
         if target.ndim != 2 or target.shape[0] not in (1, 2) or target.shape[1] == 0:
             raise InvalidAudio(f"target has shape {tuple(target.shape)}; allowed: (1 or 2, samples)")
         if not bool(target.isfinite().all()) or not bool(target.any()):
@@ -41,20 +40,20 @@ class TargetDistance(torch.nn.Module):
         self.weights = weights
         self.channels, self.n_samples = target.shape
         # auraloss floors powers at eps; the floor is relative to the target's loudest bin, so it is set per target.
-        self.stfts = torch.nn.ModuleList()
+        self.resolutions: list[tuple[auraloss.freq.STFTLoss, Tensor]] = []
         for window in weights.windows:
             stft = auraloss.freq.STFTLoss(window, window // 2, window, eps=0.0)
+            stft.window = stft.window.to(target)
             magnitudes, _ = stft.stft(target)
             stft.eps = float(magnitudes.max().square()) * 10.0 ** (-FLOOR_DB / 10.0)
-            stft.register_buffer("target", magnitudes.clamp(min=stft.eps**0.5))
-            self.stfts.append(stft)
+            self.resolutions.append((stft, magnitudes.clamp(min=stft.eps**0.5)))
         self.log_loss = auraloss.freq.STFTMagnitudeLoss(log=True, reduction="none")
         self.linear_loss = auraloss.freq.STFTMagnitudeLoss(log=False, reduction="none")
         envelope = _envelope_power(target)
         self.envelope_floor = float(envelope.max()) * 10.0 ** (-ENVELOPE_FLOOR_DB / 10.0)
-        self.register_buffer("envelope_db", _power_db(envelope, self.envelope_floor))
+        self.envelope_db = _power_db(envelope, self.envelope_floor)
 
-    def forward(self, renders: Tensor) -> Tensor:
+    def __call__(self, renders: Tensor) -> Tensor:
         """Distance of each render.
 
         Shape:
@@ -66,12 +65,12 @@ class TargetDistance(torch.nn.Module):
         flat = rearrange(audio, "batch channels samples -> (batch channels) samples")
         distance = torch.zeros(renders.shape[0], dtype=renders.dtype, device=renders.device)
         per_item = "(batch channels) bins frames -> batch channels bins frames"
-        for stft in self.stfts:
+        for stft, target in self.resolutions:
             magnitudes = rearrange(stft.stft(flat)[0], per_item, channels=self.channels)
-            target = stft.target.expand_as(magnitudes)
-            log = reduce(self.log_loss(magnitudes, target), "batch ... -> batch", "mean")
-            linear = reduce(self.linear_loss(magnitudes, target), "batch ... -> batch", "sum") / stft.target.sum()
-            distance = distance + (self.weights.log * log + self.weights.linear * linear) / len(self.stfts)
+            same = target.expand_as(magnitudes)
+            log = reduce(self.log_loss(magnitudes, same), "batch ... -> batch", "mean")
+            linear = reduce(self.linear_loss(magnitudes, same), "batch ... -> batch", "sum") / target.sum()
+            distance = distance + (self.weights.log * log + self.weights.linear * linear) / len(self.resolutions)
         envelope = (_power_db(_envelope_power(audio), self.envelope_floor) - self.envelope_db).abs()
         return distance + self.weights.envelope * reduce(envelope, "batch ... -> batch", "mean") / ENVELOPE_DB
 

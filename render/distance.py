@@ -120,18 +120,24 @@ def stft_magnitudes(audio: Audio, window: int) -> NDArray[np.float32]:
     """
     frames = _frames(audio, window, window // 2)
     spectrum = scipy.fft.rfft(frames * _hann(window), axis=-1, overwrite_x=True)
-    return np.abs(spectrum)
+    magnitudes: NDArray[np.float32] = np.abs(spectrum)
+    return magnitudes
 
 
 def rms_envelope(audio: Audio) -> NDArray[np.float32]:
-    """RMS over ``ENVELOPE_WINDOW`` samples every ``ENVELOPE_HOP``; ``(channels, samples)`` to ``(channels, frames)``."""
+    """RMS over ``ENVELOPE_WINDOW`` samples every ``ENVELOPE_HOP``.
+
+    Shape:
+        ``(channels, samples)`` to ``(channels, frames)``.
+    """
     blocks = _frames(audio, ENVELOPE_WINDOW, ENVELOPE_HOP)
-    return np.sqrt(np.einsum("cfw,cfw->cf", blocks, blocks) / np.float32(ENVELOPE_WINDOW))
+    power: NDArray[np.float32] = np.einsum("cfw,cfw->cf", blocks, blocks) / np.float32(ENVELOPE_WINDOW)
+    return np.sqrt(power)
 
 
 def _frames(audio: Audio, window: int, hop: int) -> NDArray[np.float32]:
-    mode = "reflect" if audio.shape[1] > window // 2 else "constant"
-    padded = np.pad(audio, ((0, 0), (window // 2, window // 2)), mode=mode)
+    ends = ((0, 0), (window // 2, window // 2))
+    padded = np.pad(audio, ends, mode="reflect" if audio.shape[1] > window // 2 else "constant")
     return np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop]
 
 

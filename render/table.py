@@ -47,11 +47,12 @@ Clause = tuple[Condition, ...]
 LFO_WAVEFORMS = ("sine", "triangle", "saw", "rectangle", "random step", "noise")
 LFO1_DESTINATIONS = ("off", "filter", "osc1", "osc2", "pulse width", "fm", "lfo2 rate", "osc1&2")
 LFO2_DESTINATIONS = ("off", "filter", "osc1", "osc2", "pan", "volume", "lfo1 rate", "osc1&2")
+# fmt: off
 FILTER_TYPES = (
-    ("LP 24", "LP 18", "LP 12", "LP 6", "HP 12", "BP 12", "Notch")
-    + ("LP SV 24", "HP SV 24", "BP SV 24")
-    + ("Moog 24", "Moog through")
+    "LP 24", "LP 18", "LP 12", "LP 6", "HP 12", "BP 12", "Notch",
+    "LP SV 24", "HP SV 24", "BP SV 24", "Moog 24", "Moog through",
 )
+# fmt: on
 OFF_ON = ("off", "on")
 SEMITONES = tuple(f"{k:+d}" if k else "0" for k in range(-24, 25))
 TRANSPOSITIONS = ("-12", "0", "+12", "+24")
@@ -237,9 +238,7 @@ def _stepped(
     *needs: Clause,
     offset: int = 0,
 ) -> Parameter:
-    return Parameter(
-        name, label, group, Kind.STEPPED, default, tuple(choices), needs=needs, scale=scale, offset=offset
-    )
+    return Parameter(name, label, group, Kind.STEPPED, default, tuple(choices), needs=needs, scale=scale, offset=offset)
 
 
 # fmt: off

@@ -32,9 +32,9 @@ def test_the_twins_agree_on_short_clips(samples: int) -> None:
     # Shorter than half the long window, torch cannot reflect: such clips are padded by the caller (inference.target).
     target, other = noise(1, 1, max(samples, 1100)), noise(2, 2, max(samples, 1100))
     twin = render.distance.TargetDistance(target)(other)
-    assert float(proxy.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(other)[None])) == pytest.approx(
-        twin, rel=2e-5
-    )
+    assert float(
+        proxy.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(other)[None])
+    ) == pytest.approx(twin, rel=2e-5)
 
 
 def test_gradients_are_finite_and_the_batch_is_independent() -> None:

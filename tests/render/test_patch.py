@@ -107,7 +107,7 @@ def test_every_parameter_can_be_put_where_it_sounds(row) -> None:  # type: ignor
 
 
 def test_wrong_input_names_the_thing_the_value_and_what_is_allowed() -> None:
-    with pytest.raises(UnknownName, match="cutof.*cutoff"):
+    with pytest.raises(UnknownName, match=r"cutof.*cutoff"):
         Patch().with_knobs({"cutof": 0.5})
     with pytest.raises(OutOfRange, match=r"cutoff is 1\.5; allowed: 0 to 1"):
         Patch().with_knobs({"cutoff": 1.5})
@@ -142,6 +142,7 @@ def test_impossible_notes_are_refused(fields: dict[str, float]) -> None:
 
 
 def test_importing_the_instrument_loads_nothing_heavy() -> None:
-    code = "import sys, render.patch, render.presets, render.host; print([m for m in ('torch', 'dawdreamer', 'scipy') if m in sys.modules])"
+    modules = "('torch', 'dawdreamer', 'scipy')"
+    code = f"import sys, render.patch, render.presets, render.host; print([m for m in {modules} if m in sys.modules])"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert output.strip() == "[]"

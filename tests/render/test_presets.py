@@ -69,7 +69,9 @@ def test_old_filter_types_are_of_ten() -> None:
 
 
 def test_choices_were_counted_from_one_before_1_6() -> None:
-    patch = parse_programs(one_program("1.5", {"filtertype": "10", "osc2waveform": "3", "lfo1destination": "8"}))[0].patch
+    patch = parse_programs(one_program("1.5", {"filtertype": "10", "osc2waveform": "3", "lfo1destination": "8"}))[
+        0
+    ].patch
     assert patch.choice("filtertype") == "BP SV 24"
     assert patch.choice("osc2waveform") == "triangle"
     assert patch.choice("lfo1destination") == "osc1&2"

@@ -1,0 +1,283 @@
+"""``refine``: from clips to NoiseMaker presets. The only module that knows the command line and the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from render.errors import FileError, OutOfRange, PresetError, ReconstructError, UnknownName
+
+if TYPE_CHECKING:
+    from inference.board import Board
+    from inference.budget import Budget
+    from inference.library import LibraryOpener
+    from inference.pipeline import Match, Options
+
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".w64", ".caf"})
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (interrupted before there was a match)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _run(arguments)
+    except (OutOfRange, UnknownName) as error:
+        return _fail(str(error), EXIT_USAGE)
+    except ReconstructError as error:
+        return _fail(str(error), EXIT_FAILURE)
+    except KeyboardInterrupt:
+        return _fail("interrupted before there was a match; nothing was written", EXIT_INTERRUPTED)
+    except MemoryError:
+        return _fail("out of memory", EXIT_FAILURE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="refine", description="Find the TAL-NoiseMaker settings that reproduce a clip, and write them as a preset."
+    )
+    parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="audio file, or a folder of them")
+    parser.add_argument("--out", type=Path, default=Path("refined"), metavar="DIR", help="default: ./refined")
+    parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded", help="host to search on")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--seconds", type=float, metavar="S", help="time for each clip (default: 60)")
+    budget.add_argument("--renders", type=int, metavar="N", help="number of renders instead, for repeatable runs")
+    parser.add_argument("--note", type=_note, metavar="N", help="MIDI number or name (60, C4); estimated when missing")
+    parser.add_argument("--velocity", type=int, default=100, metavar="V", help="1 to 127 (default: 100)")
+    parser.add_argument("--gate", type=float, metavar="S", help="how long the key was held; estimated when missing")
+    parser.add_argument("--candidates", type=int, default=1, metavar="K", help="write the K best different patches")
+    parser.add_argument("--start", type=Path, metavar="PRESET", help="adapt this preset")
+    parser.add_argument(
+        "--lock", action="append", default=[], metavar="NAME[=VALUE]", help="keep a parameter; may be repeated"
+    )
+    parser.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
+    parser.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return parser
+
+
+def _note(text: str) -> int:
+    """A MIDI note from a number or a name such as ``C4`` (60), ``F#2`` or ``Bb-1``."""
+    if text.lstrip("-").isdigit():
+        number = int(text)
+    else:
+        name = re.fullmatch(r"([A-Ga-g])([#b]?)(-?\d)", text)
+        if name is None:
+            raise argparse.ArgumentTypeError(f"{text!r} is no note; allowed: 0 to 127, or a name such as C4 or F#2")
+        letter, accidental, octave = name.groups()
+        number = "C D EF G A B".index(letter.upper()) + {"#": 1, "b": -1, "": 0}[accidental] + 12 * (int(octave) + 1)
+    if not 0 <= number <= 127:
+        raise argparse.ArgumentTypeError(f"{text!r} is outside of 0 to 127 (C-1 to G9)")
+    return number
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    for name, value, low in (("--candidates", arguments.candidates, 1), ("--workers", arguments.workers, 1)):
+        if value < low:
+            raise OutOfRange(name, value, f"{low} or more")
+    if arguments.seed < 0:
+        raise OutOfRange("--seed", arguments.seed, "0 or more")
+    clips = _clips(arguments.clips)
+    options = _options(arguments)
+    _check_notes(arguments)
+    _check_writable(arguments.out)
+    from inference.library import library_opener
+
+    console = _Console(quiet=arguments.quiet or arguments.json)
+    console.say(f"host: {options.where}")
+    open_library = library_opener(options.where, options.workers, console.preparing)
+    results, failures = [], []
+    for clip in clips:
+        try:
+            results.append(_refine_clip(clip, arguments, options, open_library, console))
+        except ReconstructError as error:
+            if len(clips) == 1:
+                raise
+            failures.append({"clip": str(clip), "error": str(error)})
+            _fail(str(error), EXIT_FAILURE)
+        if results and results[-1]["interrupted"]:
+            break
+    if arguments.json:
+        print(json.dumps(results[0] if len(clips) == 1 else {"results": results, "failures": failures}, indent=2))
+    if len(clips) > 1:
+        console.summary(results, len(clips))
+    return EXIT_FAILURE if failures else 0
+
+
+def _clips(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are, folders as the audio files in them; raises ``FileError`` or ``OutOfRange``."""
+    clips: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+            if not inside:
+                raise FileError(f"no audio files in {path}")
+            clips += inside
+        elif path.exists():
+            clips.append(path)
+        else:
+            raise FileError(f"no such file: {path}")
+    stems = [clip.stem for clip in clips]
+    double = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if double:
+        raise OutOfRange("clips", ", ".join(double), "different file names, because the results are named after them")
+    return clips
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    from inference.constraints import Constraints
+    from inference.pipeline import Options
+
+    start = None
+    if arguments.start is not None:
+        from render.presets import read_programs
+
+        programs = read_programs(arguments.start)
+        if len(programs) > 1:
+            raise PresetError(
+                f"{arguments.start.name} is a bank of {len(programs)} programs; --start takes one program"
+            )
+        start = programs[0].patch
+    stages = tuple(stage.strip() for stage in arguments.stages.split(",") if stage.strip())
+    return Options(
+        where=arguments.plugin,
+        seconds=None if arguments.renders is not None else 60.0 if arguments.seconds is None else arguments.seconds,
+        renders=arguments.renders,
+        candidates=arguments.candidates,
+        start=start,
+        constraints=Constraints.parse(arguments.lock, no_effects=arguments.no_effects, start=start),
+        stages=stages,
+        seed=arguments.seed,
+        workers=arguments.workers,
+    )
+
+
+def _check_notes(arguments: argparse.Namespace) -> None:
+    """Refuse an impossible velocity, gate or budget before any work."""
+    from inference.budget import Budget
+    from render.note import Note
+
+    Note(arguments.note or 60, arguments.velocity, 1.0 if arguments.gate is None else arguments.gate)
+    Budget(60.0 if arguments.seconds is None else arguments.seconds, arguments.renders)
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before a minute of work that the results cannot be written; raises ``FileError``."""
+    from render.files import replacing
+
+    probe = folder / ".refine"
+    with replacing(probe):
+        pass
+    probe.unlink(missing_ok=True)
+
+
+def _refine_clip(
+    clip: Path, arguments: argparse.Namespace, options: Options, open_library: LibraryOpener, console: _Console
+) -> dict[str, Any]:
+    from inference.files import write_match
+    from inference.pipeline import refine
+    from inference.target import read_target
+
+    began = time.monotonic()
+    target = read_target(clip, note=arguments.note, velocity=arguments.velocity, gate_seconds=arguments.gate)
+    console.heard(clip, target)
+    with console.progress(options) as on_candidate:
+        match = refine(
+            target,
+            options,
+            open_library=open_library,
+            analysis_seconds=time.monotonic() - began,
+            on_candidate=on_candidate,
+        )
+    result = write_match(match, clip, arguments.out)
+    console.done(match, result)
+    return result
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"refine: {message}", file=sys.stderr)
+    return code
+
+
+class _Console:
+    """What a person sees: everything goes to standard error, so that ``--json`` has standard output to itself."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from rich.console import Console
+
+        self._quiet = quiet
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    def preparing(self, done: int, count: int) -> None:
+        """Progress of the library's first render."""
+        if count and (done == count or done % max(count // 10, 1) == 0):
+            self.say(f"rendering the library, once: {done} of {count}")
+
+    def heard(self, clip: Path, target: Any) -> None:
+        from inference.report import note_name
+
+        note = target.note
+        pitch = f"note {note.number} ({note_name(note.number)})" if target.pitched else "no clear pitch"
+        sides = "stereo" if target.stereo else "mono"
+        self.say(f"{clip.name}: {note.seconds:.2f} s, {sides}, {pitch}, key held about {note.gate_seconds:.2f} s")
+        for notice in target.notices:
+            self.say(f"  {notice}")
+
+    @contextlib.contextmanager
+    def progress(self, options: Options) -> Iterator[Callable[[Board, Budget, int], None] | None]:
+        """A live line: stage, time left, best distance, renders per second."""
+        if self._quiet:
+            yield None
+            return
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(console=self._console, refresh_per_second=4, transient=True) as live:
+
+            def show(board: Board, budget: Budget, renders: int) -> None:
+                rate = renders / max(budget.elapsed(), 1e-3)
+                best = f"{board.best[0].loss:.3f}" if board.best else "-"
+                left = budget.left(renders)
+                live.update(Text(f"  {board.stage}: {left} left, best loss {best}, {rate:.0f} renders/s"))
+
+            yield show
+
+    def done(self, match: Match, result: dict[str, Any]) -> None:
+        path = "  ->  ".join(f"{stage.name} {stage.best.mss:.2f}" for stage in match.stages)
+        self.say(f"  MSS in dB after each stage: {path}")
+        for notice in match.notices[len(match.target.notices) :]:
+            self.say(f"  {notice}")
+        prepared = f", {match.prepared_seconds:.1f} s of preparation before" if match.prepared_seconds > 1.0 else ""
+        self.say(f"  {match.renders} renders in {match.seconds:.1f} s{prepared}")
+        for candidate in result["candidates"]:
+            self.say(f"  {candidate['files']['preset']}  (MSS {candidate['distance']['mss']:.2f} dB)")
+        self.say(f"  {result['best']['files']['report']}")
+
+    def summary(self, results: Sequence[dict[str, Any]], count: int) -> None:
+        from rich.table import Table
+
+        table = Table("clip", "MSS dB", "LSD dB", "preset", title=f"{len(results)} of {count} clips")
+        for result in sorted(results, key=lambda r: r["best"]["distance"]["mss"]):
+            best = result["best"]
+            distance = best["distance"]
+            table.add_row(result["clip"], f"{distance['mss']:.2f}", f"{distance['lsd']:.2f}", best["files"]["preset"])
+        self._console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

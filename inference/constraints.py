@@ -1,0 +1,91 @@
+"""What the user forbids: locked parameters and no effects. They hold in every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from render.errors import OutOfRange, UnknownName
+from render.patch import Patch
+from render.table import EFFECT_GROUPS, NAMES, PARAMETERS, Kind, parameter
+
+_EFFECT_SWITCHES = {"delaywet": 0.0, "reverbwet": 0.0, "chorus1enable": 0.0, "chorus2enable": 0.0}
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Knobs that must come out bit-equal, by name."""
+
+    locked: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, locks: Iterable[str], *, no_effects: bool = False, start: Patch | None = None) -> Self:
+        """Read ``NAME`` and ``NAME=VALUE`` locks.
+
+        Args:
+            locks: a bare name keeps the value of ``start`` (or the default). A value is a knob in 0..1, a number with
+                the parameter's unit (``cutoff=1200Hz``), or the name of a choice (``osc1waveform=pulse``).
+            no_effects: lock delay, chorus and reverb off.
+            start: the patch that bare names refer to.
+
+        Raises:
+            UnknownName: for an unknown parameter or choice.
+            OutOfRange: for a value that the parameter cannot take, or two locks that contradict each other.
+        """
+        locked: dict[str, float] = {}
+        base = start or Patch()
+        for lock in locks:
+            name, equals, text = lock.partition("=")
+            name = name.strip().lower()
+            knob = parse_value(name, text.strip()) if equals else base[name]
+            if locked.get(name, knob) != knob:
+                raise OutOfRange(f"lock {name}", text.strip(), f"one value; {locked[name]:g} was given before")
+            locked[name] = knob
+        if no_effects:
+            for name, off in _EFFECT_SWITCHES.items():
+                if locked.get(name, off) != off:
+                    raise OutOfRange(f"lock {name}", locked[name], "off, because of --no-effects")
+            locked |= {row.name: base[row.name] for row in PARAMETERS if row.group in EFFECT_GROUPS} | _EFFECT_SWITCHES
+        return cls(locked)
+
+    def apply(self, patch: Patch) -> Patch:
+        """The patch with every locked knob at its value."""
+        return patch.with_knobs(self.locked) if self.locked else patch
+
+    def free(self) -> tuple[str, ...]:
+        """Parameters that may be changed and can ever be heard with these locks, in the table's order."""
+        return tuple(
+            row.name
+            for row in PARAMETERS
+            if row.name not in self.locked and not row.silent and self._can_sound(row.name)
+        )
+
+    def _can_sound(self, name: str) -> bool:
+        patch = self.apply(Patch())
+        return self.apply(patch.where_sounding(name)).sounds(name)
+
+
+def parse_value(name: str, text: str) -> float:
+    """The knob that a typed value means; see ``Constraints.parse``."""
+    if name not in NAMES:
+        raise UnknownName("parameter", name, NAMES)
+    row = parameter(name)
+    if row.kind is not Kind.CONTINUOUS:
+        return row.knob(text)
+    try:
+        knob = float(text)
+    except ValueError:
+        unit = row.curve.unit
+        try:
+            setting = float(text.lower().removesuffix(unit.lower())) if unit else float("nan")
+        except ValueError:
+            setting = float("nan")
+        if setting != setting:
+            low, high = row.curve.range
+            also = f", or {low:.3g}{unit} to {high:.4g}{unit}" if unit else ""
+            raise OutOfRange(f"lock {name}", text, f"a knob in 0 to 1{also}") from None
+        return row.knob(setting)
+    if not 0.0 <= knob <= 1.0:
+        raise OutOfRange(f"lock {name}", text, "a knob in 0 to 1")
+    return knob

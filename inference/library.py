@@ -1,0 +1,32 @@
+"""The library that a run starts from: opened once a process, whatever the number of clips."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+
+from render.files import cache_folder
+from render.host import HostInfo, open_host
+from render.library import Library, open_library
+
+LibraryOpener = Callable[[HostInfo], Library]
+"""Gives the library of a host; the first call may render it."""
+
+
+def library_opener(where: str, workers: int, progress: Callable[[int, int], None]) -> LibraryOpener:
+    """An opener that keeps the library in the user's cache folder.
+
+    Args:
+        where: of ``open_host``.
+        workers: processes to render a missing library with.
+        progress: called with the patches that are ready and their number.
+    """
+
+    @functools.cache
+    def opener(host: HostInfo) -> Library:
+        identity = hashlib.sha256(repr(host).encode()).hexdigest()[:16]
+        path = cache_folder() / f"library-{identity}.npz"
+        return open_library(path, host, functools.partial(open_host, where), workers=workers, progress=progress)
+
+    return opener

@@ -1,0 +1,82 @@
+"""The recorded result of a run as plain data: what ``NAME.json`` holds, and all that the report is made from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from inference.pipeline import Confirmed, Match
+from render.metrics import Distances, distances
+from render.note import SAMPLE_RATE
+from render.patch import Patch
+from render.table import NAMES, TABLE_HASH
+
+SCHEMA = "synth-reconstruct/match/1"
+
+
+def as_data(match: Match, clip: str, files: list[dict[str, str]]) -> dict[str, Any]:
+    """A match as JSON-ready data.
+
+    Args:
+        match: the result of the pipeline.
+        clip: the clip as the user named it.
+        files: the written files of each of ``match.best``, by kind.
+    """
+    target = match.target
+    best = match.best[0]
+    note = best.candidate.note
+    return {
+        "schema": SCHEMA,
+        "table": TABLE_HASH,
+        "clip": clip,
+        "note": note.number,
+        "pitched": target.pitched,
+        "velocity": note.velocity,
+        "gate_seconds": round(note.gate_seconds, 4),
+        "seconds_of_audio": round(note.seconds, 4),
+        "onset_seconds": round(target.onset_seconds, 4),
+        "stereo": target.stereo,
+        "host": match.host.as_dict(),
+        "seed": match.options.seed,
+        "budget": {"seconds": match.options.seconds, "renders": match.options.renders},
+        "workers": match.options.workers,
+        "search_method": match.options.method,
+        "interrupted": match.interrupted,
+        "notices": list(match.notices),
+        "seconds": round(match.seconds, 3),
+        "prepared_seconds": round(match.prepared_seconds, 3),
+        "renders": match.renders,
+        "stages": [
+            {
+                "name": stage.name,
+                "seconds": round(stage.seconds, 3),
+                "renders": stage.renders,
+                "distance": _rounded(stage.best),
+            }
+            for stage in match.stages
+        ],
+        "best": _candidate(match, best) | {"files": files[0]},
+        "candidates": [_candidate(match, c) | {"files": f} for c, f in zip(match.best, files, strict=True)],
+        "history": [asdict(point) for point in match.history],
+    }
+
+
+def _candidate(match: Match, confirmed: Confirmed) -> dict[str, Any]:
+    patch = confirmed.candidate.patch
+    start = match.options.start or Patch()
+    return {
+        "origin": confirmed.candidate.origin,
+        "loss": confirmed.candidate.loss,
+        "distance": _rounded(distances(match.target.audio, confirmed.audio, SAMPLE_RATE)),
+        "gate_seconds": round(confirmed.candidate.note.gate_seconds, 4),
+        "knobs": dict(zip(NAMES, patch.knobs, strict=True)),
+        "settings": patch.settings(),
+        "points": [asdict(point) for point in patch.points],
+        "heard": [name for name in NAMES if patch.sounds(name)],
+        "changed": [name for name in start.diff(patch) if patch.sounds(name)],
+        "changed_from": {name: start.setting(name) for name in start.diff(patch) if patch.sounds(name)},
+    }
+
+
+def _rounded(measured: Distances) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 4) for name, value in measured.as_dict().items()}

@@ -1,0 +1,57 @@
+"""``python -m render``: render a preset, ask what hosts there are, make datasets."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from render.errors import PresetError, ReconstructError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m render", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    render = commands.add_parser("render", help="play a preset to a WAV file")
+    render.add_argument("preset", type=Path)
+    render.add_argument("out", type=Path)
+    render.add_argument("--program", default=None, metavar="NAME", help="which program of a bank (default: the first)")
+    render.add_argument("--note", type=int, default=60)
+    render.add_argument("--velocity", type=int, default=100)
+    render.add_argument("--gate", type=float, default=1.0, metavar="S")
+    render.add_argument("--seconds", type=float, default=2.0, metavar="S")
+    render.add_argument("--seed", type=int, default=0)
+    render.add_argument("--plugin", default="embedded", metavar="PATH|embedded")
+    render.set_defaults(run=_render)
+    arguments = parser.parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except ReconstructError as error:
+        print(f"render: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from render.audio import write_wav
+    from render.host import open_host
+    from render.note import Note
+    from render.presets import read_programs
+
+    programs = read_programs(arguments.preset)
+    wanted = [p for p in programs if arguments.program is None or p.name == arguments.program]
+    if not wanted:
+        raise PresetError(f"no program {arguments.program!r}; it has {', '.join(p.name for p in programs)}")
+    note = Note(arguments.note, arguments.velocity, arguments.gate, arguments.seconds)
+    host = open_host(arguments.plugin)
+    try:
+        write_wav(arguments.out, host.render(wanted[0].patch, note, seed=arguments.seed))
+    finally:
+        host.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
