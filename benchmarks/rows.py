@@ -105,6 +105,8 @@ def _rows(
             name = row.get("name", Path(row["file"]).stem)
             points = tuple(EnvelopePoint(**point) for point in row.get("envelope_points", ())) or bank.get(name, ())
             knobs = row["patch"] if "patch" in row else base | row["changes"]
+            # One probe asks for the last LFO waveform with a knob of 1.01, which means the same as 1.
+            knobs = {knob: min(value, 1.0) for knob, value in knobs.items()}
             yield GoldenRow(
                 folder=folder,
                 file=row["file"],

@@ -74,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
             rows.append(row)
             cold = f"{row.cold:6.2f}" if row.cold is not None else "     -"
             print(
-                f"{row.name[:28]:28} {row.method:10} {row.floor or 0.0:5.2f} {row.nearest:7.2f} {row.refined:7.2f} {cold} "
-                f"{row.seconds:7.1f} {row.renders:7d}",
+                f"{row.name[:28]:28} {row.method:10} {row.floor or 0.0:5.2f} {row.nearest:7.2f} {row.refined:7.2f} "
+                f"{cold} {row.seconds:7.1f} {row.renders:7d}",
                 flush=True,
             )
     for method in arguments.method or [options.method]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -10,6 +12,7 @@ from render.errors import OutOfRange, UnknownName
 from render.patch import Patch
 from render.table import EFFECT_GROUPS, NAMES, PARAMETERS, Kind, parameter
 
+_UNITS = {"khz": ("hz", 1e3), "ms": ("s", 1e-3), "st": ("semitones", 1.0)}
 _EFFECT_SWITCHES = {"delaywet": 0.0, "reverbwet": 0.0, "chorus1enable": 0.0, "chorus2enable": 0.0}
 
 
@@ -25,7 +28,7 @@ class Constraints:
 
         Args:
             locks: a bare name keeps the value of ``start`` (or the default). A value is a knob in 0..1, a number with
-                the parameter's unit (``cutoff=1200Hz``), or the name of a choice (``osc1waveform=pulse``).
+                its unit (``cutoff=1.2kHz``), or the name of a choice (``osc1waveform=pulse``).
             no_effects: lock delay, chorus and reverb off.
             start: the patch that bare names refer to.
 
@@ -73,19 +76,26 @@ def parse_value(name: str, text: str) -> float:
     row = parameter(name)
     if row.kind is not Kind.CONTINUOUS:
         return row.knob(text)
+    number, unit = _split_unit(text)
+    low, high = row.curve.range
+    own = row.curve.unit
+    allowed = "a knob in 0 to 1" + (f", or {low:.5g}{own} to {high:.5g}{own}" if own else "")
+    if number is None or not math.isfinite(number):
+        raise OutOfRange(f"lock {name}", text, allowed)
+    if not unit:
+        if not 0.0 <= number <= 1.0:
+            raise OutOfRange(f"lock {name}", text, allowed)
+        return number
+    base, factor = _UNITS.get(unit, (unit, 1.0))
+    if base != own.lower() or not low <= number * factor <= high:
+        raise OutOfRange(f"lock {name}", text, allowed)
+    return row.knob(number * factor)
+
+
+def _split_unit(text: str) -> tuple[float | None, str]:
+    """A number and the unit behind it in lower case; the number is None if there is none."""
+    match = re.fullmatch(r"([-+]?[\d.]+(?:e[-+]?\d+)?)\s*([a-z]*)", text.strip().lower())
     try:
-        knob = float(text)
+        return (float(match[1]), match[2]) if match else (None, "")
     except ValueError:
-        unit = row.curve.unit
-        try:
-            setting = float(text.lower().removesuffix(unit.lower())) if unit else float("nan")
-        except ValueError:
-            setting = float("nan")
-        if setting != setting:
-            low, high = row.curve.range
-            also = f", or {low:.3g}{unit} to {high:.4g}{unit}" if unit else ""
-            raise OutOfRange(f"lock {name}", text, f"a knob in 0 to 1{also}") from None
-        return row.knob(setting)
-    if not 0.0 <= knob <= 1.0:
-        raise OutOfRange(f"lock {name}", text, "a knob in 0 to 1")
-    return knob
+        return None, ""

@@ -12,10 +12,13 @@ from typing import Self
 
 from inference.target import Target
 from render.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
-from render.host import Audio, HostInfo, open_host
+from render.errors import HostError
+from render.host import Audio, Host, HostInfo, open_host
 from render.note import Note
 from render.patch import Patch
 from render.pool import Pool
+
+HostFactory = Callable[[], Host]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ class Measurement:
 class _Worker:
     """Lives in a worker process: a host and the target."""
 
-    def __init__(self, where: str, audio: Audio, weights: Weights, seed: int, solve_level: bool) -> None:
-        self._host = open_host(where)
+    def __init__(self, make_host: HostFactory, audio: Audio, weights: Weights, seed: int, solve_level: bool) -> None:
+        self._host = make_host()
         self._distance = TargetDistance(audio, weights)
         self._seed = seed
         self._solve_level = solve_level
@@ -78,7 +81,7 @@ class Evaluator:
 
     Args:
         target: the clip.
-        where: ``embedded`` or the path of a plug-in.
+        make_host: opens the host in each worker; a module-level function or a ``functools.partial`` of one.
         workers: number of processes.
         solve_level: whether the volume knob may be set to match the target's level (not where it is locked).
         seed: of what the instrument draws at random.
@@ -88,18 +91,19 @@ class Evaluator:
     def __init__(
         self,
         target: Target,
+        make_host: HostFactory = open_host,
         *,
-        where: str = "embedded",
         workers: int = 2,
         solve_level: bool = True,
         seed: int = 0,
         weights: Weights = DEFAULT_WEIGHTS,
     ) -> None:
         make_worker: Callable[[], Callable[[_Job | None], Measurement | Audio | HostInfo]] = functools.partial(
-            _Worker, where, target.audio, weights, seed, solve_level
+            _Worker, make_host, target.audio, weights, seed, solve_level
         )
         self._pool = Pool(make_worker, workers)
         self.renders = 0
+        self.failures = 0
 
     @property
     def slots(self) -> int:
@@ -117,10 +121,19 @@ class Evaluator:
         self.renders += 1
         return self._pool.submit(_Job(candidate.patch, candidate.note))  # type: ignore[return-value]
 
+    def take(self, candidate: Candidate, future: Future[Measurement]) -> Candidate | None:
+        """The candidate of a future that is done, with its loss; None, and counted, if its render failed."""
+        try:
+            return measured(candidate, future.result())
+        except HostError:
+            self.failures += 1
+            return None
+
     def measure(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """Candidates with their losses, in order."""
+        """Candidates with their losses, in order, without those whose render failed."""
         pending = [(candidate, self.submit(candidate)) for candidate in candidates]
-        return [measured(candidate, future.result()) for candidate, future in pending]
+        results = [self.take(candidate, future) for candidate, future in pending]
+        return [result for result in results if result is not None]
 
     def render(self, candidates: Iterable[Candidate]) -> Iterator[Audio]:
         """Clean renders of shape ``(2, samples)``, in order."""

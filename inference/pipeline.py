@@ -6,6 +6,7 @@ can make the result worse, and the record says what each of them brought.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,12 @@ from dataclasses import dataclass, field
 from inference.board import Board, Improvement
 from inference.budget import Budget
 from inference.constraints import Constraints
-from inference.evaluate import Candidate, Evaluator
+from inference.evaluate import Candidate, Evaluator, HostFactory
 from inference.library import LibraryOpener
 from inference.search import DEFAULT_METHOD, search
 from inference.target import Target
 from render.errors import HostError, UnknownName
-from render.host import Audio, HostInfo
+from render.host import Audio, HostInfo, open_host
 from render.library import Library
 from render.metrics import Distances, MssTarget, distances
 from render.note import SAMPLE_RATE
@@ -161,6 +162,7 @@ def refine(
     options: Options,
     *,
     open_library: LibraryOpener | None = None,
+    make_host: HostFactory | None = None,
     analysis_seconds: float = 0.0,
     on_candidate: Callable[[Board, Budget, int], None] | None = None,
 ) -> Match:
@@ -170,6 +172,7 @@ def refine(
         target: the clip.
         options: what the user chose.
         open_library: gives the library of a host; None to start from the default patch alone.
+        make_host: opens the host in a worker instead of ``options.where``.
         analysis_seconds: of the budget that reading the clip has used up.
         on_candidate: called after every render with the board, the budget and the number of renders.
 
@@ -181,9 +184,8 @@ def refine(
     """
     before = time.monotonic()
     solve_level = "volume" not in options.constraints.locked
-    with Evaluator(
-        target, where=options.where, workers=options.workers, solve_level=solve_level, seed=options.seed
-    ) as evaluator:
+    make_host = make_host or functools.partial(open_host, options.where)
+    with Evaluator(target, make_host, workers=options.workers, solve_level=solve_level, seed=options.seed) as evaluator:
         host = evaluator.wait_ready()
         library = open_library(host) if open_library is not None else None
         prepared_seconds = time.monotonic() - before
@@ -209,8 +211,12 @@ def refine(
             if not run.confirmed:
                 raise
             notices.append(f"the host gave up, the best so far: {error}")
-        if not run.confirmed:
+        if not run.confirmed and interrupted:
             raise KeyboardInterrupt
+        if not run.confirmed:
+            raise HostError(f"none of {evaluator.renders} renders succeeded on {host.name}")
+        if evaluator.failures:
+            notices.append(f"{evaluator.failures} of {evaluator.renders} renders failed and were left out")
         return Match(
             target=target,
             options=options,

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from inference.board import Board
 from inference.budget import Budget
 from inference.constraints import Constraints
-from inference.evaluate import Candidate, Evaluator, Measurement, measured
-from render.errors import HostError, UnknownName
+from inference.evaluate import Candidate, Evaluator, Measurement
+from render.errors import UnknownName
 from render.table import PARAMETERS, Parameter
 
 Code = NDArray[np.float64]
@@ -77,7 +77,7 @@ class Space:
     sigma: float
 
     def parametrization(self) -> ng.p.Array:
-        """nevergrad's view of the space, starting at the base."""
+        """Nevergrad's view of the space, starting at the base."""
         array = ng.p.Array(init=self.encode(self.base)).set_mutation(sigma=self.sigma)
         return array.set_bounds(0.0, 1.0, method="bouncing")  # reflects: a knob that starts at an end still moves
 
@@ -195,9 +195,8 @@ def _run(optimizer: Any, space: Space, board: Board, evaluator: Evaluator, budge
 def _take(
     future: Future[Measurement], candidate: Candidate, board: Board, evaluator: Evaluator, budget: Budget
 ) -> float:
-    try:
-        result = measured(candidate, future.result())
-    except HostError:
+    result = evaluator.take(candidate, future)
+    if result is None:
         return _FAILED_LOSS
     board.offer(result, seconds=budget.elapsed(), renders=evaluator.renders)
     return result.loss

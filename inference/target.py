@@ -150,7 +150,7 @@ def estimate_gate(mono: NDArray[np.float32]) -> float:
     if n_frames < 16:
         return length
     power = np.square(mono[: n_frames * hop], dtype=np.float64).reshape(n_frames, hop).mean(axis=1)
-    power = np.convolve(power, np.full(4, 0.25), "same")
+    power = np.convolve(np.pad(power, (2, 1), "edge"), np.full(4, 0.25), "valid")
     level = 10.0 * np.log10(np.maximum(power / power.max(), 1e-5))
     loudest_later = np.maximum.accumulate(level[::-1])[::-1]
     best, bend = 1.0, n_frames
@@ -171,11 +171,11 @@ def estimate_gate(mono: NDArray[np.float32]) -> float:
 
 
 def _merge_equal_sides(audio: Audio) -> Audio:
-    if audio.shape[0] == 2:
-        side, mid = audio[0] - audio[1], audio[0] + audio[1]
-        if np.abs(side).max() <= 10.0 ** (-_STEREO_DB / 20.0) * np.abs(mid).max():
-            return audio.mean(axis=0, keepdims=True)
-    return audio
+    if len(audio) == 1:
+        return audio
+    side, mid = audio[:1] - audio[1:], audio[:1] + audio[1:]
+    equal = np.abs(side).max() <= 10.0 ** (-_STEREO_DB / 20.0) * np.abs(mid).max()
+    return np.float32(0.5) * mid if equal else audio
 
 
 def _resample(audio: Audio, rate: int) -> Audio:
@@ -183,4 +183,5 @@ def _resample(audio: Audio, rate: int) -> Audio:
     import torchaudio
 
     resampled = torchaudio.functional.resample(torch.from_numpy(audio), rate, SAMPLE_RATE)
-    return np.ascontiguousarray(resampled.numpy(), dtype=np.float32)
+    result: Audio = np.ascontiguousarray(resampled.numpy(), dtype=np.float32)
+    return result

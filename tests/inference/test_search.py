@@ -1,0 +1,181 @@
+"""The search and the pipeline, on the fake host of three knobs: what holds whatever the instrument is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from inference.board import Board
+from inference.budget import Budget
+from inference.constraints import Constraints
+from inference.evaluate import Candidate, Evaluator, measured, volume_gain, with_gain
+from inference.pipeline import Options, distinct, refine
+from inference.search import METHODS, Phase, search, space_of
+from inference.target import Target
+from render.errors import HostError, OutOfRange, UnknownName
+from render.metrics import mss
+from render.note import SAMPLE_RATE, Note
+from render.patch import Patch
+from render.table import NAMES
+from tests.fake_host import FakeHost
+
+NOTE = Note(60, 100, 0.4, 0.5)
+TRUE = Patch().with_knobs({"volume": 0.5, "cutoff": 0.35, "ampdecay": 0.2})
+
+
+def make_target(patch: Patch = TRUE) -> Target:
+    audio = FakeHost().render(patch, NOTE).mean(axis=0, keepdims=True)
+    return Target("fake", audio, NOTE, pitched=True, gate_fixed=True, onset_seconds=0.0)
+
+
+def options(**chosen: object) -> Options:
+    return Options(**({"seconds": None, "renders": 150, "workers": 1} | chosen))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_comes_nearer(method: str) -> None:
+    start = Patch().with_knobs({"ampsustain": 0.5, "ampdecay": 0.6})  # where the fake host's three knobs are heard
+    match = refine(make_target(), options(method=method, start=start), make_host=FakeHost)
+    assert [stage.name for stage in match.stages] == ["start", "search"]
+    assert match.stages[1].best.mss < 0.8 * match.stages[0].best.mss
+    assert match.renders <= 150 + 2 * 8  # the budget, and the clean renders that judge each stage
+
+
+def test_the_same_seed_gives_the_same_patch_to_the_bit() -> None:
+    first, second, other = (refine(make_target(), options(seed=s), make_host=FakeHost).best[0] for s in (3, 3, 4))
+    assert first.candidate.patch == second.candidate.patch
+    assert first.candidate.patch != other.candidate.patch
+
+
+def test_the_answer_is_judged_by_clean_renders_and_never_worse_than_the_start() -> None:
+    target = make_target()
+    match = refine(target, options(start=TRUE, renders=30), make_host=FakeHost)
+    best = match.best[0]
+    clean = FakeHost().render(best.candidate.patch, best.candidate.note)
+    np.testing.assert_array_equal(best.audio, clean)
+    assert best.mss == pytest.approx(mss(target.audio, clean, SAMPLE_RATE))
+    assert match.stages[1].best.mss <= match.stages[0].best.mss
+
+
+def test_locked_knobs_come_out_bit_equal() -> None:
+    constraints = Constraints.parse(["cutoff=0.123456789", "volume=0.3"], no_effects=True)
+    match = refine(make_target(), options(constraints=constraints), make_host=FakeHost)
+    for confirmed in match.best:
+        for name, knob in constraints.locked.items():
+            assert confirmed.candidate.patch[name] == knob
+
+
+def test_a_budget_in_seconds_is_kept() -> None:
+    match = refine(make_target(), options(seconds=2.0, renders=None, workers=2), make_host=FakeHost)
+    assert match.seconds == pytest.approx(2.0, rel=0.15)
+
+
+def test_several_candidates_differ() -> None:
+    match = refine(make_target(), options(candidates=3), make_host=FakeHost)
+    patches = [confirmed.candidate.patch for confirmed in match.best]
+    assert len(set(patches)) == len(patches) > 1
+    assert [c.mss for c in match.best] == sorted(c.mss for c in match.best)
+    assert distinct(match.best, 3, step=2.0) == [match.best[0]] or len(distinct(match.best, 3, step=2.0)) > 1
+
+
+def test_ctrl_c_keeps_the_best_so_far() -> None:
+    calls = 0
+
+    def press(board: Board, budget: Budget, renders: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 40:
+            raise KeyboardInterrupt
+
+    match = refine(make_target(), options(), make_host=FakeHost, on_candidate=press)
+    assert match.interrupted
+    assert match.stages[-1].name == "search"
+    assert "interrupted" in match.notices[-1]
+
+
+def test_ctrl_c_at_once_still_returns_a_match() -> None:
+    def press(board: Board, budget: Budget, renders: int) -> None:
+        raise KeyboardInterrupt
+
+    # The first candidate is on the board already: it is confirmed by a clean render and returned.
+    match = refine(make_target(), options(), make_host=FakeHost, on_candidate=press)
+    assert match.interrupted
+    assert [stage.name for stage in match.stages] == ["start"]
+
+
+class Failing(FakeHost):
+    """Cannot render a bright patch."""
+
+    def render(self, patch, note, *, seed=0, clean=True):  # type: ignore[no-untyped-def]
+        if patch["cutoff"] > 0.5:
+            raise HostError("too bright")
+        return super().render(patch, note, seed=seed, clean=clean)
+
+
+def test_failed_renders_are_left_out_and_counted() -> None:
+    match = refine(make_target(), options(start=TRUE), make_host=Failing)
+    assert match.best[0].candidate.patch["cutoff"] <= 0.5
+    assert any("renders failed" in notice for notice in match.notices)
+
+
+def broken_host() -> FakeHost:
+    raise HostError("no such instrument")
+
+
+def test_a_host_that_does_not_open_is_one_error() -> None:
+    with pytest.raises(HostError, match="no such instrument"):
+        refine(make_target(), options(), make_host=broken_host)
+
+
+def test_the_space_is_the_table_without_locks_volume_and_silent_knobs() -> None:
+    constraints = Constraints.parse(["cutoff=0.5"])
+    base = Candidate(Patch(), NOTE)
+    whole = space_of(base, constraints, Phase("TwoPointsDE"), gate=True)
+    names = {row.name for row in whole.rows}
+    assert names == set(constraints.free()) - {"volume"}
+    local = space_of(base, constraints, Phase("CMA", discrete=False), gate=False)
+    assert all(base.patch.sounds(row.name) and not row.discrete for row in local.rows)
+
+
+def test_points_of_the_space_round_trip() -> None:
+    rng = np.random.default_rng(5)
+    patch = Patch(tuple(rng.random(len(NAMES)))).snapped()
+    base = Candidate(Patch(), NOTE)
+    space = space_of(base, Constraints(), Phase("TwoPointsDE"), gate=True)
+    candidate = Candidate(patch, dataclasses.replace(NOTE, gate_seconds=0.123))
+    decoded = space.decode(space.encode(candidate), "")
+    for row in space.rows:
+        assert decoded.patch[row.name] == pytest.approx(patch[row.name], abs=1e-12)
+    assert decoded.note.gate_seconds == pytest.approx(0.123)
+    for end in (0.0, 1.0):
+        space.decode(np.full(len(space.rows) + 1, end), "")
+
+
+def test_the_volume_knob_takes_the_gain() -> None:
+    patch = Patch().with_knobs({"volume": 0.4})
+    assert volume_gain(with_gain(patch, 2.0)) == pytest.approx(2.0 * volume_gain(patch))
+    assert with_gain(patch, 1.0) is patch
+    assert with_gain(patch, 1e9)["volume"] == 1.0
+    assert with_gain(patch.with_knobs({"volume": 0.0}), 5.0)["volume"] == 0.0
+
+
+def test_measuring_solves_the_level() -> None:
+    # The fake host's volume is linear where the instrument's is a curve: the loss is that of the gain, not of the knob.
+    quiet = Candidate(TRUE.with_knobs({"volume": 0.05}), NOTE)
+    with Evaluator(make_target(), FakeHost, workers=1) as evaluator:
+        result = evaluator.submit(quiet).result()
+    assert result.loss == pytest.approx(0.0, abs=1e-3)
+    assert measured(quiet, result).patch["volume"] > 0.05
+
+
+def test_wrong_options_are_refused() -> None:
+    with pytest.raises(UnknownName, match="guess, descend, search"):
+        Options(stages=("polish",))
+    with pytest.raises(UnknownName, match="portfolio"), Evaluator(make_target(), FakeHost, workers=1) as evaluator:
+        search(Board(), evaluator, Constraints(), Budget(1.0), method="magic")
+    with pytest.raises(OutOfRange, match="seconds"):
+        Budget(0.0)
+    with pytest.raises(OutOfRange, match="renders"):
+        Budget(renders=0)
