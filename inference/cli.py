@@ -93,10 +93,11 @@ def _run(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     _check_notes(arguments)
     _check_writable(arguments.out)
-    from inference.library import library_opener
 
     console = _Console(quiet=arguments.quiet or arguments.json)
     console.say(f"host: {options.where}")
+    from inference.library import library_opener
+
     open_library = library_opener(options.where, options.workers, console.preparing)
     results, failures = [], []
     for clip in clips:

@@ -20,6 +20,8 @@ from render.pool import Pool
 
 HostFactory = Callable[[], Host]
 
+_LOUDEST = Patch().with_knobs({"volume": 1.0})
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -70,10 +72,10 @@ class _Worker:
         audio = self._host.render(job.patch, job.note, seed=self._seed, clean=job.audio)
         if job.audio:
             return audio
-        gain = self._distance.matching_gain(audio) if self._solve_level else 1.0
+        if not self._solve_level or not audio.any():
+            return Measurement(self._distance(audio), 1.0)
         # The knob has an end: a gain beyond it cannot be used, so it must not be credited.
-        gain = volume_gain(with_gain(job.patch, gain)) / volume_gain(job.patch) if gain != 1.0 else 1.0
-        return Measurement(self._distance(audio, gain), gain)
+        return Measurement(*self._distance.measure(audio, max_gain=volume_gain(_LOUDEST) / volume_gain(job.patch)))
 
 
 class Evaluator:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from render.files import cache_folder
 from render.host import HostInfo, open_host
-from render.library import Library, open_library
+from render.library import DEFAULT_PLAN, Library, open_library
+
+PLAN = DEFAULT_PLAN
 
 LibraryOpener = Callable[[HostInfo], Library]
 """Gives the library of a host; the first call may render it."""
@@ -25,8 +27,9 @@ def library_opener(where: str, workers: int, progress: Callable[[int, int], None
 
     @functools.cache
     def opener(host: HostInfo) -> Library:
-        identity = hashlib.sha256(repr(host).encode()).hexdigest()[:16]
+        identity = hashlib.sha256(repr((host, PLAN)).encode()).hexdigest()[:16]
         path = cache_folder() / f"library-{identity}.npz"
-        return open_library(path, host, functools.partial(open_host, where), workers=workers, progress=progress)
+        make_host = functools.partial(open_host, where)
+        return open_library(path, host, make_host, plan=PLAN, workers=workers, progress=progress)
 
     return opener

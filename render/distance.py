@@ -7,11 +7,13 @@ A multi-resolution STFT distance with three terms, each blind where another sees
 * **linear**: summed absolute difference of magnitudes over the target's sum (the loud partials);
 * **envelope**: mean absolute difference of the RMS envelope in decibels, over ``ENVELOPE_DB`` to be of the same size.
 
-A difference in level is not the search's business: the best gain is solved, not searched (see ``matching_gain``).
+A difference in level is not the search's business: the best gain is solved, not searched
+(see ``TargetDistance.measure``).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -60,6 +62,14 @@ class _Resolution:
         return cls(window, floor, magnitudes, np.log(magnitudes), float(magnitudes.sum()))
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A render as the distance sees it: magnitudes per resolution, and the RMS envelope, at a gain of 1."""
+
+    magnitudes: tuple[NDArray[np.float32], ...]
+    envelope: NDArray[np.float32]
+
+
 class TargetDistance:
     """Distance of renders from one target, with all that depends on the target computed once.
 
@@ -82,7 +92,7 @@ class TargetDistance:
         envelope = rms_envelope(target)
         self._envelope_floor = float(envelope.max()) * 10.0 ** (-ENVELOPE_FLOOR_DB / 20.0)
         self._envelope_db = _decibels(envelope, self._envelope_floor)
-        self._energy = float(np.square(target, dtype=np.float64).sum())
+        self._energy = float(np.square(envelope, dtype=np.float64).sum())
 
     def channels_of(self, render: Audio) -> Audio:
         """A stereo render as the target's channels: itself, or the mean of its sides; cut or padded to its length."""
@@ -93,23 +103,58 @@ class TargetDistance:
             render = np.pad(render, ((0, 0), (0, self.n_samples - render.shape[1])))
         return render
 
-    def matching_gain(self, render: Audio) -> float:
-        """The gain that gives a render the target's energy; 1 for a silent render."""
-        energy = float(np.square(self.channels_of(render), dtype=np.float64).sum())
-        return float(np.sqrt(self._energy / energy)) if energy > 0.0 else 1.0
-
     def __call__(self, render: Audio, gain: float = 1.0) -> float:
         """The distance of ``gain`` times a render of shape ``(2, samples)``; 0 for the target itself."""
-        audio = self.channels_of(render) * np.float32(gain)
+        return self._distance(self._view(render), gain)
+
+    def measure(self, render: Audio, *, max_gain: float = math.inf) -> tuple[float, float]:
+        """The distance of a render at the gain that suits it best, and that gain.
+
+        The gain is the geometric mean of two that are each right for one half of the distance: the one that gives the
+        render the target's energy, and the one that makes the median difference of log magnitudes zero. (Over
+        perturbed golden patches energy alone leaves 0.6 dB of MSS, the median alone 0.3 of this distance.)
+
+        Args:
+            render: shape ``(2, samples)``.
+            max_gain: the most that can be used.
+        """
+        view = self._view(render)
+        gain = min(self._matching_gain(view), max_gain)
+        return self._distance(view, gain), gain
+
+    def _view(self, render: Audio) -> _View:
+        """A stereo render as the target's channels (itself, or the mean of its sides), cut or padded to its length."""
+        render = render[:, : self.n_samples]
+        if self.channels == 1:
+            render = render.mean(axis=0, keepdims=True)
+        if render.shape[1] < self.n_samples:
+            render = np.pad(render, ((0, 0), (0, self.n_samples - render.shape[1])))
+        magnitudes = tuple(stft_magnitudes(render, resolution.window) for resolution in self._resolutions)
+        return _View(magnitudes, rms_envelope(render))
+
+    def _matching_gain(self, view: _View) -> float:
+        energy = float(np.square(view.envelope, dtype=np.float64).sum())
+        if energy == 0.0:
+            return 1.0
+        by_energy = math.sqrt(self._energy / energy)
+        first = self._resolutions[0]
+        magnitudes = view.magnitudes[0]
+        heard = (magnitudes * np.float32(by_energy) > first.floor) & (first.magnitudes > first.floor)
+        if not heard.any():
+            return by_energy
+        by_median = math.exp(float(np.median(first.logs[heard] - np.log(magnitudes[heard]))))
+        return math.sqrt(by_energy * by_median)
+
+    def _distance(self, view: _View, gain: float) -> float:
         weights = self.weights
         distance = 0.0
-        for resolution in self._resolutions:
-            magnitudes = np.maximum(stft_magnitudes(audio, resolution.window), resolution.floor)
+        for resolution, at_unity in zip(self._resolutions, view.magnitudes, strict=True):
+            magnitudes = np.maximum(at_unity * np.float32(gain), resolution.floor)
             linear = np.abs(magnitudes - resolution.magnitudes).sum() / resolution.total
             log = np.abs(np.log(magnitudes) - resolution.logs).mean()
             distance += (weights.log * log + weights.linear * linear) / len(self._resolutions)
-        envelope = np.abs(_decibels(rms_envelope(audio), self._envelope_floor) - self._envelope_db).mean()
-        return float(distance + weights.envelope * envelope / ENVELOPE_DB)
+        envelope = _decibels(view.envelope * np.float32(gain), self._envelope_floor)
+        return float(distance + weights.envelope * np.abs(envelope - self._envelope_db).mean() / ENVELOPE_DB)
 
 
 def stft_magnitudes(audio: Audio, window: int) -> NDArray[np.float32]:

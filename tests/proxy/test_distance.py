@@ -59,9 +59,11 @@ def test_the_gain_undoes_a_level_difference() -> None:
     target = noise(1, 1)
     distance = render.distance.TargetDistance(target)
     render_ = np.repeat(target * 0.1, 2, axis=0)
-    assert distance.matching_gain(render_) == pytest.approx(10.0, rel=1e-5)
-    assert distance(render_, distance.matching_gain(render_)) == pytest.approx(0.0, abs=1e-4)
-    assert distance.matching_gain(np.zeros_like(render_)) == 1.0
+    loss, gain = distance.measure(render_)
+    assert gain == pytest.approx(10.0, rel=1e-4)
+    assert loss == pytest.approx(0.0, abs=1e-3)
+    assert distance.measure(render_, max_gain=3.0)[1] == 3.0
+    assert distance.measure(np.zeros_like(render_))[1] == 1.0
 
 
 @pytest.mark.parametrize(

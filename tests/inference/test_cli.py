@@ -1,0 +1,235 @@
+"""The ``refine`` command as a person meets it: one clear line for everything that is wrong, whole files or none."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from inference.cli import main
+from render.presets import read_programs, write_program
+from render.table import NAMES
+from tests.inference.test_target import bad_file, tone
+
+COMMAND = [sys.executable, "-m", "inference.cli"]
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "my clip.wav"
+    soundfile.write(path, tone(0.6, 220.0, gate=0.4), 44100)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def small_library(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A library of a few patches in a cache of the tests' own."""
+    import inference.library
+    from render.library import Plan
+
+    monkeypatch.setattr(inference.library, "PLAN", Plan(size=6, notes=(60,)))
+    monkeypatch.setattr(inference.library, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "library")
+
+
+def test_a_clip_becomes_a_preset_a_match_a_result_and_a_report(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = [str(clip), "--out", str(out), "--renders", "24", "--workers", "1", "--note", "A3", "--candidates", "2"]
+    assert main([*arguments, "--lock", "resonance=0.25", "--no-effects", "--json"]) == 0
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert printed.err == ""
+    assert json.loads((out / "my clip.json").read_text()) == result
+    assert result["schema"] == "synth-reconstruct/match/1"
+    assert (result["note"], result["velocity"]) == (57, 100)
+    assert result["host"]["kind"] == "embedded"
+    assert [stage["name"] for stage in result["stages"]] == ["start", "search"]
+    assert "guess, descend" in " ".join(result["notices"])
+    for candidate in [*result["candidates"], *result["stages"]]:
+        assert {"mss", "lsd", "mrstft"} <= set(candidate["distance"])
+    assert len(result["candidates"]) == 2
+    best = result["best"]
+    assert best["distance"]["mss"] <= result["stages"][0]["distance"]["mss"]
+    # The preset is the patch of the result, to the bit, and renders to the match.
+    program = read_programs(out / "my clip.noisemakerpreset")[0]
+    assert dict(zip(NAMES, program.patch.knobs, strict=True)) == best["knobs"]
+    assert program.patch["resonance"] == 0.25
+    assert program.patch["reverbwet"] == program.patch["delaywet"] == 0.0
+    match, rate = soundfile.read(out / "my clip.match.wav", always_2d=True)
+    assert (rate, match.shape) == (44100, (26460, 2))
+    page = (out / "my clip.html").read_text()
+    assert "http" not in page
+    for kind in ("image/png", "audio/wav"):
+        contents = re.findall(rf"data:{kind};base64,([^\"]+)", page)
+        assert len(contents) == 2
+        assert all(len(base64.b64decode(content)) > 1000 for content in contents)
+    expected = {f"my clip{suffix}" for suffix in (".noisemakerpreset", ".match.wav", ".json", ".html")}
+    expected |= {"my clip.2.noisemakerpreset", "my clip.2.match.wav"}
+    assert {path.name for path in out.iterdir()} == expected
+
+
+def test_a_folder_is_done_one_by_one_and_failures_do_not_stop_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    bad_file(folder / "a.wav", "silent")
+    soundfile.write(folder / "b.flac", tone(0.3), 44100)
+    (folder / "notes.txt").write_text("not a clip")
+    out = tmp_path / "out"
+    code = main([str(folder), "--out", str(out), "--renders", "4", "--workers", "1", "--note", "60"])
+    printed = capsys.readouterr().err
+    assert code == 1
+    assert "a.wav is silent" in printed
+    assert "1 of 2 clips" in printed
+    assert (out / "b.noisemakerpreset").exists()
+
+
+def run_main(*arguments: object) -> int:
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as stop:  # argparse's own refusals
+        return int(stop.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--lock", "cutof=1"], 2, "cutof"),
+        (["--lock", "cutoff=7"], 2, "cutoff"),
+        (["--seconds", "0"], 2, "seconds"),
+        (["--seconds", "nan"], 2, "seconds"),
+        (["--renders", "0"], 2, "renders"),
+        (["--seconds", "5", "--renders", "5"], 2, "not allowed with"),
+        (["--velocity", "0"], 2, "velocity"),
+        (["--gate", "-1"], 2, "gate"),
+        (["--note", "H2"], 2, "H2"),
+        (["--note", "128"], 2, "128"),
+        (["--candidates", "0"], 2, "candidates"),
+        (["--workers", "0"], 2, "workers"),
+        (["--seed", "-1"], 2, "seed"),
+        (["--stages", "polish"], 2, "polish"),
+        (["--start", "{missing}"], 1, "missing"),
+        (["--start", "{foreign}"], 1, "not a NoiseMaker preset"),
+        (["--plugin", "{missing}"], 1, "missing"),
+    ],
+)
+def test_wrong_usage_is_one_clear_line(
+    arguments: list[str], code: int, says: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = tmp_path / "foreign.vital"
+    foreign.write_text("<vital/>")
+    filled = [argument.format(missing=tmp_path / "missing", foreign=foreign) for argument in arguments]
+    out = tmp_path / "out"
+    assert run_main(clip, "--out", out, "--renders", 4, *filled) == code if "--renders" not in arguments else True
+    if "--renders" in arguments:
+        capsys.readouterr()
+        assert run_main(clip, "--out", out, *filled) == code
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+    assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["silent", "nan", "short", "no samples", "cut", "empty", "text", "missing"])
+def test_a_bad_clip_is_one_clear_line_and_writes_nothing(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "clip.wav"
+    if kind != "missing":
+        bad_file(path, kind)
+    out = tmp_path / "out"
+    assert run_main(path, "--out", out, "--renders", 4, "--note", 60, "--quiet") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "clip.wav" in error
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_an_unwritable_folder_is_found_out_before_the_work(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert run_main(clip, "--out", tmp_path / "file" / "out", "--renders", 4) == 1
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_a_bank_is_no_start(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from render.patch import Patch
+    from render.presets import Program, to_xml
+
+    bank = tmp_path / "bank.noisemakerpreset"
+    bank.write_bytes(to_xml([Program("a", Patch()), Program("b", Patch())]))
+    assert run_main(clip, "--start", bank) == 1
+    assert "bank of 2" in capsys.readouterr().err
+
+
+def test_the_start_preset_is_adapted(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from render.patch import Patch
+    from render.presets import Program
+
+    preset = tmp_path / "start.noisemakerpreset"
+    write_program(preset, Program("start", Patch().with_knobs({"osc1volume": 0.61, "resonance": 0.7})))
+    out = tmp_path / "out"
+    arguments = [clip, "--out", out, "--start", preset, "--lock", "resonance", "--renders", 8, "--workers", 1, "--json"]
+    assert run_main(*arguments, "--note", 57) == 0
+    assert json.loads(capsys.readouterr().out)["best"]["knobs"]["resonance"] == 0.7
+
+
+def test_help_answers_without_torch_or_dawdreamer() -> None:
+    code = (
+        "import sys\nfrom inference.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print([m for m in ('torch', 'dawdreamer', 'nevergrad', 'numpy', 'rich') if m in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "--candidates" in output
+    assert output.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent as a terminal on Unix does")
+def test_ctrl_c_writes_the_best_so_far_and_leaves_no_process(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    code = (
+        "import sys, inference.library as l\nfrom render.library import Plan\n"
+        "l.PLAN = Plan(size=6, notes=(60,))\n"
+        "from inference.cli import main\nif __name__ == '__main__':\n    sys.exit(main())"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    arguments = [
+        sys.executable,
+        script,
+        clip,
+        "--out",
+        out,
+        "--seconds",
+        "120",
+        "--workers",
+        "1",
+        "--note",
+        "57",
+        "--json",
+    ]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    time.sleep(20.0)
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    result = json.loads(output)
+    assert result["interrupted"] is True
+    assert result["seconds"] < 40.0
+    assert (out / "my clip.noisemakerpreset").exists()
+    assert np.isfinite(result["best"]["distance"]["mss"])
