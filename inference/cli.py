@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".w64", ".caf"})
 
+PRESETS_VARIABLE = "NOISEMAKER_PRESETS"
+"""Names the folder where the synth keeps its user's presets; where that is depends on its version and system."""
+
+_ASK = Path()
+
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -47,7 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="audio file, or a folder of them")
     parser.add_argument("--out", type=Path, default=Path("refined"), metavar="DIR", help="default: ./refined")
-    parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded", help="host to search on")
+    parser.add_argument(
+        "--plugin",
+        metavar="PATH|embedded",
+        help="host to search on (default: an installed TAL-NoiseMaker, else embedded)",
+    )
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--seconds", type=float, metavar="S", help="time for each clip (default: 60)")
     budget.add_argument("--renders", type=int, metavar="N", help="number of renders instead, for repeatable runs")
@@ -61,6 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
     parser.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
+    parser.add_argument(
+        "--install",
+        nargs="?",
+        type=Path,
+        const=_ASK,
+        metavar="DIR",
+        help=f"also put the presets into the synth's preset folder (default: ${PRESETS_VARIABLE}, else asked)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
@@ -92,6 +109,7 @@ def _run(arguments: argparse.Namespace) -> int:
     clips = _clips(arguments.clips)
     options = _options(arguments)
     _check_notes(arguments)
+    preset_folder = _preset_folder(arguments.install)
     _check_writable(arguments.out)
 
     console = _Console(quiet=arguments.quiet or arguments.json)
@@ -102,7 +120,10 @@ def _run(arguments: argparse.Namespace) -> int:
     results, failures = [], []
     for clip in clips:
         try:
-            results.append(_refine_clip(clip, arguments, options, open_library, console))
+            result = _refine_clip(clip, arguments, options, open_library, console)
+            results.append(result)
+            if preset_folder is not None:
+                _install(result, preset_folder, console)
         except ReconstructError as error:
             if len(clips) == 1:
                 raise
@@ -140,6 +161,7 @@ def _clips(paths: Sequence[Path]) -> list[Path]:
 def _options(arguments: argparse.Namespace) -> Options:
     from inference.constraints import Constraints
     from inference.pipeline import Options
+    from render.host import choose_host
 
     start = None
     if arguments.start is not None:
@@ -153,7 +175,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         start = programs[0].patch
     stages = tuple(stage.strip() for stage in arguments.stages.split(",") if stage.strip())
     return Options(
-        where=arguments.plugin,
+        where=choose_host(arguments.plugin),
         seconds=None if arguments.renders is not None else 60.0 if arguments.seconds is None else arguments.seconds,
         renders=arguments.renders,
         candidates=arguments.candidates,
@@ -182,6 +204,29 @@ def _check_writable(folder: Path) -> None:
     with replacing(probe):
         pass
     probe.unlink(missing_ok=True)
+
+
+def _preset_folder(chosen: Path | None) -> Path | None:
+    """Where ``--install`` puts presets: None where it was not given; asks on a terminal where the folder is unknown."""
+    if chosen is None:
+        return None
+    folder = chosen
+    if folder == _ASK:
+        known = os.environ.get(PRESETS_VARIABLE)
+        if not known and not sys.stdin.isatty():
+            raise OutOfRange("--install", "without a folder", f"a folder, or one named by {PRESETS_VARIABLE}")
+        folder = Path(known or input("Folder of NoiseMaker's user presets: ").strip()).expanduser()
+    if not folder.is_dir():
+        raise FileError(f"no such preset folder: {folder}")
+    return folder
+
+
+def _install(result: dict[str, Any], folder: Path, console: _Console) -> None:
+    from inference.files import install
+
+    presets = [Path(candidate["files"]["preset"]) for candidate in result["candidates"]]
+    for path in install(presets, folder):
+        console.say(f"  installed {path}")
 
 
 def _refine_clip(

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from render.errors import PresetError, ReconstructError
 
+_COMMANDS = {
+    "info": ("render.info", "", "what hosts there are, and what each can do"),
+    "dataset": ("render.dataset_command", "", "render a data set of the prior"),
+    "fit-prior": ("render.prior_fit", "", "fit the figures of the prior to a preset bank"),
+    "summary": ("render.dataset_command", "summary_", "check and describe a data set"),
+}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="python -m render", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     render = commands.add_parser("render", help="play a preset to a WAV file")
@@ -23,8 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     render.add_argument("--gate", type=float, default=1.0, metavar="S")
     render.add_argument("--seconds", type=float, default=2.0, metavar="S")
     render.add_argument("--seed", type=int, default=0)
-    render.add_argument("--plugin", default="embedded", metavar="PATH|embedded")
+    render.add_argument("--plugin", metavar="PATH|embedded")
     render.set_defaults(run=_render)
+    for name, (module, prefix, description) in _COMMANDS.items():
+        command = commands.add_parser(name, help=description, description=description)
+        if list(argv)[:1] == [name]:  # only the one that is asked for is imported
+            functions = importlib.import_module(module)
+            getattr(functions, f"add_{prefix}arguments")(command)
+            command.set_defaults(run=getattr(functions, f"run{'_' + prefix[:-1] if prefix else ''}"))
     arguments = parser.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -36,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _render(arguments: argparse.Namespace) -> int:
     from render.audio import write_wav
-    from render.host import open_host
+    from render.host import choose_host, open_host
     from render.note import Note
     from render.presets import read_programs
 
@@ -45,7 +60,7 @@ def _render(arguments: argparse.Namespace) -> int:
     if not wanted:
         raise PresetError(f"no program {arguments.program!r}; it has {', '.join(p.name for p in programs)}")
     note = Note(arguments.note, arguments.velocity, arguments.gate, arguments.seconds)
-    host = open_host(arguments.plugin)
+    host = open_host(choose_host(arguments.plugin))
     try:
         write_wav(arguments.out, host.render(wanted[0].patch, note, seed=arguments.seed))
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Protocol
@@ -25,12 +27,14 @@ class HostInfo:
         name: name of the instrument.
         version: version of the instrument, as far as it can be known.
         path: of a plug-in.
+        class_id: of a VST3, which its preset files carry.
     """
 
     kind: str
     name: str
     version: str
     path: str | None = None
+    class_id: str | None = None
 
     def as_dict(self) -> dict[str, str | None]:
         """Plain form for JSON."""
@@ -62,9 +66,7 @@ class Host(Protocol):
         """
         ...
 
-    def render_many(
-        self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True
-    ) -> Iterator[Audio]:
+    def render_many(self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True) -> Iterator[Audio]:
         """``render`` for each job, in order."""
         for patch, note in jobs:
             yield self.render(patch, note, seed=seed, clean=clean)
@@ -74,8 +76,33 @@ class Host(Protocol):
         ...
 
 
-def open_host(where: str = "embedded") -> Host:
+EMBEDDED = "embedded"
+"""What ``--plugin`` says for the embedded host."""
+
+
+def choose_host(where: str | None = None) -> str:
+    """Which host to open: the one asked for, else the plug-in that is found, else the embedded one.
+
+    Args:
+        where: the value of ``--plugin``, if it was given.
+
+    Returns:
+        ``where``, the value of the environment variable ``NOISEMAKER_PLUGIN``, the path of an installed plug-in, or
+        ``embedded``.
+    """
+    from render.plugin_files import PLUGIN_VARIABLE, find_plugins
+
+    asked = where or os.environ.get(PLUGIN_VARIABLE)
+    if asked:
+        return asked
+    return next((str(path) for path in find_plugins()), EMBEDDED)
+
+
+def open_host(where: str = EMBEDDED) -> Host:
     """Open a host in this process.
+
+    A plug-in is tried in a process of its own first, so that one that crashes on load does no harm here; a worker of a
+    pool is such a process already.
 
     Args:
         where: ``embedded``, or the path of a TAL-NoiseMaker plug-in.
@@ -83,10 +110,12 @@ def open_host(where: str = "embedded") -> Host:
     Raises:
         HostError: if it cannot be opened.
     """
-    if where != "embedded":
-        from render.errors import HostError
+    if where == EMBEDDED:
+        from render.embedded import EmbeddedHost
 
-        raise HostError(f"no plug-in support yet: {where!r}; allowed: embedded")
-    from render.embedded import EmbeddedHost
+        return EmbeddedHost()
+    from render.plugin import PluginHost, check_plugin
 
-    return EmbeddedHost()
+    if multiprocessing.parent_process() is None:
+        check_plugin(where)
+    return PluginHost(where)

@@ -36,7 +36,7 @@ class Note:
     def __post_init__(self) -> None:
         for name, low in (("number", 0), ("velocity", 1)):
             value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or not low <= value <= 127:
+            if not isinstance(value, numbers.Integral) or not low <= int(value) <= 127:
                 raise OutOfRange(f"note {name}", value, f"whole numbers {low} to 127")
         for name in ("gate_seconds", "seconds"):
             value = getattr(self, name)
@@ -51,4 +51,4 @@ class Note:
     @property
     def frequency_hz(self) -> float:
         """Equal temperament, A4 = 440 Hz."""
-        return 440.0 * 2.0 ** ((self.number - 69) / 12)
+        return 440.0 * math.exp2((self.number - 69) / 12)

@@ -108,7 +108,8 @@ def to_xml(programs: Iterable[Program]) -> bytes:
             coordinates = {name: _text(getattr(point, field)) for field, name in _POINT_ATTRIBUTES.items()}
             ElementTree.SubElement(points, "splinePoint", flags | coordinates)
     ElementTree.indent(root)
-    return b"<?xml version='1.0' encoding='UTF-8'?>\n" + ElementTree.tostring(root, encoding="utf-8") + b"\n"
+    text: bytes = ElementTree.tostring(root, encoding="utf-8")
+    return b"<?xml version='1.0' encoding='UTF-8'?>\n" + text + b"\n"
 
 
 def _text(value: float) -> str:

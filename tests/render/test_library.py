@@ -1,0 +1,163 @@
+"""The library finds sounds, and is made anew exactly when what is kept does not fit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from render import library
+from render.errors import HostError, InvalidAudio, OutOfRange
+from render.fingerprint import Steps, distances, fingerprint, to_decibels, to_steps
+from render.gate import refusal
+from render.host import Audio
+from render.library import Library, Plan, _make_worker, build, open_library
+from render.note import SAMPLE_RATE, Note
+from tests.scale_host import ScaleHost, make_broken
+
+PLAN = Plan(size=12, notes=(48, 60))
+INFO = ScaleHost().info
+
+
+def noise(seconds: float, seed: int = 0) -> Audio:
+    audio = np.random.default_rng(seed).standard_normal((2, round(seconds * SAMPLE_RATE)))
+    return (0.1 * audio).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("library") / "cache" / "library.npz"
+    open_library(path, INFO, ScaleHost, plan=PLAN, workers=1)
+    return path
+
+
+@pytest.fixture
+def made(kept: Path) -> Library:
+    return open_library(kept, INFO, make_broken, plan=PLAN)
+
+
+def test_every_patch_is_found_by_its_own_sound(made: Library) -> None:
+    assert len(made) == PLAN.size
+    host = ScaleHost()
+    for position in range(len(made)):
+        patch = made.patch(position)
+        for note in (Note(60, 64, 0.3, 1.0), Note(60, 100, 1.4, 2.0)):
+            audio = 3.0 * host.render(patch, note)  # level does not count
+            assert patch in made.nearest(audio, note, 4)
+        assert made.nearest(host.render(patch, Note(60, 100, 1.0, 2.0)), Note(60), 1) == [patch]
+
+
+def test_the_order_is_that_of_the_distances(made: Library) -> None:
+    audio = noise(1.0)
+    everything = made.nearest(audio, Note(60), len(made))
+    assert made.nearest(audio, Note(60), 4) == everything[:4]
+    ordered = np.sort(made.distances(audio, Note(60)))
+    assert [made.patch(int(k)) for k in np.argsort(made.distances(audio, Note(60)))] == everything
+    assert 0.0 < ordered[0] < ordered[-1]
+
+
+def test_patches_differ_in_sound(made: Library) -> None:
+    for k in range(len(made)):
+        from_one = distances(to_decibels(made.sounds[1, k]), made.sounds[1])
+        assert (np.delete(from_one, k) >= library.DUPLICATE_DB - 0.3).all()  # 0.3: not symmetric
+
+
+def test_wrong_questions_are_refused(made: Library) -> None:
+    with pytest.raises(OutOfRange, match="1 to 12"):
+        made.nearest(noise(1.0), Note(60), 13)
+    with pytest.raises(OutOfRange):
+        made.nearest(noise(1.0), Note(60), 0)
+    with pytest.raises(InvalidAudio, match="silent"):
+        made.nearest(np.zeros((2, 44100), np.float32), Note(60), 1)
+
+
+def test_what_is_kept_is_used(kept: Path) -> None:
+    before = kept.stat()
+    started = time.monotonic()
+    open_library(kept, INFO, make_broken, plan=PLAN)
+    assert time.monotonic() - started < 1.0
+    assert kept.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_workers_do_not_change_it(kept: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    open_library(
+        tmp_path / "library.npz", INFO, ScaleHost, plan=PLAN, progress=lambda done, size: seen.append((done, size))
+    )
+    assert (tmp_path / "library.npz").read_bytes() == kept.read_bytes()
+    assert seen == [(k, PLAN.size) for k in range(1, PLAN.size + 1)]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"garbage" * 1000, None])
+def test_a_damaged_file_is_made_anew(kept: Path, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "library.npz"
+    path.write_bytes(kept.read_bytes()[:-500] if content is None else content)
+    open_library(path, INFO, ScaleHost, plan=PLAN, workers=1)
+    assert path.read_bytes() == kept.read_bytes()
+
+
+def test_what_does_not_fit_is_made_anew(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "library.npz"
+    path.write_bytes(kept.read_bytes())
+    with pytest.raises(HostError):  # it renders, and this host cannot
+        open_library(path, replace(INFO, version="2"), make_broken, plan=PLAN, workers=1)
+    with pytest.raises(HostError):
+        open_library(path, INFO, make_broken, plan=replace(PLAN, size=13), workers=1)
+    for name in ("TABLE_HASH", "SCHEMA"):
+        with monkeypatch.context() as patched:
+            patched.setattr(library, name, "other")
+            with pytest.raises(HostError):
+                open_library(path, INFO, make_broken, plan=PLAN, workers=1)
+    assert path.read_bytes() == kept.read_bytes()
+
+
+def test_a_few_failed_renders_are_passed_over() -> None:
+    render = _make_worker(ScaleHost, PLAN)
+
+    def renders() -> Iterator[Steps | HostError | None]:
+        for index in range(200):
+            yield HostError("crashed") if index % 3 == 0 else render(index)
+
+    made = build(renders(), PLAN)
+    assert len(made) == PLAN.size
+    assert (made.indices % 3 != 0).all()
+
+
+def test_a_fingerprint_has_only_the_cells_of_the_sound() -> None:
+    whole = fingerprint(noise(3.0), 1.0)
+    short = fingerprint(noise(3.0), 0.1)
+    cut = fingerprint(noise(0.5), 1.0)
+    assert whole is not None
+    assert short is not None
+    assert cut is not None
+    assert np.isfinite(whole).all()
+    assert np.isfinite(short[:, 0]).tolist() == [True] * 3 + [False] * 4 + [True] * 4
+    assert np.isfinite(cut[:, 0]).tolist() == [True] * 5 + [False] * 6
+    assert whole.max() == 0.0
+    assert fingerprint(np.zeros((2, 44100), np.float32), 1.0) is None
+    assert fingerprint(noise(0.001), 1.0) is None
+
+
+def test_distances_are_of_shape_not_level() -> None:
+    one, other = fingerprint(noise(2.0), 1.0), fingerprint(0.01 * noise(2.0, seed=1), 1.0)
+    assert one is not None
+    assert other is not None
+    tilted = to_steps(one - np.linspace(0.0, 20.0, one.shape[1], dtype=np.float32))
+    near, far = distances(one, np.stack([to_steps(other), tilted]))
+    assert near < 2.0 < 4.0 < far
+
+
+def test_the_gate() -> None:
+    audio = noise(0.1)
+    audio *= 0.5 / np.abs(audio).max()
+    assert refusal(audio) is None
+    assert refusal(0.02 * audio) == "quiet"
+    assert refusal(0.001 * audio) == "silent"
+    assert refusal(2.1 * audio) == "clipped"
+    for value in (np.nan, np.inf):
+        audio[0, 3] = value
+        assert refusal(audio) == "broken"
