@@ -12,6 +12,7 @@ from render.errors import ReconstructError
 BENCHMARKS = {
     "fidelity": "how close a host is to golden renders of the real plug-in",
     "golden": "render a preset bank with a plug-in of your own into golden data",
+    "library": "how well the library finds golden sounds",
     "pitch": "note estimators on golden renders",
     "prior": "the prior's renders beside golden ones",
     "search": "refine against the nearest library patch and a cold search, on golden renders",

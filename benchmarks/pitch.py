@@ -278,7 +278,7 @@ def _torchaudio() -> Estimator:
     detect = importlib.import_module("torchaudio").functional.detect_pitch_frequency
 
     def frames(mono: Mono) -> tuple[Frames, Frames, Frames]:
-        found = detect(torch.from_numpy(mono)[None], SAMPLE_RATE, freq_low=20, freq_high=4000)[0].numpy()
+        found: Frames = detect(torch.from_numpy(mono)[None], SAMPLE_RATE, freq_low=20, freq_high=4000)[0].numpy()
         return np.arange(len(found)) * 0.01, found, np.ones(len(found))
 
     return _voted(frames)
@@ -291,7 +291,8 @@ def _praat() -> Estimator:
         pitch = parselmouth.Sound(mono.astype(np.float64), SAMPLE_RATE).to_pitch_ac(
             time_step=0.01, pitch_floor=20.0, pitch_ceiling=4000.0
         )
-        return pitch.xs(), pitch.selected_array["frequency"], pitch.selected_array["strength"]
+        found = pitch.selected_array
+        return np.asarray(pitch.xs()), np.asarray(found["frequency"]), np.asarray(found["strength"])
 
     return _voted(frames)
 

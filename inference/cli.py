@@ -290,6 +290,9 @@ class _Console:
         if self._quiet:
             yield None
             return
+        if not self._console.is_terminal:
+            yield self._say_once("  searching")
+            return
         from rich.live import Live
         from rich.text import Text
 
@@ -302,6 +305,17 @@ class _Console:
                 live.update(Text(f"  {board.stage}: {left} left, best loss {best}, {rate:.0f} renders/s"))
 
             yield show
+
+    def _say_once(self, text: str) -> Callable[[Board, Budget, int], None]:
+        said = False
+
+        def show(board: Board, budget: Budget, renders: int) -> None:
+            nonlocal said
+            if not said:
+                self.say(text)
+                said = True
+
+        return show
 
     def done(self, match: Match, result: dict[str, Any]) -> None:
         path = "  ->  ".join(f"{stage.name} {stage.best.mss:.2f}" for stage in match.stages)

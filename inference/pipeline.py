@@ -30,8 +30,8 @@ STAGES = ("guess", "descend", "search")
 AVAILABLE_STAGES = frozenset({"search"})
 
 _CONFIRMED_PER_STAGE = 8
-_FINISH_SECONDS = 0.8  # kept back for the last clean renders and the files; measured: benchmarks search
-_FINISH_SHARE = 0.1  # at most this share of a small budget
+_FINISH_FACTOR = 1.5  # what judging the last stage may take, over what judging the start took
+_LONGEST_FINISH = 0.3  # of the budget
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ class Run:
         self.target, self.options, self.evaluator, self.board, self.budget = target, options, evaluator, board, budget
         self.mss = MssTarget(target.audio, SAMPLE_RATE)
         self.confirmed: dict[Candidate, Confirmed] = {}
+        self.judging_seconds = 0.0
         self.records: list[StageRecord] = []
 
     def starts(self, library: Library | None) -> None:
@@ -117,9 +118,12 @@ class Run:
         for candidate in self.evaluator.measure(candidates):
             self.board.offer(candidate, seconds=self.budget.elapsed(), renders=self.evaluator.renders)
 
-    def search(self, until: float) -> None:
-        """Stage 3."""
+    def search(self) -> None:
+        """Stage 3, until what is left of the budget is needed to judge it."""
         options = self.options
+        until = 1.0
+        if self.budget.seconds is not None:
+            until -= min(_FINISH_FACTOR * self.judging_seconds / self.budget.seconds, _LONGEST_FINISH)
         search(
             self.board,
             self.evaluator,
@@ -149,12 +153,13 @@ class Run:
         try:
             work()
         finally:
+            worked = self.budget.elapsed()
             self.confirm()
             if self.confirmed:
-                seconds = self.budget.elapsed() - began
-                spent = self.evaluator.renders - renders
                 best = distances(self.target.audio, self.ranked()[0].audio, SAMPLE_RATE)
-                self.records.append(StageRecord(name, seconds, spent, best))
+                self.judging_seconds = self.budget.elapsed() - worked
+                spent = self.evaluator.renders - renders
+                self.records.append(StageRecord(name, self.budget.elapsed() - began, spent, best))
 
 
 def refine(
@@ -203,10 +208,12 @@ def refine(
         try:
             run.stage("start", lambda: run.starts(library))
             if "search" in options.stages:
-                run.stage("search", lambda: run.search(_search_until(options)))
+                run.stage("search", run.search)
         except KeyboardInterrupt:
             interrupted = True
             notices.append("interrupted: the best so far")
+            if not run.records and board.best:
+                run.stage("start", lambda: None)
         except HostError as error:
             if not run.confirmed:
                 raise
@@ -248,12 +255,6 @@ def _differ(patch: Patch, other: Patch, step: float) -> bool:
         (patch.sounds(name) or other.sounds(name)) and (parameter(name).discrete or abs(here - there) >= step)
         for name, (here, there) in patch.diff(other).items()
     )
-
-
-def _search_until(options: Options) -> float:
-    if options.seconds is None or options.renders is not None:
-        return 1.0
-    return 1.0 - min(_FINISH_SECONDS / options.seconds, _FINISH_SHARE)
 
 
 def _audible(patch: Patch, constraints: Constraints) -> Patch:

@@ -147,12 +147,15 @@ def search(
         raise UnknownName("search method", method, METHODS)
     begin = budget.used(evaluator.renders)
     passed = 0.0
-    for number, phase in enumerate(METHODS[method]):
-        passed += phase.share
-        space = space_of(board.best[0], constraints, phase, gate=gate)
-        optimizer = _optimizer(phase, space, evaluator.slots, seed + number)
-        _tell_starts(optimizer, space, board.best[: phase.starts])
-        _run(optimizer, space, board, evaluator, budget, begin + (until - begin) * passed)
+    with warnings.catch_warnings():
+        # The optimisers have opinions on budgets, bounds and points that they did not ask for; a user can do nothing.
+        warnings.filterwarnings("ignore", module=r"(nevergrad|cma)\b")
+        for number, phase in enumerate(METHODS[method]):
+            passed += phase.share
+            space = space_of(board.best[0], constraints, phase, gate=gate)
+            optimizer = _optimizer(phase, space, evaluator.slots, seed + number)
+            _tell_starts(optimizer, space, board.best[: phase.starts])
+            _run(optimizer, space, board, evaluator, budget, begin + (until - begin) * passed)
 
 
 def _optimizer(phase: Phase, space: Space, slots: int, seed: int) -> Any:
@@ -165,9 +168,7 @@ def _optimizer(phase: Phase, space: Space, slots: int, seed: int) -> Any:
 def _tell_starts(optimizer: Any, space: Space, starts: Iterable[Candidate]) -> None:
     for start in starts:
         point = optimizer.parametrization.spawn_child(new_value=space.encode(start))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nevergrad warns that the point was not asked for
-            optimizer.tell(point, start.loss)
+        optimizer.tell(point, start.loss)
 
 
 def _run(optimizer: Any, space: Space, board: Board, evaluator: Evaluator, budget: Budget, until: float) -> None:

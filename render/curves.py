@@ -1,8 +1,8 @@
 """Curves between a knob (0..1) and a setting in human units, from the published facts of the instrument.
 
-Every curve rises strictly (one of them only almost to the end), so one bisection inverts them all. The envelope times are those of the per-sample
-recursions at 44.1 kHz (increment ``A`` or ``D`` per sample; see ``docs/noisemaker.md``), solved for the time that the
-stage takes: attack until 1 is reached, decay and release until -60 dB.
+Every curve rises strictly (one of them only almost to the end), so one bisection inverts them all. The envelope times
+are those of the per-sample recursions at 44.1 kHz (increment ``A`` or ``D`` per sample; see ``docs/noisemaker.md``),
+solved for the time that the stage takes: attack until 1 is reached, decay and release until -60 dB.
 """
 
 from __future__ import annotations

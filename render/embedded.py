@@ -6,6 +6,8 @@ generators where a fresh plug-in does, other seeds elsewhere; the random detune 
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from render.daw import FaustProgram
 
 VERSION = "1"
-"""Of the engine: raise it when its sound changes."""
+ENGINE_MODULES = ("curves", "embedded", "envelope_editor", "envelopes", "lfo", "modulation", "oscillators")
 
 SOURCES = Path(__file__).parent / "faust"
 FILTER_SOURCES = ("ladder.dsp",) * 7 + ("state_variable.dsp",) * 3 + ("moog.dsp", "through.dsp")
@@ -83,7 +85,7 @@ class EmbeddedHost:
     @property
     def info(self) -> HostInfo:
         """What this host is."""
-        return HostInfo("embedded", "embedded NoiseMaker", VERSION)
+        return HostInfo("embedded", "embedded NoiseMaker", f"{VERSION} ({_source_hash()})")
 
     def close(self) -> None:
         """Let go of the compiled programs."""
@@ -283,3 +285,11 @@ def _delay_seconds(patch: Patch) -> float:
         return MAX_DELAY_SECONDS * (0.01 + 0.99 * log20(patch["delaytime"]))
     division = lfo.division(patch["delaytime"])
     return min(DELAY_SECONDS[division % 6] * DELAY_FACTORS[division // 6], MAX_DELAY_SECONDS)
+
+
+@functools.cache
+def _source_hash() -> str:
+    """Of all that makes the engine's sound: kept renders of another one must not pass for its own."""
+    package = Path(__file__).parent
+    files = [package / f"{name}.py" for name in ENGINE_MODULES] + sorted(SOURCES.iterdir())
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]

@@ -67,9 +67,15 @@ def test_locked_knobs_come_out_bit_equal() -> None:
             assert confirmed.candidate.patch[name] == knob
 
 
-def test_a_budget_in_seconds_is_kept() -> None:
-    match = refine(make_target(), options(seconds=2.0, renders=None, workers=2), make_host=FakeHost)
-    assert match.seconds == pytest.approx(2.0, rel=0.15)
+def test_a_budget_in_seconds_ends_the_search() -> None:
+    ticks = iter(range(10**6))  # a clock that goes on by 1 s whenever someone looks
+    budget = Budget(200.0, clock=lambda: float(next(ticks)))
+    board = Board()
+    with Evaluator(make_target(), FakeHost, workers=1) as evaluator:
+        board.offer(evaluator.measure([Candidate(Patch(), NOTE)])[0], seconds=0.0, renders=1)
+        search(board, evaluator, Constraints(), budget)
+    assert 20 < evaluator.renders <= 200
+    assert 200.0 <= budget.elapsed() < 230.0
 
 
 def test_several_candidates_differ() -> None:
