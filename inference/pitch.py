@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from render.errors import InvalidAudio
 
 LOWEST_HZ = 20.0
-HIGHEST_HZ = 5000.0
+HIGHEST_HZ = 4000.0
 MIN_CONFIDENCE = 0.06
 """On the golden factory presets it keeps KEEP right answers and drops DROP wrong ones, and NOOSC of the 10 of
 presets whose oscillators are off or noise. White, pink and brown noise of 0.3 s or more stays below it (24 draws each
