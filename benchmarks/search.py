@@ -72,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         for method in arguments.method or [options.method]:
             row = _row(golden, replace(options, method=method), open_library, arguments)
             rows.append(row)
+            if arguments.csv:  # again after each row: an interrupted run keeps what it has
+                _write_csv(arguments.csv, rows)
             cold = f"{row.cold:6.2f}" if row.cold is not None else "     -"
             print(
                 f"{row.name[:28]:28} {row.method:10} {row.floor or 0.0:5.2f} {row.nearest:7.2f} {row.refined:7.2f} "
@@ -80,8 +82,6 @@ def run(arguments: argparse.Namespace) -> int:
             )
     for method in arguments.method or [options.method]:
         _summarise(method, [row for row in rows if row.method == method])
-    if arguments.csv:
-        _write_csv(arguments.csv, rows)
     return 0
 
 
