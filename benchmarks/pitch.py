@@ -279,7 +279,7 @@ def _torchaudio() -> Estimator:
 
     def frames(mono: Mono) -> tuple[Frames, Frames, Frames]:
         found: Frames = detect(torch.from_numpy(mono)[None], SAMPLE_RATE, freq_low=20, freq_high=4000)[0].numpy()
-        return np.arange(len(found)) * 0.01, found, np.ones(len(found))
+        return np.arange(len(found), dtype=np.float64) * 0.01, found, np.ones(len(found))
 
     return _voted(frames)
 

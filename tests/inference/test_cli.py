@@ -202,9 +202,11 @@ def test_ctrl_c_writes_the_best_so_far_and_leaves_no_process(clip: Path, tmp_pat
     out = tmp_path / "out"
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     code = (
-        "import sys, inference.library as l\nfrom render.library import Plan\n"
+        "import signal, sys, inference.library as l\nfrom render.library import Plan\n"
         "l.PLAN = Plan(size=6, notes=(60,))\n"
-        "from inference.cli import main\nif __name__ == '__main__':\n    sys.exit(main())"
+        # A shell starts its background jobs with Ctrl-C ignored, and that is inherited.
+        "from inference.cli import main\nif __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n    sys.exit(main())"
     )
     script = tmp_path / "script.py"
     script.write_text(code)

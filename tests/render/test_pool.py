@@ -193,10 +193,11 @@ class TestProcesses:
     @pytest.mark.parametrize("how", ["kill -9", "ctrl-c", "ctrl-c while starting", "end without closing"])
     def test_leave_no_orphans(self, how: str) -> None:
         script = textwrap.dedent("""
-            import sys, time
+            import signal, sys, time
             from render.pool import Pool
             from tests.pool_workers import make_worker
             if __name__ == "__main__":
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
                 how = sys.argv[1]
                 pool = Pool(make_worker, 2)
                 try:
