@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--golden", type=Path, required=True, metavar="DIR")
     parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded")
     parser.add_argument("--count", type=int, default=20, help="number of factory renders, by name hash (default: 20)")
+    parser.add_argument("--skip", type=int, default=0, help="leave the first of these out (to share the work)")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--renders", type=int, default=None)
     parser.add_argument("--workers", type=int, default=2)
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     open_library = library_opener(options.where, options.workers, lambda done, count: None)
     rows: list[Row] = []
     print(f"{'target':28} {'method':10} floor nearest refined   cold seconds renders", flush=True)
-    for golden in judging(read_rows(arguments.golden), arguments.count):
+    for golden in judging(read_rows(arguments.golden), arguments.count)[arguments.skip :]:
         for method in arguments.method or [options.method]:
             row = _row(golden, replace(options, method=method), open_library, arguments)
             rows.append(row)
