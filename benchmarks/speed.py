@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.rows import judging, read_rows
+from benchmarks.rows import GoldenRow, judging, read_rows
 from inference.board import Board
 from inference.budget import Budget
 from inference.constraints import Constraints
@@ -23,7 +23,9 @@ from inference.evaluate import Candidate, Evaluator
 from inference.search import DEFAULT_METHOD, search
 from inference.target import Target
 from render.distance import TargetDistance
-from render.host import Audio, open_host
+from render.errors import FileError
+from render.files import write_text
+from render.host import Audio, Host, open_host
 from render.metrics import MssTarget
 from render.note import SAMPLE_RATE, Note
 from render.patch import Patch
@@ -37,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--renders", type=int, default=400, help="of each search")
     parser.add_argument("--targets", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--against",
+        metavar="PATH",
+        help="compare the cost of a render with this plug-in's, over the golden factory rows",
+    )
+    parser.add_argument("--csv", type=Path, help="write the rows of that comparison")
 
 
 @dataclass
@@ -49,7 +57,9 @@ class _RecordingBoard(Board):
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print both rates, their ratio, and the cost of the distances."""
+    """Print both rates, their ratio, and the cost of the distances; or the costs of two hosts' renders."""
+    if arguments.against is not None:
+        return _compare_hosts(arguments)
     evaluated = bare = 0.0
     count = 0
     print(f"{'target':28} evaluations/s  bare renders/s  ratio")
@@ -132,3 +142,36 @@ def _distance_costs(audio: Audio) -> None:
         print(
             f"{name}: median {1e3 * float(np.median(times)):.1f} ms for {audio.shape[1] / SAMPLE_RATE:.1f} s of audio"
         )
+
+
+def _compare_hosts(arguments: argparse.Namespace) -> int:
+    """Processor time of a warm, fast render on each host, the hosts in turn, the better of two."""
+    if arguments.golden is None:
+        raise FileError("--against needs --golden")
+    rows = judging(read_rows(arguments.golden), 10**6, odd_only=False)
+    hosts = [open_host(arguments.plugin), open_host(arguments.against)]
+    costs = np.array([[_cost(host, row) for host in hosts] for row in rows])  # (rows, 2), seconds
+    if arguments.csv is not None:
+        lines = [f"{row.name},{1e3 * a:.2f},{1e3 * b:.2f}" for row, (a, b) in zip(rows, costs, strict=True)]
+        write_text(arguments.csv, "\n".join(["name,milliseconds,milliseconds_against", *lines]) + "\n")
+    for host, values in zip(hosts, costs.T, strict=True):
+        median, high = np.quantile(values, [0.5, 0.9])
+        info = host.info
+        print(
+            f"{info.kind:9} {info.name} {info.version}: mean {1e3 * values.mean():.1f} ms, median {1e3 * median:.1f}, "
+            f"90 % {1e3 * high:.1f}, {1.0 / values.mean():.0f} renders of 2 s a second and core"
+        )
+        host.close()
+    means = costs.mean(axis=0)
+    print(f"ratio of the means over {len(rows)} factory patches: {means[0] / means[1]:.2f}   (bar: 1.20)")
+    return 0
+
+
+def _cost(host: Host, row: GoldenRow) -> float:
+    host.render(row.patch, row.note, clean=False)  # compiled, loaded, warm
+    times = []
+    for _ in range(2):
+        began = time.process_time()
+        host.render(row.patch, row.note, clean=False)
+        times.append(time.process_time() - began)
+    return min(times)

@@ -1,0 +1,42 @@
+"""Presets in the synth's own folder."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from inference.cli import PRESETS_VARIABLE, main
+from inference.files import install
+from render.errors import FileError
+
+
+def test_installing_never_replaces_a_preset(tmp_path: Path) -> None:
+    preset = tmp_path / "bass.noisemakerpreset"
+    preset.write_text("first")
+    folder = tmp_path / "presets"
+    folder.mkdir()
+    assert install([preset], folder) == [folder / "bass.noisemakerpreset"]
+    preset.write_text("second")
+    assert install([preset, preset], folder) == [
+        folder / "bass (2).noisemakerpreset",
+        folder / "bass (3).noisemakerpreset",
+    ]
+    assert (folder / "bass.noisemakerpreset").read_text() == "first"
+    assert (folder / "bass (2).noisemakerpreset").read_text() == "second"
+
+
+def test_a_missing_folder_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FileError, match="no such preset folder"):
+        install([], tmp_path / "missing")
+    clip = tmp_path / "clip.wav"
+    clip.write_bytes(b"")
+    assert main([str(clip), "--install", str(tmp_path / "missing")]) == 1
+    assert "no such preset folder" in capsys.readouterr().err
+    monkeypatch.delenv(PRESETS_VARIABLE, raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main([str(clip), "--install"]) == 2
+    assert PRESETS_VARIABLE in capsys.readouterr().err
