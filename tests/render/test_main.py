@@ -65,9 +65,8 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(
 
 
 def test_an_error_of_the_caller_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), replacing(tmp_path / "a") as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a") as temporary:
+        temporary.write_text(f"half {1 // 0}")
     assert list(tmp_path.iterdir()) == []
 
 
