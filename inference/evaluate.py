@@ -137,12 +137,17 @@ class Evaluator:
         results = [self.take(candidate, future) for candidate, future in pending]
         return [result for result in results if result is not None]
 
-    def render(self, candidates: Iterable[Candidate]) -> Iterator[Audio]:
-        """Clean renders of shape ``(2, samples)``, in order."""
+    def render(self, candidates: Iterable[Candidate]) -> Iterator[Audio | None]:
+        """Clean renders of shape ``(2, samples)``, in order; None, and counted, for one that failed."""
         pending = [self._pool.submit(_Job(candidate.patch, candidate.note, audio=True)) for candidate in candidates]
         self.renders += len(pending)
         for future in pending:
-            audio = future.result()
+            try:
+                audio = future.result()
+            except HostError:
+                self.failures += 1
+                yield None
+                continue
             assert not isinstance(audio, Measurement | HostInfo)
             yield audio
 

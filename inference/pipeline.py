@@ -18,7 +18,7 @@ from inference.evaluate import Candidate, Evaluator, HostFactory
 from inference.library import LibraryOpener
 from inference.search import DEFAULT_METHOD, search
 from inference.target import Target
-from render.errors import HostError, UnknownName
+from render.errors import HostError, InvalidAudio, UnknownName
 from render.host import Audio, HostInfo, open_host
 from render.library import Library
 from render.metrics import Distances, MssTarget, distances
@@ -101,14 +101,18 @@ class Run:
         self.confirmed: dict[Candidate, Confirmed] = {}
         self.judging_seconds = 0.0
         self.records: list[StageRecord] = []
+        self.notices = [*target.notices]
 
     def starts(self, library: Library | None) -> None:
         """Measure what the stages start from: the user's patch, the library's nearest and the default patch."""
         options = self.options
         patches = [("start preset", options.start)] if options.start is not None else []
         if library is not None:
-            near = library.nearest(self.target.audio, self.target.note, min(options.library_starts, len(library)))
-            patches += [("library", patch) for patch in near]
+            try:
+                near = library.nearest(self.target.audio, self.target.note, min(options.library_starts, len(library)))
+                patches += [("library", patch) for patch in near]
+            except InvalidAudio as error:
+                self.notices.append(f"the library is of no use here: {error}")
         patches.append(("default patch", Patch()))
         candidates = [
             Candidate(options.constraints.apply(_audible(patch, options.constraints)), self.target.note, origin=origin)
@@ -140,7 +144,8 @@ class Run:
         best = self.board.best[: max(_CONFIRMED_PER_STAGE, self.options.candidates)]
         new = [candidate for candidate in best if candidate not in self.confirmed]
         for candidate, audio in zip(new, self.evaluator.render(new), strict=True):
-            self.confirmed[candidate] = Confirmed(candidate, audio, self.mss.distance(audio))
+            if audio is not None:
+                self.confirmed[candidate] = Confirmed(candidate, audio, self.mss.distance(audio))
 
     def ranked(self) -> list[Confirmed]:
         """Everything that was rendered cleanly, nearest first."""
@@ -200,7 +205,7 @@ def refine(
         if on_candidate is not None:
             board.on_candidate = lambda board: on_candidate(board, budget, evaluator.renders)
         run = Run(target, options, evaluator, board, budget)
-        notices = [*target.notices]
+        notices = run.notices
         missing = [stage for stage in options.stages if stage not in AVAILABLE_STAGES]
         if missing:
             notices.append(f"not built yet, left out: {', '.join(missing)}")

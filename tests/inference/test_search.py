@@ -14,7 +14,7 @@ from inference.evaluate import Candidate, Evaluator, measured, volume_gain, with
 from inference.pipeline import Options, distinct, refine
 from inference.search import METHODS, Phase, search, space_of
 from inference.target import Target
-from render.errors import HostError, OutOfRange, UnknownName
+from render.errors import HostError, InvalidAudio, OutOfRange, UnknownName
 from render.metrics import mss
 from render.note import SAMPLE_RATE, Note
 from render.patch import Patch
@@ -124,6 +124,23 @@ def test_failed_renders_are_left_out_and_counted() -> None:
     match = refine(make_target(), options(start=TRUE), make_host=Failing)
     assert match.best[0].candidate.patch["cutoff"] <= 0.5
     assert any("renders failed" in notice for notice in match.notices)
+
+
+def test_a_clip_too_short_for_the_library_is_searched_all_the_same() -> None:
+    note = Note(60, 100, 0.05, 0.06)
+    audio = FakeHost().render(TRUE, note).mean(axis=0, keepdims=True)
+    target = Target("short", audio, note, pitched=True, gate_fixed=True, onset_seconds=0.0)
+
+    class Unhelpful:
+        def __len__(self) -> int:
+            return 64
+
+        def nearest(self, *_: object) -> list[Patch]:
+            raise InvalidAudio("too short")
+
+    match = refine(target, options(), make_host=FakeHost, open_library=lambda host: Unhelpful())  # type: ignore[arg-type,return-value]
+    assert match.stages[-1].name == "search"
+    assert "the library is of no use here: too short" in match.notices
 
 
 def broken_host() -> FakeHost:
