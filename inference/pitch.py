@@ -19,11 +19,11 @@ from render.errors import InvalidAudio
 LOWEST_HZ = 20.0
 HIGHEST_HZ = 4000.0
 MIN_CONFIDENCE = 0.06
-"""On the golden factory presets it keeps KEEP right answers and drops DROP wrong ones, and NOOSC of the 10 of
-presets whose oscillators are off or noise. White, pink and brown noise of 0.3 s or more stays below it (24 draws each
-of 0.3 to 4 s: 0.055 at most); the noise of a shorter clip can pass."""
+"""With it 11 of the 166 golden factory presets that have a pitch are unpitched, 9 of which had a wrong answer, and 7 of
+the 10 whose oscillators are off or noise. White, pink and brown noise of 0.3 s or more stays below it (32 draws of
+each, 0.3 to 4 s: 0.055 at most); the noise of a shorter clip can pass."""
 
-_RATE = 16000  # hertz; as accurate as 22,050 and faster.
+_RATE = 16000  # hertz; as accurate as 22,050, and faster
 _HOP = 512  # samples at _RATE: 32 ms
 _OCTAVES_PER_CANDIDATE = 1.0 / 48.0  # half the library's resolution, as accurate: the peak is interpolated
 _ERBS_PER_BAND = 0.2
@@ -55,13 +55,13 @@ class PitchEstimate:
 def estimate_note(audio: NDArray[np.float32], sample_rate: int) -> PitchEstimate:
     """Estimate the note of a clip.
 
-    On the golden renders of the real plug-in (``python -m benchmarks pitch``) it is within a semitone of a pitch that
-    the patch lets sound in 75 % of the 117 musical patches at notes 33 to 84 and 80 % of 166 factory presets; 6 and
-    8 % are wrong by octaves only, 11 and 5 % otherwise, and 8 and 7 % are called unpitched. Without noise, pitch
-    modulation, sync, FM and ring modulation it is 91 and 96 %. The pitch class is that of the pressed key in 68 and
-    78 %; where the pitch is right it lies mostly 0, 12 or 24 semitones below the key, which a clip does not tell
-    apart. Two oscillators an interval apart can be heard as their common fundamental. Saws are within
-    5 cents up to 1.3 kHz, 15 up to 2.6 kHz and 60 up to ``HIGHEST_HZ``.
+    On golden renders of the real plug-in (``python -m benchmarks pitch``) it is within a semitone of a pitch that the
+    patch lets sound in 76 % of the 117 musical patches at notes 33 to 84 and 80 % of 166 factory presets; 6 and 8 % are
+    wrong by octaves only, 10 and 5 % otherwise, and 8 and 7 % are called unpitched. Without noise, pitch modulation,
+    sync, FM and ring modulation it is 93 and 96 %. The pitch class is that of the pressed key in 68 and 78 %. Where a
+    sounding pitch is found it is mostly the key's, or an octave or two below it, which a clip does not tell apart.
+    Two oscillators an interval apart can be heard as their common fundamental. Synthetic saws are within 5 cents up to
+    1.3 kHz, 15 up to 2.6 kHz and 60 up to ``HIGHEST_HZ``.
 
     It takes 0.28 s of one core for a clip of 2 s, and 3 s once for the library's imports.
 

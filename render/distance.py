@@ -35,8 +35,8 @@ ENVELOPE_FLOOR_DB = 60.0
 class Weights:
     """How much each term counts, and the STFT's windows in samples (hop: half a window).
 
-    Chosen among 80 settings by how well the distance orders perturbed golden patches in the way of MSS: rank
-    correlation 0.94, where equal weights and windows of 2048 and 512 give 0.89 (``docs/distance.md``).
+    Chosen by how well the distance orders perturbed golden patches in the way of MSS: rank
+    correlation 0.94, where equal weights and windows of 2048 and 512 give 0.91 (``docs/distance.md``).
     """
 
     log: float = 1.0
@@ -115,8 +115,8 @@ class TargetDistance:
         """The distance of a render at the gain that suits it best, and that gain.
 
         The gain makes the median difference of log magnitudes zero, over the cells of the first resolution that are
-        above the floor on both sides. Over perturbed golden patches that leaves 0.4 dB more MSS than the best of all
-        gains, where a gain that matches energies leaves 1.3 dB more.
+        above the floor on both sides. Over perturbed golden patches that leaves 0.3 dB more MSS than the best of all
+        gains, where a gain that matches energies leaves 1.0 dB more.
 
         Args:
             render: shape ``(2, samples)``.

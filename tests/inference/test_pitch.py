@@ -34,6 +34,11 @@ def test_a_saw_has_its_note(note: int) -> None:
     assert estimate.frequency_hz == pytest.approx(440.0 * 2.0 ** ((note + estimate.cents / 100.0 - 69) / 12))
 
 
+def test_a_pitch_above_the_range_is_not_taken_for_a_low_one() -> None:
+    note = estimate_note(saw(110), SAMPLE_RATE).note
+    assert note is None or note > 60
+
+
 @pytest.mark.parametrize("cents", [-40, 30])
 def test_cents_say_how_far_it_is_out_of_tune(cents: int) -> None:
     estimate = estimate_note(saw(60 + cents / 100), SAMPLE_RATE)
@@ -130,5 +135,5 @@ def test_golden_renders() -> None:
         found = estimate_note(case.mono, SAMPLE_RATE)
         answers.append((case, None if found.note is None else found.note + found.cents / 100.0))
     shares = score(answers)
-    assert shares["any"] >= 80.0, shares  # measured: MANY
-    assert shares["class"] >= 66.0, shares  # measured: MCLASS
+    assert shares["any"] >= 80.0, shares  # measured: 86.7
+    assert shares["class"] >= 66.0, shares  # measured: 73.3
