@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -112,11 +112,6 @@ def read_target(
         onset_seconds=start / SAMPLE_RATE,
         notices=tuple(notices),
     )
-
-
-def with_gate(target: Target, gate_seconds: float) -> Target:
-    """The same target with another gate."""
-    return replace(target, note=replace(target.note, gate_seconds=gate_seconds))
 
 
 def sounding_range(audio: Audio) -> tuple[int, int]:

@@ -98,15 +98,6 @@ class TargetDistance:
         self._envelope_db = _decibels(envelope, self._envelope_floor)
         self._energy = float(np.square(envelope, dtype=np.float64).sum())
 
-    def channels_of(self, render: Audio) -> Audio:
-        """A stereo render as the target's channels: itself, or the mean of its sides; cut or padded to its length."""
-        render = render[:, : self.n_samples]
-        if self.channels == 1:
-            render = render.mean(axis=0, keepdims=True)
-        if render.shape[1] < self.n_samples:
-            render = np.pad(render, ((0, 0), (0, self.n_samples - render.shape[1])))
-        return render
-
     def __call__(self, render: Audio, gain: float = 1.0) -> float:
         """The distance of ``gain`` times a render of shape ``(2, samples)``; 0 for the target itself."""
         return self._distance(self._view(render), gain)
