@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from render.errors import ReconstructError
 
 BENCHMARKS = {
+    "dataset": "making a data set beside bare renders of its patches",
     "distance": "how well settings of the search distance agree with MSS",
     "fidelity": "how close a host is to golden renders of the real plug-in",
     "golden": "render a preset bank with a plug-in of your own into golden data",

@@ -202,14 +202,18 @@ class Shard:
             raise FileError(f"cannot read {self.path}: {error.strerror or error}") from error
         if zlib.crc32(flac) != fields["crc32"][k]:
             raise _damaged(self.path, f"the audio of row {k} has changed")
-        note = Note(
+        audio = decode(flac, float(fields["gain"][k]))
+        return Row(int(fields["index"][k]), int(fields["attempt"][k]), self.patch(k), self.note(k), audio)
+
+    def note(self, k: int) -> Note:
+        """The key press of row ``k``."""
+        fields = self.fields
+        return Note(
             int(fields["number"][k]),
             int(fields["velocity"][k]),
             float(fields["gate_seconds"][k]),
             float(fields["seconds"][k]),
         )
-        audio = decode(flac, float(fields["gain"][k]))
-        return Row(int(fields["index"][k]), int(fields["attempt"][k]), self.patch(k), note, audio)
 
     def patch(self, k: int) -> Patch:
         """The patch of row ``k``."""
