@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmarks.golden import read_golden
-from render.errors import FileError, UnknownName
+from benchmarks.rows import GoldenRow, read_rows
+from render.errors import UnknownName
 from render.files import replacing
-from render.host import Audio, Host, open_host
+from render.host import Audio, open_host
 from render.metrics import lsd, mss, side_mss, sot
 from render.note import SAMPLE_RATE, Note
-from render.patch import EnvelopePoint, Patch
-from render.presets import read_programs
-from render.table import NAMES
+from render.patch import Patch
+
+Renderer = Callable[[Patch, Note], Audio]
+"""Plays a patch: shape ``(2, note.n_samples)``. A host's ``render`` is one, and so is anything that imitates a host."""
 
 SILENT_PEAK = 0.001
 """Golden rows below it are left out (golden README)."""
@@ -35,31 +34,10 @@ N_PLOTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
-    """One golden render.
-
-    Attributes:
-        name: of its file, without folder and suffix.
-        group: what it varies; ``factory`` for a factory preset.
-        patch: what was played.
-        note: how.
-        floor_mss: MSS in dB between two renders of the plug-in itself.
-        row: as stored.
-    """
-
-    name: str
-    group: str
-    patch: Patch
-    note: Note
-    floor_mss: float
-    row: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Score:
     """Distances of one render from its golden one; ``side`` where the golden one has two different sides."""
 
-    golden: Golden
+    row: GoldenRow
     mss: float
     lsd: float
     sot: float
@@ -79,99 +57,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    goldens = [golden for golden in read_goldens(arguments.golden, arguments.bank) if _audible(golden)]
-    known = list(dict.fromkeys(golden.group for golden in goldens))
-    for group in arguments.group or ():
-        if group not in known:
-            raise UnknownName("group", group, known)
-    chosen = [golden for golden in goldens if not arguments.group or golden.group in arguments.group]
+    rows = audible_rows(read_rows(arguments.golden, arguments.bank), arguments.group or ())
     host = open_host(arguments.host)
     try:
-        scores = [score(golden, arguments.golden, host) for golden in chosen]
+        scores = [score(row, host.render) for row in rows]
         print_table(scores)
         if arguments.csv is not None:
             write_csv(scores, arguments.csv)
         if arguments.plot is not None:
             for one in sorted(scores, key=lambda s: -s.mss)[:N_PLOTS]:
-                _plot(one, arguments.golden, host, arguments.plot)
+                _plot(one, host.render, arguments.plot)
     finally:
         host.close()
     return 0
 
 
-def read_goldens(folder: Path, bank: Path | None = None) -> list[Golden]:
-    """All rows of a golden folder.
+def audible_rows(rows: Sequence[GoldenRow], groups: Sequence[str] = ()) -> list[GoldenRow]:
+    """The rows that are loud enough to be compared, of some groups or of all; raises ``UnknownName``."""
+    audible = [row for row in rows if row.peak >= SILENT_PEAK]
+    known = list(dict.fromkeys(row.group for row in audible))
+    for group in groups:
+        if group not in known:
+            raise UnknownName("group", group, known)
+    return [row for row in audible if not groups or row.group in groups]
+
+
+def score(row: GoldenRow, render: Renderer) -> Score:
+    """Play one golden patch and measure how far the sound is off.
 
     Args:
-        folder: with ``probes.jsonl`` and ``factory.jsonl`` (either may be missing) and ``base_patch.json``.
-        bank: the factory presets as a file, for their envelope points; by default beside the folder, if it is there.
-
-    Raises:
-        FileError: if there is nothing to read.
+        row: what to play, and the golden audio.
+        render: who plays it.
     """
-    bank = folder.parent / "presets" / "factory-bank-1.6.xml" if bank is None else bank
-    points = {p.name.strip(): p.patch.points for p in read_programs(bank)} if bank.is_file() else {}
-    try:
-        base = json.loads((folder / "base_patch.json").read_text())
-    except OSError as error:
-        raise FileError(f"cannot read {folder / 'base_patch.json'}: {error.strerror or error}") from error
-    goldens = []
-    for file in ("probes.jsonl", "factory.jsonl"):
-        if (folder / file).is_file():
-            rows = map(json.loads, (folder / file).read_text().splitlines())
-            goldens += [_golden(row, base, points) for row in rows]
-    if not goldens:
-        raise FileError(f"no golden renders in {folder}")
-    return goldens
-
-
-def _golden(
-    row: Mapping[str, Any], base: Mapping[str, float], points: Mapping[str, tuple[EnvelopePoint, ...]]
-) -> Golden:
-    knobs = row["patch"] if "patch" in row else {**base, **row["changes"]}
-    # A few probes were asked for knobs just above 1, which the plug-in limits.
-    knobs = {name: min(max(float(knob), 0.0), 1.0) for name, knob in knobs.items() if name in NAMES}
-    spline = tuple(EnvelopePoint(**point) for point in row.get("envelope_points", ()))
-    return Golden(
-        name=Path(row["file"]).stem,
-        group=row.get("group", FACTORY),
-        patch=Patch.from_knobs(knobs, spline or points.get(row.get("name", "").strip(), ())),
-        note=Note(row["note"], row["velocity"], row["gate_seconds"], row["seconds"]),
-        floor_mss=row["floor_mss"] or 0.0,
-        row=row,
-    )
-
-
-def _audible(golden: Golden) -> bool:
-    return bool(golden.row["peak"] >= SILENT_PEAK)
-
-
-def _pair(golden: Golden, folder: Path, host: Host) -> tuple[Audio, Audio]:
-    """The golden audio and the host's, both of shape ``(2, samples)``."""
-    target = read_golden(folder, golden.row)
-    if len(target) == 1:
-        target = np.repeat(target, 2, axis=0)
-    audio = host.render(golden.patch, golden.note)
-    n_samples = min(target.shape[1], audio.shape[1])
-    return target[:, :n_samples], audio[:, :n_samples]
-
-
-def score(golden: Golden, folder: Path, host: Host) -> Score:
-    """Play one golden patch and measure how far it is off.
-
-    Args:
-        golden: the patch.
-        folder: where its audio lies.
-        host: who plays it.
-    """
-    target, audio = _pair(golden, folder, host)
+    target, audio = row.audio(), render(row.patch, row.note)
     energies = [float(np.mean(np.square(side.mean(0, dtype=np.float64)))) for side in (audio, target)]
     return Score(
-        golden=golden,
+        row=row,
         mss=mss(target, audio, SAMPLE_RATE),
         lsd=lsd(target, audio, SAMPLE_RATE),
         sot=sot(target, audio, SAMPLE_RATE),
-        side=side_mss(target, audio, SAMPLE_RATE) if golden.row["channels"] == 2 else None,
+        side=side_mss(target, audio, SAMPLE_RATE) if row.stereo else None,
         level_db=10.0 * float(np.log10((energies[0] + 1e-20) / (energies[1] + 1e-20))),
     )
 
@@ -182,9 +107,9 @@ def print_table(scores: Sequence[Score]) -> None:
         f"{'group':17s}{'count':>5s} {'MSS':>12s} {'floor':>6s} {'LSD':>12s} {'SOT':>12s} {'side MSS':>12s}"
         f" {'level':>12s}  worst"
     )
-    for group in dict.fromkeys(one.golden.group for one in scores):
-        _print_line(group, [one for one in scores if one.golden.group == group])
-    blocks = [one for one in scores if one.golden.group not in ("whole", FACTORY)]
+    for group in dict.fromkeys(one.row.group for one in scores):
+        _print_line(group, [one for one in scores if one.row.group == group])
+    blocks = [one for one in scores if one.row.group not in ("whole", FACTORY)]
     if blocks:
         _print_line("all blocks", blocks)
 
@@ -193,13 +118,13 @@ def _print_line(title: str, scores: Sequence[Score]) -> None:
     worst = sorted(scores, key=lambda one: -one.mss)[:N_WORST]
     figures = [
         _figures(one.mss for one in scores),
-        f"{np.median([one.golden.floor_mss for one in scores]):6.2f}",
+        f"{np.median([one.row.floor_mss or 0.0 for one in scores]):6.2f}",
         _figures(one.lsd for one in scores),
         _figures(one.sot for one in scores),
         _figures(one.side for one in scores if one.side is not None),
         _figures((abs(one.level_db) for one in scores), 0.95),
     ]
-    names = ", ".join(f"{one.golden.name} {one.mss:.1f}" for one in worst)
+    names = ", ".join(f"{one.row.stem} {one.mss:.1f}" for one in worst)
     print(f"{title:17s}{len(scores):5d} {' '.join(figures)}  {names}", flush=True)
 
 
@@ -216,22 +141,22 @@ def write_csv(scores: Sequence[Score], path: Path) -> None:
         writer.writerow(["name", "group", "mss", "floor_mss", "lsd", "sot", "side_mss", "level_db"])
         for one in scores:
             side = "" if one.side is None else f"{one.side:.3f}"
-            row = (one.mss, one.golden.floor_mss, one.lsd, one.sot)
-            figures = [f"{value:.3f}" for value in row]
-            writer.writerow([one.golden.name, one.golden.group, *figures, side, f"{one.level_db:.3f}"])
+            values = (one.mss, one.row.floor_mss or 0.0, one.lsd, one.sot)
+            figures = [f"{value:.3f}" for value in values]
+            writer.writerow([one.row.stem, one.row.group, *figures, side, f"{one.level_db:.3f}"])
 
 
-def _plot(one: Score, folder: Path, host: Host, out: Path) -> None:
-    """Spectrograms of the golden render and the host's, one above the other."""
+def _plot(one: Score, render: Renderer, out: Path) -> None:
+    """Spectrograms of the golden sound and the one that was measured, one above the other."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    pair = _pair(one.golden, folder, host)
+    pair = (one.row.audio(), render(one.row.patch, one.row.note))
     figure, axes = pyplot.subplots(2, 1, figsize=(9, 7), sharex=True, sharey=True, layout="constrained")
     top = None
-    for axis, audio, title in zip(axes, pair, (one.golden.name, f"host: MSS {one.mss:.1f} dB"), strict=True):
+    for axis, audio, title in zip(axes, pair, (one.row.stem, f"rendered: MSS {one.mss:.1f} dB"), strict=True):
         mono = audio.mean(0)
         top = 20.0 * np.log10(np.abs(mono).max() + 1e-9) - 30.0 if top is None else top
         with np.errstate(divide="ignore"):  # digital silence
@@ -239,5 +164,5 @@ def _plot(one: Score, folder: Path, host: Host, out: Path) -> None:
         axis.set_title(title)
         axis.set_ylabel("Hz")
     out.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out / f"{one.golden.name}.png", dpi=90)
+    figure.savefig(out / f"{one.row.stem}.png", dpi=90)
     pyplot.close(figure)

@@ -44,6 +44,11 @@ class GoldenRow:
     floor_mss: float | None
     uses_envelope_editor: bool
 
+    @property
+    def stem(self) -> str:
+        """Of the file, which unlike ``name`` is unique."""
+        return Path(self.file).stem
+
     def audio(self) -> Audio:
         """The render at the plug-in's own level, shape ``(2, note.n_samples)``."""
         audio, _, _ = read_audio(self.folder / self.file)

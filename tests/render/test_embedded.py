@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.fidelity import Golden, Score, read_goldens, score
+from benchmarks.fidelity import Score, audible_rows, score
+from benchmarks.rows import GoldenRow, read_rows
 from render.embedded import EmbeddedHost
 from render.errors import OutOfRange
 from render.note import SAMPLE_RATE, Note
@@ -143,15 +144,15 @@ def test_silent_parameters_change_nothing(host: EmbeddedHost, name: str) -> None
 # Fidelity. The committed selection guards every block without the golden folder; the folder guards the issue's bars.
 
 
-def _selection() -> list[tuple[Golden, dict[str, float]]]:
+def _selection() -> list[tuple[GoldenRow, dict[str, float]]]:
     """Golden probes with the largest MSS and level difference allowed, in dB: a third above what was reached."""
     limits = json.loads((SELECTION / "tolerance.json").read_text())
-    return [(golden, limits[golden.name]) for golden in read_goldens(SELECTION)]
+    return [(row, limits[row.stem]) for row in read_rows(SELECTION)]
 
 
-@pytest.mark.parametrize(("golden", "limits"), [pytest.param(g, limits, id=g.name) for g, limits in _selection()])
-def test_golden_selection(host: EmbeddedHost, golden: Golden, limits: dict[str, float]) -> None:
-    result = score(golden, SELECTION, host)
+@pytest.mark.parametrize(("row", "limits"), [pytest.param(row, limits, id=row.stem) for row, limits in _selection()])
+def test_golden_selection(host: EmbeddedHost, row: GoldenRow, limits: dict[str, float]) -> None:
+    result = score(row, host.render)
     assert result.mss <= limits["mss"]
     assert abs(result.level_db) <= limits["level_db"]
 
@@ -159,7 +160,7 @@ def test_golden_selection(host: EmbeddedHost, golden: Golden, limits: dict[str, 
 def test_the_selection_is_small_and_only_probes() -> None:
     files = [path for path in SELECTION.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 5e6
-    assert all(golden.group != "factory" for golden, _ in _selection())
+    assert all(row.group != "factory" for row, _ in _selection())
 
 
 RANDOM_GROUPS = ("detune", "lfo_random", "chorus", "reverb", "reverb_tone", "filter_noise", "vintage")
@@ -168,12 +169,11 @@ N_SAMPLED = 12
 
 
 def _scores(host: EmbeddedHost) -> dict[str, list[Score]]:
-    groups: dict[str, list[Golden]] = {}
-    for golden in read_goldens(GOLDEN):
-        if golden.row["peak"] >= 0.001:
-            groups.setdefault(golden.group, []).append(golden)
+    groups: dict[str, list[GoldenRow]] = {}
+    for row in audible_rows(read_rows(GOLDEN)):
+        groups.setdefault(row.group, []).append(row)
     return {
-        group: [score(golden, GOLDEN, host) for golden in rows[:: max(1, len(rows) // N_SAMPLED)]]
+        group: [score(row, host.render) for row in rows[:: max(1, len(rows) // N_SAMPLED)]]
         for group, rows in groups.items()
     }
 
@@ -185,7 +185,7 @@ def test_golden_bars(host: EmbeddedHost) -> None:
     for group, scores in _scores(host).items():
         distances = [one.mss for one in scores]
         median, high = float(np.median(distances)), float(np.quantile(distances, 0.9))
-        floor = float(np.median([one.golden.floor_mss for one in scores]))
+        floor = float(np.median([one.row.floor_mss or 0.0 for one in scores]))
         if group in ("whole", "factory"):
             bars = (1.5, 3.5)
         elif group in RANDOM_GROUPS:
