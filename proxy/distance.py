@@ -4,6 +4,8 @@ envelope term. ``render/distance.py`` is its numpy twin and owns the definition 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import auraloss
 import torch
 from einops import rearrange, reduce
@@ -19,6 +21,10 @@ from render.distance import (
     Weights,
 )
 from render.errors import InvalidAudio
+
+
+_DEEP = 1e-4
+"""How far below the distance's floor a render's magnitudes are floored before their gain is known: 80 dB."""
 
 
 class TargetDistance:
@@ -39,17 +45,19 @@ class TargetDistance:
             raise InvalidAudio("target is silent or not finite")
         self.weights = weights
         self.channels, self.n_samples = target.shape
-        # auraloss floors powers at eps; the floor is relative to the target's loudest bin, so it is set per target.
-        self.resolutions: list[tuple[auraloss.freq.STFTLoss, Tensor]] = []
+        # auraloss floors powers at eps, before any gain: its floor is deep, and the distance's own comes after the gain.
+        self.resolutions: list[_Resolution] = []
         for window in weights.windows:
             stft = auraloss.freq.STFTLoss(window, window // 2, window, eps=0.0)
             stft.window = stft.window.to(target)
             magnitudes, _ = stft.stft(target)
-            stft.eps = float(magnitudes.max().square()) * 10.0 ** (-FLOOR_DB / 10.0)
-            self.resolutions.append((stft, magnitudes.clamp(min=stft.eps**0.5)))
+            floor = float(magnitudes.max()) * 10.0 ** (-FLOOR_DB / 20.0)
+            stft.eps = (_DEEP * floor) ** 2
+            self.resolutions.append(_Resolution(stft, magnitudes.clamp(min=floor), floor))
         self.log_loss = auraloss.freq.STFTMagnitudeLoss(log=True, reduction="none")
         self.linear_loss = auraloss.freq.STFTMagnitudeLoss(log=False, reduction="none")
         envelope = _envelope_power(target)
+        self.energy = envelope.sum()
         self.envelope_floor = float(envelope.max()) * 10.0 ** (-ENVELOPE_FLOOR_DB / 10.0)
         self.envelope_db = _power_db(envelope, self.envelope_floor)
 
@@ -59,20 +67,69 @@ class TargetDistance:
         Shape:
             ``(batch, 2, samples)`` to ``(batch,)``. A target of one channel is compared with the mean of both sides.
         """
+        magnitudes, envelope = self._view(renders)
+        return self._distance(magnitudes, envelope, renders.new_ones(len(renders)))
+
+    def measure(self, renders: Tensor, *, max_gain: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Distance of each render at the gain that suits it best, and that gain, which has no gradient.
+
+        Shape:
+            ``(batch, 2, samples)``, and ``(batch,)`` for the most gain that can be used, to two of ``(batch,)``.
+        """
+        magnitudes, envelope = self._view(renders)
+        with torch.no_grad():
+            gain = self._matching_gain(magnitudes[0], envelope)
+            if max_gain is not None:
+                gain = torch.minimum(gain, max_gain)
+        return self._distance(magnitudes, envelope, gain), gain
+
+    def _view(self, renders: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Magnitudes of each resolution, ``(batch, channels, bins, frames)``, and the envelope's power."""
         if renders.ndim != 3 or renders.shape[1] != 2 or renders.shape[2] != self.n_samples:
             raise InvalidAudio(f"renders have shape {tuple(renders.shape)}; allowed: (batch, 2, {self.n_samples})")
         audio = renders if self.channels == 2 else reduce(renders, "batch sides samples -> batch 1 samples", "mean")
         flat = rearrange(audio, "batch channels samples -> (batch channels) samples")
-        distance = torch.zeros(renders.shape[0], dtype=renders.dtype, device=renders.device)
         per_item = "(batch channels) bins frames -> batch channels bins frames"
-        for stft, target in self.resolutions:
-            magnitudes = rearrange(stft.stft(flat)[0], per_item, channels=self.channels)
-            same = target.expand_as(magnitudes)
-            log = reduce(self.log_loss(magnitudes, same), "batch ... -> batch", "mean")
-            linear = reduce(self.linear_loss(magnitudes, same), "batch ... -> batch", "sum") / target.sum()
-            distance = distance + (self.weights.log * log + self.weights.linear * linear) / len(self.resolutions)
-        envelope = (_power_db(_envelope_power(audio), self.envelope_floor) - self.envelope_db).abs()
-        return distance + self.weights.envelope * reduce(envelope, "batch ... -> batch", "mean") / ENVELOPE_DB
+        magnitudes = [
+            rearrange(resolution.stft.stft(flat)[0], per_item, channels=self.channels)
+            for resolution in self.resolutions
+        ]
+        return magnitudes, _envelope_power(audio)
+
+    def _matching_gain(self, magnitudes: Tensor, envelope: Tensor) -> Tensor:
+        energy = reduce(envelope, "batch ... -> batch", "sum")
+        by_energy = (self.energy / energy.clamp(min=torch.finfo(energy.dtype).tiny)).sqrt()
+        first = self.resolutions[0]
+        here = magnitudes * by_energy[:, None, None, None]
+        heard = (here > first.floor) & (first.magnitudes > first.floor)
+        difference = (first.magnitudes.log() - magnitudes.log()).masked_fill(~heard, torch.nan)
+        # The lower of two middle values, where numpy takes their mean: neighbours among thousands.
+        median = rearrange(difference, "batch ... -> batch (...)").nanmedian(dim=1).values
+        gain = torch.where(median.isnan(), by_energy, median.exp())
+        return torch.where(energy > 0.0, gain, torch.ones_like(gain))
+
+    def _distance(self, magnitudes: list[Tensor], envelope: Tensor, gain: Tensor) -> Tensor:
+        weights = self.weights
+        distance = torch.zeros_like(gain)
+        per_item = gain[:, None, None, None]
+        for resolution, at_unity in zip(self.resolutions, magnitudes, strict=True):
+            here = (at_unity * per_item).clamp(min=resolution.floor)
+            same = resolution.magnitudes.expand_as(here)
+            log = reduce(self.log_loss(here, same), "batch ... -> batch", "mean")
+            linear = reduce(self.linear_loss(here, same), "batch ... -> batch", "sum") / resolution.magnitudes.sum()
+            distance = distance + (weights.log * log + weights.linear * linear) / len(self.resolutions)
+        level = _power_db(envelope * gain.square()[:, None, None], self.envelope_floor)
+        difference = (level - self.envelope_db).abs()
+        return distance + weights.envelope * reduce(difference, "batch ... -> batch", "mean") / ENVELOPE_DB
+
+
+@dataclass(frozen=True)
+class _Resolution:
+    """The target as one STFT resolution sees it; magnitudes ``(channels, bins, frames)``, floored."""
+
+    stft: auraloss.freq.STFTLoss
+    magnitudes: Tensor
+    floor: float
 
 
 def _envelope_power(audio: Tensor) -> Tensor:

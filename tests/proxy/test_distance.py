@@ -27,6 +27,19 @@ def test_the_twins_agree(channels: int) -> None:
     np.testing.assert_allclose(batch.numpy(), [twin(r) for r in renders], rtol=2e-5)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_twins_solve_the_same_gain(channels: int) -> None:
+    target = noise(1, channels)
+    renders = np.stack([noise(2, 2), 0.03 * noise(3, 2), np.zeros((2, 30000), np.float32)])
+    twin = render.distance.TargetDistance(target)
+    distance = proxy.distance.TargetDistance(torch.from_numpy(target))
+    for max_gain in (np.inf, 1.5):
+        losses, gains = distance.measure(torch.from_numpy(renders), max_gain=torch.full((3,), max_gain))
+        expected = [twin.measure(r, max_gain=max_gain) for r in renders]
+        np.testing.assert_allclose(losses.numpy(), [loss for loss, _ in expected], rtol=1e-4)
+        np.testing.assert_allclose(gains.numpy(), [gain for _, gain in expected], rtol=1e-3)
+
+
 @pytest.mark.parametrize("samples", [300, 5000])
 def test_the_twins_agree_on_short_clips(samples: int) -> None:
     # Shorter than half the long window, torch cannot reflect: such clips are padded by the caller (inference.target).
