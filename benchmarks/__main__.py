@@ -12,6 +12,7 @@ from render.errors import ReconstructError
 BENCHMARKS = {
     "dataset": "making a data set beside bare renders of its patches",
     "distance": "how well settings of the search distance agree with MSS",
+    "foreign": "make sounds that NoiseMaker did not make",
     "fidelity": "how close a host is to golden renders of the real plug-in",
     "golden": "render a preset bank with a plug-in of your own into golden data",
     "library": "how well the library finds golden sounds",
