@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.fidelity import Score, audible_rows, score
-from benchmarks.rows import GoldenRow, read_rows
 from render.embedded import EmbeddedHost
 from render.errors import OutOfRange
+from render.fidelity import Score, audible_rows, score
+from render.golden import GoldenRow, read_rows
 from render.note import SAMPLE_RATE, Note
 from render.patch import EnvelopePoint, Patch
 from render.table import PARAMETERS, Kind
