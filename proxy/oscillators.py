@@ -57,6 +57,9 @@ def wave(waveform: Tensor, step: Tensor, start: Tensor, duty: Tensor, sync: Tens
         sync: cycles per sample of the oscillator whose cycles restart this one (a sine excepted); 0 for none.
         n_samples: length.
 
+    Returns:
+        Samples of the type of ``start``.
+
     Shape:
         ``(batch,)``, ``(batch, 1 or n_samples + 1)``, ``(batch,)``, ``(batch, 1 or n_samples + 1)`` and ``(batch,)`` to
         ``(batch, n_samples)``.
@@ -112,7 +115,7 @@ class _Wave(torch.autograd.Function):
         ctx: Any, waveform: Tensor, step: Tensor, start: Tensor, duty: Tensor, sync: Tensor, n_samples: int
     ) -> Tensor:
         ctx.arrays = tuple(to_numpy(tensor) for tensor in (waveform, step, start, duty, sync))
-        output = torch.zeros((len(start), n_samples), dtype=step.dtype)
+        output = torch.zeros((len(start), n_samples), dtype=start.dtype)
         per_item(_run, len(start), *ctx.arrays, _residuals(), _sines(), noise(n_samples), output.numpy())
         return output.to(step.device)
 
@@ -364,7 +367,7 @@ def _run_back(
             elif waveform == TRIANGLE and t + TRIANGLE_DELAY < n_samples:
                 by_phase[t] += 2.0 * np.sign(phase - 0.5) * grad[t + TRIANGLE_DELAY]
         # Back through the phase's sum: each phase is the one before plus a step, or begins anew.
-        total = 0.0
+        total, by_steps = 0.0, 0.0
         for t in range(n_samples, -1, -1):
             total += by_phase[t]
             if lates[t] >= 0.0:
@@ -373,7 +376,11 @@ def _run_back(
                 total = 0.0
             else:
                 by_step[t] += total
-            grad_step[item, t * moving] += by_step[t]
+            by_steps += by_step[t]
+        if moving:
+            grad_step[item] = by_step
+        else:
+            grad_step[item, 0] = by_steps
         grad_start[item] = total
         grad_sync[item] = by_sync
 

@@ -64,7 +64,8 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
 def mixer(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     """Everything before the filter, ``(batch, n_samples)``."""
     transpose = controls.knobs.new_tensor(TRANSPOSITIONS)[controls.choice("transpose")]
-    number = (controls.number + transpose + 2.0 * controls.knob("oscmastertune") - 1.0)[:, None]
+    # Pitches are float64 whatever the knobs are: two oscillators in step stay in step, which hard sync hears.
+    number = (controls.number + transpose + 2.0 * controls.knob("oscmastertune").double() - 1.0)[:, None]
     sub_step = oscillators.steps(number + SUB_SEMITONES)
     sync = sub_step[:, 0] * (controls.choice("oscsync") == 1)
     step1 = oscillators.steps(number + tuning(controls, 1) + moves.pitch1)
@@ -73,7 +74,7 @@ def mixer(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     second = level(controls, 2, "osc2 gain") * oscillator2(controls, moves, step1, step2, sync, n_samples)
     ring = controls.knob("ringmodulation")[:, None] + moves.ring[:, :n_samples]
     mix = crushed((1.0 - ring) * (first + second) + RING_GAIN * ring * first * second, controls.knob("oscbitcrusher"))
-    mix = mix + level(controls, 3, "sub gain") * sub_oscillator(sub_step, n_samples)
+    mix = mix + level(controls, 3, "sub gain") * sub_oscillator(controls, sub_step, n_samples)
     clicks = torch.from_numpy(oscillators.clicks(n_samples)).to(mix)
     return mix + controls.knob("vintagenoise")[:, None] * controls.factor("click gain") * clicks
 
@@ -106,9 +107,9 @@ def oscillator2(
     )
 
 
-def sub_oscillator(step: Tensor, n_samples: int) -> Tensor:
+def sub_oscillator(controls: Controls, step: Tensor, n_samples: int) -> Tensor:
     """The square two octaves down at full level, ``(batch, n_samples)``."""
-    zero = torch.zeros_like(step[:, 0])
+    zero = torch.zeros_like(controls.knob("osc3volume"))
     pulse = torch.full_like(zero, oscillators.PULSE, dtype=torch.int64)
     return oscillators.wave(pulse, step, zero, torch.full_like(step, 0.5), zero, n_samples)
 
@@ -137,7 +138,7 @@ def level(controls: Controls, index: int, factor: str) -> Tensor:
 def tuning(controls: Controls, index: int) -> Tensor:
     """Semitones of an oscillator against the note, ``(batch, 1)``."""
     coarse = controls.choice(f"osc{index}tune") - 24
-    return (coarse + 2.0 * controls.knob(f"osc{index}finetune") - 1.0)[:, None]
+    return (coarse + 2.0 * controls.knob(f"osc{index}finetune").double() - 1.0)[:, None]
 
 
 def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
