@@ -21,6 +21,16 @@ EDITOR_POINTS = 1025
 
 DISCRETE = tuple(row.name for row in PARAMETERS if row.discrete)
 
+SEARCHED = frozenset(
+    {
+        *("osc1finetune", "osc2finetune", "oscmastertune", "osc1phase", "osc2phase", "detune"),
+        *("lfo1rate", "lfo2rate", "lfo1phase", "lfo2phase"),
+        *("delaytime", "reverbpredelay"),
+    }
+)
+"""Continuous knobs whose gradient deceives, the one place that says so: they are searched, not descended
+(``docs/proxy.md``)."""
+
 
 class WrongShape(ReconstructError):
     """A tensor of another shape or kind than the block takes."""
