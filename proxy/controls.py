@@ -110,7 +110,9 @@ class Controls:
     ) -> Controls:
         """Controls of some patches, each played with its note; raises ``OutOfRange`` if there are not as many."""
         if len(patches) != len(notes) or not patches:
-            raise OutOfRange("number of notes", len(notes), f"one for each of {len(patches)} patches, of which 1 or more")
+            raise OutOfRange(
+                "number of notes", len(notes), f"one for each of {len(patches)} patches, of which 1 or more"
+            )
 
         def tensor(values: Sequence[float] | np.ndarray) -> Tensor:
             return torch.as_tensor(np.asarray(values, np.float64), dtype=dtype, device=device)

@@ -157,4 +157,3 @@ def _run_back(
             if t > 0 or moving:
                 grad_step[item, t * moving] += by_cycles
         grad_start[item] += by_cycles
-

@@ -103,7 +103,9 @@ def oscillator2(
     square = torch.full_like(start, 0.5)[:, None]
     return weighted(
         controls.weights("osc2waveform"),
-        lambda items, choice: oscillators.wave(choice, step[items], start[items], square[items], sync[items], n_samples),
+        lambda items, choice: oscillators.wave(
+            choice, step[items], start[items], square[items], sync[items], n_samples
+        ),
     )
 
 
@@ -151,7 +153,7 @@ def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     stages[2] = log20(stages[2])
     envelope = adsr(*stages, gate_samples(controls), n_samples, instant=True)
     total = torch.addcmul(still[:, None] + moves.cutoff[:, :n_samples], contour[:, None], envelope)
-    return (total.square() * by_type(controls, "cutoff")).clamp(max=1.0)
+    return total.square().clamp(max=1.0)
 
 
 def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
@@ -166,8 +168,16 @@ def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
         fade = torch.exp(torch.arange(n_before, dtype=mix.dtype, device=mix.device) / -CUTOFF_SMOOTHING)
         control = torch.cat([(knob + (1.0 - knob) * fade).square(), control], dim=1)
         signal = torch.cat([sings[:, None] * dither[:n_before], signal], dim=1)
-    sound = filtered(signal, control, resonance, controls.knob("filterdrive"), controls.choice("filtertype"))
-    return sound[:, n_before:] * by_type(controls, "gain")
+    sound = filtered(
+        signal,
+        control,
+        resonance,
+        controls.knob("filterdrive"),
+        controls.choice("filtertype"),
+        cutoff_scale=by_type(controls, "cutoff"),
+        gain=by_type(controls, "gain"),
+    )
+    return sound[:, n_before:]
 
 
 def amplitude(controls: Controls, n_samples: int) -> Tensor:
@@ -182,9 +192,9 @@ def gate_samples(controls: Controls) -> Tensor:
     return (controls.gate_seconds.double() * SAMPLE_RATE).round().long().clamp(min=1)
 
 
-def by_type(controls: Controls, name: str) -> Tensor | float:
-    """A learned factor of each item's filter type, ``(batch, 1)``."""
+def by_type(controls: Controls, name: str) -> Tensor | None:
+    """A learned factor of each item's filter type, ``(batch,)``."""
     if not controls.factors:
-        return 1.0
+        return None
     factors = torch.stack([torch.as_tensor(controls.factor(f"{name} of {kind}")) for kind in FILTER_TYPES])
-    return factors[controls.choice("filtertype")][:, None]
+    return factors[controls.choice("filtertype")]
