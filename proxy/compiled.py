@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
@@ -32,7 +33,7 @@ def per_item(kernel: Callable[..., None], n_items: int, *arguments: Any) -> None
         kernel(0, n_items, *arguments)
         return
     bounds = np.linspace(0, n_items, n_threads + 1).astype(np.int64)
-    parts = [_pool().submit(kernel, first, last, *arguments) for first, last in zip(bounds, bounds[1:], strict=False)]
+    parts = [_pool().submit(kernel, first, last, *arguments) for first, last in pairwise(bounds)]
     for part in parts:
         part.result()
 

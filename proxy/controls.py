@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from render.envelope_editor import INITIAL_POINTS, spline
@@ -114,7 +115,7 @@ class Controls:
                 "number of notes", len(notes), f"one for each of {len(patches)} patches, of which 1 or more"
             )
 
-        def tensor(values: Sequence[float] | np.ndarray) -> Tensor:
+        def tensor(values: ArrayLike) -> Tensor:
             return torch.as_tensor(np.asarray(values, np.float64), dtype=dtype, device=device)
 
         positions = np.linspace(0.0, 1.0, EDITOR_POINTS)

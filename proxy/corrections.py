@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from proxy.controls import Controls
@@ -68,7 +69,10 @@ class Corrections(nn.Module):
     def _ends(self) -> Tensor:
         """Ends of the pieces, ``(1, parameters, SEGMENTS + 1)``."""
         whole = self.bends.softmax(1)
-        half = 0.5 * self.bends.unflatten(1, (2, -1)).softmax(2).flatten(1)
+        half = 0.5 * rearrange(
+            rearrange(self.bends, "knobs (halves pieces) -> knobs halves pieces", halves=2).softmax(2),
+            "knobs halves pieces -> knobs (halves pieces)",
+        )
         ends = torch.where(self.centred[:, None], half, whole).cumsum(1)
         return nn.functional.pad(ends, (1, 0))[None]
 

@@ -7,6 +7,7 @@ known in closed form. Unlike the instrument, a decay begins between two samples,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,43 +31,42 @@ ATTACK, TOP, DECAY, SUSTAIN, RELEASE, INSTANT = range(6)
 """Columns of the stages' settings."""
 
 
-def adsr(
-    attack: Tensor,
-    decay: Tensor,
-    sustain: Tensor,
-    release: Tensor,
-    n_gate: Tensor,
-    n_samples: int,
-    *,
-    instant: bool = False,
-) -> Tensor:
+@dataclass(frozen=True)
+class Adsr:
+    """Knobs of an envelope, each ``(batch,)``; ``sustain`` is a level 0..1, not a knob."""
+
+    attack: Tensor
+    decay: Tensor
+    sustain: Tensor
+    release: Tensor
+
+
+def adsr(stages: Adsr, n_gate: Tensor, n_samples: int, *, instant: bool = False) -> Tensor:
     """An ADSR over one note.
 
     Args:
-        attack: knob.
-        decay: knob.
-        sustain: level 0..1, not a knob.
-        release: knob.
+        stages: its settings.
         n_gate: samples until the key is released, at least 1, int64.
         n_samples: length.
         instant: with the attack knob at 0 stand at 1 for as long as the attack would last.
 
     Shape:
-        Five times ``(batch,)`` to ``(batch, n_samples)``.
+        ``(batch, n_samples)``.
     """
+    attack, decay, release = stages.attack.double(), stages.decay.double(), stages.release.double()
     at_once = (attack == 0.0) & instant
     settings = torch.stack(
         [
-            200.0 * ENVELOPE_STEP * (SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * attack.double()) ** 24),
-            1.04 + 0.5 * attack.double(),
-            SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * decay.double()) ** 23,
-            sustain.double(),
-            8.0 * (SLOW + 2.0 * ENVELOPE_STEP * (1.0 - 0.5 * release.double()) ** 22),
+            200.0 * ENVELOPE_STEP * (SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * attack) ** 24),
+            1.04 + 0.5 * attack,
+            SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * decay) ** 23,
+            stages.sustain.double(),
+            8.0 * (SLOW + 2.0 * ENVELOPE_STEP * (1.0 - 0.5 * release) ** 22),
             at_once.double(),
         ],
         dim=1,
     )
-    levels: Tensor = _Levels.apply(settings, n_gate, n_samples, attack.dtype)
+    levels: Tensor = _Levels.apply(settings, n_gate, n_samples, stages.attack.dtype)  # type: ignore[no-untyped-call]
     return levels
 
 
@@ -74,7 +74,7 @@ def attack_decay(attack: Tensor, decay: Tensor, n_samples: int) -> Tensor:
     """The free AD, left alone by the key's release: knobs ``(batch,)`` to levels ``(batch, n_samples)``."""
     zero = torch.zeros_like(attack)
     held = torch.full(attack.shape, n_samples, device=attack.device)
-    return adsr(attack, decay, zero, zero, held, n_samples, instant=True)
+    return adsr(Adsr(attack, decay, zero, zero), held, n_samples, instant=True)
 
 
 class _Levels(torch.autograd.Function):
@@ -88,7 +88,7 @@ class _Levels(torch.autograd.Function):
         return levels.to(settings.device)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         settings, n_gate = ctx.arrays
         grads = np.zeros_like(settings)

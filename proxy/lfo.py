@@ -64,7 +64,7 @@ def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
     Shape:
         ``(batch,)``, ``(batch, 1 or n_samples)`` and ``(batch,)`` to ``(batch, n_samples)``.
     """
-    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SECOND, start, n_samples)
+    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SECOND, start, n_samples)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -84,7 +84,7 @@ class _Wave(torch.autograd.Function):
         return output.to(step.device)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         _, step, start = ctx.arrays
         grad_step, grad_start = np.zeros_like(step), np.zeros_like(start)

@@ -1,8 +1,8 @@
 """The oscillators: phases, hard sync, FM and band-limited edges, differentiable in pitch, phase and pulse width.
 
-A waveform is its naive form plus one short residual per edge (the tables of ``render.oscillators``, so that the spectrum
-and its aliases are the instrument's). Where an edge falls between two samples depends smoothly on the phase, so the
-derivative of the sum is exact: moving an edge changes what its residual adds.
+A waveform is its naive form plus one short residual per edge (the tables of ``render.oscillators``, so that the
+spectrum and its aliases are the instrument's). Where an edge falls between two samples depends smoothly on the phase,
+so the derivative of the sum is exact: moving an edge changes what its residual adds.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def wave(waveform: Tensor, step: Tensor, start: Tensor, duty: Tensor, sync: Tens
         ``(batch,)``, ``(batch, 1 or n_samples + 1)``, ``(batch,)``, ``(batch, 1 or n_samples + 1)`` and ``(batch,)`` to
         ``(batch, n_samples)``.
     """
-    output: Tensor = _Wave.apply(waveform, step, start, duty, sync, n_samples)
+    output: Tensor = _Wave.apply(waveform, step, start, duty, sync, n_samples)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -74,7 +74,7 @@ def fm(step1: Tensor, step2: Tensor, amount: Tensor, reach: float, n_samples: in
     Shape:
         Three times ``(batch, 1 or n_samples + 1)`` to ``(batch, n_samples + 1)``.
     """
-    modulated: Tensor = _Fm.apply(step1, step2, amount, reach, n_samples)
+    modulated: Tensor = _Fm.apply(step1, step2, amount, reach, n_samples)  # type: ignore[no-untyped-call]
     return modulated
 
 
@@ -120,7 +120,7 @@ class _Wave(torch.autograd.Function):
         return output.to(step.device)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         _, step, start, duty, sync = ctx.arrays
         grads = tuple(np.zeros_like(array) for array in (step, start, duty, sync))
@@ -141,7 +141,7 @@ class _Fm(torch.autograd.Function):
         return output.to(step1.device)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grads = tuple(np.zeros_like(array) for array in ctx.arrays)
         per_item(_run_fm_back, len(grad), *ctx.arrays, ctx.reach, _sines(), to_numpy(grad), *grads)

@@ -1,7 +1,7 @@
 """The synthesizer, read like its panel: knobs and a note to audio, differentiable in every continuous knob.
 
-Everything follows ``docs/noisemaker.md`` and imitates ``render.embedded``. What the instrument draws at random is fixed:
-noise is that of a freshly opened plug-in, and the random detune is 0, so that its knob has no gradient.
+Everything follows ``docs/noisemaker.md`` and imitates ``render.embedded``. What the instrument draws at random is
+fixed: noise is that of a freshly opened plug-in, and the random detune is 0, so that its knob has no gradient.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from proxy.controls import Controls
 from proxy.corrections import Corrections
 from proxy.curves import cube, gain, log8, log20
 from proxy.effects import effects
-from proxy.envelopes import adsr
+from proxy.envelopes import Adsr, adsr
 from proxy.filters import filtered, highpass
 from proxy.modulation import Modulation, modulation, weighted
 from render.note import SAMPLE_RATE
@@ -56,7 +56,7 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
     mix = mixer(controls, moves, n_samples)
     sound = voice_filter(controls, mix, cutoff(controls, moves, n_samples))
     mono = highpass(sound * amplitude(controls, n_samples) * moves.volume[:, :n_samples], controls.knob("highpass"))
-    sides = torch.stack(torch.broadcast_tensors(moves.left, moves.right), dim=1)[:, :, :n_samples]
+    sides = torch.stack([moves.left, moves.right], dim=1)[:, :, :n_samples]
     volume = gain(controls.knob("volume"))[:, None, None]
     return effects(mono[:, None] * (volume * sides), controls)
 
@@ -149,9 +149,13 @@ def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     follow = controls.knob("keyfollow") ** 2 * (controls.number - KEY_FOLLOW_CENTRE) / KEY_FOLLOW_NOTES
     still = log8(controls.knob("cutoff")) + log8(controls.knob("velocitycutoff")) * velocity + follow
     contour = cube(controls.knob("filtercontour")) + log8(controls.knob("velocitycontour")) * velocity
-    stages = [controls.knob(f"filter{stage}") for stage in ("attack", "decay", "sustain", "release")]
-    stages[2] = log20(stages[2])
-    envelope = adsr(*stages, gate_samples(controls), n_samples, instant=True)
+    stages = Adsr(
+        controls.knob("filterattack"),
+        controls.knob("filterdecay"),
+        log20(controls.knob("filtersustain")),
+        controls.knob("filterrelease"),
+    )
+    envelope = adsr(stages, gate_samples(controls), n_samples, instant=True)
     total = torch.addcmul(still[:, None] + moves.cutoff[:, :n_samples], contour[:, None], envelope)
     return total.square().clamp(max=1.0)
 
@@ -182,9 +186,9 @@ def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
 
 def amplitude(controls: Controls, n_samples: int) -> Tensor:
     """The amp envelope with the velocity's share, ``(batch, n_samples)``."""
-    stages = [controls.knob(f"amp{stage}") for stage in ("attack", "decay", "sustain", "release")]
+    stages = Adsr(*(controls.knob(f"amp{stage}") for stage in ("attack", "decay", "sustain", "release")))
     share = 1.0 - controls.knob("velocityvolume") * (1.0 - controls.velocity / MAX_VELOCITY)
-    return share[:, None] * adsr(*stages, gate_samples(controls), n_samples)
+    return share[:, None] * adsr(stages, gate_samples(controls), n_samples)
 
 
 def gate_samples(controls: Controls) -> Tensor:
