@@ -24,6 +24,10 @@ FACTORS = (
     "click gain",
     *(f"cutoff of {name}" for name in FILTER_TYPES),
     *(f"gain of {name}" for name in FILTER_TYPES),
+    "delay gain",
+    "delay tone",
+    "chorus gain",
+    "reverb gain",
 )
 """Gains and tunings that may be learned."""
 

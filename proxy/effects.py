@@ -52,7 +52,7 @@ def effects(audio: Tensor, controls: Controls) -> Tensor:
     """
     audio = _where(controls.knob("delaywet") > 0.0, audio, functools.partial(_delay, controls))
     on = torch.stack([controls.weights(f"chorus{number}enable")[:, 1] for number in (1, 2)], 1).to(audio)
-    audio = _where((on > 0.0).any(1), audio, functools.partial(_chorus, on))
+    audio = _where((on > 0.0).any(1), audio, functools.partial(_chorus, controls.factor("chorus gain") * on))
     return _where(controls.knob("reverbwet") > 0.0, audio, functools.partial(_reverb, controls))
 
 
@@ -75,7 +75,7 @@ def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
     halves = [1.0 - 0.5 * controls.choice(f"delayfactor{side}")[items].to(audio) for side in "lr"]
     samples = _delay_seconds(controls)[items, None] * SAMPLE_RATE * torch.stack(halves, 1)
     whole = samples.detach().floor()
-    frequency = 0.38 * log20(1.0 - controls.knob("delayhighshelf")[items])
+    frequency = 0.38 * controls.factor("delay tone") * log20(1.0 - controls.knob("delayhighshelf")[items])
     shape = ((1.873 * frequency + 0.4955) * frequency - 0.649) * frequency + 0.9988
     low_pass = 1.0 - torch.exp(-math.pi * frequency * shape)
     low_cut = 0.999 - 0.4 * (0.05 + 0.95 * controls.knob("delaylowshelf")[items])
@@ -85,7 +85,7 @@ def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
     coefficients = torch.stack([*both, fraction], 1)
     flat = rearrange(audio, "k side n -> (k side) n")
     line = delay_loop(flat, coefficients, rearrange(whole.long(), "k side -> (k side)"))
-    wet = controls.knob("delaywet")[items, None, None]
+    wet = (controls.factor("delay gain") * controls.knob("delaywet")[items])[:, None, None]
     return audio + wet * rearrange(line, "(k side) n -> k side n", side=2)
 
 
@@ -143,7 +143,8 @@ def _reverb(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
     toned = toned - _low(toned, controls.knob("reverbhighcut")[items])
     lengths = size.detach()[:, None, None] * torch.tensor(COMB_LENGTHS).to(size) + torch.tensor(COMB_EXTRA).to(size)
     sides = reverb_network(toned, DECAY_GAIN * size, lengths)
-    return audio + log20(controls.knob("reverbwet")[items])[:, None, None] * sides
+    wet = controls.factor("reverb gain") * log20(controls.knob("reverbwet")[items])
+    return audio + wet[:, None, None] * sides
 
 
 def _late(mono: Tensor, samples: Tensor) -> Tensor:
