@@ -281,7 +281,9 @@ def noise(n_samples: int, state: int) -> Array:
         n_samples: length.
         state: of the generator before the first sample, odd.
     """
-    states = (_noise_powers(n_samples) * np.uint32(state)).view(np.int32)
+    # The cache keeps powers of two: with every length there is, it would grow with the renders.
+    powers = _noise_powers(1 << (n_samples - 1).bit_length())[:n_samples]
+    states = (powers * np.uint32(state)).view(np.int32)
     return states.astype(np.float64) * (-1.0 / 2.0**31)
 
 
