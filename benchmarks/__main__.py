@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from render.errors import ReconstructError
 
 BENCHMARKS = {
+    "budgets": "how to divide a budget among the stages, and what more of it brings",
+    "compare": "the methods of refine at equal wall clock",
     "dataset": "making a data set beside bare renders of its patches",
     "distance": "how well settings of the search distance agree with MSS",
-    "foreign": "make sounds that NoiseMaker did not make",
     "fidelity": "how close a host is to golden renders of the real plug-in",
+    "foreign": "make sounds that NoiseMaker did not make",
     "golden": "render a preset bank with a plug-in of your own into golden data",
     "library": "how well the library finds golden sounds",
+    "optimizers": "optimisers of nevergrad and pycma at equal renders, cold and warm",
     "pitch": "note estimators on golden renders",
     "prior": "the prior's renders beside golden ones",
     "search": "refine against the nearest library patch and a cold search, on golden renders",

@@ -1,0 +1,177 @@
+"""Result files that grow row by row and are resumed, and running the jobs that make the rows."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import multiprocessing
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from render.errors import FileError, FormatError
+
+OK = "ok"
+
+
+class RowLike(Protocol):
+    """A frozen dataclass of text, numbers and None, with ``status`` "ok" or what went wrong."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def status(self) -> str:
+        """Whether it went well."""
+        ...
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Of two rows with one key the later counts."""
+        ...
+
+
+Row = TypeVar("Row", bound=RowLike)
+Job = TypeVar("Job")
+
+
+class Table(Generic[Row]):
+    """Rows in memory and, where a path is given, in a CSV file that each new row is appended to.
+
+    Args:
+        kind: the dataclass of the rows.
+        path: of the file; rows that it holds already are read.
+
+    Raises:
+        FileError: if the file cannot be read or written.
+        FormatError: if it has other columns.
+    """
+
+    def __init__(self, kind: type[Row], path: Path | None = None) -> None:
+        self._kind, self._path = kind, path
+        self._columns = [field.name for field in dataclasses.fields(kind)]
+        self._rows: dict[tuple[object, ...], Row] = {}
+        if path is not None and path.exists():
+            for row in read_table(kind, path):
+                self._rows[row.key] = row
+            self._end_line(path)
+        elif path is not None:
+            self._append(self._columns)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The last row of each key, in the order in which the keys came."""
+        return list(self._rows.values())
+
+    def done(self, key: tuple[object, ...]) -> bool:
+        """Whether there is a row of this key that did not fail."""
+        return key in self._rows and self._rows[key].status == OK
+
+    def add(self, row: Row) -> None:
+        """Keep a row, and write it."""
+        self._rows[row.key] = row
+        if self._path is not None:
+            self._append([_as_text(getattr(row, name)) for name in self._columns])
+
+    def _append(self, cells: Sequence[str]) -> None:
+        assert self._path is not None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", newline="", encoding="utf-8") as stream:
+                csv.writer(stream, lineterminator="\n").writerow(cells)
+        except OSError as error:
+            raise FileError(f"cannot write {self._path}: {error.strerror or error}") from error
+
+    @staticmethod
+    def _end_line(path: Path) -> None:
+        """A run that was killed may have left half a row: the next one must begin on a line of its own."""
+        if not path.read_bytes().endswith(b"\n"):
+            with path.open("ab") as stream:
+                stream.write(b"\n")
+
+
+def read_table(kind: type[Row], path: Path) -> Iterator[Row]:
+    """The whole rows of a file; one that was cut short is passed over.
+
+    Raises:
+        FileError: if the file cannot be read.
+        FormatError: if it has other columns, or a cell that is no number where one belongs.
+    """
+    fields = dataclasses.fields(kind)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    lines = list(csv.reader(text.splitlines()))
+    columns = [field.name for field in fields]
+    if not lines or lines[0] != columns:
+        raise FormatError(f"{path} has other columns than {', '.join(columns)}")
+    for number, cells in enumerate(lines[1:], start=2):
+        if len(cells) == len(fields):
+            try:
+                values = {f.name: _from_text(str(f.type), cell) for f, cell in zip(fields, cells, strict=True)}
+            except ValueError as error:
+                raise FormatError(f"{path} line {number}: {error}") from error
+            yield kind(**values)
+
+
+def run_jobs(
+    jobs: Iterable[Job], work: Callable[[Job], list[Row]], failed: Callable[[Job, str], list[Row]], side_by_side: int
+) -> Iterator[list[Row]]:
+    """The rows of each job, as they become ready.
+
+    Args:
+        jobs: what to do.
+        work: does one; runs in this process, or in a new one where ``side_by_side`` is above 1.
+        failed: the rows of a job whose process died.
+        side_by_side: how many jobs run at once.
+    """
+    if side_by_side == 1:
+        yield from map(work, jobs)
+        return
+    pending = dict(enumerate(jobs))
+    while pending:
+        context = multiprocessing.get_context("spawn")
+        executor = ProcessPoolExecutor(side_by_side, mp_context=context)
+        try:
+            futures = {executor.submit(work, job): number for number, job in pending.items()}
+            for future in as_completed(futures):
+                rows = future.result()
+                del pending[futures[future]]
+                yield rows
+        except BrokenProcessPool:
+            # Which of the jobs in flight took its process down is not known: the first in line is given up.
+            yield failed(pending.pop(min(pending)), "its process died")
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def machine() -> str:
+    """This machine in a line, for result files."""
+    model = ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = lines[0] if lines else ""
+    return ", ".join(filter(None, (f"{platform.system()} {platform.machine()}", f"{os.cpu_count()} cores", model)))
+
+
+def one_line(text: str) -> str:
+    """A message as a cell: on one line, without the folder that it happened in."""
+    return " ".join(text.replace(f"{Path.cwd()}{os.sep}", "").split())
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _from_text(kind: str, cell: str) -> object:
+    """The value of a cell by its field's annotation, such as ``float | None``."""
+    if cell == "" and "None" in kind:
+        return None
+    return {"int": int, "float": float}.get(kind.split(" ")[0], str)(cell)

@@ -1,0 +1,22 @@
+"""The fake host in place of all hosts, with a small library in a folder of the tests' own."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from render.library import Plan
+from tests.scale_host import make_any
+
+
+@pytest.fixture
+def fake_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in ("benchmarks.compare", "benchmarks.optimizers", "benchmarks.targets", "inference.library"):
+        monkeypatch.setattr(importlib.import_module(name), "open_host", make_any)
+    library = importlib.import_module("inference.library")
+    monkeypatch.setattr(library, "PLAN", Plan(size=6, notes=(60,)))
+    monkeypatch.setattr(library, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "library")
+    targets = importlib.import_module("benchmarks.targets")
+    targets.host_of.cache_clear()
+    targets.library_of.cache_clear()
