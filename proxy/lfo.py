@@ -107,8 +107,7 @@ def _run(
     for item in range(first, last):
         waveform, cycles, turns, smooth = waveforms[item], float(starts[item]), 0, 0.0
         for t in range(n_samples):
-            # A fixed rate counts from the first sample, a moving one adds its own first step (as the embedded engine).
-            if t > 0 or moving:
+            if t > 0:
                 cycles += steps[item, t * moving]
             while cycles >= 1.0:
                 cycles -= 1.0
@@ -145,7 +144,7 @@ def _run_back(
         if waveform >= RANDOM_STEP:
             continue
         for t in range(n_samples):
-            if t > 0 or moving:
+            if t > 0:
                 cycles += steps[item, t * moving]
             cycles -= np.floor(cycles)
             index = int(cycles * CYCLE_POINTS)
@@ -154,6 +153,6 @@ def _run_back(
         for t in range(n_samples - 1, -1, -1):
             smooth = grads[item, t] + (1.0 - SMOOTHING) * smooth
             by_cycles += (SMOOTHING if t > 0 else 1.0) * smooth * slopes[t]
-            if t > 0 or moving:
+            if t > 0:
                 grad_step[item, t * moving] += by_cycles
         grad_start[item] += by_cycles

@@ -70,11 +70,12 @@ def mixer(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     sync = sub_step[:, 0] * (controls.choice("oscsync") == 1)
     step1 = oscillators.steps(number + tuning(controls, 1) + moves.pitch1)
     step2 = oscillators.steps(number + tuning(controls, 2) + moves.pitch2)
-    first = level(controls, 1, "osc1 gain") * oscillator1(controls, moves, step1, sync, n_samples)
-    second = level(controls, 2, "osc2 gain") * oscillator2(controls, moves, step1, step2, sync, n_samples)
+    first = level(controls, 1) * oscillator1(controls, moves, step1, sync, n_samples)
+    second = level(controls, 2) * oscillator2(controls, moves, step1, step2, sync, n_samples)
     ring = controls.knob("ringmodulation")[:, None] + moves.ring[:, :n_samples]
     mix = crushed((1.0 - ring) * (first + second) + RING_GAIN * ring * first * second, controls.knob("oscbitcrusher"))
-    mix = mix + level(controls, 3, "sub gain") * sub_oscillator(controls, sub_step, n_samples)
+    sub_level = (log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
+    mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_step, n_samples))
     clicks = torch.from_numpy(oscillators.clicks(n_samples)).to(mix)
     return mix + controls.knob("vintagenoise")[:, None] * controls.factor("click gain") * clicks
 
@@ -132,9 +133,10 @@ def crushed(signal: Tensor, knob: Tensor) -> Tensor:
     return signal - torch.where((knob < 1.0)[:, None], dropped / levels, 0.0)
 
 
-def level(controls: Controls, index: int, factor: str) -> Tensor:
-    """Gain of an oscillator, ``(batch, 1)``."""
-    return (log20(controls.knob(f"osc{index}volume")) * controls.factor(factor))[:, None]
+def level(controls: Controls, index: int) -> Tensor:
+    """Gain of a main oscillator, ``(batch, 1)``."""
+    noise = controls.weight(f"osc{index}waveform", "noise") * (controls.factor("noise gain") - 1.0)
+    return (log20(controls.knob(f"osc{index}volume")) * controls.factor(f"osc{index} gain") * (1.0 + noise))[:, None]
 
 
 def tuning(controls: Controls, index: int) -> Tensor:
@@ -165,13 +167,13 @@ def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
     resonance, n_samples = controls.knob("resonance"), mix.shape[1]
     sings = resonance >= SINGING_RESONANCE
     n_before = SETTLING_SAMPLES if bool(sings.any()) else 0
-    dither = DITHER * torch.from_numpy(oscillators.dither(n_before + n_samples)).to(mix)
-    signal = mix + dither[n_before:]
+    dither = DITHER * torch.from_numpy(oscillators.dither(SETTLING_SAMPLES + n_samples)).to(mix)
+    signal = mix + dither[SETTLING_SAMPLES:]
     if n_before:
         knob = log8(controls.knob("cutoff"))[:, None]
         fade = torch.exp(torch.arange(n_before, dtype=mix.dtype, device=mix.device) / -CUTOFF_SMOOTHING)
         control = torch.cat([(knob + (1.0 - knob) * fade).square(), control], dim=1)
-        signal = torch.cat([sings[:, None] * dither[:n_before], signal], dim=1)
+        signal = torch.cat([sings[:, None] * dither[:SETTLING_SAMPLES], signal], dim=1)
     sound = filtered(
         signal,
         control,
