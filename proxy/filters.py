@@ -189,10 +189,7 @@ class _Filtered(torch.autograd.Function):
                     y[items] = x[items] * (values[0, items] * values[2, items])[:, None]
                     continue
                 parameters = _parameters([kinds[item] for item in items], values[:, items])
-                records = np.zeros(recursions.N_RECORDS * recursions.N_ROWS * LANES, x.dtype)
-                result = np.empty((len(items), x.shape[1]), x.dtype)
-                recursions.forward(family, x[items], c[items], parameters, records, result, kept[index])
-                y[items] = result
+                recursions.forward(family, np.array(items), x, c, parameters, y, kept[index])
 
         per_item(run, len(groups))
         ctx.save_for_backward(fitted)
@@ -219,10 +216,8 @@ class _Filtered(torch.autograd.Function):
                     continue
                 parameters = _parameters([kinds[item] for item in items], values[:, items])
                 parameters[-1, : len(items)] = LARGEST_ADJOINT * np.abs(dy[items]).max(axis=1)
-                results = [np.empty((len(items), x.shape[1]), x.dtype) for _ in range(2)]
                 total = np.zeros((recursions.N_FITTED, LANES))
-                recursions.adjoint(family, x[items], c[items], parameters, kept[index], dy[items], *results, total)
-                dx[items], dc[items] = results
+                recursions.adjoint(family, np.array(items), x, c, parameters, kept[index], dy, dx, dc, total)
                 sums[:, items] = total[:, : len(items)]
 
         per_item(run, len(groups))

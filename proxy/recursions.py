@@ -47,6 +47,12 @@ def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
     return cast("Callable[Given, Result]", make(function))
 
 
+def piece(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Likewise, but written out wherever it is called: a loop with a call in it would not become a wide one."""
+    make = numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"}, forceinline=True)
+    return cast("Callable[Given, Result]", make(function))
+
+
 def _row(index: int) -> np.uintp:
     return np.uintp(index * LANES)
 
@@ -87,7 +93,7 @@ C3, C5, C7, C9, C11, C13 = (np.float32(-1 / (i * (i - 1))) for i in range(3, 14,
 # The pieces of the formulas
 
 
-@compiled
+@piece
 def soft(x: Any) -> Any:
     """Rational approximation of tanh."""
     a = abs(x + x)
@@ -96,7 +102,7 @@ def soft(x: Any) -> Any:
     return s if x > ZERO else -s
 
 
-@compiled
+@piece
 def soft_and_slope(x: Any) -> Any:
     """``soft`` and its derivative."""
     a = abs(x + x)
@@ -106,20 +112,20 @@ def soft_and_slope(x: Any) -> Any:
     return s if x > ZERO else -s, TWENTY_FOUR * (SIX + a * (SIX + THREE * a)) * d * d
 
 
-@compiled
+@piece
 def scaled(c: Any, scale: Any) -> Any:
     """The control after the correction of its tuning."""
     return min(c * scale, ONE)
 
 
-@compiled
+@piece
 def flushed(x: Any, limit: Any) -> Any:
     """``x`` between plus and minus ``limit``, and 0 if it is hardly anything."""
     bounded = min(max(x, -limit), limit)
     return ZERO * bounded if abs(x) < TINY else bounded
 
 
-@compiled
+@piece
 def pole(c: Any, k0: Any) -> Any:
     """Coefficient of the ladder's poles, ``1 - exp(-2 pi k(f) f)``; the exponent is above -1.2."""
     f = EIGHTH * c
@@ -129,14 +135,14 @@ def pole(c: Any, k0: Any) -> Any:
     return -h * (h + TWO)
 
 
-@compiled
+@piece
 def pole_slope(c: Any, k0: Any, g: Any) -> Any:
     """Derivative of ``pole``, whose value is ``g``."""
     f = EIGHTH * c
     return (ONE - g) * (EIGHTH * TWO_PI) * (((FOUR * CUBIC * f + THREE * SQUARE) * f - TWO * LINEAR) * f + k0)
 
 
-@compiled
+@piece
 def sine_and_cosine(x: Any) -> Any:
     """From 0 to pi / 2."""
     q = x * x
@@ -145,70 +151,94 @@ def sine_and_cosine(x: Any) -> Any:
     return x * sine, cosine
 
 
-@compiled
+@piece
 def half(middle: Any, s0: Any, s1: Any, s2: Any, s3: Any, s4: Any, s5: Any, s6: Any, s7: Any, s8: Any, s9: Any) -> Any:
     """Half-band low-pass of 19 taps."""
     return HALF * middle + H9 * (s0 + s9) + H7 * (s1 + s8) + H5 * (s2 + s7) + H3 * (s3 + s6) + H1 * (s4 + s5)
 
 
+@piece
+def amplified(r: Floats, e: np.uintp) -> Any:
+    """Y with its gain."""
+    return (r[e + GAIN_OUT] + r[e + SLOPE_OUT] * scaled(r[e + C], r[e + SCALE])) * r[e + Y]
+
+
+@piece
+def amplified_adjoint(r: Floats, e: np.uintp) -> None:
+    """From the gradient in OUT to DY, and what of the gain."""
+    n = e + NEXT
+    control = scaled(r[e + C], r[e + SCALE])
+    dgain = r[e + OUT] * r[e + Y]
+    r[e + DY] = r[e + OUT] * (r[e + GAIN_OUT] + r[e + SLOPE_OUT] * control)
+    r[e + SUM3], r[e + SUM4] = r[n + SUM3] + dgain, r[n + SUM4] + dgain * control
+
+
+@piece
+def given_adjoint(r: Floats, e: np.uintp, dx: Any, dx_before: Any, dc: Any) -> None:
+    """Gradients of what was given, from those of the input inside, of the one before it, and of the control inside."""
+    n = e + NEXT
+    total = dx + r[n + DX1]
+    dc = dc + r[e + OUT] * r[e + Y] * r[e + SLOPE_OUT]
+    dc = dc if r[e + C] * r[e + SCALE] <= ONE else ZERO * dc
+    r[e + DX1] = dx_before
+    r[e + DX] = total * r[e + GAIN_IN]
+    r[e + DC] = dc * r[e + SCALE]
+    r[e + SUM1], r[e + SUM2] = r[n + SUM1] + total * r[e + X], r[n + SUM2] + dc * r[e + C]
+
+
 @compiled
 def decimate(r: Floats, first: int, last: int) -> None:
-    """From T1 to T4 to Y."""
+    """From T1 to T4 to Y and OUT. One loop over the lanes for all: a compiler takes small ones apart."""
     for t in range(first, last):
-        a = np.uintp(t) * NEXT
-        b, c, d, e, f = a - NEXT, a - NEXT2, a - NEXT3, a - NEXT4, a - NEXT5
+        oldest = np.uintp(t - 9) * NEXT
         for i in range(LANE):
-            r[a + A + i] = half(
-                r[d + T4 + i], r[a + T1 + i], r[b + T3 + i], r[b + T1 + i], r[c + T3 + i], r[c + T1 + i],
-                r[d + T3 + i], r[d + T1 + i], r[e + T3 + i], r[e + T1 + i], r[f + T3 + i],
+            j = oldest + i
+            f, e, d, c, b, a = j + NEXT4, j + NEXT5, j + NEXT6, j + NEXT7, j + NEXT8, j + NEXT9
+            r[a + A] = half(
+                r[d + T4], r[a + T1], r[b + T3], r[b + T1], r[c + T3], r[c + T1],
+                r[d + T3], r[d + T1], r[e + T3], r[e + T1], r[f + T3],
             )  # fmt: skip
-        for i in range(LANE):
-            r[a + B + i] = half(
-                r[c + T2 + i], r[a + T3 + i], r[a + T1 + i], r[b + T3 + i], r[b + T1 + i], r[c + T3 + i],
-                r[c + T1 + i], r[d + T3 + i], r[d + T1 + i], r[e + T3 + i], r[e + T1 + i],
+            r[a + B] = half(
+                r[c + T2], r[a + T3], r[a + T1], r[b + T3], r[b + T1], r[c + T3],
+                r[c + T1], r[d + T3], r[d + T1], r[e + T3], r[e + T1],
             )  # fmt: skip
-        for i in range(LANE):
-            r[a + Y + i] = half(
-                r[f + B + i], r[a + A + i], r[b + A + i], r[c + A + i], r[d + A + i], r[e + A + i],
-                r[f + A + i], r[a - NEXT6 + A + i], r[a - NEXT7 + A + i], r[a - NEXT8 + A + i], r[a - NEXT9 + A + i],
+            r[a + Y] = half(
+                r[f + B], r[a + A], r[b + A], r[c + A], r[d + A], r[e + A],
+                r[f + A], r[j + NEXT3 + A], r[j + NEXT2 + A], r[j + NEXT + A], r[j + A],
             )  # fmt: skip
+            r[a + OUT] = amplified(r, a)
 
 
 @compiled
 def decimate_adjoint(r: Floats, first: int, last: int) -> None:
-    """From DY to DT1 to DT4; the transpose of ``decimate``."""
-    for t in range(first, last):
-        a = np.uintp(t) * NEXT
-        for i in range(LANE):
-            r[a + DA + i] = half(
-                ZERO, r[a + DY + i], r[a + NEXT + DY + i], r[a + NEXT2 + DY + i], r[a + NEXT3 + DY + i],
-                r[a + NEXT4 + DY + i], r[a + NEXT5 + DY + i], r[a + NEXT6 + DY + i], r[a + NEXT7 + DY + i],
-                r[a + NEXT8 + DY + i], r[a + NEXT9 + DY + i],
-            )  # fmt: skip
-        for i in range(LANE):
-            r[a + DB + i] = HALF * r[a + NEXT5 + DY + i]
+    """From the gradient in OUT to DT1 to DT4; the transpose of ``decimate``."""
     for t in range(last - 1, first - 1, -1):
-        a = np.uintp(t) * NEXT
-        b, c, d, e, f = a + NEXT, a + NEXT2, a + NEXT3, a + NEXT4, a + NEXT5
+        record = np.uintp(t) * NEXT
         for i in range(LANE):
-            r[a + DT1 + i] = half(
-                ZERO, r[a + DA + i], r[a + DB + i], r[b + DA + i], r[b + DB + i], r[c + DA + i],
-                r[c + DB + i], r[d + DA + i], r[d + DB + i], r[e + DA + i], r[e + DB + i],
+            a = record + i
+            b, c, d, e, f = a + NEXT, a + NEXT2, a + NEXT3, a + NEXT4, a + NEXT5
+            amplified_adjoint(r, a)
+            r[a + DA] = half(
+                ZERO, r[a + DY], r[b + DY], r[c + DY], r[d + DY], r[e + DY],
+                r[f + DY], r[a + NEXT6 + DY], r[a + NEXT7 + DY], r[a + NEXT8 + DY], r[a + NEXT9 + DY],
             )  # fmt: skip
-        for i in range(LANE):
-            r[a + DT3 + i] = half(
-                ZERO, r[a + DB + i], r[b + DA + i], r[b + DB + i], r[c + DA + i], r[c + DB + i],
-                r[d + DA + i], r[d + DB + i], r[e + DA + i], r[e + DB + i], r[f + DA + i],
+            r[a + DB] = HALF * r[f + DY]
+            r[a + DT1] = half(
+                ZERO, r[a + DA], r[a + DB], r[b + DA], r[b + DB], r[c + DA],
+                r[c + DB], r[d + DA], r[d + DB], r[e + DA], r[e + DB],
             )  # fmt: skip
-        for i in range(LANE):
-            r[a + DT2 + i] = HALF * r[c + DB + i]
-            r[a + DT4 + i] = HALF * r[d + DA + i]
+            r[a + DT2] = HALF * r[c + DB]
+            r[a + DT3] = half(
+                ZERO, r[a + DB], r[b + DA], r[b + DB], r[c + DA], r[c + DB],
+                r[d + DA], r[d + DB], r[e + DA], r[e + DB], r[f + DA],
+            )  # fmt: skip
+            r[a + DT4] = HALF * r[d + DA]
 
 
 # Types 0 to 6: the ladder
 
 
-@compiled
+@piece
 def ladder_step(x: Any, g: Any, feedback: Any, y1: Any, y2: Any, y3: Any, y4: Any) -> Any:
     """The node before the first pole, and the states after one step."""
     u = x - feedback * soft(y4) * (WEAKER if y4 > ZERO else ONE)
@@ -219,7 +249,7 @@ def ladder_step(x: Any, g: Any, feedback: Any, y1: Any, y2: Any, y3: Any, y4: An
     return u, y1, y2, y3, y4
 
 
-@compiled
+@piece
 def ladder_tap(u: Any, y1: Any, y2: Any, y3: Any, y4: Any, r: Floats, b: np.uintp) -> Any:
     """What is heard of a step."""
     mix = r[b + W0] * u + r[b + W1] * y1 + r[b + W2] * y2 + r[b + W3] * y3 + r[b + W4] * y4
@@ -249,7 +279,7 @@ def ladder(r: Floats, first: int, last: int) -> None:
             r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = y1, y2, y3, y4
 
 
-@compiled
+@piece
 def ladder_back(
     dt: Any, g: Any, k: Any, u: Any, y: Any, z: Any, d1: Any, d2: Any, d3: Any, d4: Any, r: Floats, b: np.uintp
 ) -> Any:
@@ -296,16 +326,16 @@ def ladder_adjoint(r: Floats, first: int, last: int) -> None:
             r[b + D1], r[b + D2] = flushed(d1, r[b + LIMIT]), flushed(d2, r[b + LIMIT])
             r[b + D3], r[b + D4] = flushed(d3, r[b + LIMIT]), flushed(d4, r[b + LIMIT])
             dg, dk = dg1 + dg2 + dg3 + dg4, dk1 + dk2 + dk3 + dk4
-            r[b + DX1] = QUARTER * (THREE * dx1 + TWO * dx2 + dx3)
-            r[b + DX] = QUARTER * (dx1 + TWO * dx2 + THREE * dx3) + dx4
-            r[b + DC] = r[b + DC] + dg * pole_slope(c, r[b + K0], g) + dk * r[b + SLOPE]
+            before = QUARTER * (THREE * dx1 + TWO * dx2 + dx3)
+            here = QUARTER * (dx1 + TWO * dx2 + THREE * dx3) + dx4
+            given_adjoint(r, b, here, before, dg * pole_slope(c, r[b + K0], g) + dk * r[b + SLOPE])
             r[b + SUM5], r[b + SUM6] = r[n + SUM5] + dk, r[n + SUM6] + dk * c
 
 
 # Types 7 to 9: two state-variable stages
 
 
-@compiled
+@piece
 def stage_step(x: Any, f: Any, damping: Any, band: Any, low: Any, r: Floats, b: np.uintp) -> Any:
     """New band before its limiter and after, new low, and what the stage gives."""
     low = low + (f + LEAST) * band
@@ -337,7 +367,7 @@ def state_variable(r: Floats, first: int, last: int) -> None:
             r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = b1, l1, b2, l2
 
 
-@compiled
+@piece
 def stage_back(
     dt: Any, x: Any, f: Any, damping: Any, band: Any, low: Any, dband: Any, dlow: Any, r: Floats, b: np.uintp
 ) -> Any:
@@ -381,9 +411,9 @@ def state_variable_adjoint(r: Floats, first: int, last: int) -> None:
             db1, dl1, dx1, df1, dp1 = stage_back(dy, x + dx, f, p, b1, l1, db1, dl1, r, b)
             r[b + D1], r[b + D2] = flushed(db1, r[b + LIMIT]), flushed(dl1, r[b + LIMIT])
             r[b + D3], r[b + D4] = flushed(db2, r[b + LIMIT]), flushed(dl2, r[b + LIMIT])
-            r[b + DX1] = QUARTER * (THREE * dx1 + TWO * dx2 + dx3)
-            r[b + DX] = QUARTER * (dx1 + TWO * dx2 + THREE * dx3) + dx4
-            r[b + DC] = r[b + DC] + QUARTER_PI * (df1 + df2 + df3 + df4 + df5 + df6 + df7 + df8)
+            before = QUARTER * (THREE * dx1 + TWO * dx2 + dx3)
+            here = QUARTER * (dx1 + TWO * dx2 + THREE * dx3) + dx4
+            given_adjoint(r, b, here, before, QUARTER_PI * (df1 + df2 + df3 + df4 + df5 + df6 + df7 + df8))
             r[b + SUM5] = r[n + SUM5] + dp1 + dp2 + dp3 + dp4
             r[b + SUM6] = r[n + SUM6] + dq1 + dq2 + dq3 + dq4
 
@@ -391,7 +421,7 @@ def state_variable_adjoint(r: Floats, first: int, last: int) -> None:
 # Type 10: the ladder without delay, at the base rate
 
 
-@compiled
+@piece
 def moog_nodes(x: Any, c: Any, base: Any, s1: Any, s2: Any, s3: Any, s4: Any) -> Any:
     """Coefficients, feedback and its sum, and the four poles' input and outputs."""
     sine, cosine = sine_and_cosine(HALF_PI * min(c, HIGHEST))
@@ -410,7 +440,7 @@ def moog_nodes(x: Any, c: Any, base: Any, s1: Any, s2: Any, s3: Any, s4: Any) ->
 
 @compiled
 def moog(r: Floats, first: int, last: int) -> None:
-    """From X to Y."""
+    """From X to Y and OUT."""
     for t in range(first, last):
         record = np.uintp(t) * NEXT
         for i in range(LANE):
@@ -422,11 +452,12 @@ def moog(r: Floats, first: int, last: int) -> None:
             r[n + S1], r[n + S2] = TWO * y1 - s1, TWO * y2 - s2
             r[n + S3], r[n + S4] = soft(TWO * y3 - s3), soft(TWO * y4 - s4)
             r[e + Y] = y4
+            r[e + OUT] = amplified(r, e)
 
 
 @compiled
 def moog_adjoint(r: Floats, first: int, last: int) -> None:
-    """From DY and the later states' D1 to D4 to the rest of the adjoints."""
+    """From the gradient in OUT and the later states' D1 to D4 to the rest of the adjoints."""
     for t in range(last - 1, first - 1, -1):
         record = np.uintp(t) * NEXT
         for i in range(LANE):
@@ -434,6 +465,7 @@ def moog_adjoint(r: Floats, first: int, last: int) -> None:
             n = e + NEXT
             s1, s2, s3, s4 = r[e + S1], r[e + S2], r[e + S3], r[e + S4]
             c = scaled(r[e + C], r[e + SCALE])
+            amplified_adjoint(r, e)
             a, b, k, sigma, u, y1, y2, y3, y4 = moog_nodes(r[e + X] * r[e + GAIN_IN], c, r[e + BASE], s1, s2, s3, s4)
             _, slope3 = soft_and_slope(TWO * y3 - s3)
             _, slope4 = soft_and_slope(TWO * y4 - s4)
@@ -452,11 +484,10 @@ def moog_adjoint(r: Floats, first: int, last: int) -> None:
             r[e + D2] = flushed(b * (dy2 + dsigma * a * a) - d2, r[e + LIMIT])
             r[e + D3] = flushed(b * (dy3 + dsigma * a) - d3, r[e + LIMIT])
             r[e + D4] = flushed(b * (dy4 + dsigma) - d4, r[e + LIMIT])
-            r[e + DX1] = ZERO * du
-            r[e + DX] = du
             sine, cosine = sine_and_cosine(HALF_PI * min(c, HIGHEST))
             slope = HALF_PI / ((sine + cosine) * (sine + cosine)) * (ONE if c <= HIGHEST else ZERO)
-            r[e + DC] = r[e + DC] + (da - db) * slope - (SIXTEEN + SIXTEEN) * max(QUARTER - c, ZERO) * dk
+            dc = (da - db) * slope - (SIXTEEN + SIXTEEN) * max(QUARTER - c, ZERO) * dk
+            given_adjoint(r, e, du, ZERO * du, dc)
             r[e + SUM5], r[e + SUM6] = r[n + SUM5] + dk, r[n + SUM6]
 
 
@@ -473,26 +504,27 @@ def set_parameters(parameters: Floats, r: Floats) -> None:
 
 
 @compiled
-def forward(family: int, x: Floats, c: Floats, parameters: Floats, r: Floats, y: Floats, kept: Floats) -> None:
-    """Filter up to ``LANES`` items.
+def forward(family: int, items: Floats, x: Floats, c: Floats, parameters: Floats, y: Floats, kept: Floats) -> None:
+    """Filter some items of a batch.
 
     Args:
         family: ``LADDER``, ``STATE_VARIABLE`` or ``MOOG``.
-        x: input with its dither, shape ``(items, samples)``.
+        items: which ones, up to ``LANES``, integers.
+        x: input, shape ``(batch, samples)``.
         c: control, likewise.
         parameters: shape ``(N_PARAMETERS, LANES)``, rows as above.
-        r: records, shape ``(N_RECORDS * N_ROWS * LANES,)``: zeros, or what an earlier call left, to go on from there.
         y: result, like ``x``.
         kept: for the adjoint, shape ``(samples, N_KEPT * LANES)``; of 0 samples if there will be none.
     """
-    n_items, n_samples = x.shape
+    n_samples = x.shape[1]
+    r = np.zeros(N_RECORDS * N_ROWS * LANES, x.dtype)
     set_parameters(parameters, r)
     for start in range(0, n_samples, BLOCK):
         size = min(BLOCK, n_samples - start)
         last = HISTORY + size
-        for item in range(n_items):
+        for lane, item in enumerate(items):
             for t in range(size):
-                e = np.uintp(t + HISTORY) * NEXT + np.uintp(item)
+                e = np.uintp(t + HISTORY) * NEXT + np.uintp(lane)
                 r[e + X], r[e + C] = x[item, start + t], c[item, start + t]
         if family == LADDER:
             ladder(r, HISTORY, last)
@@ -502,15 +534,9 @@ def forward(family: int, x: Floats, c: Floats, parameters: Floats, r: Floats, y:
             decimate(r, HISTORY, last)
         else:
             moog(r, HISTORY, last)
-        for t in range(HISTORY, last):
-            record = np.uintp(t) * NEXT
-            for i in range(LANE):
-                e = record + i
-                gain = r[e + GAIN_OUT] + r[e + SLOPE_OUT] * scaled(r[e + C], r[e + SCALE])
-                r[e + OUT] = gain * r[e + Y]
-        for item in range(n_items):
+        for lane, item in enumerate(items):
             for t in range(size):
-                y[item, start + t] = r[np.uintp(t + HISTORY) * NEXT + np.uintp(item) + OUT]
+                y[item, start + t] = r[np.uintp(t + HISTORY) * NEXT + np.uintp(lane) + OUT]
         if len(kept) > 0:
             for t in range(size):
                 record = np.uintp(t + HISTORY) * NEXT + Y
@@ -525,6 +551,7 @@ def forward(family: int, x: Floats, c: Floats, parameters: Floats, r: Floats, y:
 @compiled
 def adjoint(
     family: int,
+    items: Floats,
     x: Floats,
     c: Floats,
     parameters: Floats,
@@ -538,16 +565,17 @@ def adjoint(
 
     Args:
         family: as given to ``forward``.
+        items: likewise.
         x: likewise.
         c: likewise.
         parameters: likewise.
         kept: as ``forward`` left it.
-        dy: gradient of the result, shape ``(items, samples)``.
+        dy: gradient of the result, shape ``(batch, samples)``.
         dx: gradient of the input, like ``dy``.
         dc: gradient of the control, like ``dy``.
         sums: gradients of the first ``N_FITTED`` parameters, shape ``(N_FITTED, LANES)``, zeros, double.
     """
-    n_items, n_samples = x.shape
+    n_samples = x.shape[1]
     r = np.zeros(N_RECORDS * N_ROWS * LANES, x.dtype)
     set_parameters(parameters, r)
     for stop in range(n_samples, 0, -BLOCK):
@@ -555,25 +583,15 @@ def adjoint(
         size = stop - start
         last = 1 + size
         # Record 0 is the sample before the block, of which only the input counts.
-        for item in range(n_items):
-            r[X + np.uintp(item)] = x[item, start - 1] if start > 0 else x[item, 0] * ZERO
+        for lane, item in enumerate(items):
+            r[X + np.uintp(lane)] = x[item, start - 1] if start > 0 else x[item, 0] * ZERO
             for t in range(size):
-                e = np.uintp(t + 1) * NEXT + np.uintp(item)
+                e = np.uintp(t + 1) * NEXT + np.uintp(lane)
                 r[e + X], r[e + C], r[e + OUT] = x[item, start + t], c[item, start + t], dy[item, start + t]
         for t in range(size):
             record = np.uintp(t + 1) * NEXT + Y
             for j in range(KEPT):
                 r[record + j] = kept[start + t, j]
-        for t in range(size, 0, -1):
-            record = np.uintp(t) * NEXT
-            for i in range(LANE):
-                e = record + i
-                n = e + NEXT
-                control = scaled(r[e + C], r[e + SCALE])
-                dgain = r[e + OUT] * r[e + Y]
-                r[e + DY] = r[e + OUT] * (r[e + GAIN_OUT] + r[e + SLOPE_OUT] * control)
-                r[e + DC] = dgain * r[e + SLOPE_OUT]
-                r[e + SUM3], r[e + SUM4] = r[n + SUM3] + dgain, r[n + SUM4] + dgain * control
         if family == LADDER:
             decimate_adjoint(r, 1, last)
             ladder_adjoint(r, 1, last)
@@ -582,20 +600,10 @@ def adjoint(
             state_variable_adjoint(r, 1, last)
         else:
             moog_adjoint(r, 1, last)
-        for t in range(size, 0, -1):
-            record = np.uintp(t) * NEXT
-            for i in range(LANE):
-                e = record + i
-                n = e + NEXT
-                total = r[e + DX] + r[n + DX1]
-                r[e + OUT] = total * r[e + GAIN_IN]
-                inside = r[e + DC] if r[e + C] * r[e + SCALE] <= ONE else ZERO * total
-                r[e + SUM1], r[e + SUM2] = r[n + SUM1] + total * r[e + X], r[n + SUM2] + inside * r[e + C]
-                r[e + DC] = inside * r[e + SCALE]
-        for item in range(n_items):
+        for lane, item in enumerate(items):
             for t in range(size):
-                e = np.uintp(t + 1) * NEXT + np.uintp(item)
-                dx[item, start + t], dc[item, start + t] = r[e + OUT], r[e + DC]
+                e = np.uintp(t + 1) * NEXT + np.uintp(lane)
+                dx[item, start + t], dc[item, start + t] = r[e + DX], r[e + DC]
         for row in range(N_FITTED):
             for lane in range(LANES):
                 e = NEXT + SUMS + np.uintp(row * LANES + lane)
