@@ -1,7 +1,7 @@
 """What a data set costs beside bare renders of the same patches, and whether memory stays flat.
 
-The same rows are made as a data set (draws, refused draws, gate, FLAC, shards) and rendered by bare hosts, one per worker,
-that are handed a list at once and keep nothing. Both start warm, in one run.
+The same rows are made as a data set (draws, refused draws, gate, FLAC, shards) and rendered by bare hosts, one per
+worker, that are handed a list at once and keep nothing. Both start warm, in one run.
 """
 
 from __future__ import annotations
@@ -62,12 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
         after = [_resident_megabytes(pid) for pid in pool.pids]
         shards = Dataset(Path(folder)).shards
         rows = [(shard.patch(k), shard.note(k)) for shard in shards for k in range(len(shard))]
-        bare = max(future.result() for future in [pool.submit(rows[k::workers]) for k in range(workers)])
+        parts = [pool.submit(rows[k::workers]) for k in range(workers)]
+        bare = max(float(part.result()) for part in parts)  # type: ignore[arg-type]
     refused = sum((complete.refused or {}).values())
     count = arguments.count
     print(f"data set: {count} rows and {refused} refused draws in {seconds:.1f} s, {count / seconds:.1f} rows/s")
     print(f"bare renders of its {count} patches, {workers} workers: {bare:.1f} s, {count / bare:.1f} renders/s")
-    print(f"ratio {seconds / bare:.2f}   (bar: 1.30); per draw {seconds / bare * count / (count + refused):.2f}   (1.25)")
+    print(
+        f"ratio {seconds / bare:.2f}   (bar: 1.30); per draw {seconds / bare * count / (count + refused):.2f}   (1.25)"
+    )
     print(f"memory of the workers: {before} MB before, {after} MB after")
     return 0
 

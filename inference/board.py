@@ -25,7 +25,7 @@ class Board:
 
     Args:
         size: how many candidates are kept.
-        on_candidate: called after every candidate, for a progress line.
+        on_candidate: called after every candidate (and step of a descent), for a progress line.
     """
 
     size: int = 64
@@ -41,5 +41,9 @@ class Board:
         if len(self.best) < self.size or candidate.loss < self.best[-1].loss:
             insort(self.best, candidate, key=lambda c: c.loss)
             del self.best[self.size :]
+        self.announce()
+
+    def announce(self) -> None:
+        """Call ``on_candidate``: also after work that offers nothing yet."""
         if self.on_candidate is not None:
             self.on_candidate(self)

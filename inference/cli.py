@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,19 @@ def _parser() -> argparse.ArgumentParser:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--seconds", type=float, metavar="S", help="time for each clip (default: 60)")
     budget.add_argument("--renders", type=int, metavar="N", help="number of renders instead, for repeatable runs")
-    parser.add_argument("--note", type=_note, metavar="N", help="MIDI number or name (60, C4); estimated when missing")
-    parser.add_argument("--velocity", type=int, default=100, metavar="V", help="1 to 127 (default: 100)")
+    parser.add_argument(
+        "--together", action="store_true", help="one patch for all clips, which are the same sound at other notes"
+    )
+    parser.add_argument(
+        "--note",
+        type=_note,
+        action="append",
+        metavar="N",
+        help="MIDI number or name (60, C4), once or once for each clip; estimated when missing",
+    )
+    parser.add_argument(
+        "--velocity", type=int, action="append", metavar="V", help="1 to 127, once or for each clip (default: 100)"
+    )
     parser.add_argument("--gate", type=float, metavar="S", help="how long the key was held; estimated when missing")
     parser.add_argument("--candidates", type=int, default=1, metavar="K", help="write the K best different patches")
     parser.add_argument("--start", type=Path, metavar="PRESET", help="adapt this preset")
@@ -70,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
     parser.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
+    parser.add_argument(
+        "--guess", default="network", metavar="NAME", help="what guesses: network (default), or regression to compare"
+    )
     parser.add_argument(
         "--install",
         nargs="?",
@@ -108,7 +123,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise OutOfRange("--seed", arguments.seed, "0 or more")
     clips = _clips(arguments.clips)
     options = _options(arguments)
-    _check_notes(arguments)
+    notes, velocities = _for_each_clip(arguments, len(clips))
     preset_folder = _preset_folder(arguments.install)
     _check_writable(arguments.out)
 
@@ -117,17 +132,20 @@ def _run(arguments: argparse.Namespace) -> int:
     from inference.library import library_opener
 
     open_library = library_opener(options.where, options.workers, console.preparing)
-    results, failures = [], []
-    for clip in clips:
+    jobs = [_Job(clip, note, velocity) for clip, note, velocity in zip(clips, notes, velocities, strict=True)]
+    groups = [jobs] if arguments.together else [[job] for job in jobs]
+    results: list[dict[str, Any]] = []
+    failures = []
+    for group in groups:
         try:
-            result = _refine_clip(clip, arguments, options, open_library, console)
-            results.append(result)
+            written = _refine_clips(group, arguments, options, open_library, console)
+            results += written
             if preset_folder is not None:
-                _install(result, preset_folder, console)
+                _install(written[0], preset_folder, console)
         except ReconstructError as error:
-            if len(clips) == 1:
+            if len(groups) == 1:
                 raise
-            failures.append({"clip": str(clip), "error": str(error)})
+            failures.append({"clip": str(group[0].clip), "error": str(error)})
             _fail(str(error), EXIT_FAILURE)
         if results and results[-1]["interrupted"]:
             break
@@ -182,18 +200,36 @@ def _options(arguments: argparse.Namespace) -> Options:
         start=start,
         constraints=Constraints.parse(arguments.lock, no_effects=arguments.no_effects, start=start),
         stages=stages,
+        guess=arguments.guess,
         seed=arguments.seed,
         workers=arguments.workers,
     )
 
 
-def _check_notes(arguments: argparse.Namespace) -> None:
-    """Refuse an impossible velocity, gate or budget before any work."""
+@dataclass(frozen=True)
+class _Job:
+    """A clip with what the user knows of it."""
+
+    clip: Path
+    note: int | None
+    velocity: int
+
+
+def _for_each_clip(arguments: argparse.Namespace, n_clips: int) -> tuple[list[int | None], list[int]]:
+    """Notes and velocities, one per clip; refuses impossible ones, and an impossible budget, before any work."""
     from inference.budget import Budget
     from render.note import Note
 
-    Note(arguments.note or 60, arguments.velocity, 1.0 if arguments.gate is None else arguments.gate)
+    notes, velocities = arguments.note or [None], arguments.velocity or [100]
+    for name, values in (("--note", notes), ("--velocity", velocities)):
+        if len(values) not in (1, n_clips):
+            raise OutOfRange(name, f"given {len(values)} times", f"once, or once for each of {n_clips} clips")
+        if len(values) == 1:
+            values *= n_clips
+    for velocity in velocities:
+        Note(60, velocity, 1.0 if arguments.gate is None else arguments.gate)
     Budget(60.0 if arguments.seconds is None else arguments.seconds, arguments.renders)
+    return notes, velocities
 
 
 def _check_writable(folder: Path) -> None:
@@ -229,27 +265,34 @@ def _install(result: dict[str, Any], folder: Path, console: _Console) -> None:
         console.say(f"  installed {path}")
 
 
-def _refine_clip(
-    clip: Path, arguments: argparse.Namespace, options: Options, open_library: LibraryOpener, console: _Console
-) -> dict[str, Any]:
+def _refine_clips(
+    jobs: Sequence[_Job],
+    arguments: argparse.Namespace,
+    options: Options,
+    open_library: LibraryOpener,
+    console: _Console,
+) -> list[dict[str, Any]]:
+    """Refine one clip, or several together, and write the files of each."""
     from inference.files import write_match
     from inference.pipeline import refine
     from inference.target import read_target
 
     began = time.monotonic()
-    target = read_target(clip, note=arguments.note, velocity=arguments.velocity, gate_seconds=arguments.gate)
-    console.heard(clip, target)
+    targets = [read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=arguments.gate) for job in jobs]
+    for job, target in zip(jobs, targets, strict=True):
+        console.heard(job.clip, target)
     with console.progress(options) as on_candidate:
         match = refine(
-            target,
+            targets[0],
             options,
+            also=targets[1:],
             open_library=open_library,
             analysis_seconds=time.monotonic() - began,
             on_candidate=on_candidate,
         )
-    result = write_match(match, clip, arguments.out)
-    console.done(match, result)
-    return result
+    results = [write_match(match, job.clip, arguments.out, part) for part, job in enumerate(jobs)]
+    console.done(match, results[0])
+    return results
 
 
 def _fail(message: str, code: int) -> int:
@@ -320,7 +363,7 @@ class _Console:
     def done(self, match: Match, result: dict[str, Any]) -> None:
         path = "  ->  ".join(f"{stage.name} {stage.best.mss:.2f}" for stage in match.stages)
         self.say(f"  MSS in dB after each stage: {path}")
-        for notice in match.notices[len(match.target.notices) :]:
+        for notice in match.notices[sum(len(target.notices) for target in match.targets) :]:
             self.say(f"  {notice}")
         prepared = f", {match.prepared_seconds:.1f} s of preparation before" if match.prepared_seconds > 1.0 else ""
         self.say(f"  {match.renders} renders in {match.seconds:.1f} s{prepared}")

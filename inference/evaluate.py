@@ -1,10 +1,10 @@
-"""Rendering candidates in worker processes and measuring how far each is from the target."""
+"""Rendering candidates in worker processes and measuring how far each is from the target, or from several clips."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -29,7 +29,7 @@ class Candidate:
 
     Attributes:
         patch: with its volume solved for the target's level once ``loss`` is known.
-        note: the key press that it is played with.
+        note: the key press that it is played with (where several clips are matched: that of the first).
         loss: the distance that the stages minimise; infinite until it was rendered.
         origin: where it came from, for the report.
     """
@@ -42,44 +42,56 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What a worker is sent; ``audio`` asks for the clean render itself instead of its loss."""
+    """What a worker is sent, a note for each clip; ``audio`` asks for the clean renders instead of their loss."""
 
     patch: Patch
-    note: Note
+    notes: tuple[Note, ...]
     audio: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Loss of a render after its level was matched, and the gain that matched it."""
+    """Mean loss over the clips after the level was matched, and the gain that matched it."""
 
     loss: float
     gain: float
 
 
-class _Worker:
-    """Lives in a worker process: a host and the target."""
+Audios = tuple[Audio, ...]
+"""A render for each clip."""
 
-    def __init__(self, make_host: HostFactory, audio: Audio, weights: Weights, seed: int, solve_level: bool) -> None:
+
+class _Worker:
+    """Lives in a worker process: a host and the clips."""
+
+    def __init__(self, make_host: HostFactory, clips: Audios, weights: Weights, seed: int, solve_level: bool) -> None:
         self._host = make_host()
-        self._distance = TargetDistance(audio, weights)
+        self._distances = [TargetDistance(audio, weights) for audio in clips]
         self._seed = seed
         self._solve_level = solve_level
 
-    def __call__(self, job: _Job | None) -> Measurement | Audio | HostInfo:
+    def __call__(self, job: _Job | None) -> Measurement | Audios | HostInfo:
         if job is None:
             return self._host.info
-        audio = self._host.render(job.patch, job.note, seed=self._seed, clean=job.audio)
-        if job.audio:
-            return audio
-        if not self._solve_level or not audio.any():
-            return Measurement(self._distance(audio), 1.0)
+        audios = tuple(self._host.render(job.patch, note, seed=self._seed, clean=job.audio) for note in job.notes)
+        return audios if job.audio else self._measured(job.patch, audios)
+
+    def _measured(self, patch: Patch, audios: Audios) -> Measurement:
+        pairs = list(zip(self._distances, audios, strict=True))
+        if not self._solve_level or not any(audio.any() for audio in audios):
+            return Measurement(math.fsum(distance(audio) for distance, audio in pairs) / len(pairs), 1.0)
         # The knob has an end: a gain beyond it cannot be used, so it must not be credited.
-        return Measurement(*self._distance.measure(audio, max_gain=volume_gain(_LOUDEST) / volume_gain(job.patch)))
+        max_gain = volume_gain(_LOUDEST) / volume_gain(patch)
+        measured = [distance.measure(audio, max_gain=max_gain) for distance, audio in pairs]
+        if len(measured) == 1:
+            return Measurement(*measured[0])
+        # One knob for all clips: the geometric mean of what suits each.
+        gain = math.exp(math.fsum(math.log(gain) for _, gain in measured) / len(measured))
+        return Measurement(math.fsum(distance(audio, gain) for distance, audio in pairs) / len(pairs), gain)
 
 
 class Evaluator:
-    """A pool of workers with one target.
+    """A pool of workers with one target, or several clips of one sound.
 
     Args:
         target: the clip.
@@ -88,6 +100,7 @@ class Evaluator:
         solve_level: whether the volume knob may be set to match the target's level (not where it is locked).
         seed: of what the instrument draws at random.
         weights: of the distance's terms.
+        also: further clips, each with its own note, that the same patch must match.
     """
 
     def __init__(
@@ -99,10 +112,13 @@ class Evaluator:
         solve_level: bool = True,
         seed: int = 0,
         weights: Weights = DEFAULT_WEIGHTS,
+        also: Sequence[Target] = (),
     ) -> None:
-        make_worker: Callable[[], Callable[[_Job | None], Measurement | Audio | HostInfo]] = functools.partial(
-            _Worker, make_host, target.audio, weights, seed, solve_level
+        clips = (target.audio, *(other.audio for other in also))
+        make_worker: Callable[[], Callable[[_Job | None], Measurement | Audios | HostInfo]] = functools.partial(
+            _Worker, make_host, clips, weights, seed, solve_level
         )
+        self._other_notes = tuple(other.note for other in also)
         self._pool = Pool(make_worker, workers)
         self.renders = 0
         self.failures = 0
@@ -121,7 +137,7 @@ class Evaluator:
     def submit(self, candidate: Candidate) -> Future[Measurement]:
         """Measure a candidate; the future raises ``HostError`` if its render failed."""
         self.renders += 1
-        return self._pool.submit(_Job(candidate.patch, candidate.note))  # type: ignore[return-value]
+        return self._pool.submit(self._job(candidate))  # type: ignore[return-value]
 
     def take(self, candidate: Candidate, future: Future[Measurement]) -> Candidate | None:
         """The candidate of a future that is done, with its loss; None, and counted, if its render failed."""
@@ -137,19 +153,22 @@ class Evaluator:
         results = [self.take(candidate, future) for candidate, future in pending]
         return [result for result in results if result is not None]
 
-    def render(self, candidates: Iterable[Candidate]) -> Iterator[Audio | None]:
-        """Clean renders of shape ``(2, samples)``, in order; None, and counted, for one that failed."""
-        pending = [self._pool.submit(_Job(candidate.patch, candidate.note, audio=True)) for candidate in candidates]
+    def render(self, candidates: Iterable[Candidate]) -> Iterator[Audios | None]:
+        """Clean renders of shape ``(2, samples)``, one per clip, in order; None, and counted, for one that failed."""
+        pending = [self._pool.submit(self._job(candidate, audio=True)) for candidate in candidates]
         self.renders += len(pending)
         for future in pending:
             try:
-                audio = future.result()
+                audios = future.result()
             except HostError:
                 self.failures += 1
                 yield None
                 continue
-            assert not isinstance(audio, Measurement | HostInfo)
-            yield audio
+            assert isinstance(audios, tuple)
+            yield audios
+
+    def _job(self, candidate: Candidate, *, audio: bool = False) -> _Job:
+        return _Job(candidate.patch, (candidate.note, *self._other_notes), audio)
 
     def close(self) -> None:
         """End the workers."""

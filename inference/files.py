@@ -18,13 +18,14 @@ from render.plugin_files import write_vstpreset
 from render.presets import SUFFIX, Program, write_program
 
 
-def write_match(match: Match, clip: Path, folder: Path) -> dict[str, Any]:
+def write_match(match: Match, clip: Path, folder: Path, part: int = 0) -> dict[str, Any]:
     """Write all files of a match; each appears whole or not at all.
 
     Args:
         match: the result of the pipeline.
         clip: the clip as the user named it; the files are named after its stem.
         folder: made when missing.
+        part: which of the match's clips it is.
 
     Returns:
         The content of ``NAME.json``.
@@ -36,7 +37,7 @@ def write_match(match: Match, clip: Path, folder: Path) -> dict[str, Any]:
     for number, confirmed in enumerate(match.best, start=1):
         stem = clip.stem if number == 1 else f"{clip.stem}.{number}"
         preset, audio = folder / f"{stem}{SUFFIX}", folder / f"{stem}.match.wav"
-        write_wav(audio, confirmed.audio)
+        write_wav(audio, confirmed.audios[part])
         write_program(preset, Program(stem, confirmed.candidate.patch))
         files.append({"preset": str(preset), "match": str(audio)})
         if match.host.class_id is not None:
@@ -44,8 +45,8 @@ def write_match(match: Match, clip: Path, folder: Path) -> dict[str, Any]:
             write_vstpreset(vst3, confirmed.candidate.patch, stem, match.host.class_id)
             files[-1]["vst3_preset"] = str(vst3)
     files[0] |= {"report": str(folder / f"{clip.stem}.html"), "result": str(folder / f"{clip.stem}.json")}
-    data = as_data(match, str(clip), files)
-    write_text(folder / f"{clip.stem}.html", report_html(data, match.target.audio, match.best[0].audio))
+    data = as_data(match, str(clip), files, part)
+    write_text(folder / f"{clip.stem}.html", report_html(data, match.targets[part].audio, match.best[0].audios[part]))
     write_text(folder / f"{clip.stem}.json", json.dumps(data, indent=1) + "\n")
     return data
 

@@ -7,24 +7,25 @@ from typing import Any
 
 from inference.pipeline import Confirmed, Match
 from render.metrics import Distances, distances
-from render.note import SAMPLE_RATE
+from render.note import SAMPLE_RATE, Note
 from render.patch import Patch
 from render.table import NAMES, TABLE_HASH
 
-SCHEMA = "synth-reconstruct/match/1"
+SCHEMA = "synth-reconstruct/match/2"
 
 
-def as_data(match: Match, clip: str, files: list[dict[str, str]]) -> dict[str, Any]:
+def as_data(match: Match, clip: str, files: list[dict[str, str]], part: int = 0) -> dict[str, Any]:
     """A match as JSON-ready data.
 
     Args:
         match: the result of the pipeline.
         clip: the clip as the user named it.
         files: the written files of each of ``match.best``, by kind.
+        part: which of the match's clips it is.
     """
-    target = match.target
+    target = match.targets[part]
     best = match.best[0]
-    note = best.candidate.note
+    note = note_of(match, best, part)
     return {
         "schema": SCHEMA,
         "table": TABLE_HASH,
@@ -41,6 +42,7 @@ def as_data(match: Match, clip: str, files: list[dict[str, str]]) -> dict[str, A
         "budget": {"seconds": match.options.seconds, "renders": match.options.renders},
         "workers": match.options.workers,
         "search_method": match.options.method,
+        "together_with": [other.name for k, other in enumerate(match.targets) if k != part],
         "interrupted": match.interrupted,
         "notices": list(match.notices),
         "seconds": round(match.seconds, 3),
@@ -52,23 +54,30 @@ def as_data(match: Match, clip: str, files: list[dict[str, str]]) -> dict[str, A
                 "seconds": round(stage.seconds, 3),
                 "renders": stage.renders,
                 "distance": _rounded(stage.best),
+                "rerender_mss": round(stage.rerender_mss, 4),
+                "counted": stage.counted,
             }
             for stage in match.stages
         ],
-        "best": _candidate(match, best) | {"files": files[0]},
-        "candidates": [_candidate(match, c) | {"files": f} for c, f in zip(match.best, files, strict=True)],
+        "best": _candidate(match, best, part) | {"files": files[0]},
+        "candidates": [_candidate(match, c, part) | {"files": f} for c, f in zip(match.best, files, strict=True)],
         "history": [asdict(point) for point in match.history],
     }
 
 
-def _candidate(match: Match, confirmed: Confirmed) -> dict[str, Any]:
+def note_of(match: Match, confirmed: Confirmed, part: int) -> Note:
+    """The key press that a candidate plays one of the clips with: only a single clip's may differ from the target's."""
+    return confirmed.candidate.note if part == 0 else match.targets[part].note
+
+
+def _candidate(match: Match, confirmed: Confirmed, part: int) -> dict[str, Any]:
     patch = confirmed.candidate.patch
     start = match.options.start or Patch()
     return {
         "origin": confirmed.candidate.origin,
         "loss": confirmed.candidate.loss,
-        "distance": _rounded(distances(match.target.audio, confirmed.audio, SAMPLE_RATE)),
-        "gate_seconds": round(confirmed.candidate.note.gate_seconds, 4),
+        "distance": _rounded(distances(match.targets[part].audio, confirmed.audios[part], SAMPLE_RATE)),
+        "gate_seconds": round(note_of(match, confirmed, part).gate_seconds, 4),
         "knobs": dict(zip(NAMES, patch.knobs, strict=True)),
         "settings": patch.settings(),
         "points": [asdict(point) for point in patch.points],

@@ -8,6 +8,7 @@ they cost under a millisecond. Volume is no part of the space: the level is solv
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from inference.board import Board
 from inference.budget import Budget
 from inference.constraints import Constraints
+from inference.editor_curves import N_HEIGHTS, SHAPES, lines, sampled, steps, with_heights
 from inference.evaluate import Candidate, Evaluator, Measurement
 from render.errors import UnknownName
 from render.table import PARAMETERS, Parameter
@@ -65,16 +67,20 @@ DEFAULT_METHOD = "portfolio"
 
 @dataclass(frozen=True)
 class Space:
-    """The knobs that one optimiser moves, around a base candidate that gives all the others.
+    """What one optimiser moves, around a base candidate that gives all the rest.
 
     A point is one array in the unit cube: a continuous knob is its own code, a choice of ``n`` owns one of ``n`` equal
-    parts, and the last code is the gate over the clip's length, where the gate may move.
+    parts. Then come the codes of the envelope editor's curve, if it is free: a shape and evenly spaced heights, or in a
+    space without choices the heights of the base's own points. The last code is the gate over the clip's length, where
+    the gate may move.
     """
 
     base: Candidate
     rows: tuple[Parameter, ...]
     gate: bool
     sigma: float
+    shapes: bool = False
+    heights: bool = False
 
     def parametrization(self) -> ng.p.Array:
         """Nevergrad's view of the space, starting at the base."""
@@ -84,36 +90,63 @@ class Space:
     def encode(self, candidate: Candidate) -> Code:
         """A candidate as a point of the space, shape ``(codes,)``; what the space does not move is lost."""
         patch = candidate.patch
-        code = [
-            (row.index(patch[row.name]) + 0.5) / len(row.choices) if row.discrete else patch[row.name]
-            for row in self.rows
-        ]
+        code = [_choice_code(row.index(patch[row.name]), row) if row.discrete else patch[row.name] for row in self.rows]
+        if self.shapes:
+            kept = patch.points == self.base.patch.points
+            code += [0.5 / len(SHAPES) if kept else 1.5 / len(SHAPES), *sampled(patch.points).clip(0.0, 1.0)]
+        if self.heights:
+            code += [point.y for point in patch.points]
         if self.gate:
             code.append(min(candidate.note.gate_seconds / candidate.note.seconds, 1.0))
         return np.array(code)
 
     def decode(self, code: Code, origin: str) -> Candidate:
         """The candidate of a point of the space."""
+        values = iter(np.clip(code, 0.0, 1.0).tolist())
         knobs = {}
-        for row, value in zip(self.rows, code.tolist(), strict=False):
-            value = min(max(value, 0.0), 1.0)
-            knobs[row.name] = (
-                row.choice_knobs[min(int(value * len(row.choices)), len(row.choices) - 1)] if row.discrete else value
-            )
+        for row in self.rows:
+            value = next(values)
+            knobs[row.name] = row.choice_knobs[_part(value, len(row.choices))] if row.discrete else value
+        patch = self.base.patch.with_knobs(knobs)
+        if self.shapes:
+            shape = SHAPES[_part(next(values), len(SHAPES))]
+            heights = list(itertools.islice(values, N_HEIGHTS))
+            if shape != "kept" and patch.sounds("envelopeeditorspeed"):
+                patch = patch.with_points(lines(heights) if shape == "lines" else steps(heights))
+        if self.heights:
+            patch = patch.with_points(with_heights(patch.points, list(itertools.islice(values, len(patch.points)))))
         note = self.base.note
         if self.gate:
-            note = replace(note, gate_seconds=min(max(float(code[-1]), _SHORTEST_GATE), 1.0) * note.seconds)
-        return Candidate(self.base.patch.with_knobs(knobs), note, origin=origin)
+            note = replace(note, gate_seconds=max(next(values), _SHORTEST_GATE) * note.seconds)
+        return Candidate(patch, note, origin=origin)
+
+
+def _choice_code(index: int, row: Parameter) -> float:
+    return (index + 0.5) / len(row.choices)
+
+
+def _part(value: float, n_parts: int) -> int:
+    return min(int(value * n_parts), n_parts - 1)
 
 
 def space_of(base: Candidate, constraints: Constraints, phase: Phase, *, gate: bool) -> Space:
     """The space of one phase around a base candidate."""
     free = frozenset(constraints.free()) - {"volume"}
     rows = [row for row in PARAMETERS if row.name in free]
+    editor = "envelopeeditoramount" in free
     if not phase.discrete:
         rows = [row for row in rows if not row.discrete and base.patch.sounds(row.name)]
+        editor = editor and base.patch.sounds("envelopeeditorspeed")
     # Neighbours on the panel are neighbours in the vector, so a two-point crossover swaps whole modules.
-    return Space(base, tuple(sorted(rows, key=lambda row: row.group)), gate, phase.sigma)
+    rows.sort(key=lambda row: row.group)
+    return Space(
+        base,
+        tuple(rows),
+        gate,
+        phase.sigma,
+        shapes=editor and phase.discrete,
+        heights=editor and not phase.discrete and len(base.patch.points) > 1,
+    )
 
 
 def search(
@@ -126,6 +159,7 @@ def search(
     method: str = DEFAULT_METHOD,
     gate: bool = True,
     seed: int = 0,
+    good_enough: float = 0.0,
 ) -> None:
     """Refine the candidates of a board against the evaluator's host.
 
@@ -138,6 +172,7 @@ def search(
         method: name in ``METHODS``.
         gate: whether the length of the key press may be moved.
         seed: of the optimisers.
+        good_enough: loss at which there is nothing left to gain.
 
     Raises:
         UnknownName: for an unknown method.
@@ -154,8 +189,9 @@ def search(
             passed += phase.share
             space = space_of(board.best[0], constraints, phase, gate=gate)
             optimizer = _optimizer(phase, space, evaluator.slots, seed + number)
-            _tell_starts(optimizer, space, board.best[: phase.starts])
-            _run(optimizer, space, board, evaluator, budget, begin + (until - begin) * passed)
+            same_key = [start for start in board.best if start.note.number == space.base.note.number]
+            _tell_starts(optimizer, space, same_key[: phase.starts])
+            _run(optimizer, space, board, evaluator, budget, begin + (until - begin) * passed, good_enough)
 
 
 def _optimizer(phase: Phase, space: Space, slots: int, seed: int) -> Any:
@@ -171,11 +207,19 @@ def _tell_starts(optimizer: Any, space: Space, starts: Iterable[Candidate]) -> N
         optimizer.tell(point, start.loss)
 
 
-def _run(optimizer: Any, space: Space, board: Board, evaluator: Evaluator, budget: Budget, until: float) -> None:
+def _run(
+    optimizer: Any,
+    space: Space,
+    board: Board,
+    evaluator: Evaluator,
+    budget: Budget,
+    until: float,
+    good_enough: float,
+) -> None:
     pending: dict[Future[Measurement], tuple[Any, Candidate]] = {}
 
     def spent() -> bool:
-        return budget.used(evaluator.renders) >= until
+        return budget.used(evaluator.renders) >= until or board.best[0].loss <= good_enough
 
     try:
         while pending or not spent():

@@ -38,6 +38,7 @@ class Target:
         gate_fixed: whether the caller named the gate, so that the search must not move it.
         onset_seconds: where ``audio`` begins in the file.
         notices: what was done to the clip that its owner should know.
+        note_fixed: whether the caller named the note.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Target:
     gate_fixed: bool
     onset_seconds: float
     notices: tuple[str, ...] = ()
+    note_fixed: bool = False
 
     @property
     def stereo(self) -> bool:
@@ -92,7 +94,7 @@ def read_target(
         audio = audio[:, : round(MAX_SECONDS * SAMPLE_RATE)]
     audio = np.ascontiguousarray(_merge_equal_sides(audio))
     mono = audio.mean(axis=0)
-    pitched = note is not None
+    note_fixed = pitched = note is not None
     if note is None:
         from inference.pitch import estimate_note
 
@@ -111,6 +113,7 @@ def read_target(
         gate_fixed=gate_seconds is not None,
         onset_seconds=start / SAMPLE_RATE,
         notices=tuple(notices),
+        note_fixed=note_fixed,
     )
 
 

@@ -31,7 +31,7 @@ def make_target(patch: Patch = TRUE) -> Target:
 
 
 def options(**chosen: object) -> Options:
-    return Options(**({"seconds": None, "renders": 150, "workers": 1} | chosen))  # type: ignore[arg-type]
+    return Options(**({"seconds": None, "renders": 150, "workers": 1, "stages": ("search",)} | chosen))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -54,7 +54,7 @@ def test_the_answer_is_judged_by_clean_renders_and_never_worse_than_the_start() 
     match = refine(target, options(start=TRUE, renders=30), make_host=FakeHost)
     best = match.best[0]
     clean = FakeHost().render(best.candidate.patch, best.candidate.note)
-    np.testing.assert_array_equal(best.audio, clean)
+    np.testing.assert_array_equal(best.audios[0], clean)
     assert best.mss == pytest.approx(mss(target.audio, clean, SAMPLE_RATE))
     assert match.stages[1].best.mss <= match.stages[0].best.mss
 
@@ -83,7 +83,7 @@ def test_several_candidates_differ() -> None:
     patches = [confirmed.candidate.patch for confirmed in match.best]
     assert len(set(patches)) == len(patches) > 1
     assert [c.mss for c in match.best] == sorted(c.mss for c in match.best)
-    assert distinct(match.best, 3, step=2.0) == [match.best[0]] or len(distinct(match.best, 3, step=2.0)) > 1
+    assert distinct([match.best[0], match.best[0]], 2) == [match.best[0]]
 
 
 def test_ctrl_c_keeps_the_best_so_far() -> None:
@@ -173,7 +173,7 @@ def test_points_of_the_space_round_trip() -> None:
         assert decoded.patch[row.name] == pytest.approx(patch[row.name], abs=1e-12)
     assert decoded.note.gate_seconds == pytest.approx(0.123)
     for end in (0.0, 1.0):
-        space.decode(np.full(len(space.rows) + 1, end), "")
+        space.decode(np.full(len(space.encode(base)), end), "")
 
 
 def test_the_volume_knob_takes_the_gain() -> None:

@@ -1,0 +1,252 @@
+"""Stage 2: gradient descent on the proxy, a batch of candidates at once.
+
+The knobs themselves are the variables: they are moved by Adam and put back into 0..1 after every step, so that a knob
+at its end can leave it again. Choices stay as they are in each candidate; knobs whose gradient cannot be trusted
+(``proxy.controls.SEARCHED``), that are locked or that cannot be heard do not move. The level is solved in closed form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from inference.constraints import Constraints
+from inference.evaluate import Candidate
+from inference.models import Descent
+from inference.target import Target
+from proxy.controls import SEARCHED, Controls
+from proxy.corrections import Corrections
+from proxy.distance import TargetDistance
+from proxy.voice import render
+from proxy.weights import load_corrections
+from render.patch import Patch
+from render.table import NAMES, PARAMETERS, parameter
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How far and how fast to descend.
+
+    Attributes:
+        steps: the most.
+        rate: of Adam, in knob units per step.
+        group_rates: factors of ``rate`` for sections of the panel.
+        last_rate: share of the rate that is left at the last step, by a cosine.
+        momentum, scale_momentum, tiny: Adam's beta 1, beta 2 and epsilon.
+        patience: steps without an improvement of ``least_gain`` (a share) after which a candidate stops.
+        kept_every: steps between the patches that are kept to be rendered, beside the nearest.
+    """
+
+    steps: int = 40
+    rate: float = 0.03
+    group_rates: dict[str, float] = field(default_factory=dict)
+    last_rate: float = 0.1
+    momentum: float = 0.9
+    scale_momentum: float = 0.99
+    tiny: float = 1e-8
+    patience: int = 12
+    least_gain: float = 0.005
+    kept_every: int = 10
+
+
+@dataclass
+class Path:
+    """Where one candidate went.
+
+    Attributes:
+        start: the candidate.
+        losses: of every step on the proxy, the start's first.
+        kept: candidates on the way, the nearest on the proxy last; their losses are not the host's and are not given.
+        finite: False if the loss or a gradient stopped being a number, which ends the path.
+    """
+
+    start: Candidate
+    losses: list[float] = field(default_factory=list)
+    kept: list[Candidate] = field(default_factory=list)
+    finite: bool = True
+
+
+def descend(
+    starts: Sequence[Candidate],
+    targets: Sequence[Target],
+    *,
+    corrections: Corrections | None = None,
+    constraints: Constraints | None = None,
+    settings: Settings | None = None,
+    used: Callable[[], float] = lambda: 0.0,
+    on_step: Callable[[], None] = lambda: None,
+) -> list[Path]:
+    """Descend from every start.
+
+    Args:
+        starts: one batch of candidates.
+        targets: the clip, or several clips that one patch must match.
+        corrections: of the trained proxy; None for the formulas alone.
+        constraints: knobs that must not move.
+        settings: see ``Settings``.
+        used: share of the time that is gone; at 1 the descent ends.
+        on_step: called after every step.
+
+    Returns:
+        A path for each start, in order. The same starts give the same paths.
+    """
+    settings = settings or Settings()
+    batch = _Batch(starts, targets, corrections, constraints or Constraints(), settings)
+    for step in range(settings.steps + 1):
+        batch.look(step)
+        if step == settings.steps or not batch.active or used() >= 1.0:
+            break
+        batch.move(step)
+        on_step()
+    return batch.finish()
+
+
+class _Batch:
+    """The candidates that are still going down.
+
+    Attributes:
+        active: their positions among the starts.
+    """
+
+    def __init__(
+        self,
+        starts: Sequence[Candidate],
+        targets: Sequence[Target],
+        corrections: Corrections | None,
+        constraints: Constraints,
+        settings: Settings,
+    ) -> None:
+        self.settings, self.corrections = settings, corrections
+        self.paths = [Path(start) for start in starts]
+        self.active = list(range(len(starts)))
+        self.distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
+        patches = [start.patch for start in starts]
+        notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
+        self.controls = [Controls.from_patches(patches, of_clip) for of_clip in notes]
+        self.free = [free_knobs(patch, constraints) for patch in patches]
+        group_rates = torch.tensor([settings.group_rates.get(row.group, 1.0) for row in PARAMETERS])
+        free = torch.tensor([[name in names for name in NAMES] for names in self.free])
+        self.rates = settings.rate * group_rates * free
+        self.knobs = self.controls[0].knobs.clone()
+        self.nearest = self.knobs.clone()
+        self.nearest_step = [0] * len(starts)
+        self.gradient = torch.zeros_like(self.knobs)
+        self.mean, self.square = torch.zeros_like(self.knobs), torch.zeros_like(self.knobs)
+
+    def look(self, step: int) -> None:
+        """Measure the active candidates and their gradients; those that are lost or have stalled stop."""
+        losses, gradient = self._losses()
+        self.gradient[self.active] = gradient
+        going = []
+        for item, loss, finite in zip(self.active, losses, gradient.isfinite().all(1).tolist(), strict=True):
+            path = self.paths[item]
+            if not (math.isfinite(loss) and finite):
+                path.finite = False
+                continue
+            # A little less is not nearer: else a crawl would never stop.
+            if not path.losses or loss < (1.0 - self.settings.least_gain) * path.losses[self.nearest_step[item]]:
+                self.nearest[item], self.nearest_step[item] = self.knobs[item], step
+            path.losses.append(loss)
+            if step and step % self.settings.kept_every == 0:
+                path.kept.append(self._candidate(item, self.knobs))
+            if step - self.nearest_step[item] < self.settings.patience:
+                going.append(item)
+        self.active = going
+
+    def move(self, step: int) -> None:
+        """One step of Adam (Kingma and Ba 2015, algorithm 1), its bias corrections included."""
+        settings, items = self.settings, self.active
+        gradient = self.gradient[items]
+        self.mean[items] = torch.lerp(gradient, self.mean[items], settings.momentum)
+        self.square[items] = torch.lerp(gradient.square(), self.square[items], settings.scale_momentum)
+        mean = self.mean[items] / (1.0 - settings.momentum ** (step + 1))
+        scale = (self.square[items] / (1.0 - settings.scale_momentum ** (step + 1))).sqrt() + settings.tiny
+        left = 0.5 + 0.5 * math.cos(math.pi * step / settings.steps)
+        decay = settings.last_rate + (1.0 - settings.last_rate) * left
+        self.knobs[items] = (self.knobs[items] - decay * self.rates[items] * mean / scale).clamp(0.0, 1.0)
+
+    def finish(self) -> list[Path]:
+        """The paths, each with the nearest candidate last."""
+        for item, path in enumerate(self.paths):
+            if self.nearest_step[item]:
+                path.kept.append(self._candidate(item, self.nearest))
+        return self.paths
+
+    def _losses(self) -> tuple[list[float], Tensor]:
+        """Losses of the active candidates, and their gradients ``(active, parameters)``."""
+        knobs = self.knobs[self.active].requires_grad_()
+        total = knobs.new_zeros(len(self.active))
+        for controls, distance in zip(self.controls, self.distances, strict=True):
+            audio = render(_part(controls, self.active, knobs), distance.n_samples, self.corrections)
+            total = total + distance.measure(audio)[0] / len(self.distances)
+        (gradient,) = torch.autograd.grad(total.sum(), knobs)
+        return total.tolist(), gradient
+
+    def _candidate(self, item: int, knobs: Tensor) -> Candidate:
+        start, values = self.paths[item].start, knobs[item].tolist()
+        moved = {name: value for name, value in zip(NAMES, values, strict=True) if name in self.free[item]}
+        return Candidate(start.patch.with_knobs(moved), start.note, origin="descend")
+
+
+def free_knobs(patch: Patch, constraints: Constraints) -> frozenset[str]:
+    """The knobs that may go down: continuous, to be trusted, heard, not locked, and not the level."""
+    return frozenset(
+        name
+        for name in constraints.free()
+        if not parameter(name).discrete and name not in SEARCHED and name != "volume" and patch.sounds(name)
+    )
+
+
+def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
+    """Some items of a batch, with other knobs, ``(items, parameters)``."""
+    return Controls(
+        knobs=knobs,
+        choices={name: choice[items] for name, choice in controls.choices.items()},
+        number=controls.number[items],
+        velocity=controls.velocity[items],
+        gate_seconds=controls.gate_seconds[items],
+        editor=controls.editor[items],
+    )
+
+
+@dataclass(frozen=True)
+class ProxyDescender:
+    """``descend`` on the trained proxy, as the pipeline wants it; see ``inference.models.Descender``."""
+
+    corrections: Corrections
+    settings: Settings = Settings()
+    batch_size: int = 8
+
+    @classmethod
+    def load(cls) -> Self:
+        """With the weights that the package holds; raises ``FileError`` or ``FormatError``."""
+        return cls(load_corrections())
+
+    def descend(
+        self,
+        starts: Sequence[Candidate],
+        targets: Sequence[Target],
+        constraints: Constraints,
+        *,
+        used: Callable[[], float],
+        on_step: Callable[[], None],
+    ) -> Descent:
+        """One batch; see ``descend``."""
+        paths = descend(
+            starts,
+            targets,
+            corrections=self.corrections,
+            constraints=constraints,
+            settings=self.settings,
+            used=used,
+            on_step=on_step,
+        )
+        lost = sum(not path.finite for path in paths)
+        notices = (f"{lost} of {len(paths)} descents left the finite numbers and ended early",) if lost else ()
+        # Two paths may meet, or one may have kept its nearest patch on the way.
+        return Descent(tuple(dict.fromkeys(kept for path in paths for kept in path.kept)), notices)

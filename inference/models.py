@@ -1,0 +1,78 @@
+"""What the first two stages need: a network that proposes and a proxy to descend on, loaded when they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from inference.constraints import Constraints
+from inference.evaluate import Candidate
+from inference.target import Target
+from render.errors import FileError, FormatError
+
+if TYPE_CHECKING:
+    from inference.guess import Guess
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Where a descent came by: candidates to be rendered, and what went wrong on the way."""
+
+    candidates: tuple[Candidate, ...]
+    notices: tuple[str, ...] = ()
+
+
+class Descender(Protocol):
+    """Refines a batch of candidates on the proxy."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many candidates it takes at once."""
+
+    def descend(
+        self,
+        starts: Sequence[Candidate],
+        targets: Sequence[Target],
+        constraints: Constraints,
+        *,
+        used: Callable[[], float],
+        on_step: Callable[[], None],
+    ) -> Descent:
+        """Descend from every start; ``used`` is the share of the stage's budget that is gone."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """What could be loaded; a stage without its model is left out, and ``notices`` say why."""
+
+    guesser: Guess | None = None
+    descender: Descender | None = None
+    notices: tuple[str, ...] = ()
+
+
+def load_models(stages: Sequence[str], guess: str) -> Models:
+    """Load what the stages need.
+
+    Args:
+        stages: their names.
+        guess: ``network`` or ``regression``.
+    """
+    guesser: Guess | None = None
+    descender: Descender | None = None
+    notices = []
+    if "guess" in stages:
+        from inference.guess import load_guesser
+
+        try:
+            guesser = load_guesser(guess)
+        except (FileError, FormatError) as error:
+            notices.append(f"the guess is left out: {error}")
+    if "descend" in stages:
+        from inference.descend import ProxyDescender
+
+        try:
+            descender = ProxyDescender.load()
+        except (FileError, FormatError) as error:
+            notices.append(f"the descent is left out: {error}")
+    return Models(guesser, descender, tuple(notices))

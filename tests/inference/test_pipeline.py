@@ -1,0 +1,207 @@
+"""The three stages together: each is judged by clean renders, whatever it proposes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from inference import editor_curves
+from inference.constraints import Constraints
+from inference.evaluate import Candidate
+from inference.guess import Proposal
+from inference.hypotheses import in_octaves, on_key
+from inference.models import Descent, Models
+from inference.pipeline import Match, Options, refine
+from inference.residual import residual
+from inference.search import Phase, space_of
+from inference.target import Target
+from render.envelope_editor import spline
+from render.host import Audio
+from render.note import SAMPLE_RATE, Note
+from render.patch import Patch
+from tests.fake_host import FakeHost
+
+NOTE = Note(57, 100, 0.3, 0.4)
+TRUE = Patch().with_knobs({"volume": 0.5, "cutoff": 0.7, "ampdecay": 0.3, "ampsustain": 0.5})
+WORSE = TRUE.with_knobs({"cutoff": 0.1, "ampdecay": 0.9})
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedGuesser:
+    patch: Patch
+
+    def propose(
+        self,
+        audio: Audio,
+        note: Note,
+        *,
+        count: int,
+        seed: int = 0,
+        note_fixed: bool = False,
+        gate_fixed: bool = False,
+        pitched: bool = True,
+    ) -> list[Proposal]:
+        return [Proposal(self.patch, note, 0.0)]
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedDescender:
+    patch: Patch
+    batch_size: int = 2
+
+    def descend(
+        self,
+        starts: Sequence[Candidate],
+        targets: Sequence[Target],
+        constraints: Constraints,
+        *,
+        used: Callable[[], float],
+        on_step: Callable[[], None],
+    ) -> Descent:
+        on_step()
+        moved = constraints.apply(self.patch)
+        return Descent(tuple(Candidate(moved, start.note, origin="descend") for start in starts))
+
+
+class Interrupting(FixedGuesser, FixedDescender):
+    def propose(self, *_: object, **__: object) -> list[Proposal]:
+        raise KeyboardInterrupt
+
+    def descend(self, *_: object, **__: object) -> Descent:
+        raise KeyboardInterrupt
+
+
+def make_target(note: Note = NOTE, patch: Patch = TRUE) -> Target:
+    audio = FakeHost().render(patch, note)[:1]
+    return Target("clip", audio, note, pitched=True, gate_fixed=True, onset_seconds=0.0)
+
+
+def run(models: Models, *, also: Sequence[Target] = (), **chosen: object) -> Match:
+    options: dict[str, object] = {"seconds": None, "renders": 60, "workers": 1, "candidates": 1} | chosen
+    return refine(make_target(), Options(**options), make_host=FakeHost, models=models, also=also)  # type: ignore[arg-type]
+
+
+def test_each_stage_is_recorded_with_what_it_brought() -> None:
+    near = TRUE.with_knobs({"ampdecay": 0.5})
+    match = run(Models(FixedGuesser(near), FixedDescender(TRUE.with_knobs({"ampdecay": 0.35}))))
+    assert [stage.name for stage in match.stages] == ["start", "guess", "descend", "search"]
+    mss = [stage.best.mss for stage in match.stages]
+    assert mss == sorted(mss, reverse=True)
+    assert mss[2] < mss[1] < mss[0]
+    assert match.stages[1].counted
+    assert match.stages[1].rerender_mss == 0.0
+
+
+def test_a_stage_that_makes_it_worse_changes_nothing() -> None:
+    match = run(
+        Models(FixedGuesser(TRUE.with_knobs({"cutoff": 0.65})), FixedDescender(WORSE)), stages=("guess", "descend")
+    )
+    assert match.stages[2].best == match.stages[1].best
+    assert not match.stages[2].counted
+    assert match.best[0].candidate.origin == "network"
+
+
+def test_a_sound_that_is_reached_ends_the_run() -> None:
+    match = run(Models(FixedGuesser(TRUE), FixedDescender(WORSE)))
+    assert [stage.name for stage in match.stages] == ["start", "guess"]
+    assert any("descend was not needed" in notice for notice in match.notices)
+    assert match.best[0].mss == pytest.approx(0.0, abs=0.05)
+
+
+def test_missing_models_leave_their_stages_out_and_say_so() -> None:
+    match = run(Models(None, None, ("the guess is left out: no weights",)))
+    assert [stage.name for stage in match.stages] == ["start", "search"]
+    assert "the guess is left out: no weights" in match.notices
+
+
+@pytest.mark.parametrize("stage", ["guess", "descend"])
+def test_ctrl_c_in_a_stage_keeps_the_best_so_far(stage: str) -> None:
+    guesser = Interrupting(TRUE) if stage == "guess" else FixedGuesser(TRUE.with_knobs({"ampdecay": 0.4}))
+    match = run(Models(guesser, Interrupting(TRUE)))
+    assert match.interrupted
+    assert match.stages[-1].name == stage
+    assert np.isfinite(match.best[0].mss)
+
+
+def test_locks_hold_in_every_stage() -> None:
+    locked = Constraints.parse(["cutoff=0.42"])
+    match = run(Models(FixedGuesser(TRUE), FixedDescender(TRUE)), constraints=locked, candidates=3)
+    assert {confirmed.candidate.patch["cutoff"] for confirmed in match.best} == {0.42}
+
+
+def test_one_patch_for_several_clips_is_nearer_to_all_of_them() -> None:
+    other = make_target(Note(69, 60, 0.2, 0.3))
+    models = Models(FixedGuesser(TRUE.with_knobs({"cutoff": 0.6})), None)
+    match = run(models, also=[other], stages=("guess",))
+    assert match.targets[1] is other
+    audios = match.best[0].audios
+    assert [audio.shape[1] for audio in audios] == [round(0.4 * SAMPLE_RATE), round(0.3 * SAMPLE_RATE)]
+    expected = FakeHost().render(match.best[0].candidate.patch, other.note)
+    np.testing.assert_array_equal(audios[1], expected)
+
+
+def test_octaves_are_taken_up_by_the_transposition() -> None:
+    patch, note = on_key(Patch(), NOTE.number + 12, NOTE)
+    assert (patch.choice("transpose"), note) == ("+12", NOTE)
+    patch, note = on_key(patch, NOTE.number - 12, NOTE)
+    assert (patch.choice("transpose"), note) == ("0", NOTE)
+    patch, note = on_key(Patch(), NOTE.number + 7, NOTE)
+    assert (patch, note.number) == (Patch(), NOTE.number + 7)
+    low = Patch().with_settings({"transpose": "-12"})
+    assert [p.choice("transpose") for p in in_octaves([low], NOTE)] == ["0"]  # -24 is out of reach
+
+
+def test_the_editor_curves_go_through_their_heights() -> None:
+    heights = np.array([0.0, 1.0, 0.25, 0.5, 0.5, 0.75, 1.0, 0.0])
+    drawn = editor_curves.lines(heights)
+    between = spline(drawn, np.linspace(0.0, 1.0, 15))
+    np.testing.assert_allclose(between[::2], heights, atol=1e-9)
+    np.testing.assert_allclose(between[1::2], (heights[1:] + heights[:-1]) / 2.0, atol=1e-9)
+    middles = spline(editor_curves.steps(heights), (np.arange(8) + 0.5) / 8.0)
+    np.testing.assert_allclose(middles, heights, atol=1e-9)
+    np.testing.assert_allclose(editor_curves.sampled(drawn), heights, atol=1e-9)
+    moved = editor_curves.with_heights(drawn, list(1.0 - heights))
+    np.testing.assert_allclose(editor_curves.sampled(moved), 1.0 - heights, atol=1e-9)
+
+
+def test_the_search_draws_editor_curves() -> None:
+    on = Patch().with_settings({"envelopeeditordest1": "filter", "envelopeeditoramount": 0.7})
+    curved = on.with_points(editor_curves.lines((0.1, 0.9, 0.4)))
+    base = Candidate(curved, NOTE)
+    whole = space_of(base, Constraints(), Phase("TwoPointsDE"), gate=True)
+    assert whole.decode(whole.encode(base), "").patch.points == curved.points
+    flat = whole.decode(whole.encode(Candidate(on, NOTE)), "").patch.points
+    assert [point.y for point in flat] == pytest.approx([0.5] * 8)
+    local = space_of(base, Constraints(), Phase("CMA", discrete=False), gate=True)
+    code = local.encode(base)
+    code[-2] = 0.6  # the last height; the gate comes after it
+    assert [point.y for point in local.decode(code, "").patch.points] == pytest.approx([0.1, 0.9, 0.6])
+    locked = space_of(base, Constraints.parse(["envelopeeditordest1"]), Phase("TwoPointsDE"), gate=True)
+    assert not locked.shapes
+
+
+def test_the_verdict_names_where_the_residual_is() -> None:
+    rng = np.random.default_rng(3)
+    seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    tone = np.sin(2.0 * np.pi * 220.0 * seconds)[None].astype(np.float32)
+    hiss = rng.standard_normal(SAMPLE_RATE)
+    spectrum = np.fft.rfft(hiss)
+    spectrum[: SAMPLE_RATE // 8] = 0.0  # of a second's bins: nothing below 5.5 kHz
+    hissing = tone + 0.2 * np.fft.irfft(spectrum)[None].astype(np.float32)
+    left = residual(hissing, tone, 0.9)
+    assert (left.band, left.time) == ("above 5 kHz", "while the key is held")
+    assert left.missing_db > 20.0
+    assert "noise" in left.reason
+    tail = tone * (seconds > 0.5) * 0.3
+    left = residual(tone, tone - tail.astype(np.float32) * 0.999 - 0.7 * tone * (seconds > 0.5).astype(np.float32), 0.5)
+    assert left.time == "after the key is let go"
+
+
+def test_far_matches_get_the_verdict() -> None:
+    locked = Constraints.parse(["cutoff=1", "ampdecay=0"])
+    match = run(Models(None, None), stages=(), constraints=locked)
+    assert match.best[0].mss > 4.0
+    assert any("dB away" in notice for notice in match.notices)
