@@ -1,0 +1,346 @@
+"""The guess: pictures, variables, training that overfits and resumes, and what is done with bad files."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from inference import __main__ as command
+from inference.augment import augment
+from inference.examples import Examples, split
+from inference.features import SHAPE, picture, picture_of_render
+from inference.guess import GUESSERS, Guesser, Regression, load_guesser, shipped_weights
+from inference.judge import judge, sound_distances
+from inference.kept_weights import read_network, read_tensors, write_network, write_tensors
+from inference.network import GuessNetwork, RegressionNetwork, Size
+from inference.train import CHECKPOINT_FILE, LOG_FILE, Training, TrainOptions, train
+from inference.variables import N_BINS, N_VARIABLES, SILENT, SIZES, VARIABLES, decode, encode, unit_codes, variable
+from render.dataset import make_dataset, make_row, plan
+from render.envelope_editor import spline
+from render.errors import FileError, FormatError, HostError, InvalidAudio, OutOfRange, UnknownName
+from render.note import Note
+from render.patch import Patch
+from render.prior import draw
+from render.shards import EncodedRow
+from render.table import PARAMETERS
+from tests.scale_host import ScaleHost
+
+SMALL = Size(channels=(8, 8, 16, 16), hidden=48)
+OPTIONS = TrainOptions(size=SMALL, epochs=3.0, batch=4, held_out=4, sounds=0, augmented=True)
+
+
+def make_set(folder: Path, count: int) -> Path:
+    def render_here(indices: Iterable[int]) -> Iterator[EncodedRow | HostError]:
+        return (make_row(ScaleHost(), 3, index) for index in indices)
+
+    make_dataset(folder, plan(ScaleHost().info, seed=3, count=count, shard_size=8), render_here)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return make_set(tmp_path_factory.mktemp("data") / "set", 16)
+
+
+@pytest.fixture(scope="module")
+def examples(data: Path) -> Examples:
+    return Examples.load([data], data.parent / "pictures")
+
+
+@pytest.fixture
+def untrained() -> GuessNetwork:
+    torch.manual_seed(0)
+    network = GuessNetwork(SMALL)
+    network.chain.begin_with([torch.ones(size) / size for size in SIZES])
+    return network
+
+
+def clip(seconds: float = 0.7, hz: float = 261.6) -> np.ndarray:
+    t = np.arange(round(44100 * seconds)) / 44100
+    return (0.2 * np.sin(2 * np.pi * hz * t) * np.exp(-3.0 * t)).astype(np.float32)[None]
+
+
+def test_a_picture_shows_level_relative_to_the_loudest_cell_and_the_side() -> None:
+    mono = picture(clip())
+    assert mono.shape == SHAPE
+    assert mono.dtype == np.uint8
+    assert mono[0].max() == 255
+    assert not mono[1].any()
+    np.testing.assert_array_equal(mono, picture(np.float32(1e-3) * np.repeat(clip(), 2, axis=0)))
+    wide = picture(np.concatenate([clip(), np.zeros_like(clip())]))
+    np.testing.assert_array_equal(wide[0], wide[1])  # one side only: middle and side are equally loud
+    loudest = mono[0].max(axis=1).argmax()
+    assert picture(clip(hz=523.2))[0].max(axis=1).argmax() > loudest
+    assert not mono[:, :, 80:].any()  # the clip ends at frame 60
+    for wrong in (np.zeros((1, 100), np.float32), np.ones((3, 100), np.float32), np.full((1, 9), np.nan, np.float32)):
+        with pytest.raises(InvalidAudio):
+            picture(wrong)
+
+
+def test_a_render_is_cut_as_a_clip_is() -> None:
+    audio = np.concatenate([np.zeros((1, 4410), np.float32), clip()], axis=1)
+    shown, onset_seconds = picture_of_render(audio)
+    assert onset_seconds == pytest.approx(0.1, abs=0.001)
+    assert np.abs(shown.astype(int) - picture(clip())).mean() < 1.0
+
+
+def test_variables_cover_the_table_and_conditions_come_first() -> None:
+    expected = {row.name for row in PARAMETERS if not row.silent and row.name != "volume"}
+    assert {var.name for var in VARIABLES if var.row is not None} == expected
+    for k, var in enumerate(VARIABLES):
+        assert all(variable(condition.name) < k for clause in var.needs for condition in clause)
+
+
+def test_codes_survive_a_round_trip_and_silence_follows_the_table() -> None:
+    drawn = [draw(5, index) for index in range(150)]
+    patches, notes = [patch for patch, _ in drawn], [note for _, note in drawn]
+    codes = encode(patches, notes)
+    assert codes.shape == (150, N_VARIABLES)
+    assert (codes < np.array(SIZES)).all()
+    decoded = [decode(row.tolist(), [0.5] * N_VARIABLES) for row in codes]
+    again = encode(
+        [patch for patch, _, _ in decoded],
+        [replace(note, number=n, gate_seconds=g) for note, (_, n, g) in zip(notes, decoded, strict=True)],
+    )
+    kept = [
+        k for k, var in enumerate(VARIABLES) if var.row is not None or var.name in ("octave", "pitch class", "gate")
+    ]
+    np.testing.assert_array_equal(codes[:, kept], again[:, kept])
+    for patch, row, (other, number, gate_seconds), note in zip(patches, codes, decoded, notes, strict=True):
+        assert number == note.number
+        assert gate_seconds == pytest.approx(note.gate_seconds, rel=0.12)
+        for k, var in enumerate(VARIABLES):
+            if var.row is None or var.row.discrete or row[k] == SILENT:
+                continue
+            assert patch.sounds(var.name)
+            assert abs(other[var.name] - patch[var.name]) <= 0.5 / N_BINS + 1e-9
+
+
+def test_a_modulator_without_amount_reads_as_off() -> None:
+    patch = Patch().with_settings({"lfo1destination": "filter"}).with_knobs({"lfo1amount": 0.5})
+    moving = patch.with_knobs({"lfo1amount": 0.9})
+    codes = encode([patch, moving], [Note(60)] * 2)
+    destination, amount, rate = (variable(f"lfo1{name}") for name in ("destination", "amount", "rate"))
+    assert codes[0, [destination, amount, rate]].tolist() == [0, SILENT, SILENT]
+    assert codes[1, destination] == 1
+    assert (codes[1, [amount, rate]] != SILENT).all()
+
+
+def test_a_curve_of_steps_is_kept_as_far_as_it_is_heard() -> None:
+    drawn = (draw(1, index)[0] for index in itertools.count())
+    patch = next(p for p in drawn if len(p.points) == 32)
+    patch = patch.with_settings(
+        {"envelopeeditordest1": "volume", "envelopeeditorspeed": "x8", "envelopeeditoramount": 1.0}
+    )
+    codes = encode([patch], [Note(60)])
+    assert (codes[0, variable("steps") :] != SILENT).all()
+    other, _, _ = decode(codes[0].tolist(), [0.5] * N_VARIABLES)
+    middles = (np.arange(16) + 0.5) / 16
+    np.testing.assert_allclose(spline(other.points, middles), spline(patch.points, middles), atol=0.5 / N_BINS + 1e-6)
+    slow = encode([patch.with_settings({"envelopeeditorspeed": "x1"})], [Note(60)])
+    assert (slow[0, variable("height 0") :] == SILENT).sum() == 12  # of a loop of 8 s, 2.2 s are seen
+    assert unit_codes(np.array([0.0, 0.5, 1.0, 0.02])).tolist() == [N_BINS, N_BINS + 1, N_BINS + 2, 0]
+
+
+def test_damage_leaves_most_pictures_alone_and_all_in_range() -> None:
+    pictures = torch.rand(64, *SHAPE)
+    damaged = augment(pictures, torch.Generator().manual_seed(1))
+    untouched = (damaged == pictures).flatten(1).all(dim=1).float().mean()
+    assert 0.5 < untouched < 0.9
+    assert damaged.min() >= 0.0
+    assert damaged.max() <= 1.0
+    assert torch.isfinite(damaged).all()
+    torch.testing.assert_close(damaged, augment(pictures, torch.Generator().manual_seed(1)))
+
+
+def test_examples_hear_a_note_that_sounds(examples: Examples) -> None:
+    rows = np.arange(len(examples)).repeat(40)
+    heard = examples.batch(rows, np.random.default_rng(0)).heard.numpy()
+    assert 0.15 < (heard == 128).mean() < 0.25
+    known = heard != 128
+    pitched = (examples.loudness[rows] > 0.0).any(axis=1) & known
+    sounding = (heard[:, None] == examples.pitches[rows]) & (examples.loudness[rows] > 0.0)
+    assert 0.75 < sounding[pitched].any(axis=1).mean() < 0.95
+    trained, judged = split(examples, 4)
+    assert len(judged) == 4
+    assert sorted([*trained, *judged]) == list(range(16))
+    assert split(examples, 0)[1].size == 0
+
+
+def test_the_network_overfits_eight_sounds(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    examples = Examples.load([make_set(tmp_path / "set", 8)], tmp_path / "pictures")
+    options = replace(OPTIONS, epochs=200.0, batch=8, held_out=0, learning_rate=4e-3, augmented=False)
+    training = Training(examples, options, tmp_path / "out")
+    train(training, None)
+    guesser = Guesser.load(tmp_path / "out" / "network.safetensors")
+    right, mean = [], []
+    for k, row in enumerate(examples.datasets[0]):
+        proposal = guesser.propose(row.audio, row.note, count=1, pitched=False)[0]
+        found = encode([proposal.patch], [proposal.note])[0]
+        heard = examples.codes[k] != SILENT
+        right.append((found == examples.codes[k])[heard].mean())
+        mean.append((np.median(examples.codes, axis=0) == examples.codes[k])[heard].mean())
+    assert np.mean(right) > 0.9 > 0.7 > np.mean(mean)
+
+
+def test_regression_learns(tmp_path: Path, examples: Examples) -> None:
+    options = replace(OPTIONS, model="regression", epochs=40.0, batch=12, learning_rate=4e-3, augmented=False)
+    training = Training(examples, options, tmp_path)
+    losses = [training.take_step() for _ in range(40)]
+    assert np.mean(losses[-3:]) < 0.75 * np.mean(losses[:3])
+
+
+@pytest.mark.parametrize("model", ["network", "regression"])
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(tmp_path: Path, examples: Examples, model: str) -> None:
+    options = replace(OPTIONS, model=model)
+    whole = Training(examples, options, tmp_path / "whole")
+    train(whole, None)
+    assert whole.step == 9
+    stopped = Training(examples, options, tmp_path / "stopped")
+
+    def stop(training: Training, loss: float) -> None:
+        if training.step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped, None, save_seconds=0.0, on_step=stop)
+    (tmp_path / "stopped" / f".{CHECKPOINT_FILE}.half").write_bytes(b"left by a kill")
+    resumed = Training(examples, options, tmp_path / "stopped")
+    assert resumed.step == 4  # the fifth step was not saved, and is taken again
+    train(resumed, None, save_seconds=0.0)
+    for one, other in ((whole.network, resumed.network), (whole.average, resumed.average)):
+        for name, tensor in one.state_dict().items():
+            assert torch.equal(tensor, other.state_dict()[name]), name
+    file = f"{model}.safetensors"
+    assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "stopped" / file).read_bytes()
+    logs = [json.loads((tmp_path / name / LOG_FILE).read_text().splitlines()[-1]) for name in ("whole", "stopped")]
+    own = {"seconds", "loss"}  # the clock, and a running mean that begins anew
+    assert {k: v for k, v in logs[0].items() if k not in own} == {k: v for k, v in logs[1].items() if k not in own}
+    with pytest.raises(FormatError, match="options"):
+        Training(examples, replace(options, seed=1), tmp_path / "stopped")
+
+
+def test_a_judgement_has_its_baselines(examples: Examples, untrained: GuessNetwork) -> None:
+    trained, judged = split(examples, 4)
+    figures = judge(untrained, examples, trained, judged, np.random.default_rng(0), ScaleHost(), 2)
+    assert set(figures) == {"nats", "nats_marginal", "mss", "mss_best", "mss_mean"}
+    assert figures["nats"] > figures["nats_marginal"]
+    assert figures["mss_best"] <= figures["mss"]
+    network = RegressionNetwork(SMALL)
+    figures = judge(network, examples, trained, judged, np.random.default_rng(0), ScaleHost(), 1)
+    assert set(figures) == {"mse", "mse_mean", "mss", "mss_mean"}
+
+
+def test_the_right_patch_has_no_distance() -> None:
+    patch, note = draw(0, 0)
+    patch = patch.with_knobs({"cutoff": 0.5, "ampdecay": 0.4})
+    audio = ScaleHost().render(patch, note)
+    right, silent = sound_distances(ScaleHost(), audio, [(patch, note), (patch.with_knobs({"volume": 0.0}), note)])
+    assert right < 0.2
+    assert silent == 40.0
+
+
+def test_proposals_are_distinct_reproducible_and_keep_what_is_fixed(untrained: GuessNetwork) -> None:
+    guesser, note = Guesser(untrained), Note(61, 90, 0.3, 0.7)
+    some = guesser.propose(clip(), note, count=6, seed=4)
+    assert len({(p.patch, p.note) for p in some}) == 6
+    assert some == guesser.propose(clip(), note, count=6, seed=4)
+    assert some[1:] != guesser.propose(clip(), note, count=6, seed=5)[1:]
+    assert some[0] == guesser.propose(clip(), note, count=1, seed=5)[0]
+    likelihoods = [p.log_prob for p in some[1:]]
+    assert likelihoods == sorted(likelihoods, reverse=True)
+    assert len({p.note.number for p in some}) > 1
+    assert {(p.note.velocity, p.note.seconds) for p in some} == {(90, 0.7)}
+    fixed = guesser.propose(clip(), note, count=6, seed=4, note_fixed=True, gate_fixed=True)
+    assert {p.note for p in fixed} == {note}
+    with pytest.raises(OutOfRange):
+        guesser.propose(clip(), note, count=0)
+    with pytest.raises(InvalidAudio):
+        guesser.propose(np.zeros_like(clip()), note, count=1)
+
+
+def test_regression_gives_one_patch_for_the_note_as_it_is() -> None:
+    note = Note(61, 90, 0.3, 0.7)
+    proposals = Regression(RegressionNetwork(SMALL)).propose(clip(), note, count=5, seed=0)
+    assert [p.note for p in proposals] == [note]
+    assert proposals[0].patch == proposals[0].patch.snapped()
+
+
+def test_foreign_missing_and_damaged_weights_are_refused(tmp_path: Path, untrained: GuessNetwork) -> None:
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(FileError, match="no such file"):
+        Guesser.load(path)
+    write_network(path, "network", SMALL, untrained.state_dict())
+    read_network(path, "network")
+    with pytest.raises(FormatError, match="kind 'network'"):
+        Regression.load(path)
+    with pytest.raises(FormatError, match="size"):
+        read_network(path, "network", Size())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FormatError):
+        Guesser.load(path)
+    path.write_bytes(b"no weights")
+    with pytest.raises(FormatError):
+        Guesser.load(path)
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(FormatError):
+        Guesser.load(path)
+    for field in ("schema", "features_schema", "table_hash"):
+        write_tensors(path, {}, {field: "another"})
+        with pytest.raises(FormatError, match=field):
+            read_tensors(path)
+    tensors = untrained.state_dict()
+    tensors.pop("chain.bias")
+    write_network(path, "network", SMALL, tensors)
+    with pytest.raises(FormatError, match="does not fit"):
+        Guesser.load(path)
+    with pytest.raises(UnknownName, match="network, regression"):
+        load_guesser("telepathy")
+
+
+def test_bad_options_and_data_are_refused(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for changes in ({"epochs": None}, {"minutes": 1.0}, {"epochs": 0.0}):
+        with pytest.raises(OutOfRange):
+            replace(OPTIONS, **changes)
+    with pytest.raises(UnknownName):
+        replace(OPTIONS, model="oracle")
+    arguments = ["train", "--out", str(tmp_path / "out"), "--epochs", "1", "--sounds", "0", "--data"]
+    assert command.main([*arguments, str(tmp_path / "none")]) == 1
+    copy = tmp_path / "set"
+    copy.mkdir()
+    for file in data.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    shard = copy / "shard-00001.tar"
+    shard.write_bytes(shard.read_bytes()[:3000])
+    assert command.main([*arguments, str(copy)]) == 1
+    assert "shard-00001.tar is damaged" in capsys.readouterr().err
+    (tmp_path / "out").mkdir()
+    assert command.main([*arguments, str(data), "--held-out", "99"]) == 1
+
+
+def test_the_command_trains_and_resumes(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["train", "--data", str(data), "--out", str(tmp_path), "--pictures", str(data.parent / "pictures")]
+    arguments += ["--hidden", "32", "--batch", "6", "--held-out", "4", "--sounds", "0"]
+    assert command.main([*arguments, "--epochs", "1"]) == 0
+    assert "nats_marginal" in capsys.readouterr().out
+    assert command.main([*arguments, "--epochs", "2"]) == 0
+    assert "going on from step 2" in capsys.readouterr().out
+    assert len((tmp_path / LOG_FILE).read_text().splitlines()) == 2
+    assert Guesser.load(tmp_path / "network.safetensors").propose(clip(), Note(60), count=2)
+
+
+@pytest.mark.parametrize("name", list(GUESSERS))
+def test_the_shipped_weights_load_and_are_small(name: str) -> None:
+    assert load_guesser(name).propose(clip(), Note(60, seconds=0.7), count=3, seed=0)
+    assert sum(shipped_weights(kind).stat().st_size for kind in GUESSERS) <= 16e6
