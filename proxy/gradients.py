@@ -1,8 +1,12 @@
 """Gradient truth: does the slope of the loss on the proxy point where the loss on the real synth goes?
 
 For patches of the prior, each with the render of a patch near it as the target, every continuous knob that can be heard
-is moved a little up and down on the host; the difference of the two losses is held against the proxy's gradient. Hosts
-come in as functions: nothing here opens one.
+is moved a little up and down on the host; the difference of the two losses is held against the proxy's gradient. The
+gain that suits the patch is solved once and held, on both sides: letting it follow each step is another loss, whose
+slope in the levels is not that of the sound.
+
+Knobs that stand where they mean "off" are left out: there a part of the sound begins, and the slope says nothing about
+what is a step away. Hosts come in as functions: nothing here opens one.
 """
 
 from __future__ import annotations
@@ -21,13 +25,14 @@ from proxy.controls import SEARCHED, Controls
 from proxy.corrections import Corrections
 from proxy.distance import TargetDistance
 from proxy.voice import render
+from render.curves import BIPOLAR
 from render.files import replacing
 from render.gate import refusal
 from render.host import Audio
 from render.note import Note
 from render.patch import Patch
 from render.prior import draw
-from render.table import PARAMETERS, position
+from render.table import PARAMETERS, parameter, position
 
 Play = Callable[[Patch, Note, int], Audio]
 """Renders a patch with a seed for what the instrument draws at random: shape ``(2, note.n_samples)``."""
@@ -36,7 +41,7 @@ SEED = 41
 """Of the patches: not the data sets', not the other benchmarks'."""
 NEAR = 0.15
 """How far a target's knobs lie from the patch's at most, as the smaller perturbation of the recovery benchmark."""
-STEP = 0.02
+STEP = 0.01
 """How far a knob is moved to each side."""
 SECONDS = 2.0
 FLOOR_SEEDS = (1, 2)
@@ -102,12 +107,18 @@ def _cases(play: Play) -> Iterator[Case]:
 
 
 def heard(patch: Patch) -> list[str]:
-    """Continuous knobs that can be heard in a patch; not the volume, which the loss takes out."""
+    """Continuous knobs that can be heard in a patch; not the volume, which the gain stands for."""
     return [row.name for row in PARAMETERS if not row.discrete and row.name != "volume" and patch.sounds(row.name)]
 
 
+def has_slope(name: str, knob: float) -> bool:
+    """Whether a knob has room to both sides and does not stand in a neutral middle."""
+    neutral = parameter(name).curve is BIPOLAR and abs(knob - 0.5) < STEP
+    return STEP <= knob <= 1.0 - STEP and not neutral
+
+
 def slopes(case: Case, play: Play, corrections: Corrections | None = None) -> list[Slope]:
-    """Both slopes of every knob that can be heard.
+    """Both slopes of every knob that can be heard and does not stand at "off".
 
     Args:
         case: patch and target.
@@ -117,22 +128,24 @@ def slopes(case: Case, play: Play, corrections: Corrections | None = None) -> li
     distance = TargetDistance(torch.from_numpy(case.target))
     controls = Controls.from_patches([case.patch], [case.note])
     controls.knobs.requires_grad_()
-    loss, _ = distance.measure(render(controls, case.note.n_samples, corrections))
+    with torch.no_grad():
+        _, gain = distance.measure(torch.from_numpy(play(case.patch, case.note, 0))[None])
+    loss = distance(gain * render(controls, case.note.n_samples, corrections))
     (gradient,) = torch.autograd.grad(loss.sum(), controls.knobs)
 
     def on_host(patch: Patch, seed: int = 0) -> float:
         with torch.no_grad():
-            measured, _ = distance.measure(torch.from_numpy(play(patch, case.note, seed))[None])
-        return float(measured)
+            return float(distance(gain * torch.from_numpy(play(patch, case.note, seed))[None]))
 
     here = on_host(case.patch)
     floor = max(abs(on_host(case.patch, seed) - here) for seed in FLOOR_SEEDS)
     found = []
     for name in heard(case.patch):
-        low, high = max(case.patch[name] - STEP, 0.0), min(case.patch[name] + STEP, 1.0)
-        difference = on_host(case.patch.with_knobs({name: high})) - on_host(case.patch.with_knobs({name: low}))
-        proxy = float(gradient[0, position(name)])
-        found.append(Slope(case.number, name, proxy, difference / (high - low), abs(difference), floor))
+        knob = case.patch[name]
+        if has_slope(name, knob):
+            higher, lower = (on_host(case.patch.with_knobs({name: knob + step})) for step in (STEP, -STEP))
+            proxy, difference = float(gradient[0, position(name)]), higher - lower
+            found.append(Slope(case.number, name, proxy, difference / (2.0 * STEP), abs(difference), floor))
     return found
 
 
