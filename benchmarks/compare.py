@@ -70,18 +70,17 @@ class Method:
         stages: that must run.
         library: whether the library's patches are among the starts.
         changes: fields of ``Options`` that differ from the defaults.
+        draws: whether it is no run of the pipeline, but draws of the prior.
     """
 
     stages: tuple[str, ...]
     library: bool = True
     changes: Mapping[str, Any] = field(default_factory=dict)
+    draws: bool = False
 
-
-RANDOM = Method(())
-"""Not a run of the pipeline."""
 
 METHODS: Mapping[str, Method] = {
-    "random": RANDOM,
+    "random": Method((), library=False, draws=True),
     "nearest": Method(()),
     "regression": Method(("guess",), library=False, changes={"guess": "regression"}),
     "guess": Method(("guess",)),
@@ -273,7 +272,7 @@ def _measured(job: Job) -> Row:
     blank = job.blank
     target, analysis_seconds = read_sound(job.sound, known_note=job.known_note)
     curve = _Curve()
-    method = _random if job.method is RANDOM else functools.partial(_refine, job.method)
+    method = _random if job.method.draws else functools.partial(_refine, job.method)
     options = Options(where=job.where, seconds=blank.budget, seed=blank.seed, workers=blank.workers)
     outcome = method(target, options, analysis_seconds, curve)
     host = host_of(job.where)

@@ -132,6 +132,8 @@ def run_jobs(
     if side_by_side == 1:
         yield from map(work, jobs)
         return
+    # Runs that share a machine get a share of its cores each, or torch in every one of them would take them all.
+    os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // side_by_side, 1))
     pending = dict(enumerate(jobs))
     while pending:
         context = multiprocessing.get_context("spawn")

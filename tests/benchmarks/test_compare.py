@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +17,8 @@ from benchmarks.foreign import ForeignSound
 from benchmarks.summary import curve, interval, per_target, summary, time_to_share, wins, write_plot
 from benchmarks.table import Table
 from benchmarks.targets import Sound, floor_mss, parameter_error, read_sound, read_sounds
-from inference.constraints import Constraints
 from inference.evaluate import Candidate
 from inference.models import Descent, Models
-from inference.target import Target
 from render.errors import FileError
 from render.host import Audio
 from render.metrics import mss
@@ -41,9 +40,7 @@ class Proposal:
 class Guesser:
     """Proposes the default patch, a little brighter."""
 
-    def propose(
-        self, audio: Audio, note: Note, *, count: int, seed: int, note_fixed: bool, gate_fixed: bool
-    ) -> list[Proposal]:
+    def propose(self, audio: Audio, note: Note, **named: object) -> list[Proposal]:
         return [Proposal(Patch().with_knobs({"cutoff": 0.6}), note)]
 
 
@@ -53,13 +50,7 @@ class Descender:
     batch_size = 2
 
     def descend(
-        self,
-        starts: Sequence[Candidate],
-        targets: Sequence[Target],
-        constraints: Constraints,
-        *,
-        used: Callable[[], float],
-        on_step: Callable[[], None],
+        self, starts: Sequence[Candidate], *clips_and_locks: object, on_step: Callable[[], None], **named: object
     ) -> Descent:
         on_step()
         return Descent(tuple(replace(c, patch=c.patch.with_knobs({"cutoff": 0.9 * c.patch["cutoff"]})) for c in starts))
@@ -133,6 +124,11 @@ def job(method: str) -> compare.Job:
     sound = Sound("prior", "one", ScaleHost().render(patch, NOTE), NOTE, patch)
     blank = Row("prior", "one", method, 0.5, 0, "embedded", 1, 1, "machine")
     return compare.Job(sound, compare.METHODS[method], blank, "embedded")
+
+
+def test_a_job_is_the_same_in_another_process(quick: None) -> None:
+    (row,) = compare.do_job(pickle.loads(pickle.dumps(job("random"))))
+    assert (row.status, row.origin) == ("ok", "random")
 
 
 @pytest.mark.parametrize("wrong", [["--count", "0"], ["--workers", "0"], ["--side-by-side", "0"], ["--sets", "whole"]])
