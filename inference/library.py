@@ -1,4 +1,8 @@
-"""The library that a run starts from: opened once a process, whatever the number of clips."""
+"""The library that a run starts from: the one that comes with the project, opened once a process.
+
+Where that one does not fit, because the table or the prior has changed since, the host renders its own, kept in the
+user's cache folder.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Callable
 
 from render.files import cache_folder
 from render.host import HostInfo, open_host
-from render.library import DEFAULT_PLAN, Library, open_library
+from render.library import DEFAULT_PLAN, Library, open_library, shipped_library
 
 PLAN = DEFAULT_PLAN
 
@@ -17,7 +21,7 @@ LibraryOpener = Callable[[HostInfo], Library]
 
 
 def library_opener(where: str, workers: int, progress: Callable[[int, int], None]) -> LibraryOpener:
-    """An opener that keeps the library in the user's cache folder.
+    """An opener of the library that comes with the project, or of one that is made and kept.
 
     Args:
         where: of ``open_host``.
@@ -27,6 +31,9 @@ def library_opener(where: str, workers: int, progress: Callable[[int, int], None
 
     @functools.cache
     def opener(host: HostInfo) -> Library:
+        shipped = shipped_library() if PLAN == DEFAULT_PLAN else None
+        if shipped is not None:
+            return shipped
         identity = hashlib.sha256(repr((host, PLAN)).encode()).hexdigest()[:16]
         path = cache_folder() / f"library-{identity}.npz"
         make_host = functools.partial(open_host, where)

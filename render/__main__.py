@@ -13,6 +13,7 @@ from render.errors import PresetError, ReconstructError
 _COMMANDS = {
     "info": ("render.info", "", "what hosts there are, and what each can do"),
     "dataset": ("render.dataset_command", "", "render a data set of the prior"),
+    "library": ("render.library_command", "", "render the library that comes with the project"),
     "fit-prior": ("render.prior_fit", "", "fit the figures of the prior to a preset bank"),
     "summary": ("render.dataset_command", "summary_", "check and describe a data set"),
 }

@@ -1,9 +1,10 @@
 """The library that a search starts from: patches of the prior, found by sound.
 
 The patches are the first draws of one fixed set that pass the gate and differ in sound from those before them. They
-are rendered once per host, at a few reference notes, and the fingerprints of the renders are kept in a file. A clip is
-compared with the renders at the reference note nearest to its own. An octave between the two does little harm, and
-more patches do much good (``docs/data.md``), so the notes are few.
+are rendered once, at a few reference notes, and the fingerprints of the renders are kept in a file. One file comes with
+the project, made on the embedded host (``python -m render library``), and serves every host: what a host does otherwise
+is small beside what fingerprints tell apart. A clip is compared with the renders at the reference note nearest to its
+own. An octave between the two does little harm, and more patches do much good (``docs/data.md``), so the notes are few.
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ from numpy.typing import NDArray
 
 from render.errors import HostError, InvalidAudio, OutOfRange
 from render.files import replacing
-from render.fingerprint import HELD_EDGES, RELEASED_EDGES, Steps, distances, fingerprint, to_decibels, to_steps
+from render.fingerprint import (
+    DECIBELS_PER_STEP,
+    FLOOR_DB,
+    HELD_EDGES,
+    RELEASED_EDGES,
+    Steps,
+    distances,
+    fingerprint,
+    to_steps,
+)
 from render.gate import refusal
 from render.host import Audio, Host, HostInfo, open_host
 from render.note import Note
@@ -31,7 +41,8 @@ from render.pool import Pool
 from render.prior import draw, prior_hash
 from render.table import TABLE_HASH
 
-SCHEMA = 1
+SCHEMA = 2
+SHIPPED = Path(__file__).parent / "library.npz"
 SEED = 0
 """The set of the prior that the library is made of; data to learn from must use another seed."""
 DUPLICATE_DB = 1.0
@@ -55,8 +66,8 @@ class Plan:
         notes: the reference notes.
     """
 
-    size: int = 1500
-    notes: tuple[int, ...] = (45, 69)
+    size: int = 7000
+    notes: tuple[int, ...] = (36, 60, 84)
 
 
 DEFAULT_PLAN = Plan()
@@ -132,20 +143,19 @@ def open_library(
         HostError: if the host fails.
         FileError: if the file cannot be written.
     """
-    identity = {
-        "schema": SCHEMA,
-        "table_hash": TABLE_HASH,
-        "prior_hash": prior_hash(),
-        "host": host.as_dict(),
-        "plan": asdict(plan) | {"notes": list(plan.notes)},
-    }
-    kept = _read(path, identity)
+    identity = _identity(plan)
+    kept = _read(path, identity, host)
     if kept is not None:
         return kept
     with Pool(functools.partial(_make_worker, make_host, plan), workers) as pool:
         library = build(pool.map(count()), plan, progress)
-    _write(path, identity, library)
+    _write(path, identity | {"host": host.as_dict()}, library)
     return library
+
+
+def shipped_library() -> Library | None:
+    """The library that comes with the project; None if it does not fit this table and prior."""
+    return _read(SHIPPED, _identity(DEFAULT_PLAN))
 
 
 def build(renders: Iterator[Steps | HostError | None], plan: Plan, progress: Progress | None = None) -> Library:
@@ -184,8 +194,10 @@ def build(renders: Iterator[Steps | HostError | None], plan: Plan, progress: Pro
 def _is_known(sound: Steps, sounds: Steps) -> bool:
     """Whether a sound, at the middle one of the notes, is nearly that of one of ``(notes, n, cells, bands)``."""
     middle = len(sound) // 2
-    nearest = distances(to_decibels(sound[middle]), sounds[middle]).min(initial=np.inf)
-    return bool(nearest < DUPLICATE_DB)
+    lowest = np.int16(FLOOR_DB / DECIBELS_PER_STEP)
+    levels = np.minimum(sounds[middle], lowest)
+    steps = np.abs(levels - np.minimum(sound[middle], lowest)).mean(axis=(1, 2))
+    return bool(steps.min(initial=np.inf) * DECIBELS_PER_STEP < DUPLICATE_DB)
 
 
 def _make_worker(make_host: Callable[[], Host], plan: Plan) -> Callable[[int], Steps | None]:
@@ -209,17 +221,28 @@ def _render(host: Host, plan: Plan, index: int) -> Steps | None:
     return np.stack(sounds)
 
 
-def _read(path: Path, identity: dict[str, Any]) -> Library | None:
-    """The library of a file; None if there is none, or another, or it is damaged."""
+def _identity(plan: Plan) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "table_hash": TABLE_HASH,
+        "prior_hash": prior_hash(),
+        "plan": asdict(plan) | {"notes": list(plan.notes)},
+    }
+
+
+def _read(path: Path, identity: dict[str, Any], host: HostInfo | None = None) -> Library | None:
+    """The library of a file; None if there is none, or another (of another host, where one is given), or a damaged one."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            if json.loads(str(kept["identity"])) != identity:
+            found = json.loads(str(kept["identity"]))
+            made_on = found.pop("host")
+            if found != identity or (host is not None and made_on != host.as_dict()):
                 return None
             return Library(tuple(identity["plan"]["notes"]), kept["indices"], kept["sounds"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile):
         return None
 
 
 def _write(path: Path, identity: dict[str, Any], library: Library) -> None:
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, identity=json.dumps(identity), indices=library.indices, sounds=library.sounds)
+        np.savez_compressed(file, identity=json.dumps(identity), indices=library.indices, sounds=library.sounds)
