@@ -7,15 +7,18 @@ and the results back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from proxy import recursions
 from proxy.compiled import per_item, to_numpy
+from proxy.curves import log20
 from proxy.recursions import LADDER, LANES, MOOG, STATE_VARIABLE, Floats
 from render.errors import InvalidAudio, OutOfRange
 
@@ -56,8 +59,15 @@ DAMPING_POWER = 24.0
 MOOG_GAIN = 6.0
 THROUGH_GAIN = 3.0
 
+SINGING_RESONANCE = 0.85
+SINGING_MEMORY = 300.0
+"""From this resonance on a filter may sing by itself, and a control moves the phase of all that follows: the exact
+gradient of a spectral loss grows to thousands of times what a small step of the knob does, with any sign. There the
+adjoint forgets with this time constant in samples (``docs/proxy.md``). Below, gradients are exact."""
+
 LARGEST_ADJOINT = 1e4
-"""Adjoints of a filter's state stay below this multiple of the result's largest gradient."""
+"""Adjoints of a filter's state stay below this multiple of the result's largest gradient; the exact ones do, except
+where a filter runs away."""
 
 SLOWEST, SPAN = 0.999, 0.4
 """Master high-pass: feedback at knob 0, and what knob 1 takes from it (docs/noisemaker.md)."""
@@ -76,7 +86,7 @@ def filtered(
     """Drive, filter, and the division that takes the drive back.
 
     Args:
-        signal: the mixed oscillators.
+        signal: the mixed oscillators, with the filters' dither where they are to sing by themselves.
         cutoff: control, 0 to 1, where 1 is about Nyquist (``docs/noisemaker.md``, section 4: squared and clipped).
         resonance: knob.
         drive_knob: knob.
@@ -103,8 +113,9 @@ def filtered(
     for kind in kinds:
         if not 0 <= kind < N_TYPES:
             raise OutOfRange("filter type", kind, f"0 to {N_TYPES - 1}")
+    sings = tuple(bool(value >= SINGING_RESONANCE) for value in resonance.tolist())
     fitted = _fitted(kinds, resonance, drive_knob, cutoff_scale, gain).to(signal)
-    return _Filtered.apply(signal, cutoff.to(signal), fitted, kinds)  # type: ignore[no-any-return, no-untyped-call]
+    return _Filtered.apply(signal, cutoff.to(signal), fitted, kinds, sings)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def highpass(signal: Tensor, knob: Tensor) -> Tensor:
@@ -119,7 +130,7 @@ def highpass(signal: Tensor, knob: Tensor) -> Tensor:
     if signal.ndim != 2 or signal.numel() == 0:
         raise InvalidAudio(f"signal has shape {tuple(signal.shape)}; allowed: (batch, samples), not empty")
     _check_shape("knob", knob, signal.shape[:1])
-    feedback = SLOWEST - SPAN * (20.0**knob - 1.0) / 19.0
+    feedback = SLOWEST - SPAN * log20(knob)
     return _HighPass.apply(signal, feedback.to(signal))  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -175,7 +186,9 @@ class _Filtered(torch.autograd.Function):
     """Items in groups of one family, side by side."""
 
     @staticmethod
-    def forward(ctx: Any, signal: Tensor, cutoff: Tensor, fitted: Tensor, kinds: tuple[int, ...]) -> Tensor:
+    def forward(
+        ctx: Any, signal: Tensor, cutoff: Tensor, fitted: Tensor, kinds: tuple[int, ...], sings: tuple[bool, ...]
+    ) -> Tensor:
         x, c, values = to_numpy(signal), to_numpy(cutoff), to_numpy(fitted)
         y = np.empty_like(x)
         groups = _groups(kinds)
@@ -193,18 +206,20 @@ class _Filtered(torch.autograd.Function):
 
         per_item(run, len(groups))
         ctx.save_for_backward(fitted)
-        ctx.kept = (x, c, kinds, kept) if needed else None
+        ctx.kept = (x, c, kinds, sings, kept) if needed else None
         return torch.from_numpy(y).to(signal)
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         (fitted,) = ctx.saved_tensors
-        x, c, kinds, kept = ctx.kept
+        x, c, kinds, sings, kept = ctx.kept
         values, dy = to_numpy(fitted), to_numpy(gradient)
         dx, dc = np.empty_like(x), np.zeros_like(x)
         sums = np.zeros(values.shape)
         groups = _groups(kinds)
+        memory = math.exp(-1.0 / SINGING_MEMORY)
 
         def run(first: int, last: int) -> None:
             for index in range(first, last):
@@ -215,7 +230,8 @@ class _Filtered(torch.autograd.Function):
                     dx[items] = dy[items] * (values[0, items] * values[2, items])[:, None]
                     continue
                 parameters = _parameters([kinds[item] for item in items], values[:, items])
-                parameters[-1, : len(items)] = LARGEST_ADJOINT * np.abs(dy[items]).max(axis=1)
+                parameters[-2, : len(items)] = LARGEST_ADJOINT * np.abs(dy[items]).max(axis=1)
+                parameters[-1, : len(items)] = [memory if sings[item] else 1.0 for item in items]
                 total = np.zeros((recursions.N_FITTED, LANES))
                 recursions.adjoint(family, np.array(items), x, c, parameters, kept[index], dy, dx, dc, total)
                 sums[:, items] = total[:, : len(items)]
@@ -225,6 +241,7 @@ class _Filtered(torch.autograd.Function):
             torch.from_numpy(dx).to(gradient),
             torch.from_numpy(dc).to(gradient),
             torch.from_numpy(sums).to(fitted),
+            None,
             None,
         )
 
@@ -251,6 +268,7 @@ class _HighPass(torch.autograd.Function):
         return result
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         (gradient,) = gradients
         feedback, result = ctx.saved_tensors

@@ -25,7 +25,7 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 LANES = 8
-N_PARAMETERS = 15
+N_PARAMETERS = 16
 N_FITTED = 6
 """The parameters that come first have gradients."""
 N_KEPT = 5
@@ -63,13 +63,13 @@ PARAMETERS = _row(14)
 GAIN_IN, SCALE, GAIN_OUT, SLOPE_OUT = (_row(14 + i) for i in range(4))
 BASE, SLOPE, K0, W0, W1, W2, W3, W4, BENT, POSITIVE = (_row(18 + i) for i in range(10))  # of the ladder
 DAMP1, DAMP2, W_LOW, W_HIGH, W_BAND = (_row(18 + i) for i in range(5))  # of the state-variable stages
-LIMIT = _row(28)  # of the adjoint of a state
+LIMIT, KEEP = _row(28), _row(29)  # of the adjoint of a state: its bound, and what of it reaches the sample before
 # Adjoints of: the result; A and B; T1 to T4; the states; the input and the one before; the control.
-ADJOINTS = _row(29)
-DY, DA, DB, DT1, DT2, DT3, DT4, D1, D2, D3, D4, DX, DX1, DC = (_row(29 + i) for i in range(14))
-SUMS = _row(43)  # of the gradients of the fitted parameters, from the last sample to this one
-SUM1, SUM2, SUM3, SUM4, SUM5, SUM6 = (_row(43 + i) for i in range(N_FITTED))
-N_ROWS = 43 + N_FITTED
+ADJOINTS = _row(30)
+DY, DA, DB, DT1, DT2, DT3, DT4, D1, D2, D3, D4, DX, DX1, DC = (_row(30 + i) for i in range(14))
+SUMS = _row(44)  # of the gradients of the fitted parameters, from the last sample to this one
+SUM1, SUM2, SUM3, SUM4, SUM5, SUM6 = (_row(44 + i) for i in range(N_FITTED))
+N_ROWS = 44 + N_FITTED
 
 LANE, KEPT = np.uintp(LANES), _row(N_KEPT)
 NEXT, NEXT2, NEXT3, NEXT4, NEXT5, NEXT6, NEXT7, NEXT8, NEXT9 = (_row(i * N_ROWS) for i in range(1, 10))
@@ -119,9 +119,9 @@ def scaled(c: Any, scale: Any) -> Any:
 
 
 @piece
-def flushed(x: Any, limit: Any) -> Any:
-    """``x`` between plus and minus ``limit``, and 0 if it is hardly anything."""
-    bounded = min(max(x, -limit), limit)
+def flushed(x: Any, r: Floats, e: np.uintp) -> Any:
+    """An adjoint on its way to the sample before: a little less, within its bounds, and 0 if it is hardly anything."""
+    bounded = min(max(x * r[e + KEEP], -r[e + LIMIT]), r[e + LIMIT])
     return ZERO * bounded if abs(x) < TINY else bounded
 
 
@@ -323,8 +323,8 @@ def ladder_adjoint(r: Floats, first: int, last: int) -> None:
             d1, d2, d3, d4, dx3, dg3, dk3 = ladder_back(r[b + DT3], g, k, w, yw, yq, d1, d2, d3, d4, r, b)
             d1, d2, d3, d4, dx2, dg2, dk2 = ladder_back(r[b + DT2], g, k, v, yv, yw, d1, d2, d3, d4, r, b)
             d1, d2, d3, d4, dx1, dg1, dk1 = ladder_back(r[b + DT1], g, k, u, y, yv, d1, d2, d3, d4, r, b)
-            r[b + D1], r[b + D2] = flushed(d1, r[b + LIMIT]), flushed(d2, r[b + LIMIT])
-            r[b + D3], r[b + D4] = flushed(d3, r[b + LIMIT]), flushed(d4, r[b + LIMIT])
+            r[b + D1], r[b + D2] = flushed(d1, r, b), flushed(d2, r, b)
+            r[b + D3], r[b + D4] = flushed(d3, r, b), flushed(d4, r, b)
             dg, dk = dg1 + dg2 + dg3 + dg4, dk1 + dk2 + dk3 + dk4
             before = QUARTER * (THREE * dx1 + TWO * dx2 + dx3)
             here = QUARTER * (dx1 + TWO * dx2 + THREE * dx3) + dx4
@@ -409,8 +409,8 @@ def state_variable_adjoint(r: Floats, first: int, last: int) -> None:
             db1, dl1, dx2, df3, dp2 = stage_back(dy, x + TWO * dx, f, p, c1, m1, db1, dl1, r, b)
             db2, dl2, dy, df2, dq1 = stage_back(r[b + DT1], y1, f, q, b2, l2, db2, dl2, r, b)
             db1, dl1, dx1, df1, dp1 = stage_back(dy, x + dx, f, p, b1, l1, db1, dl1, r, b)
-            r[b + D1], r[b + D2] = flushed(db1, r[b + LIMIT]), flushed(dl1, r[b + LIMIT])
-            r[b + D3], r[b + D4] = flushed(db2, r[b + LIMIT]), flushed(dl2, r[b + LIMIT])
+            r[b + D1], r[b + D2] = flushed(db1, r, b), flushed(dl1, r, b)
+            r[b + D3], r[b + D4] = flushed(db2, r, b), flushed(dl2, r, b)
             before = QUARTER * (THREE * dx1 + TWO * dx2 + dx3)
             here = QUARTER * (dx1 + TWO * dx2 + THREE * dx3) + dx4
             given_adjoint(r, b, here, before, QUARTER_PI * (df1 + df2 + df3 + df4 + df5 + df6 + df7 + df8))
@@ -480,10 +480,10 @@ def moog_adjoint(r: Floats, first: int, last: int) -> None:
             da += dsigma * b * (a * (THREE * a * s1 + TWO * s2) + s3)
             db = dy4 * s4 + dy3 * s3 + dy2 * s2 + dy1 * s1 + dsigma * (a * (a * (a * s1 + s2) + s3) + s4)
             dk = -du * (sigma + u * (a * a) * (a * a))
-            r[e + D1] = flushed(b * (dy1 + dsigma * a * a * a) - d1, r[e + LIMIT])
-            r[e + D2] = flushed(b * (dy2 + dsigma * a * a) - d2, r[e + LIMIT])
-            r[e + D3] = flushed(b * (dy3 + dsigma * a) - d3, r[e + LIMIT])
-            r[e + D4] = flushed(b * (dy4 + dsigma) - d4, r[e + LIMIT])
+            r[e + D1] = flushed(b * (dy1 + dsigma * a * a * a) - d1, r, e)
+            r[e + D2] = flushed(b * (dy2 + dsigma * a * a) - d2, r, e)
+            r[e + D3] = flushed(b * (dy3 + dsigma * a) - d3, r, e)
+            r[e + D4] = flushed(b * (dy4 + dsigma) - d4, r, e)
             sine, cosine = sine_and_cosine(HALF_PI * min(c, HIGHEST))
             slope = HALF_PI / ((sine + cosine) * (sine + cosine)) * (ONE if c <= HIGHEST else ZERO)
             dc = (da - db) * slope - (SIXTEEN + SIXTEEN) * max(QUARTER - c, ZERO) * dk
