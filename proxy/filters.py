@@ -210,7 +210,7 @@ class _Filtered(torch.autograd.Function):
         return torch.from_numpy(y).to(signal)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         (fitted,) = ctx.saved_tensors
@@ -268,7 +268,7 @@ class _HighPass(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         (gradient,) = gradients
         feedback, result = ctx.saved_tensors

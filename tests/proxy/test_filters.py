@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -75,7 +73,7 @@ def test_gradients_are_finite_at_both_ends_of_every_knob(kind: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedHost:
+def host() -> EmbeddedHost:
     return EmbeddedHost()
 
 
@@ -109,7 +107,7 @@ def test_a_silent_filter_sings_as_the_engines(kind: int, host: EmbeddedHost) -> 
     theirs = reference(host, kind, noise, control, resonance=1.0, filterdrive=0.0, highpass=0.0)
     late = slice(n_samples // 2, None)
     spectra = [np.abs(np.fft.rfft(np.hanning(n_samples // 2) * sound[late])) for sound in (ours.numpy(), theirs)]
-    assert np.abs(ours.numpy()[late]).max() > 0.01
+    assert np.abs(ours.numpy()[late]).max() > 100.0 * DITHER
     assert np.argmax(spectra[0]) == np.argmax(spectra[1])
     assert abs(20.0 * np.log10(spectra[0].max() / spectra[1].max())) < 0.1
 
@@ -210,12 +208,6 @@ def test_the_high_pass_names_a_wrong_shape() -> None:
         highpass(torch.zeros(10), torch.zeros(1))
 
 
-def test_constants_agree_with_the_engines(host: EmbeddedHost) -> None:
-    source = (Path(filters.__file__).parents[1] / "render" / "faust" / "ladder.dsp").read_text(encoding="utf-8")
-    assert str(filters.FEEDBACK) in source
-    assert (
-        tuple(
-            {"ladder.dsp": 0, "state_variable.dsp": 1, "moog.dsp": 2, "through.dsp": 3}[name] for name in FILTER_SOURCES
-        )
-        == filters.FAMILIES
-    )
+def test_the_families_are_the_engines_programs() -> None:
+    programs = ("ladder.dsp", "state_variable.dsp", "moog.dsp", "through.dsp")
+    assert tuple(programs[family] for family in filters.FAMILIES) == FILTER_SOURCES
