@@ -146,13 +146,18 @@ def _run_back(
         for t in range(n_samples):
             if t > 0:
                 cycles += steps[item, t * moving]
-            cycles -= np.floor(cycles)
+            while cycles >= 1.0:
+                cycles -= 1.0
             index = int(cycles * CYCLE_POINTS)
             slopes[t] = (tables[waveform, index + 1] - tables[waveform, index]) * CYCLE_POINTS
-        smooth, by_cycles = 0.0, 0.0
+        smooth, by_cycles, by_steps = 0.0, 0.0, 0.0
         for t in range(n_samples - 1, -1, -1):
             smooth = grads[item, t] + (1.0 - SMOOTHING) * smooth
             by_cycles += (SMOOTHING if t > 0 else 1.0) * smooth * slopes[t]
             if t > 0:
-                grad_step[item, t * moving] += by_cycles
-        grad_start[item] += by_cycles
+                by_steps += by_cycles
+                if moving:
+                    grad_step[item, t] = by_cycles
+        if not moving:
+            grad_step[item, 0] = by_steps
+        grad_start[item] = by_cycles

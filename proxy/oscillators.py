@@ -37,23 +37,37 @@ SAW, PULSE, TRIANGLE, SINE, NOISE = range(5)
 MAX_STEP = MAX_HZ / SAMPLE_RATE
 """Cycles per sample at which frequencies are capped."""
 
+DUTY_SHRINK = 2.5
+"""How fast a pulse becomes square with its frequency (``docs/noisemaker.md``)."""
+
 SINE_POINTS = 1024
 """Points of the sine's table over one cycle."""
 
 
-def steps(number: Tensor) -> Tensor:
-    """Cycles per sample of a note number, equal temperament, A4 = 440 Hz, capped; any shape."""
-    return (440.0 / SAMPLE_RATE * torch.exp2((number - 69.0) / 12.0)).clamp(max=MAX_STEP)
+def steps(number: Tensor, bend: Tensor | None = None) -> Tensor:
+    """Cycles per sample of a note, equal temperament, A4 = 440 Hz, capped.
+
+    Args:
+        number: note number.
+        bend: semitones added to it; none for none.
+
+    Shape:
+        ``(batch, 1)`` and ``(batch, 1 or samples)`` to the larger one.
+    """
+    step = 440.0 / SAMPLE_RATE * torch.exp2((number - 69.0) / 12.0)
+    if bend is not None:
+        step = step * torch.exp2(bend / 12.0)
+    return step.clamp(max=MAX_STEP)
 
 
-def wave(waveform: Tensor, step: Tensor, start: Tensor, duty: Tensor, sync: Tensor, n_samples: int) -> Tensor:
+def wave(waveform: Tensor, step: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int) -> Tensor:
     """A band-limited waveform, -0.5..0.5.
 
     Args:
         waveform: ``SAW`` to ``NOISE``, int64.
         step: cycles per sample.
         start: phase before the first sample, in cycles.
-        duty: share of a cycle for which a pulse is high.
+        width: share of a cycle for which a slow pulse is high; the faster it is, the closer to a half.
         sync: cycles per sample of the oscillator whose cycles restart this one (a sine excepted); 0 for none.
         n_samples: length.
 
@@ -64,7 +78,7 @@ def wave(waveform: Tensor, step: Tensor, start: Tensor, duty: Tensor, sync: Tens
         ``(batch,)``, ``(batch, 1 or n_samples + 1)``, ``(batch,)``, ``(batch, 1 or n_samples + 1)`` and ``(batch,)`` to
         ``(batch, n_samples)``.
     """
-    output: Tensor = _Wave.apply(waveform, step, start, duty, sync, n_samples)  # type: ignore[no-untyped-call]
+    output: Tensor = _Wave.apply(waveform, step, start, width, sync, n_samples)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -112,9 +126,9 @@ class _Wave(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, waveform: Tensor, step: Tensor, start: Tensor, duty: Tensor, sync: Tensor, n_samples: int
+        ctx: Any, waveform: Tensor, step: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int
     ) -> Tensor:
-        ctx.arrays = tuple(to_numpy(tensor) for tensor in (waveform, step, start, duty, sync))
+        ctx.arrays = tuple(to_numpy(tensor) for tensor in (waveform, step, start, width, sync))
         output = torch.zeros((len(start), n_samples), dtype=start.dtype)
         per_item(_run, len(start), *ctx.arrays, _residuals(), _sines(), noise(n_samples), output.numpy())
         return output.to(step.device)
@@ -122,11 +136,10 @@ class _Wave(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        _, step, start, duty, sync = ctx.arrays
-        grads = tuple(np.zeros_like(array) for array in (step, start, duty, sync))
-        per_item(_run_back, len(start), *ctx.arrays, _residuals(), _sines(), to_numpy(grad), *grads)
-        by_step, by_start, by_duty, by_sync = (torch.from_numpy(array).to(grad.device) for array in grads)
-        return None, by_step, by_start, by_duty, by_sync, None
+        grads = tuple(np.zeros_like(array) for array in ctx.arrays[1:])
+        per_item(_run_back, len(grad), *ctx.arrays, _residuals(), _sines(), to_numpy(grad), *grads)
+        by_step, by_start, by_width, by_sync = (torch.from_numpy(array).to(grad.device) for array in grads)
+        return None, by_step, by_start, by_width, by_sync, None
 
 
 class _Fm(torch.autograd.Function):
@@ -194,7 +207,7 @@ def _run(
     waveforms: NDArray[np.int64],
     step: Array,
     starts: Array,
-    duty: Array,
+    widths: Array,
     syncs: Array,
     residuals: Array,
     sines: Array,
@@ -202,7 +215,7 @@ def _run(
     outputs: Array,
 ) -> None:
     n_samples = outputs.shape[1]
-    moving, moving_duty = int(step.shape[1] > 1), int(duty.shape[1] > 1)
+    moving, moving_width = int(step.shape[1] > 1), int(widths.shape[1] > 1)
     for item in range(first, last):
         waveform, output, sync = waveforms[item], outputs[item], float(syncs[item])
         phase = float(starts[item])
@@ -219,7 +232,8 @@ def _run(
         next_restart = 1.0
         for t in range(n_samples + 1):
             rate = float(step[item, t * moving])
-            width = float(duty[item, t * moving_duty]) if waveform == PULSE else 0.5
+            shrink = 1.0 - DUTY_SHRINK * rate
+            duty = 0.5 + (widths[item, t * moving_width] - 0.5) * shrink if waveform == PULSE else 0.5
             before, before_low = phase, low
             phase += rate
             if sync > 0.0 and (t + 1) * sync >= next_restart:
@@ -228,7 +242,7 @@ def _run(
                 end = before + rate * (1.0 - late)
                 half = 0.5 * (np.floor(2.0 * end) % 2.0) if waveform == TRIANGLE else 0.0
                 phase = half + late * rate
-                low = int(phase >= width)
+                low = int(phase >= duty)
                 if t > 0:
                     if waveform == SAW:
                         _add(output, residuals[0], t, late, end)
@@ -240,7 +254,7 @@ def _run(
             else:
                 turn = np.floor(phase)
                 phase -= turn
-                low = int(phase >= width)
+                low = int(phase >= duty)
                 if t > 0:
                     if turn > 0.0:
                         late = min(phase / rate, 1.0)
@@ -251,7 +265,7 @@ def _run(
                     if waveform != SAW:
                         change = turn + low - before_low
                         if change != 0.0:
-                            late = _low_late(phase, width, turn, low, change, rate)
+                            late = _low_late(phase, duty, turn, low, change, rate)
                             if waveform == TRIANGLE:
                                 _add(output, residuals[1], t, late, 4.0 * rate * change)
                             else:
@@ -265,10 +279,10 @@ def _run(
 
 
 @compiled
-def _low_late(phase: float, width: float, turn: float, low: int, change: float, rate: float) -> float:
+def _low_late(phase: float, duty: float, turn: float, low: int, change: float, rate: float) -> float:
     """How many samples ago a cycle's second part began (or, for a backward change, ended: now)."""
-    # In cycles since the beginning of the one before: the edge was where phase - width passed a whole number.
-    passed = phase - width + (0.0 if low else 1.0)
+    # In cycles since the beginning of the one before: the edge was where phase - duty passed a whole number.
+    passed = phase - duty + (0.0 if low else 1.0)
     return min(max(passed / rate, 0.0), 1.0) if change > 0.0 else 0.0
 
 
@@ -279,18 +293,18 @@ def _run_back(
     waveforms: NDArray[np.int64],
     step: Array,
     starts: Array,
-    duty: Array,
+    widths: Array,
     syncs: Array,
     residuals: Array,
     sines: Array,
     grads: Array,
     grad_step: Array,
     grad_start: Array,
-    grad_duty: Array,
+    grad_width: Array,
     grad_sync: Array,
 ) -> None:
     n_samples = grads.shape[1]
-    moving, moving_duty = int(step.shape[1] > 1), int(duty.shape[1] > 1)
+    moving, moving_width = int(step.shape[1] > 1), int(widths.shape[1] > 1)
     by_phase, by_step, lates = np.empty(n_samples + 1), np.empty(n_samples + 1), np.empty(n_samples + 1)
     for item in range(first, last):
         waveform, grad, sync = waveforms[item], grads[item], float(syncs[item])
@@ -305,7 +319,8 @@ def _run_back(
         low, next_restart, by_sync = 0, 1.0, 0.0
         for t in range(n_samples + 1):
             rate = float(step[item, t * moving])
-            width = float(duty[item, t * moving_duty]) if waveform == PULSE else 0.5
+            shrink = 1.0 - DUTY_SHRINK * rate
+            duty = 0.5 + (widths[item, t * moving_width] - 0.5) * shrink if waveform == PULSE else 0.5
             before, before_low = phase, low
             phase += rate
             if sync > 0.0 and (t + 1) * sync >= next_restart:
@@ -314,7 +329,7 @@ def _run_back(
                 end = before + rate * (1.0 - late)
                 half = 0.5 * (np.floor(2.0 * end) % 2.0) if waveform == TRIANGLE else 0.0
                 phase = half + late * rate
-                low = int(phase >= width)
+                low = int(phase >= duty)
                 lates[t] = late
                 if t > 0:
                     by_end, by_late = 0.0, 0.0
@@ -335,7 +350,7 @@ def _run_back(
             else:
                 turn = np.floor(phase)
                 phase -= turn
-                low = int(phase >= width)
+                low = int(phase >= duty)
                 if t > 0:
                     by_late = 0.0
                     if turn > 0.0 and phase < rate:
@@ -350,7 +365,7 @@ def _run_back(
                         by_step[t] -= by_late * late / rate
                     change = turn + low - before_low if waveform != SAW else 0.0
                     if change != 0.0:
-                        late = _low_late(phase, width, turn, low, change, rate)
+                        late = _low_late(phase, duty, turn, low, change, rate)
                         if waveform == TRIANGLE:
                             by_height, by_late = _add_back(grad, residuals[1], t, late)
                             by_step[t] += 4.0 * change * by_height
@@ -361,7 +376,8 @@ def _run_back(
                             by_phase[t] += by_late / rate
                             by_step[t] -= by_late * late / rate
                             if waveform == PULSE:
-                                grad_duty[item, t * moving_duty] -= by_late / rate
+                                grad_width[item, t * moving_width] -= by_late / rate * shrink
+                                by_step[t] += by_late / rate * DUTY_SHRINK * (widths[item, t * moving_width] - 0.5)
             if waveform == SAW and t < n_samples:
                 by_phase[t] -= grad[t]
             elif waveform == TRIANGLE and t + TRIANGLE_DELAY < n_samples:
@@ -395,10 +411,14 @@ def _sine_back(
         slopes[t] = 0.5 * _lookup(sines, phase + 0.25)[1]
         phase += step[t * moving]
         phase -= np.floor(phase)
-    total = 0.0
+    total, by_steps = 0.0, 0.0
     for t in range(n_samples - 1, 0, -1):
         total += grad[t] * slopes[t]
-        grad_step[(t - 1) * moving] += total
+        by_steps += total
+        if moving:
+            grad_step[t - 1] = total
+    if not moving:
+        grad_step[0] = by_steps
     grad_start[0] = total + grad[0] * slopes[0]
 
 
@@ -433,22 +453,34 @@ def _run_fm_back(
 ) -> None:
     n = grads.shape[1]
     moving1, moving2, moving = int(steps1.shape[1] > 1), int(steps2.shape[1] > 1), int(amounts.shape[1] > 1)
-    by_carrier = np.empty(n)
+    by_carrier, by_step1 = np.empty(n), np.empty(n)
     for item in range(first, last):
-        carrier = 0.0
+        carrier, sum1, sum2, sum_amount = 0.0, 0.0, 0.0, 0.0
         for t in range(n):
             rate, amount = float(steps1[item, t * moving1]), float(amounts[item, t * moving])
             carrier += rate
             carrier -= np.floor(carrier)
             sine, slope = _lookup(sines, carrier)
-            by_carrier[t] = 0.0
-            if steps2[item, t * moving2] + reach * amount * rate * (1.0 + sine) < MAX_STEP:
-                grad = float(grads[item, t])
-                grad_steps2[item, t * moving2] += grad
-                grad_amounts[item, t * moving] += grad * reach * rate * (1.0 + sine)
-                grad_steps1[item, t * moving1] += grad * reach * amount * (1.0 + sine)
-                by_carrier[t] = grad * reach * amount * rate * slope
+            capped = steps2[item, t * moving2] + reach * amount * rate * (1.0 + sine) >= MAX_STEP
+            grad = 0.0 if capped else float(grads[item, t])
+            by_amount = grad * reach * rate * (1.0 + sine)
+            by_step1[t] = grad * reach * amount * (1.0 + sine)
+            by_carrier[t] = grad * reach * amount * rate * slope
+            sum2 += grad
+            sum_amount += by_amount
+            if moving2:
+                grad_steps2[item, t] = grad
+            if moving:
+                grad_amounts[item, t] = by_amount
         total = 0.0
         for t in range(n - 1, -1, -1):
             total += by_carrier[t]
-            grad_steps1[item, t * moving1] += total
+            sum1 += total + by_step1[t]
+            if moving1:
+                grad_steps1[item, t] = total + by_step1[t]
+        if not moving1:
+            grad_steps1[item, 0] = sum1
+        if not moving2:
+            grad_steps2[item, 0] = sum2
+        if not moving:
+            grad_amounts[item, 0] = sum_amount

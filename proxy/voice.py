@@ -16,6 +16,7 @@ from proxy.curves import cube, gain, log8, log20
 from proxy.effects import effects
 from proxy.envelopes import Adsr, adsr
 from proxy.filters import filtered, highpass
+from proxy.mixer import mixed
 from proxy.modulation import Modulation, modulation, weighted
 from render.note import SAMPLE_RATE
 from render.table import FILTER_TYPES
@@ -23,8 +24,6 @@ from render.table import FILTER_TYPES
 TRANSPOSITIONS = (-12.0, 0.0, 12.0, 24.0)
 SUB_SEMITONES = -24.0
 FM_REACH = 10.0  # multiples of oscillator 1's frequency at full amount (docs/noisemaker.md)
-RING_GAIN = 8.0  # (as above)
-DUTY_SHRINK = 2.5  # how fast a pulse becomes square with its frequency (as above)
 CRUSHER_LEVELS, CRUSHER_POWER = 65535.0, 8  # (as above)
 KEY_FOLLOW_CENTRE, KEY_FOLLOW_NOTES = 72, 512.0  # (as above)
 MAX_VELOCITY = 127.0
@@ -55,7 +54,7 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
     moves = modulation(controls, n_samples + 1)
     mix = mixer(controls, moves, n_samples)
     sound = voice_filter(controls, mix, cutoff(controls, moves, n_samples))
-    mono = highpass(sound * amplitude(controls, n_samples) * moves.volume[:, :n_samples], controls.knob("highpass"))
+    mono = highpass(sound * amplitude(controls, moves, n_samples), controls.knob("highpass"))
     sides = torch.stack([moves.left, moves.right], dim=1)[:, :, :n_samples]
     volume = gain(controls.knob("volume"))[:, None, None]
     return effects(mono[:, None] * (volume * sides), controls)
@@ -68,28 +67,28 @@ def mixer(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     number = (controls.number + transpose + 2.0 * controls.knob("oscmastertune").double() - 1.0)[:, None]
     sub_step = oscillators.steps(number + SUB_SEMITONES)
     sync = sub_step[:, 0] * (controls.choice("oscsync") == 1)
-    step1 = oscillators.steps(number + tuning(controls, 1) + moves.pitch1)
-    step2 = oscillators.steps(number + tuning(controls, 2) + moves.pitch2)
-    first = level(controls, 1) * oscillator1(controls, moves, step1, sync, n_samples)
-    second = level(controls, 2) * oscillator2(controls, moves, step1, step2, sync, n_samples)
-    ring = controls.knob("ringmodulation")[:, None] + moves.ring[:, :n_samples]
-    mix = crushed((1.0 - ring) * (first + second) + RING_GAIN * ring * first * second, controls.knob("oscbitcrusher"))
+    step1 = oscillators.steps(number + tuning(controls, 1), moves.pitch1)
+    step2 = oscillators.steps(number + tuning(controls, 2), moves.pitch2)
+    first = oscillator1(controls, moves, step1, sync, n_samples)
+    second = oscillator2(controls, moves, step1, step2, sync, n_samples)
+    ring = controls.knob("ringmodulation")[:, None] + moves.ring
+    mix = mixed(first, second, level(controls, 1), level(controls, 2), ring)
+    mix = crushed(mix, controls.knob("oscbitcrusher"))
     sub_level = (log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
     mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_step, n_samples))
     clicks = torch.from_numpy(oscillators.clicks(n_samples)).to(mix)
-    return mix + controls.knob("vintagenoise")[:, None] * controls.factor("click gain") * clicks
+    return torch.addcmul(mix, (controls.knob("vintagenoise") * controls.factor("click gain"))[:, None], clicks)
 
 
 def oscillator1(controls: Controls, moves: Modulation, step: Tensor, sync: Tensor, n_samples: int) -> Tensor:
     """Oscillator 1 at full level, ``(batch, n_samples)``."""
     width = (controls.knob("osc1pw")[:, None] + moves.duty).clamp(max=1.0)
-    duty = 0.5 + (width - 0.5) * (1.0 - DUTY_SHRINK * step)
     start = controls.knob("osc1phase")
     waveforms = torch.tensor([oscillators.SAW, oscillators.PULSE, oscillators.NOISE], device=step.device)
     return weighted(
         controls.weights("osc1waveform"),
         lambda items, choice: oscillators.wave(
-            waveforms[choice], step[items], start[items], duty[items], sync[items], n_samples
+            waveforms[choice], step[items], start[items], width[items], sync[items], n_samples
         ),
     )
 
@@ -134,9 +133,9 @@ def crushed(signal: Tensor, knob: Tensor) -> Tensor:
 
 
 def level(controls: Controls, index: int) -> Tensor:
-    """Gain of a main oscillator, ``(batch, 1)``."""
+    """Gain of a main oscillator, ``(batch,)``."""
     noise = controls.weight(f"osc{index}waveform", "noise") * (controls.factor("noise gain") - 1.0)
-    return (log20(controls.knob(f"osc{index}volume")) * controls.factor(f"osc{index} gain") * (1.0 + noise))[:, None]
+    return log20(controls.knob(f"osc{index}volume")) * controls.factor(f"osc{index} gain") * (1.0 + noise)
 
 
 def tuning(controls: Controls, index: int) -> Tensor:
@@ -186,11 +185,11 @@ def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
     return sound[:, n_before:]
 
 
-def amplitude(controls: Controls, n_samples: int) -> Tensor:
-    """The amp envelope with the velocity's share, ``(batch, n_samples)``."""
+def amplitude(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
+    """The amp envelope with the velocity's and the envelope editor's share, ``(batch, n_samples)``."""
     stages = Adsr(*(controls.knob(f"amp{stage}") for stage in ("attack", "decay", "sustain", "release")))
     share = 1.0 - controls.knob("velocityvolume") * (1.0 - controls.velocity / MAX_VELOCITY)
-    return share[:, None] * adsr(stages, gate_samples(controls), n_samples)
+    return share[:, None] * moves.volume[:, :n_samples] * adsr(stages, gate_samples(controls), n_samples)
 
 
 def gate_samples(controls: Controls) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from proxy import oscillators
-from proxy.oscillators import NOISE, PULSE, SAW, SINE, TRIANGLE
+from proxy.oscillators import DUTY_SHRINK, NOISE, PULSE, SAW, SINE, TRIANGLE
 from render import oscillators as engine
 from render.note import SAMPLE_RATE
 
@@ -22,12 +22,13 @@ def tensor(*values: float | NDArray[np.float64], grad: bool = False) -> Tensor:
 
 
 def expected_wave(
-    waveform: int, hz: float | NDArray[np.float64], start: float, duty: float | NDArray[np.float64], sync_hz: float
+    waveform: int, hz: float | NDArray[np.float64], start: float, width: float | NDArray[np.float64], sync_hz: float
 ) -> NDArray[np.float64]:
     sub = engine.phase(engine.increments(sync_hz), 0.0, 5000) if sync_hz and waveform != SINE else None
     phase = engine.phase(engine.increments(hz), start, 5000, sub, keep_half=waveform == TRIANGLE)
     if waveform == PULSE:
-        return engine.pulse(phase, duty)
+        shrink = 1.0 - DUTY_SHRINK * np.asarray(phase.increments)
+        return engine.pulse(phase, 0.5 + (width - 0.5) * shrink)
     return {SAW: engine.saw, TRIANGLE: engine.triangle, SINE: engine.sine}[waveform](phase)
 
 
@@ -35,10 +36,10 @@ def expected_wave(
 @pytest.mark.parametrize("hz", [55.0, 440.3, 3111.0, GLIDE], ids=["55", "440", "3111", "glide"])
 @pytest.mark.parametrize("sync_hz", [0.0, 61.7])
 def test_against_the_embedded_engine(waveform: int, hz: float | NDArray[np.float64], sync_hz: float) -> None:
-    duty = 0.37 if isinstance(hz, float) else 0.5 + 0.3 * np.sin(np.arange(5001) / 700.0)
-    step, width = (torch.atleast_2d(tensor(value).squeeze(0)) for value in (np.divide(hz, SAMPLE_RATE), duty))
-    found = oscillators.wave(torch.tensor([waveform]), step, tensor(0.31), width, tensor(sync_hz / SAMPLE_RATE), 5000)
-    np.testing.assert_allclose(found[0], expected_wave(waveform, hz, 0.31, duty, sync_hz), atol=1e-8)
+    width = 0.37 if isinstance(hz, float) else 0.5 + 0.3 * np.sin(np.arange(5001) / 700.0)
+    step, widths = (torch.atleast_2d(tensor(value).squeeze(0)) for value in (np.divide(hz, SAMPLE_RATE), width))
+    found = oscillators.wave(torch.tensor([waveform]), step, tensor(0.31), widths, tensor(sync_hz / SAMPLE_RATE), 5000)
+    np.testing.assert_allclose(found[0], expected_wave(waveform, hz, 0.31, width, sync_hz), atol=1e-8)
 
 
 def test_noise_is_the_engines() -> None:

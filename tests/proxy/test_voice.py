@@ -13,6 +13,7 @@ from torch import Tensor
 from proxy import voice
 from proxy.controls import Controls
 from proxy.corrections import Corrections
+from proxy.mixer import mixed
 from proxy.modulation import modulation
 from render.metrics import mss
 from render.note import SAMPLE_RATE, Note
@@ -69,7 +70,7 @@ def test_gradients_of_cutoff_and_amplitude(seed: int) -> None:
 
     def play(played: Controls) -> Tensor:
         moves = modulation(played, 601)
-        return torch.cat([voice.cutoff(played, moves, 600)[:, ::9], voice.amplitude(played, 600)[:, ::9]], dim=1)
+        return torch.cat([voice.cutoff(played, moves, 600)[:, ::9], voice.amplitude(played, moves, 600)[:, ::9]], dim=1)
 
     check_gradients(patch, play)
 
@@ -85,6 +86,17 @@ def check_gradients(patch: Patch, play: Callable[[Controls], Tensor]) -> None:
 
     values = played.knobs[:, rows].clone().requires_grad_()
     assert torch.autograd.gradcheck(of_knobs, values, eps=1e-8, atol=2e-2, rtol=2e-3)
+
+
+@pytest.mark.parametrize("n_ring", [1, 12])
+def test_the_oscillators_are_mixed(n_ring: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    shapes = ((2, 11), (2, 11), (2,), (2,), (2, n_ring))
+    inputs = [torch.rand(shape, dtype=torch.float64, generator=generator, requires_grad=True) for shape in shapes]
+    one, two, level1, level2, ring = inputs
+    a, b, r = level1[:, None] * one, level2[:, None] * two, ring[:, :11]
+    torch.testing.assert_close(mixed(*inputs), (1.0 - r) * (a + b) + 8.0 * r * a * b)
+    assert torch.autograd.gradcheck(mixed, inputs)
 
 
 def test_the_crusher_rounds_towards_zero_and_lets_the_gradient_through() -> None:
