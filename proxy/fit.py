@@ -57,10 +57,10 @@ class Settings:
         seed: of the order.
     """
 
-    steps: int = 100
+    steps: int = 60
     items: int = 64
     part: int = 8
-    rate: float = 1e-3
+    rate: float = 1e-4
     pull: float = 0.1
     golden_share: float = 0.75
     seed: int = 0
