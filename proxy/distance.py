@@ -22,9 +22,12 @@ from render.distance import (
 )
 from render.errors import InvalidAudio
 
-
 _DEEP = 1e-4
 """How far below the distance's floor a render's magnitudes are floored before their gain is known: 80 dB."""
+
+
+_AROUND = 0.25
+"""How far from the median, in nepers (2 dB), cells still count for its slope."""
 
 
 class TargetDistance:
@@ -45,7 +48,7 @@ class TargetDistance:
             raise InvalidAudio("target is silent or not finite")
         self.weights = weights
         self.channels, self.n_samples = target.shape
-        # auraloss floors powers at eps, before any gain: its floor is deep, and the distance's own comes after the gain.
+        # auraloss floors powers at eps, before any gain: its floor lies deep, the distance's own comes after the gain.
         self.resolutions: list[_Resolution] = []
         for window in weights.windows:
             stft = auraloss.freq.STFTLoss(window, window // 2, window, eps=0.0)
@@ -71,16 +74,19 @@ class TargetDistance:
         return self._distance(magnitudes, envelope, renders.new_ones(len(renders)))
 
     def measure(self, renders: Tensor, *, max_gain: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Distance of each render at the gain that suits it best, and that gain, which has no gradient.
+        """Distance of each render at the gain that suits it best, and that gain.
 
         Shape:
             ``(batch, 2, samples)``, and ``(batch,)`` for the most gain that can be used, to two of ``(batch,)``.
         """
         magnitudes, envelope = self._view(renders)
         with torch.no_grad():
-            gain = self._matching_gain(magnitudes[0], envelope)
-            if max_gain is not None:
-                gain = torch.minimum(gain, max_gain)
+            gain, weights = self._matching_gain(magnitudes[0], envelope)
+            free = gain < torch.inf if max_gain is None else gain < max_gain
+            gain = gain if max_gain is None else torch.minimum(gain, max_gain)
+        # A median has the slope of the cells around it. Without it a louder render would look worse than it is.
+        level = reduce(weights * magnitudes[0].log(), "batch ... -> batch", "sum") * free
+        gain = gain * (level.detach() - level).exp()
         return self._distance(magnitudes, envelope, gain), gain
 
     def _view(self, renders: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -96,7 +102,8 @@ class TargetDistance:
         ]
         return magnitudes, _envelope_power(audio)
 
-    def _matching_gain(self, magnitudes: Tensor, envelope: Tensor) -> Tensor:
+    def _matching_gain(self, magnitudes: Tensor, envelope: Tensor) -> tuple[Tensor, Tensor]:
+        """The gains, ``(batch,)``, and the share of each cell in their slope, of the magnitudes' shape."""
         energy = reduce(envelope, "batch ... -> batch", "sum")
         by_energy = (self.energy / energy.clamp(min=torch.finfo(energy.dtype).tiny)).sqrt()
         first = self.resolutions[0]
@@ -105,8 +112,12 @@ class TargetDistance:
         difference = (first.magnitudes.log() - magnitudes.log()).masked_fill(~heard, torch.nan)
         # The lower of two middle values, where numpy takes their mean: neighbours among thousands.
         median = rearrange(difference, "batch ... -> batch (...)").nanmedian(dim=1).values
+        around = torch.exp((difference - median[:, None, None, None]).abs() / -_AROUND).nan_to_num(0.0)
+        total = reduce(around, "batch ... -> batch 1 1 1", "sum")
+        usable = ~median.isnan() & (energy > 0.0)
         gain = torch.where(median.isnan(), by_energy, median.exp())
-        return torch.where(energy > 0.0, gain, torch.ones_like(gain))
+        weights = torch.where(usable[:, None, None, None], around / total.clamp(min=1e-30), 0.0)
+        return torch.where(energy > 0.0, gain, torch.ones_like(gain)), weights
 
     def _distance(self, magnitudes: list[Tensor], envelope: Tensor, gain: Tensor) -> Tensor:
         weights = self.weights
