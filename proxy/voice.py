@@ -18,6 +18,7 @@ from proxy.envelopes import Adsr, adsr
 from proxy.filters import filtered, highpass
 from proxy.mixer import mixed
 from proxy.modulation import Modulation, modulation, weighted
+from proxy.waveforms import NOISE, PULSE, SAW
 from render.note import SAMPLE_RATE
 from render.table import FILTER_TYPES
 
@@ -84,7 +85,7 @@ def oscillator1(controls: Controls, moves: Modulation, step: Tensor, sync: Tenso
     """Oscillator 1 at full level, ``(batch, n_samples)``."""
     width = (controls.knob("osc1pw")[:, None] + moves.duty).clamp(max=1.0)
     start = controls.knob("osc1phase")
-    waveforms = torch.tensor([oscillators.SAW, oscillators.PULSE, oscillators.NOISE], device=step.device)
+    waveforms = torch.tensor([SAW, PULSE, NOISE], device=step.device)
     return weighted(
         controls.weights("osc1waveform"),
         lambda items, choice: oscillators.wave(
@@ -112,7 +113,7 @@ def oscillator2(
 def sub_oscillator(controls: Controls, step: Tensor, n_samples: int) -> Tensor:
     """The square two octaves down at full level, ``(batch, n_samples)``."""
     zero = torch.zeros_like(controls.knob("osc3volume"))
-    pulse = torch.full_like(zero, oscillators.PULSE, dtype=torch.int64)
+    pulse = torch.full_like(zero, PULSE, dtype=torch.int64)
     return oscillators.wave(pulse, step, zero, torch.full_like(step, 0.5), zero, n_samples)
 
 
