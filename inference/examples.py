@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 from inference.features import as_batch
 from inference.network import N_NOTES, UNKNOWN_NOTE
 from inference.pictures import pictures_folder, shard_pictures
+from inference.sounding import sounding_pitches
 from inference.variables import SIZES, encode
-from render.curves import LEVEL
 from render.note import Note
-from render.patch import Patch
 from render.shards import Dataset, Shard
 
-_SUB_SEMITONES = -24
 _UNKNOWN, _OCTAVE_WRONG, _OTHERWISE_WRONG = 0.2, 0.1, 0.05
 """Shares of heard notes. The estimator is wrong by octaves in 6 to 10 % of golden sounds, otherwise in 5 to 10 %, and
 hears none in 7 to 8 % (inference/pitch.py); a caller who names the key gives none either."""
@@ -144,7 +142,7 @@ class _Part:
         patches = [shard.patch(k) for k in range(len(shard))]
         fields = [shard.fields[name].tolist() for name in ("number", "velocity", "gate_seconds", "seconds")]
         notes = [Note(*values) for values in zip(*fields, strict=True)]
-        heard = [_sounding(patch, note) for patch, note in zip(patches, notes, strict=True)]
+        heard = [sounding_pitches(patch, note.number) for patch, note in zip(patches, notes, strict=True)]
         return cls(
             records=records,
             codes=encode(patches, notes, records["onset_seconds"].tolist()).astype(np.int16),
@@ -152,19 +150,6 @@ class _Part:
             pitches=np.array([pitches for pitches, _ in heard], np.int16),
             loudness=np.array([loudness for _, loudness in heard], np.float32),
         )
-
-
-def _sounding(patch: Patch, note: Note) -> tuple[list[int], list[float]]:
-    """Note numbers of the three oscillators, and the share of each in their power; noise has no note."""
-    base = note.number + 12 * (patch.index("transpose") - 1) + 2.0 * patch["oscmastertune"] - 1.0
-    pitches, powers = [], []
-    for k in (1, 2, 3):
-        tune = float(patch.choice(f"osc{k}tune")) if k < 3 else float(_SUB_SEMITONES)
-        noise = k < 3 and patch.choice(f"osc{k}waveform") == "noise"
-        pitches.append(round(base + tune))
-        powers.append(0.0 if noise else LEVEL.setting(patch[f"osc{k}volume"]) ** 2)
-    total = sum(powers)
-    return pitches, [power / total for power in powers] if total > 0.0 else powers
 
 
 def frequencies(codes: NDArray[np.int16]) -> list[NDArray[np.float64]]:
@@ -180,5 +165,3 @@ def split(examples: Examples, held_out: int) -> tuple[NDArray[np.int64], NDArray
     first, last = len(examples) - len(examples.datasets[-1]), len(examples) - 1
     judged = np.unique(np.linspace(first, last, held_out).round().astype(np.int64))
     return np.setdiff1d(np.arange(len(examples)), judged), judged
-
-

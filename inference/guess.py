@@ -20,6 +20,7 @@ from inference.features import as_batch, picture
 from inference.kept_weights import read_network
 from inference.network import UNKNOWN_NOTE, GuessNetwork, RegressionNetwork
 from inference.sampling import draw
+from inference.sounding import sounding_pitches
 from inference.variables import decode, gate_codes, unit_codes, variable
 from render.errors import OutOfRange, UnknownName
 from render.host import Audio
@@ -29,6 +30,7 @@ from render.patch import Patch
 
 TEMPERATURE = 0.8
 _SHORTEST_GATE = 0.02
+_HEARD_SHARE = 0.15  # of the oscillators' power, from which on one of them may be heard as the pitch
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,14 @@ class Guesser:
         )
         _, first = np.unique(draws.codes, axis=0, return_index=True)
         order = sorted(first.tolist(), key=lambda k: (k > 0, -draws.log_probs[k]))
-        make = _finisher(audio, note, note_fixed, gate_fixed)
-        return [
-            make(*decode(draws.codes[k].tolist(), draws.fractions[k].tolist()), float(draws.log_probs[k]))
-            for k in order
-        ]
+        finish = _finisher(audio, note, note_fixed, gate_fixed)
+        proposals = []
+        for k in order:
+            patch, number, gate_seconds = decode(draws.codes[k].tolist(), draws.fractions[k].tolist())
+            if heard != UNKNOWN_NOTE:
+                number = key_for(patch, number, heard)
+            proposals.append(finish(patch, number, gate_seconds, float(draws.log_probs[k])))
+        return proposals
 
 
 class Regression:
@@ -172,8 +177,8 @@ class Regression:
         heard = note.number if pitched and not note_fixed else UNKNOWN_NOTE
         knobs = self.network(as_batch(picture(audio)[None]), torch.tensor([heard]))[0]
         patch = Patch(tuple(knobs.double().clamp(0.0, 1.0).tolist())).snapped()
-        make = _finisher(audio, note, note_fixed=True, gate_fixed=True)
-        return [make(patch, note.number, note.gate_seconds, 0.0)]
+        finish = _finisher(audio, note, note_fixed=True, gate_fixed=True)
+        return [finish(patch, note.number, note.gate_seconds, 0.0)]
 
 
 GUESSERS: dict[str, type[Guesser] | type[Regression]] = {"network": Guesser, "regression": Regression}
@@ -195,6 +200,21 @@ def load_guesser(name: str) -> Guess:
 def shipped_weights(kind: str) -> Path:
     """Where the weights lie that come with the project."""
     return Path(str(resources.files("inference").joinpath("weights", f"{kind}.safetensors")))
+
+
+def key_for(patch: Patch, number: int, heard: int) -> int:
+    """The key nearest to ``number`` on which a pitch of the patch is the one that was heard.
+
+    The estimator of the pitch is right more often than the network (docs/guess.md).
+
+    Args:
+        patch: the patch.
+        number: MIDI note number of the key that the network proposes.
+        heard: MIDI note number of the clip's pitch.
+    """
+    pitches, shares = sounding_pitches(patch, number)
+    moves = [heard - pitch for pitch, share in zip(pitches, shares, strict=True) if share >= _HEARD_SHARE]
+    return min(max(number + min(moves, key=abs, default=0), 0), 127)
 
 
 def _finisher(
