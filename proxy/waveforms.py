@@ -102,7 +102,7 @@ def play(
     noises: Array,
     outputs: Array,
 ) -> None:
-    """Waveforms of the items ``first`` to ``last``, added to ``outputs``, which come as zeros; see ``oscillators.wave``."""
+    """Waveforms of the items ``first`` to ``last``, added to zeros in ``outputs``; see ``oscillators.wave``."""
     n_samples = outputs.shape[1]
     moving, moving_width = int(step.shape[1] > 1), int(widths.shape[1] > 1)
     for item in range(first, last):
