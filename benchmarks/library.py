@@ -1,7 +1,7 @@
 """How good the library is: the MSS between golden factory renders and the library's nearest patches.
 
 The nearest patches by fingerprint are rendered as the golden row was and compared with it, levels matched by energy:
-the median over rows of the best of the first 1, 8 and 64. Makes the library first where it is not in the cache.
+the median over rows of the best of the first 1, 8 and 64.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 
 from benchmarks.prior import LevelMatchedMss
 from benchmarks.rows import GoldenRow, judging, read_rows
-from render.files import cache_folder
+from render.errors import FormatError
 from render.host import Host, open_host
-from render.library import open_library
+from render.library import SHIPPED, shipped_library
 from render.patch import Patch
 from render.pool import Pool
 
@@ -31,18 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=40, metavar="N", help="golden rows")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--host", default="embedded", metavar="embedded|PATH")
-    parser.add_argument("--file", type=Path, default=None, help="where the library lies (default: the cache folder)")
+    parser.add_argument("--file", type=Path, default=SHIPPED, help="of the library (default: the project's own)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     rows = judging(read_rows(arguments.golden), arguments.count)
     make_host = functools.partial(open_host, arguments.host)
-    host = make_host()
-    path = arguments.file or cache_folder() / "library-benchmark.npz"
     started = time.monotonic()
-    library = open_library(path, host.info, make_host, workers=arguments.workers)
-    host.close()
+    library = shipped_library(arguments.file)
+    if library is None:
+        raise FormatError(f"{arguments.file} is no library of this table and prior")
     print(f"{len(library)} patches at notes {library.notes}, opened in {time.monotonic() - started:.1f} s")
     started = time.monotonic()
     nearest = [library.nearest(row.audio(), row.note, RANKS[-1]) for row in rows]

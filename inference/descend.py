@@ -24,8 +24,11 @@ from proxy.corrections import Corrections
 from proxy.distance import TargetDistance
 from proxy.voice import render
 from proxy.weights import load_corrections
+from render.note import Note
 from render.patch import Patch
 from render.table import NAMES, PARAMETERS, parameter
+
+_FILTER_FAMILIES = ("LP 24", "LP SV 24", "Moog 24", "Moog through")
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,17 @@ def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
     )
 
 
+def warm_up(corrections: Corrections) -> None:
+    """Run every loop of the proxy once: the first run ever compiles them, later ones load them from disk."""
+    knobs = {"osc2volume": 0.5, "osc2waveform": 0.5, "oscsync": 1.0, "osc2fm": 0.5, "delaywet": 0.5, "reverbwet": 0.5}
+    everything = Patch().with_knobs(knobs | {"chorus1enable": 1.0, "lfo1destination": 1.0 / 7.0, "lfo1amount": 0.9})
+    notes = [Note(60, 100, 0.03, 0.06)] * len(_FILTER_FAMILIES)
+    patches = [everything.with_settings({"filtertype": family}) for family in _FILTER_FAMILIES]
+    controls = Controls.from_patches(patches, notes)
+    part = _part(controls, range(len(patches)), controls.knobs.clone().requires_grad_())
+    render(part, notes[0].n_samples, corrections).square().sum().backward()  # type: ignore[no-untyped-call]
+
+
 @dataclass(frozen=True)
 class ProxyDescender:
     """``descend`` on the trained proxy, as the pipeline wants it; see ``inference.models.Descender``."""
@@ -224,8 +238,10 @@ class ProxyDescender:
 
     @classmethod
     def load(cls) -> Self:
-        """With the weights that the package holds; raises ``FileError`` or ``FormatError``."""
-        return cls(load_corrections())
+        """With the weights that the package holds, compiled and warm; raises ``FileError`` or ``FormatError``."""
+        corrections = load_corrections()
+        warm_up(corrections)
+        return cls(corrections)
 
     def descend(
         self,

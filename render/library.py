@@ -153,9 +153,9 @@ def open_library(
     return library
 
 
-def shipped_library() -> Library | None:
-    """The library that comes with the project; None if it does not fit this table and prior."""
-    return _read(SHIPPED, _identity(DEFAULT_PLAN))
+def shipped_library(path: Path = SHIPPED) -> Library | None:
+    """The library that comes with the project, or another file; None if it does not fit this table and prior."""
+    return _read(path, _identity(DEFAULT_PLAN))
 
 
 def build(renders: Iterator[Steps | HostError | None], plan: Plan, progress: Progress | None = None) -> Library:
@@ -231,7 +231,7 @@ def _identity(plan: Plan) -> dict[str, Any]:
 
 
 def _read(path: Path, identity: dict[str, Any], host: HostInfo | None = None) -> Library | None:
-    """The library of a file; None if there is none, or another (of another host, where one is given), or a damaged one."""
+    """The library of a file; None if there is none, or a damaged one, or another (of another host, if one is given)."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             found = json.loads(str(kept["identity"]))
