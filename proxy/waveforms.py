@@ -50,6 +50,11 @@ def residual_tables() -> Array:
     return np.stack([_step_residuals(), _corner_residuals()])
 
 
+TIE = 1e-6
+"""Cycles, times two, by which a triangle may miss its middle or end at a restart and still have passed it: at whole
+octaves above the sub it gets there in that very moment, but for rounding (golden ``sync``)."""
+
+
 @compiled
 def _lookup(sines: Array, cycles: float) -> tuple[float, float]:
     """Sine of some cycles, 0 or more, and its derivative by the cycles: third-order Taylor around the nearest point."""
@@ -129,7 +134,7 @@ def play(
                 late = min(((t + 1) * sync - next_restart) / sync, 1.0)
                 next_restart += 1.0
                 end = before + rate * (1.0 - late)
-                half = 0.5 * (np.floor(2.0 * end) % 2.0) if waveform == TRIANGLE else 0.0
+                half = 0.5 * (np.floor(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
                 phase = half + late * rate
                 low = int(phase >= duty)
                 if t > 0:
@@ -217,7 +222,7 @@ def play_back(
                 late = min(((t + 1) * sync - next_restart) / sync, 1.0)
                 next_restart += 1.0
                 end = before + rate * (1.0 - late)
-                half = 0.5 * (np.floor(2.0 * end) % 2.0) if waveform == TRIANGLE else 0.0
+                half = 0.5 * (np.floor(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
                 phase = half + late * rate
                 low = int(phase >= duty)
                 lates[t] = late
