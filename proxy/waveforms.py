@@ -37,6 +37,10 @@ DUTY_SHRINK = 2.5
 SINE_POINTS = 1024
 """Points of the sine's table over one cycle."""
 
+TIE = 1e-6
+"""Cycles, times two, by which a triangle may miss its middle or end at a restart and still have passed it: at whole
+octaves above the sub it gets there in that very moment, but for rounding (golden ``sync``)."""
+
 
 @cache
 def sine_table() -> Array:
@@ -48,11 +52,6 @@ def sine_table() -> Array:
 def residual_tables() -> Array:
     """Residuals of steps and corners, shape ``(2, OVERSAMPLING + 1, STEP_SAMPLES)``."""
     return np.stack([_step_residuals(), _corner_residuals()])
-
-
-TIE = 1e-6
-"""Cycles, times two, by which a triangle may miss its middle or end at a restart and still have passed it: at whole
-octaves above the sub it gets there in that very moment, but for rounding (golden ``sync``)."""
 
 
 @compiled
