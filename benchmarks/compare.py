@@ -305,7 +305,7 @@ def _judged(curve: _Curve, outcome: _Outcome, target: Target, host: Host) -> str
 
 def _refine(method: Method, target: Target, options: Options, analysis_seconds: float, curve: _Curve) -> _Outcome:
     options = replace(options, stages=method.stages, **method.changes)
-    models = _models(method.stages, options.guess)
+    models = _models(method.stages, options.guess, options.workers)
     if ("guess" in method.stages and models.guesser is None) or ("descend" in method.stages and not models.descender):
         raise FileError("; ".join(models.notices))
     match = refine(
@@ -346,9 +346,9 @@ def _random(target: Target, options: Options, analysis_seconds: float, curve: _C
 
 
 @functools.cache
-def _models(stages: tuple[str, ...], guess: str) -> Models:
+def _models(stages: tuple[str, ...], guess: str, workers: int) -> Models:
     """The network and the proxy, loaded once in a process."""
-    return load_models(stages, guess)
+    return load_models(stages, guess, workers)
 
 
 def _seeded(sounds: Sequence[Sound], seed: int) -> list[Sound]:

@@ -51,16 +51,21 @@ class Models:
     notices: tuple[str, ...] = ()
 
 
-def load_models(stages: Sequence[str], guess: str) -> Models:
+def load_models(stages: Sequence[str], guess: str, threads: int) -> Models:
     """Load what the stages need.
 
     Args:
         stages: their names.
         guess: ``network`` or ``regression``.
+        threads: of torch: the workers rest while it computes, so as many as there are workers.
     """
     guesser: Guess | None = None
     descender: Descender | None = None
     notices = []
+    if {"guess", "descend"} & set(stages):
+        import torch
+
+        torch.set_num_threads(threads)
     if "guess" in stages:
         from inference.guess import load_guesser
 

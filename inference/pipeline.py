@@ -328,7 +328,8 @@ def refine(
         target, make_host, workers=options.workers, solve_level=solve_level, seed=options.seed, also=also
     ) as evaluator:
         if models is None:
-            models = load_models(options.stages, options.guess)  # while the workers open their hosts
+            # While the workers open their hosts.
+            models = load_models(options.stages, options.guess, options.workers)
         host = evaluator.wait_ready()
         library = open_library(host) if open_library is not None else None
         prepared_seconds = time.monotonic() - before
