@@ -56,7 +56,7 @@ class Descender:
         return Descent(tuple(replace(c, patch=c.patch.with_knobs({"cutoff": 0.9 * c.patch["cutoff"]})) for c in starts))
 
 
-def models(stages: tuple[str, ...], guess: str) -> Models:
+def models(stages: tuple[str, ...], guess: str, workers: int) -> Models:
     """Everything but the weights of the regression."""
     if "guess" in stages and guess == "regression":
         return Models(notices=("the guess is left out: no weights",))
