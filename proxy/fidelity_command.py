@@ -6,10 +6,6 @@ import argparse
 import functools
 from pathlib import Path
 
-import torch
-
-from proxy.play import play
-from proxy.weights import load_corrections
 from render.fidelity import audible_rows, score, table, write_csv
 from render.golden import read_rows
 
@@ -28,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    import torch
+
+    from proxy.play import play
+    from proxy.weights import load_corrections
+
     torch.set_num_threads(arguments.threads)
     corrections = None if arguments.untrained else load_corrections(arguments.weights)
     rows = audible_rows(read_rows(arguments.golden, arguments.bank), arguments.group or ())

@@ -24,8 +24,9 @@ from torch import Tensor
 from proxy.controls import SEARCHED, Controls
 from proxy.corrections import Corrections
 from proxy.distance import TargetDistance
+from proxy.fit_settings import Settings
 from proxy.voice import render
-from render.errors import FileError, FormatError, OutOfRange
+from render.errors import FileError, FormatError
 from render.files import write_bytes
 from render.gate import SILENT_PEAK
 from render.golden import GoldenRow
@@ -41,36 +42,6 @@ LONGEST_SECONDS = 2.0
 TINY = 1e-4
 """Added to a distance before its logarithm: about the distance of a render from itself after 16-bit storage."""
 ADAM = (0.9, 0.99)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to fit.
-
-    Attributes:
-        steps: of Adam.
-        items: renders per step.
-        part: how many are played at once.
-        rate: of Adam at the first step, in logarithms; it falls to 0 by a cosine.
-        pull: how strongly the corrections are held at "no change".
-        golden_share: of the renders in a step, where there are golden ones.
-        seed: of the order.
-    """
-
-    steps: int = 60
-    items: int = 64
-    part: int = 8
-    rate: float = 1e-4
-    pull: float = 0.1
-    golden_share: float = 0.75
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "items", "part"):
-            if getattr(self, name) < 1:
-                raise OutOfRange(name, getattr(self, name), "1 or more")
-        if not 0.0 <= self.golden_share <= 1.0:
-            raise OutOfRange("golden share", self.golden_share, "0 to 1")
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,20 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from proxy.corrections import Corrections
-from proxy.fit import Examples, Fit, Settings, held_out
-from proxy.play import play
-from proxy.weights import save_corrections
+from proxy.fit_settings import Settings
 from render.errors import FileError
 from render.fidelity import MUSICAL, audible_rows
 from render.golden import GoldenRow, read_rows
 from render.metrics import mss
 from render.note import SAMPLE_RATE
 from render.shards import Dataset
+
+if TYPE_CHECKING:
+    from proxy.corrections import Corrections
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "corrections.safetensors"
@@ -45,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command, or go on where it was interrupted; returns the exit code."""
+    import torch
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from proxy.fit import Examples, Fit, held_out
+    from proxy.weights import save_corrections
 
     torch.set_num_threads(arguments.threads)
     golden = audible_rows(read_rows(arguments.golden)) if arguments.golden else []
@@ -86,6 +89,8 @@ def judged(rows: Sequence[GoldenRow], corrections: Corrections) -> dict[str, dic
         For all rows, for whole patches and for blocks: their number, the median MSS in dB before and after, and the
         share of rows that came closer.
     """
+    from proxy.play import play
+
     before, after = (
         np.array([mss(row.audio(), play(row.patch, row.note, some), SAMPLE_RATE) for row in rows])
         for some in (None, corrections)

@@ -6,10 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
-from proxy.gradients import Slope, cases, slopes, table, write_csv
-from proxy.weights import load_corrections
 from render.host import Audio, open_host
 from render.note import Note
 from render.patch import Patch
@@ -26,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    import torch
+
+    from proxy.gradients import Slope, cases, slopes, table, write_csv
+    from proxy.weights import load_corrections
+
     torch.set_num_threads(arguments.threads)
     corrections = None if arguments.untrained else load_corrections()
     found: list[Slope] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ import torch
 
 from proxy.__main__ import main
 from proxy.corrections import FACTORS, Corrections
-from proxy.fit import Example, Examples, Fit, Settings, distances_of, held_out
+from proxy.fit import Example, Examples, Fit, distances_of, held_out
+from proxy.fit_settings import Settings
 from proxy.play import play
 from proxy.weights import load_corrections
 from render.errors import FileError, FormatError, OutOfRange
@@ -159,3 +162,10 @@ def test_the_fidelity_command_prints_the_shared_table(golden: Path, capsys: pyte
 def test_a_missing_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fidelity", "--golden", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("proxy: no golden rows")
+
+
+@pytest.mark.parametrize("command", ["fit", "fidelity", "gradients"])
+def test_help_needs_no_torch(command: str) -> None:
+    code = f"import sys\nfrom proxy.__main__ import main\ntry: main(['{command}', '--help'])\nexcept SystemExit: pass\n"
+    code += "assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=Path(__file__).parents[2])
