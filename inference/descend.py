@@ -264,5 +264,7 @@ class ProxyDescender:
         )
         lost = sum(not path.finite for path in paths)
         notices = (f"{lost} of {len(paths)} descents left the finite numbers and ended early",) if lost else ()
+        ends = [path.kept[-1] for path in paths if path.kept]
+        on_the_way = [kept for path in paths for kept in path.kept[:-1]]
         # Two paths may meet, or one may have kept its nearest patch on the way.
-        return Descent(tuple(dict.fromkeys(kept for path in paths for kept in path.kept)), notices)
+        return Descent(tuple(dict.fromkeys(ends + on_the_way)), notices)

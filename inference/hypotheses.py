@@ -11,8 +11,8 @@ from render.note import Note
 from render.patch import Patch
 from render.table import parameter
 
-_OCTAVE_STARTS = 12
-"""How many of the first library patches are also tried an octave lower and higher."""
+_OCTAVE_SHARE = 5
+"""One in how many of the library's patches, the first ones, is also tried an octave lower and higher."""
 
 _TRANSPOSE = parameter("transpose")
 
@@ -37,7 +37,7 @@ def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note]:
 
 def in_octaves(patches: Sequence[Patch], note: Note) -> Iterator[Patch]:
     """The first patches an octave lower and higher: which octave the key was in can hardly be heard."""
-    for patch in patches[:_OCTAVE_STARTS]:
+    for patch in patches[: -(-len(patches) // _OCTAVE_SHARE)]:
         for key in (note.number - 12, note.number + 12):
             moved, at = on_key(patch, key, note)
             if at == note:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Descent:
-    """Where a descent came by: candidates to be rendered, and what went wrong on the way."""
+    """Where a descent came by: candidates to be rendered, the ends first, and what went wrong on the way."""
 
     candidates: tuple[Candidate, ...]
     notices: tuple[str, ...] = ()

@@ -42,6 +42,8 @@ GUESSERS = ("network", "regression")
 _CONFIRMED_PER_STAGE = 8
 _FINISH_FACTOR = 1.5  # what judging the last stage may take, over what judging the start took
 _LONGEST_FINISH = 0.3  # of the budget
+_FEWEST_RENDERS = 2
+_FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # left of a budget, for a stage to begin
 _SAME_SOUND_DB = 0.3  # of MSS: two patches that are nearer are one sound
 _GOOD_ENOUGH_LOSS = 0.004  # of the search distance: some 0.05 dB of MSS, which nobody hears
 
@@ -153,7 +155,7 @@ class Run:
             found += candidates([options.start], note, "start preset", options.constraints)
         if library is not None and options.library_starts:
             try:
-                near = library.nearest(self.target.audio, note, min(options.library_starts, len(library)))
+                near = library.nearest(self.target.audio, note, min(self._afford(options.library_starts), len(library)))
                 found += candidates([*near, *in_octaves(near, note)], note, "library", options.constraints)
             except InvalidAudio as error:
                 self.notices.append(f"the library is of no use here: {error}")
@@ -165,7 +167,7 @@ class Run:
         proposals = guesser.propose(
             target.audio,
             target.note,
-            count=options.guesses,
+            count=self._afford(options.guesses),
             seed=options.seed,
             note_fixed=target.note_fixed,
             gate_fixed=target.gate_fixed or len(self.targets) > 1,
@@ -199,7 +201,7 @@ class Run:
                 on_step=self.board.announce,
             )
             self.notices += path.notices
-            self.measure(path.candidates)
+            self.measure(path.candidates[: self._afford(len(path.candidates))])
             # A budget in renders is for repeatable runs: there is one round, whatever the machine's speed.
             if self.budget.seconds is None or self.budget.used(0) >= until or self.board.best[0].loss >= before:
                 return
@@ -274,6 +276,17 @@ class Run:
             left = residual(self.target.audio, self.best.audios[0], self.best.candidate.note.gate_seconds)
             self.notices.append(f"still {self.best.mss:.1f} dB away. {left.sentence()}")
 
+    def too_little(self, name: str) -> bool:
+        """Whether what is left of the budget is too little for a stage."""
+        if self.budget.renders is not None:
+            return self.budget.renders - self.evaluator.renders < _FEWEST_RENDERS
+        assert self.budget.seconds is not None
+        return self.budget.seconds - self.budget.elapsed() < _FEWEST_SECONDS[name]
+
+    def _afford(self, wanted: int) -> int:
+        """How many renders of those that are wanted: in a small budget of renders each stage gets its share."""
+        return wanted if self.budget.renders is None else min(wanted, max(1, self.budget.renders // 5))
+
     def _before_judging(self) -> float:
         if self.budget.seconds is None:
             return 1.0
@@ -346,6 +359,9 @@ def refine(
                 if run.reached():
                     run.notices.append(f"as near as the synth is to itself: {name} was not needed")
                     break
+                if run.too_little(name):
+                    run.notices.append(f"too little of the budget is left for {name}: left out")
+                    continue
                 run.stage(name, work)
         except KeyboardInterrupt:
             interrupted = True

@@ -51,7 +51,7 @@ def test_the_same_seed_gives_the_same_patch_to_the_bit() -> None:
 
 def test_the_answer_is_judged_by_clean_renders_and_never_worse_than_the_start() -> None:
     target = make_target()
-    match = refine(target, options(start=TRUE, renders=30), make_host=FakeHost)
+    match = refine(target, options(start=TRUE.with_knobs({"cutoff": 0.5}), renders=30), make_host=FakeHost)
     best = match.best[0]
     clean = FakeHost().render(best.candidate.patch, best.candidate.note)
     np.testing.assert_array_equal(best.audios[0], clean)
