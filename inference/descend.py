@@ -39,7 +39,8 @@ class Settings:
         steps: the most.
         rate: of Adam, in knob units per step.
         group_rates: factors of ``rate`` for sections of the panel.
-        last_rate: share of the rate that is left at the last step, by a cosine.
+        last_rate: share of the rate that is left at the end, by a cosine over the steps, or over the time if that is
+            shorter.
         momentum, scale_momentum, tiny: Adam's beta 1, beta 2 and epsilon.
         patience: steps without an improvement of ``least_gain`` (a share) after which a candidate stops.
         kept_every: steps between the patches that are kept to be rendered, beside the nearest.
@@ -102,9 +103,10 @@ def descend(
     batch = _Batch(starts, targets, corrections, constraints or Constraints(), settings)
     for step in range(settings.steps + 1):
         batch.look(step)
-        if step == settings.steps or not batch.active or used() >= 1.0:
+        done = max(step / settings.steps, used())
+        if done >= 1.0 or not batch.active:
             break
-        batch.move(step)
+        batch.move(step, done)
         on_step()
     return batch.finish()
 
@@ -161,7 +163,7 @@ class _Batch:
                 going.append(item)
         self.active = going
 
-    def move(self, step: int) -> None:
+    def move(self, step: int, done: float) -> None:
         """One step of Adam (Kingma and Ba 2015, algorithm 1), its bias corrections included."""
         settings, items = self.settings, self.active
         gradient = self.gradient[items]
@@ -169,7 +171,7 @@ class _Batch:
         self.square[items] = torch.lerp(gradient.square(), self.square[items], settings.scale_momentum)
         mean = self.mean[items] / (1.0 - settings.momentum ** (step + 1))
         scale = (self.square[items] / (1.0 - settings.scale_momentum ** (step + 1))).sqrt() + settings.tiny
-        left = 0.5 + 0.5 * math.cos(math.pi * step / settings.steps)
+        left = 0.5 + 0.5 * math.cos(math.pi * done)
         decay = settings.last_rate + (1.0 - settings.last_rate) * left
         self.knobs[items] = (self.knobs[items] - decay * self.rates[items] * mean / scale).clamp(0.0, 1.0)
 

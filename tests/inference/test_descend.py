@@ -1,0 +1,106 @@
+"""Descending on the proxy: nearer, inside the knobs' range, and never where it must not go."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import inference.descend
+from inference.constraints import Constraints
+from inference.descend import ProxyDescender, Settings, descend, free_knobs
+from inference.evaluate import Candidate
+from inference.target import Target
+from proxy.controls import SEARCHED, Controls
+from proxy.corrections import Corrections
+from proxy.voice import render
+from render.note import Note
+from render.patch import Patch
+from render.table import NAMES
+
+NOTE = Note(48, 100, 0.15, 0.25)
+TRUE = Patch().with_knobs(
+    {"cutoff": 0.45, "filtercontour": 0.7, "filterdecay": 0.4, "ampdecay": 0.35, "ampsustain": 0.6}
+)
+MOVED = {"cutoff": 0.6, "filterdecay": 0.25, "ampsustain": 0.4}
+SHORT = Settings(steps=15)
+
+
+@pytest.fixture(scope="module")
+def target() -> Target:
+    audio = render(Controls.from_patches([TRUE], [NOTE]), NOTE.n_samples)[0, :1].numpy()
+    return Target("clip", audio, NOTE, pitched=True, gate_fixed=True, onset_seconds=0.0)
+
+
+def test_a_descent_comes_nearer_and_is_the_same_again(target: Target) -> None:
+    starts = [Candidate(TRUE.with_knobs(MOVED), NOTE), Candidate(TRUE.with_knobs({"cutoff": 0.3}), NOTE)]
+    paths = descend(starts, [target], settings=SHORT)
+    for path in paths:
+        assert min(path.losses) < 0.5 * path.losses[0]
+        assert path.kept[-1].patch != path.start.patch
+        assert all(0.0 <= knob <= 1.0 for candidate in path.kept for knob in candidate.patch.knobs)
+    again = descend(starts, [target], settings=SHORT)
+    assert [path.kept for path in again] == [path.kept for path in paths]
+    alone = descend(starts[1:], [target], settings=SHORT)
+    np.testing.assert_allclose(alone[0].losses, paths[1].losses, rtol=1e-3)
+
+
+def test_locked_searched_silent_and_discrete_knobs_stay(target: Target) -> None:
+    start = Candidate(TRUE.with_knobs(MOVED), NOTE)
+    constraints = Constraints.parse(["ampsustain=0.4"])
+    free = free_knobs(start.patch, constraints)
+    assert {"cutoff", "filtercontour", "osc1volume"} <= free
+    assert not free & ({"ampsustain", "volume", "lfo1rate", "osc2finetune", "filtertype"} | SEARCHED)
+    (path,) = descend([start], [target], constraints=constraints, settings=SHORT)
+    moved = {name for name in NAMES if path.kept[-1].patch[name] != start.patch[name]}
+    assert moved
+    assert moved <= free
+
+
+def test_a_candidate_that_leaves_the_numbers_is_dropped_and_the_others_go_on(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(controls: Controls, n_samples: int, corrections: Corrections | None = None) -> torch.Tensor:
+        audio = render(controls, n_samples, corrections)
+        return audio * torch.where(controls.knob("highpass") > 0.5, torch.nan, 1.0)[:, None, None]
+
+    monkeypatch.setattr(inference.descend, "render", broken)
+    starts = [Candidate(TRUE.with_knobs(MOVED | {"highpass": high}), NOTE) for high in (0.9, 0.1)]
+    lost, good = descend(starts, [target], settings=SHORT)
+    assert not lost.finite
+    assert lost.kept == []
+    assert good.finite
+    assert min(good.losses) < good.losses[0]
+
+
+def test_a_stalled_descent_and_a_spent_budget_end_early(target: Target) -> None:
+    start = Candidate(TRUE.with_knobs(MOVED), NOTE)
+    (stalled,) = descend([start], [target], settings=dataclasses.replace(SHORT, rate=0.0, patience=3))
+    assert len(stalled.losses) == 4
+    (spent,) = descend([start], [target], settings=SHORT, used=iter([0.0, 0.4, 0.8, 1.2]).__next__)
+    assert len(spent.losses) == 4
+
+
+def test_several_clips_pull_on_one_patch(target: Target) -> None:
+    note = Note(60, 60, 0.1, 0.2)
+    audio = render(Controls.from_patches([TRUE], [note]), note.n_samples)[0, :1].numpy()
+    other = dataclasses.replace(target, audio=audio, note=note)
+    (path,) = descend([Candidate(TRUE.with_knobs(MOVED), NOTE)], [target, other], settings=SHORT)
+    assert min(path.losses) < 0.6 * path.losses[0]
+
+
+def test_the_shipped_proxy_gives_candidates_for_the_pipeline(target: Target) -> None:
+    descender = ProxyDescender.load()
+    steps: list[int] = []
+    found = descender.descend(
+        [Candidate(TRUE.with_knobs(MOVED), NOTE)],
+        [target],
+        Constraints(),
+        used=lambda: len(steps) / 6,
+        on_step=lambda: steps.append(1),
+    )
+    assert len(steps) == 6
+    assert {candidate.origin for candidate in found.candidates} == {"descend"}
+    assert found.notices == ()
