@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--golden", type=Path, required=True, metavar="DIR")
     parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded", help="what renders the guesses")
     parser.add_argument("--count", type=int, default=1000, metavar="N", help="golden factory rows, odd names (all)")
-    parser.add_argument("--whole", type=int, default=1000, metavar="N", help="golden rows for the pitch (all)")
+    parser.add_argument("--whole", type=int, default=1000, metavar="N", help="golden whole rows, for the pitch (all)")
     parser.add_argument("--guesses", type=int, default=48, metavar="K", help="proposals that are rendered and ranked")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="of the network, instead of the shipped ones")
     parser.add_argument("--workers", type=int, default=2)
@@ -97,7 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
         _write_csv(arguments.csv, [one.row for one in found])
     print(f"{arguments.guesses} guesses ranked; {len(jobs) - len(found)} of {len(jobs)} rows failed")
     _print_distances([one.row for one in found if one.row.group == "factory"])
-    _print_pitch([one.row for one in found if one.row.group == "whole"])
+    if whole:
+        _print_pitch([one.row for one in found if one.row.group == "whole"])
     _print_choices([one for one in found if one.row.group == "factory"])
     return 0
 

@@ -21,7 +21,7 @@ from inference.kept_weights import read_network
 from inference.network import UNKNOWN_NOTE, GuessNetwork, RegressionNetwork
 from inference.sampling import draw
 from inference.sounding import sounding_pitches
-from inference.variables import decode, gate_codes, unit_codes, variable
+from inference.variables import SILENT, decode, gate_codes, unit_codes, variable
 from render.errors import OutOfRange, UnknownName
 from render.host import Audio
 from render.loudness import expected_peak_db, volume_for
@@ -29,7 +29,6 @@ from render.note import Note
 from render.patch import Patch
 
 TEMPERATURE = 0.8
-_SHORTEST_GATE = 0.02
 _HEARD_SHARE = 0.15  # of the oscillators' power, from which on one of them may be heard as the pitch
 
 
@@ -66,11 +65,11 @@ class Guess(Protocol):
 
         Args:
             audio: shape ``(1 or 2, samples)`` at ``SAMPLE_RATE``, from the onset on.
-            note: number: the pitch that was heard, or the key; gate: if it is known; velocity and length.
+            note: number: the pitch that was heard, or the key; gate: an estimate, or the truth; velocity and length.
             count: how many are wanted, 1 or more; fewer may come.
             seed: of what is drawn.
             note_fixed: whether ``note.number`` is the key that was pressed, and not only a pitch that was heard.
-            gate_fixed: whether ``note.gate_seconds`` is known.
+            gate_fixed: whether ``note.gate_seconds`` is the truth, and not an estimate.
             pitched: whether a pitch was heard at all.
 
         Returns:
@@ -112,34 +111,42 @@ class Guesser:
         gate_fixed: bool = False,
         pitched: bool = True,
     ) -> list[Proposal]:
-        """See ``Guess``: the first takes the likeliest category of every variable, the others are drawn."""
+        """See ``Guess``: the first takes the likeliest category of every variable, the others are drawn.
+
+        Half of them keep the note's gate even where it is only an estimate.
+        """
         if count < 1:
             raise OutOfRange("number of proposals", count, "1 or more")
         heard = note.number if pitched and not note_fixed else UNKNOWN_NOTE
         pictures = as_batch(picture(audio)[None])
         embedding = functional.relu(self.network.encoder(pictures, torch.tensor([heard])))
-        known = {variable("velocity"): int(unit_codes(np.array(note.velocity / 127.0)))}
+        estimated = np.full(count, gate_fixed)
+        estimated[::2] = True  # the others have the network's gate: either is off at times
+        given = {
+            variable("velocity"): np.full(count, int(unit_codes(np.array(note.velocity / 127.0)))),
+            variable("gate"): np.where(estimated, gate_codes(np.array([note.gate_seconds])), SILENT),
+        }
         if note_fixed:
-            known[variable("octave")], known[variable("pitch class")] = divmod(note.number, 12)
-        if gate_fixed:
-            known[variable("gate")] = int(gate_codes(np.array(note.gate_seconds)))
+            for name, code in zip(("octave", "pitch class"), divmod(note.number, 12), strict=True):
+                given[variable(name)] = np.full(count, code)
         temperature = np.full(count, self.temperature)
         temperature[0] = 0.0
         draws = draw(
             self.network.chain,
             embedding.expand(count, -1),
-            {k: np.full(count, code) for k, code in known.items()},
+            given,
             temperature=temperature,
             generator=torch.Generator().manual_seed(seed),
         )
         _, first = np.unique(draws.codes, axis=0, return_index=True)
         order = sorted(first.tolist(), key=lambda k: (k > 0, -draws.log_probs[k]))
-        finish = _finisher(audio, note, note_fixed, gate_fixed)
+        finish = _finisher(audio, note)
         proposals = []
         for k in order:
             patch, number, gate_seconds = decode(draws.codes[k].tolist(), draws.fractions[k].tolist())
             if heard != UNKNOWN_NOTE:
                 number = key_for(patch, number, heard)
+            gate_seconds = note.gate_seconds if estimated[k] else gate_seconds
             proposals.append(finish(patch, number, gate_seconds, float(draws.log_probs[k])))
         return proposals
 
@@ -177,7 +184,7 @@ class Regression:
         heard = note.number if pitched and not note_fixed else UNKNOWN_NOTE
         knobs = self.network(as_batch(picture(audio)[None]), torch.tensor([heard]))[0]
         patch = Patch(tuple(knobs.double().clamp(0.0, 1.0).tolist())).snapped()
-        finish = _finisher(audio, note, note_fixed=True, gate_fixed=True)
+        finish = _finisher(audio, note)
         return [finish(patch, note.number, note.gate_seconds, 0.0)]
 
 
@@ -217,18 +224,12 @@ def key_for(patch: Patch, number: int, heard: int) -> int:
     return min(max(number + min(moves, key=abs, default=0), 0), 127)
 
 
-def _finisher(
-    audio: Audio, note: Note, note_fixed: bool, gate_fixed: bool
-) -> Callable[[Patch, int, float, float], Proposal]:
-    """Gives a patch the caller's note, as far as it is fixed, and a volume knob that suits the clip's peak."""
+def _finisher(audio: Audio, note: Note) -> Callable[[Patch, int, float, float], Proposal]:
+    """Gives a patch its key press and a volume knob that suits the clip's peak."""
     peak_db = 20.0 * float(np.log10(np.abs(audio).max()))
 
     def finish(patch: Patch, number: int, gate_seconds: float, log_prob: float) -> Proposal:
-        played = replace(
-            note,
-            number=note.number if note_fixed else number,
-            gate_seconds=note.gate_seconds if gate_fixed else max(gate_seconds, _SHORTEST_GATE),
-        )
+        played = replace(note, number=number, gate_seconds=gate_seconds)
         volume = volume_for(peak_db - expected_peak_db(patch, played))
         return Proposal(patch.with_knobs({"volume": volume}), played, log_prob)
 

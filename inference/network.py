@@ -99,6 +99,9 @@ class Chain(nn.Module):
         super().__init__()
         total = sum(SIZES)
         self.clip = nn.Linear(hidden, hidden)
+        # Past the chain's state: what is heard of a variable itself. Zero at first, so that nothing is read into it.
+        self.direct = nn.Linear(hidden, total + 1, bias=False)
+        nn.init.zeros_(self.direct.weight)
         self.start = nn.Parameter(0.1 * torch.randn(N_VARIABLES, hidden))
         self.value = nn.Embedding(total + 1, hidden)  # the last is silence
         nn.init.normal_(self.value.weight, std=0.05)
@@ -130,13 +133,14 @@ class Chain(nn.Module):
         state = before + self.start + self.clip(embedding).float()[:, None]
         rows = self.table[:, :-1]
         logits = torch.einsum("bvh,vch->bvc", self._mixed(state), self.weight[rows]) + self.bias[rows]
-        return torch.where(rows == sum(SIZES), _LEAST, logits.float())
+        logits = logits.float() + self.direct(embedding).float()[:, rows]
+        return torch.where(rows == sum(SIZES), _LEAST, logits)
 
-    def step(self, k: int, state: torch.Tensor) -> torch.Tensor:
-        """Logits of variable ``k``, shape ``(rows, its categories)``, from a state of shape ``(rows, hidden)``."""
+    def step(self, k: int, embedding: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        """Logits of variable ``k``, shape ``(rows, its categories)``; embedding and state are ``(rows, hidden)``."""
         rows = self.table[k, : SIZES[k]]
         logits = functional.linear(self._mixed(state + self.start[k]), self.weight[rows], self.bias[rows])
-        return logits.float()
+        return logits + functional.linear(embedding, self.direct.weight[rows])
 
     def extend(self, k: int, state: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """The state once variable ``k`` is known; ``codes`` has shape ``(rows,)``."""

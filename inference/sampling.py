@@ -43,7 +43,7 @@ def draw(
     Args:
         chain: of the network.
         embeddings: of clips, after the activation, shape ``(rows, hidden)``.
-        given: variable to its known categories, shape ``(rows,)``.
+        given: variable to its categories, ``SILENT`` in the rows in which it is not known, shape ``(rows,)``.
         temperature: of each row: 1 draws as the network says, 0 takes the likeliest category every time.
         generator: of everything random.
     """
@@ -52,19 +52,20 @@ def draw(
     fractions = np.full((rows, N_VARIABLES), 0.5)
     log_probs = torch.zeros(rows)
     warmth = torch.from_numpy(temperature).float()[:, None]
+    unknown = np.full(rows, SILENT, np.int64)
     state = chain.clip(embeddings)
     for k, variable in enumerate(VARIABLES):
         heard = sounding(k, codes)
         if heard.any():
-            if k in given:
-                drawn = torch.from_numpy(given[k])
-            else:
-                logs = functional.log_softmax(chain.step(k, state), dim=1)
-                noise = -torch.log(-torch.log(torch.rand(logs.shape, generator=generator).clamp(1e-9, 1.0 - 1e-7)))
-                drawn = (logs + warmth * noise).argmax(1)  # Gumbel's way to draw from logs / warmth
-                log_probs += logs.gather(1, drawn[:, None])[:, 0] * torch.from_numpy(heard)
-                if variable.unit:
-                    fractions[:, k] = _fractions(logs.exp()[:, :N_BINS], drawn)
+            logs = functional.log_softmax(chain.step(k, embeddings, state), dim=1)
+            noise = -torch.log(-torch.log(torch.rand(logs.shape, generator=generator).clamp(1e-9, 1.0 - 1e-7)))
+            drawn = (logs + warmth * noise).argmax(1)  # Gumbel's way to draw from logs / warmth
+            known = torch.from_numpy(given.get(k, unknown))
+            free = (known == SILENT) & torch.from_numpy(heard)
+            drawn = torch.where(known == SILENT, drawn, known)
+            log_probs += logs.gather(1, drawn[:, None])[:, 0] * free
+            if variable.unit:
+                fractions[:, k] = _fractions(logs.exp()[:, :N_BINS], drawn)
             codes[heard, k] = drawn.numpy()[heard]
         state = chain.extend(k, state, torch.from_numpy(codes[:, k]))
     return Draws(codes, fractions, log_probs.double().numpy())

@@ -24,6 +24,7 @@ from inference.examples import Batch, Examples, frequencies, split
 from inference.judge import judge
 from inference.kept_weights import NETWORKS, read_network, read_tensors, write_network, write_tensors
 from inference.network import GuessNetwork, RegressionNetwork, Size
+from inference.variables import variable
 from render.errors import FormatError, OutOfRange, UnknownName
 from render.files import write_text
 from render.host import Host
@@ -33,6 +34,7 @@ CHECKPOINT_FILE, LOG_FILE = "checkpoint.safetensors", "log.jsonl"
 _WARM_UP_STEPS = 100
 _LAST_RATE = 0.02  # of the learning rate, at the end of the cosine
 _LARGEST_GRADIENT = 5.0
+_WEIGHT_OF_HEIGHTS = 0.25  # of the envelope editor's curve, which is learnt by heart first
 _SHUFFLE, _STEP, _JUDGE = 1, 2, 3  # streams of random numbers
 
 
@@ -214,6 +216,7 @@ def loss_of(network: GuessNetwork | RegressionNetwork, batch: Batch) -> torch.Te
     """Nats per clip, or mean squared error of the knobs."""
     if isinstance(network, GuessNetwork):
         nats: torch.Tensor = network(batch.pictures, batch.heard, batch.codes)
+        nats[:, variable("height 0") :] *= _WEIGHT_OF_HEIGHTS
         return nats.sum(dim=1).mean()
     return functional.mse_loss(network(batch.pictures, batch.heard), batch.knobs)
 
