@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rows import GoldenRow, judging, read_rows
+from benchmarks.step_cost import print_costs
 from inference.board import Board
 from inference.budget import Budget
 from inference.constraints import Constraints
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare the cost of a render with this plug-in's, over the golden factory rows",
     )
     parser.add_argument("--csv", type=Path, help="write the rows of that comparison")
+    parser.add_argument("--proxy", action="store_true", help="the cost of a step of the descent, beside auraloss's")
 
 
 @dataclass
@@ -60,6 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print both rates, their ratio, and the cost of the distances; or the costs of two hosts' renders."""
     if arguments.against is not None:
         return _compare_hosts(arguments)
+    if arguments.proxy:
+        if arguments.golden is None:
+            raise FileError("--proxy needs --golden")
+        print_costs(arguments.golden, arguments.plugin, arguments.workers)
+        return 0
     evaluated = bare = 0.0
     count = 0
     print(f"{'target':28} evaluations/s  bare renders/s  ratio")

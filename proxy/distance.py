@@ -11,6 +11,7 @@ import torch
 from einops import rearrange, reduce
 from torch import Tensor
 
+from proxy.stft import magnitudes
 from render.distance import (
     DEFAULT_WEIGHTS,
     ENVELOPE_DB,
@@ -48,15 +49,13 @@ class TargetDistance:
             raise InvalidAudio("target is silent or not finite")
         self.weights = weights
         self.channels, self.n_samples = target.shape
-        # auraloss floors powers at eps, before any gain: its floor lies deep, the distance's own comes after the gain.
+        # Magnitudes are floored deep, before any gain; the distance's own floor comes after it.
         self.resolutions: list[_Resolution] = []
         for window in weights.windows:
-            stft = auraloss.freq.STFTLoss(window, window // 2, window, eps=0.0)
-            stft.window = stft.window.to(target)
-            magnitudes, _ = stft.stft(target)
-            floor = float(magnitudes.max()) * 10.0 ** (-FLOOR_DB / 20.0)
-            stft.eps = (_DEEP * floor) ** 2
-            self.resolutions.append(_Resolution(stft, magnitudes.clamp(min=floor), floor))
+            hann = torch.hann_window(window).to(target)
+            loud = magnitudes(target, hann, 0.0)
+            floor = float(loud.max()) * 10.0 ** (-FLOOR_DB / 20.0)
+            self.resolutions.append(_Resolution(hann, loud.clamp(min=floor), floor))
         self.log_loss = auraloss.freq.STFTMagnitudeLoss(log=True, reduction="none")
         self.linear_loss = auraloss.freq.STFTMagnitudeLoss(log=False, reduction="none")
         envelope = _envelope_power(target)
@@ -70,8 +69,8 @@ class TargetDistance:
         Shape:
             ``(batch, 2, samples)`` to ``(batch,)``. A target of one channel is compared with the mean of both sides.
         """
-        magnitudes, envelope = self._view(renders)
-        return self._distance(magnitudes, envelope, renders.new_ones(len(renders)))
+        loud, envelope = self._view(renders)
+        return self._distance(loud, envelope, renders.new_ones(len(renders)))
 
     def measure(self, renders: Tensor, *, max_gain: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Distance of each render at the gain that suits it best, and that gain.
@@ -79,15 +78,15 @@ class TargetDistance:
         Shape:
             ``(batch, 2, samples)``, and ``(batch,)`` for the most gain that can be used, to two of ``(batch,)``.
         """
-        magnitudes, envelope = self._view(renders)
+        loud, envelope = self._view(renders)
         with torch.no_grad():
-            gain, weights = self._matching_gain(magnitudes[0], envelope)
+            gain, weights = self._matching_gain(loud[0], envelope)
             free = gain < torch.inf if max_gain is None else gain < max_gain
             gain = gain if max_gain is None else torch.minimum(gain, max_gain)
         # A median has the slope of the cells around it. Without it a louder render would look worse than it is.
-        level = reduce(weights * magnitudes[0].log(), "batch ... -> batch", "sum") * free
+        level = reduce(weights * loud[0].log(), "batch ... -> batch", "sum") * free
         gain = gain * (level.detach() - level).exp()
-        return self._distance(magnitudes, envelope, gain), gain
+        return self._distance(loud, envelope, gain), gain
 
     def _view(self, renders: Tensor) -> tuple[list[Tensor], Tensor]:
         """Magnitudes of each resolution, ``(batch, channels, bins, frames)``, and the envelope's power."""
@@ -96,20 +95,17 @@ class TargetDistance:
         audio = renders if self.channels == 2 else reduce(renders, "batch sides samples -> batch 1 samples", "mean")
         flat = rearrange(audio, "batch channels samples -> (batch channels) samples")
         per_item = "(batch channels) bins frames -> batch channels bins frames"
-        magnitudes = [
-            rearrange(resolution.stft.stft(flat)[0], per_item, channels=self.channels)
-            for resolution in self.resolutions
-        ]
-        return magnitudes, _envelope_power(audio)
+        loud = [magnitudes(flat, one.window, _DEEP * one.floor) for one in self.resolutions]
+        return [rearrange(one, per_item, channels=self.channels) for one in loud], _envelope_power(audio)
 
-    def _matching_gain(self, magnitudes: Tensor, envelope: Tensor) -> tuple[Tensor, Tensor]:
+    def _matching_gain(self, loud: Tensor, envelope: Tensor) -> tuple[Tensor, Tensor]:
         """The gains, ``(batch,)``, and the share of each cell in their slope, of the magnitudes' shape."""
         energy = reduce(envelope, "batch ... -> batch", "sum")
         by_energy = (self.energy / energy.clamp(min=torch.finfo(energy.dtype).tiny)).sqrt()
         first = self.resolutions[0]
-        here = magnitudes * by_energy[:, None, None, None]
+        here = loud * by_energy[:, None, None, None]
         heard = (here > first.floor) & (first.magnitudes > first.floor)
-        difference = (first.magnitudes.log() - magnitudes.log()).masked_fill(~heard, torch.nan)
+        difference = (first.magnitudes.log() - loud.log()).masked_fill(~heard, torch.nan)
         # The lower of two middle values, where numpy takes their mean: neighbours among thousands.
         median = rearrange(difference, "batch ... -> batch (...)").nanmedian(dim=1).values
         around = torch.exp((difference - median[:, None, None, None]).abs() / -_AROUND).nan_to_num(0.0)
@@ -119,11 +115,11 @@ class TargetDistance:
         weights = torch.where(usable[:, None, None, None], around / total.clamp(min=1e-30), 0.0)
         return torch.where(energy > 0.0, gain, torch.ones_like(gain)), weights
 
-    def _distance(self, magnitudes: list[Tensor], envelope: Tensor, gain: Tensor) -> Tensor:
+    def _distance(self, loud: list[Tensor], envelope: Tensor, gain: Tensor) -> Tensor:
         weights = self.weights
         distance = torch.zeros_like(gain)
         per_item = gain[:, None, None, None]
-        for resolution, at_unity in zip(self.resolutions, magnitudes, strict=True):
+        for resolution, at_unity in zip(self.resolutions, loud, strict=True):
             here = (at_unity * per_item).clamp(min=resolution.floor)
             same = resolution.magnitudes.expand_as(here)
             log = reduce(self.log_loss(here, same), "batch ... -> batch", "mean")
@@ -138,7 +134,7 @@ class TargetDistance:
 class _Resolution:
     """The target as one STFT resolution sees it; magnitudes ``(channels, bins, frames)``, floored."""
 
-    stft: auraloss.freq.STFTLoss
+    window: Tensor
     magnitudes: Tensor
     floor: float
 
@@ -152,8 +148,7 @@ def _envelope_power(audio: Tensor) -> Tensor:
     half = ENVELOPE_WINDOW // 2
     mode = "reflect" if audio.shape[-1] > half else "constant"
     padded = torch.nn.functional.pad(audio, (half, half), mode=mode)
-    blocks = padded.unfold(-1, ENVELOPE_WINDOW, ENVELOPE_HOP)
-    return blocks.square().mean(-1)
+    return torch.nn.functional.avg_pool1d(padded.square(), ENVELOPE_WINDOW, ENVELOPE_HOP)
 
 
 def _power_db(power: Tensor, floor: float) -> Tensor:

@@ -1,0 +1,94 @@
+"""What a step of the descent costs: forward, backward and loss of the proxy beside auraloss's loss at its defaults.
+
+Batches of eight different golden factory patches of 2 s, both in turn on the same threads, the better of three each,
+in processor time and in wall clock.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.rows import judging, read_rows
+from render.golden import GoldenRow
+from render.host import open_host
+
+BATCH = 8
+BATCHES = 5
+REPEATS = 3
+
+
+def print_costs(golden: Path, where: str, threads: int) -> None:
+    """Print both costs, their ratio, a host's render time and the process's largest memory.
+
+    Args:
+        golden: folder of golden renders.
+        where: the host.
+        threads: of torch.
+    """
+    import auraloss
+    import torch
+
+    from proxy.controls import Controls
+    from proxy.distance import TargetDistance
+    from proxy.voice import render
+    from proxy.weights import load_corrections
+
+    torch.set_num_threads(threads)
+    corrections = load_corrections()
+    theirs = auraloss.freq.MultiResolutionSTFTLoss()
+    rows = judging(read_rows(golden), BATCH * BATCHES)
+    costs = []  # processor and wall, ours and theirs
+    for first in range(0, len(rows), BATCH):
+        batch = rows[first : first + BATCH]
+        n_samples = batch[0].note.n_samples
+        controls = Controls.from_patches([row.patch for row in batch], [row.note for row in batch])
+        controls.knobs.requires_grad_()
+        distance = TargetDistance(torch.from_numpy(batch[0].audio()))
+        targets = torch.from_numpy(np.stack([row.audio() for row in batch]))
+        free = targets.clone().requires_grad_()
+
+        def step(controls: Controls = controls, distance: TargetDistance = distance, n: int = n_samples) -> None:
+            loss, _ = distance.measure(render(controls, n, corrections))
+            torch.autograd.grad(loss.sum(), controls.knobs)
+
+        def reference(free: torch.Tensor = free, targets: torch.Tensor = targets) -> None:
+            torch.autograd.grad(theirs(free, targets), free)
+
+        costs.append(_seconds([step, reference]))
+    ours, auralosses = np.mean(costs, axis=0)
+    for name, values in (("proxy: forward, backward, loss", ours), ("auraloss at its defaults", auralosses)):
+        print(f"{name:32} {1e3 * values[0]:7.0f} ms of processor, {1e3 * values[1]:7.0f} ms of wall clock")
+    ratio = ours / auralosses
+    print(f"ratio over {len(rows)} patches, {threads} threads: {ratio[0]:.2f}, {ratio[1]:.2f}   (bar: 0.50)")
+    print(f"{where}: {1e3 * _render_seconds(rows, where):.0f} ms of processor for a render")
+    print(f"largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+
+
+def _seconds(jobs: Sequence[Callable[[], None]]) -> list[list[float]]:
+    """Processor and wall time of each job, the least of some turns."""
+    times = []
+    for turn in range(REPEATS + 1):
+        for number, job in enumerate(jobs):
+            processor, wall = time.process_time(), time.perf_counter()
+            job()
+            if turn > 0:  # the first one compiles
+                times.append((number, time.process_time() - processor, time.perf_counter() - wall))
+    return [[min(one[k] for one in times if one[0] == number) for k in (1, 2)] for number in range(len(jobs))]
+
+
+def _render_seconds(rows: Sequence[GoldenRow], where: str) -> float:
+    host = open_host(where)
+    try:
+        for row in rows:
+            host.render(row.patch, row.note, clean=False)
+        began = time.process_time()
+        for row in rows:
+            host.render(row.patch, row.note, clean=False)
+        return (time.process_time() - began) / len(rows)
+    finally:
+        host.close()
