@@ -42,7 +42,7 @@ def print_costs(golden: Path, where: str, threads: int) -> None:
     corrections = load_corrections()
     theirs = auraloss.freq.MultiResolutionSTFTLoss()
     rows = judging(read_rows(golden), BATCH * BATCHES)
-    costs = []  # processor and wall, ours and theirs
+    jobs = []
     for first in range(0, len(rows), BATCH):
         batch = rows[first : first + BATCH]
         n_samples = batch[0].note.n_samples
@@ -59,14 +59,17 @@ def print_costs(golden: Path, where: str, threads: int) -> None:
         def reference(free: torch.Tensor = free, targets: torch.Tensor = targets) -> None:
             torch.autograd.grad(theirs(free, targets), free)
 
-        costs.append(_seconds([step, reference]))
-    ours, auralosses = np.mean(costs, axis=0)
+        step()  # compiles, and shows the memory that it needs before the other loss takes its own
+        jobs.append((step, reference))
+    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    # Processor and wall, ours and theirs.
+    ours, auralosses = np.mean([_seconds(pair) for pair in jobs], axis=0)
     for name, values in (("proxy: forward, backward, loss", ours), ("auraloss at its defaults", auralosses)):
         print(f"{name:32} {1e3 * values[0]:7.0f} ms of processor, {1e3 * values[1]:7.0f} ms of wall clock")
     ratio = ours / auralosses
     print(f"ratio over {len(rows)} patches, {threads} threads: {ratio[0]:.2f}, {ratio[1]:.2f}   (bar: 0.50)")
     print(f"{where}: {1e3 * _render_seconds(rows, where):.0f} ms of processor for a render")
-    print(f"largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+    print(f"largest memory of the proxy's process: {gigabytes:.2f} GB   (bar: 2.5)")
 
 
 def _seconds(jobs: Sequence[Callable[[], None]]) -> list[list[float]]:
@@ -76,7 +79,7 @@ def _seconds(jobs: Sequence[Callable[[], None]]) -> list[list[float]]:
         for number, job in enumerate(jobs):
             processor, wall = time.process_time(), time.perf_counter()
             job()
-            if turn > 0:  # the first one compiles
+            if turn > 0:  # the first one warms up
                 times.append((number, time.process_time() - processor, time.perf_counter() - wall))
     return [[min(one[k] for one in times if one[0] == number) for k in (1, 2)] for number in range(len(jobs))]
 
