@@ -43,6 +43,12 @@ TINY = 1e-4
 """Added to a distance before its logarithm: about the distance of a render from itself after 16-bit storage."""
 ADAM = (0.9, 0.99)
 
+KEPT = SEARCHED | {
+    *("osc1pw", "osc2fm", "oscbitcrusher", "vintagenoise", "lfo1amount", "lfo2amount"),
+    *("freeadattack", "freeaddecay", "freeadamount", "envelopeeditoramount"),
+}
+"""Knobs whose curves are not learned: gradients along them are the least true (``docs/proxy.md``)."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -113,7 +119,7 @@ class Fit:
         self.corrections = Corrections() if corrections is None else corrections
         self.step = 0
         self._adam = torch.optim.Adam(self.corrections.parameters(), lr=settings.rate, betas=ADAM)
-        learned = [not (row.discrete or row.silent or row.name in SEARCHED) for row in PARAMETERS]
+        learned = [not (row.discrete or row.silent or row.name in KEPT) for row in PARAMETERS]
         self._learned = torch.tensor(learned)[:, None]
 
     def steps(self) -> Iterator[dict[str, float]]:
@@ -134,7 +140,7 @@ class Fit:
             yield {"step": self.step, "loss": sum(logs) / len(logs), "lost": len(examples) - len(logs)}
 
     def _update(self) -> None:
-        """One step of Adam; a knob that is searched keeps its curve."""
+        """One step of Adam; the knobs of ``KEPT`` keep their curves."""
         settings = self.settings
         for one in self.corrections.parameters():
             assert one.grad is not None
