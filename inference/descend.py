@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import torch
+from numpy.random import Generator
 from torch import Tensor
 
 from inference.constraints import Constraints
 from inference.evaluate import Candidate
 from inference.models import Descent
+from inference.neighbours import neighbours
 from inference.target import Target
 from proxy.controls import SEARCHED, Controls
 from proxy.corrections import Corrections
@@ -270,3 +272,9 @@ class ProxyDescender:
         on_the_way = [kept for path in paths for kept in path.kept[:-1]]
         # Two paths may meet, or one may have kept its nearest patch on the way.
         return Descent(tuple(dict.fromkeys(ends + on_the_way)), notices)
+
+    def neighbours(
+        self, candidate: Candidate, constraints: Constraints, rng: Generator, *, gate: bool
+    ) -> list[Candidate]:
+        """See ``inference.neighbours``."""
+        return neighbours(candidate, constraints, rng, gate=gate)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from numpy.random import Generator
+
 from inference.constraints import Constraints
 from inference.evaluate import Candidate
 from inference.target import Target
@@ -40,6 +42,11 @@ class Descender(Protocol):
         on_step: Callable[[], None],
     ) -> Descent:
         """Descend from every start; ``used`` is the share of the stage's budget that is gone."""
+
+    def neighbours(
+        self, candidate: Candidate, constraints: Constraints, rng: Generator, *, gate: bool
+    ) -> list[Candidate]:
+        """Candidates that a descent cannot reach; see ``inference.neighbours``."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from inference.board import Board, Improvement
 from inference.budget import Budget
 from inference.constraints import Constraints
@@ -67,7 +69,7 @@ class Options:
     stages: tuple[str, ...] = STAGES
     guess: str = "network"
     guesses: int = 48
-    descend_until: float = 0.4
+    descend_until: float = 0.75
     method: str = DEFAULT_METHOD
     library_starts: int = 64
     seed: int = 0
@@ -183,28 +185,38 @@ class Run:
         self.measure(found)
 
     def descend(self, descender: Descender) -> None:
-        """Stage 2: gradient descent through the proxy, from the best that differ, in rounds until its share is used."""
-        options = self.options
+        """Stage 2: rounds of gradient descent through the proxy, until the stage's share is used.
+
+        The first round starts from the best candidates that differ. Before each other round the answer's neighbours are
+        rendered, which are one choice away; it starts from the best that were not tried, and goes on from the nearest.
+        """
+        options, size = self.options, descender.batch_size
         until = options.descend_until if "search" in options.stages else self._before_judging()
-        descended: set[Candidate] = set()
-        while True:
-            starts = [c for c in different(self.board.best, descender.batch_size) if c not in descended]
-            if not starts:
-                return
-            descended.update(starts)
-            before = self.board.best[0].loss
+        rng = np.random.default_rng(options.seed)
+        untried, tried, explored = list(self.board.best), set[Candidate](), set[Candidate]()
+        starts = different(untried, size)
+        while starts:
+            tried.update(starts)
             path = descender.descend(
                 starts,
                 self.targets,
                 options.constraints,
-                used=lambda: self.budget.used(self.evaluator.renders) / until,
+                used=lambda: self._used() / until,
                 on_step=self.board.announce,
             )
             self.notices += path.notices
             self.measure(path.candidates[: self._afford(len(path.candidates))])
-            # A budget in renders is for repeatable runs: there is one round, whatever the machine's speed.
-            if self.budget.seconds is None or self.budget.used(0) >= until or self.board.best[0].loss >= before:
+            if self._used() >= until:
                 return
+            best = self.board.best[0]
+            if best not in explored:
+                explored.add(best)
+                near = descender.neighbours(best, options.constraints, rng, gate=self._moves_gate())
+                rng.shuffle(near)
+                untried += self.measure(near[: self._afford(len(near))])
+            untried = sorted((c for c in untried if c not in tried), key=lambda c: c.loss)
+            going_on = [c for c in different(self.board.best, size // 4) if c not in tried]
+            starts = different([*going_on, *untried], size)
 
     def search(self) -> None:
         """Stage 3, until what is left of the budget is needed to judge it."""
@@ -216,15 +228,17 @@ class Run:
             self.budget,
             until=self._before_judging(),
             method=options.method,
-            gate=not self.target.gate_fixed and len(self.targets) == 1,
+            gate=self._moves_gate(),
             seed=options.seed,
             good_enough=_GOOD_ENOUGH_LOSS,
         )
 
-    def measure(self, found: Sequence[Candidate]) -> None:
-        """Render candidates and offer them to the board."""
-        for candidate in self.evaluator.measure(found):
+    def measure(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """Render candidates and offer them to the board; returns them with their losses."""
+        measured = self.evaluator.measure(found)
+        for candidate in measured:
             self.board.offer(candidate, seconds=self.budget.elapsed(), renders=self.evaluator.renders)
+        return measured
 
     def stage(self, name: str, work: Callable[[], None]) -> None:
         """Run one stage, which may be interrupted, judge it and record what it brought."""
@@ -286,6 +300,12 @@ class Run:
     def _afford(self, wanted: int) -> int:
         """How many renders of those that are wanted: in a small budget of renders each stage gets its share."""
         return wanted if self.budget.renders is None else min(wanted, max(1, self.budget.renders // 5))
+
+    def _used(self) -> float:
+        return self.budget.used(self.evaluator.renders)
+
+    def _moves_gate(self) -> bool:
+        return not self.target.gate_fixed and len(self.targets) == 1
 
     def _before_judging(self) -> float:
         if self.budget.seconds is None:

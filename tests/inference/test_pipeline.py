@@ -65,6 +65,11 @@ class FixedDescender:
         moved = constraints.apply(self.patch)
         return Descent(tuple(Candidate(moved, start.note, origin="descend") for start in starts))
 
+    def neighbours(
+        self, candidate: Candidate, constraints: Constraints, rng: np.random.Generator, *, gate: bool
+    ) -> list[Candidate]:
+        return []
+
 
 class Interrupting(FixedGuesser, FixedDescender):
     def propose(self, *_: object, **__: object) -> list[Proposal]:
