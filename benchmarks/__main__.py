@@ -23,7 +23,6 @@ BENCHMARKS = {
     "prior": "the prior's renders beside golden ones",
     "proxy": "a picture: a golden render, the untrained and the trained proxy",
     "recovery": "descending on the proxy from moved knobs, judged by host renders",
-    "search": "refine against the nearest library patch and a cold search, on golden renders",
     "speed": "evaluations per second beside bare renders, and the cost of the losses",
 }
 
