@@ -35,6 +35,8 @@ EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (interrupted before there was a match)."""
     arguments = _parser().parse_args(argv)
+    # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return _run(arguments)
     except (OutOfRange, UnknownName) as error:
