@@ -1,0 +1,46 @@
+"""Neighbours are one decision away, respect the locks, and bring silent parts in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.constraints import Constraints
+from inference.evaluate import Candidate
+from inference.neighbours import neighbours
+from render.note import Note
+from render.patch import Patch
+from render.table import parameter
+
+NOTE = Note(60, 100, 0.5, 1.0)
+PLAIN = Candidate(Patch().with_settings({"osc1waveform": "pulse", "osc2volume": 0.0}), NOTE)
+
+
+def found(candidate: Candidate = PLAIN, *, locks: tuple[str, ...] = (), gate: bool = True) -> list[Candidate]:
+    return neighbours(candidate, Constraints.parse(locks), np.random.default_rng(1), gate=gate)
+
+
+def test_every_other_choice_that_is_heard_is_there_once() -> None:
+    patches = [candidate.patch for candidate in found()]
+    assert len(set(patches)) == len(patches) - 3  # the four gates share the candidate's own patch
+    types = [p.choice("filtertype") for p in patches if p["filtertype"] != PLAIN.patch["filtertype"]]
+    assert sorted(types) == sorted(set(parameter("filtertype").choices) - {"LP 24"})
+    tunes = {p.index("osc1tune") - PLAIN.patch.index("osc1tune") for p in patches} - {0}
+    assert tunes == {-12, -7, -5, 5, 7, 12, 24}  # 24 semitones lower is out of reach
+    assert any(p.sounds("osc2waveform") for p in patches)
+    assert any(p.sounds("lfo1rate") for p in patches)
+
+
+def test_one_decision_apart() -> None:
+    for candidate in found(gate=False):
+        assert 1 <= len(PLAIN.patch.diff(candidate.patch)) <= 3  # a part of the panel may need three knobs
+        assert candidate.note == NOTE
+    gates = [candidate.note.gate_seconds for candidate in found() if candidate.patch == PLAIN.patch]
+    assert gates == pytest.approx([0.4, 0.45, 0.55, 0.625])
+
+
+def test_locks_hold_and_the_draws_are_seeded() -> None:
+    for candidate in found(locks=("filtertype", "osc2volume=0", "osc1finetune")):
+        for name in ("filtertype", "osc2volume", "osc1finetune"):
+            assert candidate.patch[name] == PLAIN.patch[name]
+    assert found() == found()
