@@ -17,6 +17,7 @@ BENCHMARKS = {
     "fidelity": "how close a host is to golden renders of the real plug-in",
     "foreign": "make sounds that NoiseMaker did not make",
     "golden": "render a preset bank with a plug-in of your own into golden data",
+    "guess": "how near the networks' proposals are to golden factory renders",
     "library": "how well the library finds golden sounds",
     "optimizers": "optimisers of nevergrad and pycma at equal renders, cold and warm",
     "pitch": "note estimators on golden renders",
