@@ -44,6 +44,7 @@ class Settings:
         last_rate: share of the rate that is left at the end, by a cosine over the steps, or over the time if that is
             shorter.
         momentum, scale_momentum, tiny: Adam's beta 1, beta 2 and epsilon.
+        halvings: steps at which only the better half of the candidates goes on (successive halving).
         patience: steps without an improvement of ``least_gain`` (a share) after which a candidate stops.
         kept_every: steps between the patches that are kept to be rendered, beside the nearest.
     """
@@ -55,6 +56,7 @@ class Settings:
     momentum: float = 0.9
     scale_momentum: float = 0.99
     tiny: float = 1e-8
+    halvings: tuple[int, ...] = (10, 20)
     patience: int = 12
     least_gain: float = 0.005
     kept_every: int = 10
@@ -163,6 +165,9 @@ class _Batch:
                 path.kept.append(self._candidate(item, self.knobs))
             if step - self.nearest_step[item] < self.settings.patience:
                 going.append(item)
+        if step in self.settings.halvings:
+            going = sorted(going, key=lambda item: self.paths[item].losses[self.nearest_step[item]])
+            going = sorted(going[: -(-len(going) // 2)])
         self.active = going
 
     def move(self, step: int, done: float) -> None:

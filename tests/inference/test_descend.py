@@ -25,7 +25,7 @@ TRUE = Patch().with_knobs(
     {"cutoff": 0.45, "filtercontour": 0.7, "filterdecay": 0.4, "ampdecay": 0.35, "ampsustain": 0.6}
 )
 MOVED = {"cutoff": 0.6, "filterdecay": 0.25, "ampsustain": 0.4}
-SHORT = Settings(steps=15)
+SHORT = Settings(steps=15, halvings=())
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,15 @@ def test_a_stalled_descent_and_a_spent_budget_end_early(target: Target) -> None:
     assert len(stalled.losses) == 4
     (spent,) = descend([start], [target], settings=SHORT, used=iter([0.0, 0.4, 0.8, 1.2]).__next__)
     assert len(spent.losses) == 4
+
+
+def test_the_worse_half_is_left_behind(target: Target) -> None:
+    starts = [Candidate(TRUE.with_knobs({"cutoff": cutoff}), NOTE) for cutoff in (0.2, 0.4, 0.6, 0.9)]
+    settings = dataclasses.replace(SHORT, halvings=(2, 4), patience=99, least_gain=0.0)
+    paths = descend(starts, [target], settings=settings)
+    assert sorted(len(path.losses) for path in paths) == [3, 3, 5, 16]
+    longest = max(paths, key=lambda path: len(path.losses))
+    assert min(longest.losses[:3]) <= sorted(min(path.losses[:3]) for path in paths)[1]
 
 
 def test_several_clips_pull_on_one_patch(target: Target) -> None:
