@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -80,22 +81,8 @@ class FaustProgram:
         audio: Signals = self._engine.get_audio()
         return audio[:, :n_samples]
 
-    def _new(self, name: str) -> dawdreamer.FaustProcessor:
-        processor = self._engine.make_faust_processor(name)
-        processor.num_voices = 0  # bitcode exists for monophonic programs only
-        processor.compile_flags = list(COMPILE_FLAGS)
-        return processor
-
     def _compiled(self, source: str, cache_dir: Path | None) -> str:
-        processor = self._new("compiler")
-        processor.set_dsp_string(source)
-        try:
-            compiled = processor.compile()
-        except RuntimeError as error:
-            raise HostError(f"{self.name} does not compile: {error}") from error
-        if not compiled:
-            raise HostError(f"{self.name} does not compile")
-        bitcode: str = processor.__getstate__()["bitcode"]
+        bitcode = (_compile_elsewhere if "llvmlite" in sys.modules else compile_source)(self.name, source)
         if cache_dir is not None:
             _store(_cache_path(cache_dir, source), bitcode)
         return bitcode
@@ -106,11 +93,52 @@ class FaustProgram:
     def _restored(self, bitcode: str | None) -> dawdreamer.FaustProcessor | None:
         if bitcode is None:
             return None
-        processor = self._new("program")
+        processor = _new(self._engine, "program")
         try:
             return processor if processor.compile_from_bitcode(bitcode) else None
         except RuntimeError:
             return None
+
+
+def compile_source(name: str, source: str) -> str:
+    """Bitcode of a Faust source; raises ``HostError`` if it does not compile."""
+    engine = dawdreamer.RenderEngine(SAMPLE_RATE, BLOCK_SIZE)  # must outlive its processor
+    processor = _new(engine, "compiler")
+    processor.set_dsp_string(source)
+    try:
+        compiled = processor.compile()
+    except RuntimeError as error:
+        raise HostError(f"{name} does not compile: {error}") from error
+    if not compiled:
+        raise HostError(f"{name} does not compile")
+    bitcode: str = processor.__getstate__()["bitcode"]
+    return bitcode
+
+
+def _compile_elsewhere(name: str, source: str) -> str:
+    """``compile_source`` in a process of its own: Faust's LLVM beside another one (numba's) ends the process."""
+    with tempfile.TemporaryDirectory() as folder:
+        there, back = Path(folder, "source.dsp"), Path(folder, "bitcode")
+        there.write_text(source, encoding="utf-8")
+        code = (
+            "import sys; from pathlib import Path; from render.daw import compile_source; "
+            "name, there, back = sys.argv[1:]; "
+            "Path(back).write_text(compile_source(name, Path(there).read_text('utf-8')), 'ascii')"
+        )
+        command = [sys.executable, "-c", code, name, str(there), str(back)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if done.returncode != 0:
+            last = done.stderr.strip().splitlines()[-1:] or [f"the compiler ended with {done.returncode}"]
+            raise HostError(f"{name}: {last[0].removeprefix('render.errors.HostError: ')}")
+        return back.read_text("ascii")
+
+
+def _new(engine: dawdreamer.RenderEngine, name: str) -> dawdreamer.FaustProcessor:
+    processor = engine.make_faust_processor(name)
+    processor.num_voices = 0  # bitcode exists for monophonic programs only
+    processor.compile_flags = list(COMPILE_FLAGS)
+    return processor
 
 
 class PluginInstance:

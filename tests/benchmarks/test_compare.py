@@ -92,7 +92,8 @@ def test_every_method_gives_a_row_and_a_second_run_only_tries_what_failed(
         assert [p[0] for p in points] == sorted(p[0] for p in points)
         stages = compare.METHODS[method].stages
         known = [stage for stage in STAGES if getattr(row, f"after_{stage}") is not None]
-        assert known == ([] if method == "random" else ["start", *stages])
+        # A budget of 0.8 s is too little to descend in.
+        assert known == ([] if method == "random" else ["start", *(s for s in stages if s != "descend")])
     assert "| `all` against |" in printed
     assert plot.read_text().lstrip().startswith("<?xml")
     assert main(command) == 0
