@@ -44,7 +44,19 @@ def test_a_clip_becomes_a_preset_a_match_a_result_and_a_report(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    arguments = [str(clip), "--out", str(out), "--renders", "60", "--workers", "1", "--note", "A3", "--candidates", "2"]
+    arguments = [
+        str(clip),
+        "--out",
+        str(out),
+        "--renders",
+        "150",
+        "--workers",
+        "1",
+        "--note",
+        "A3",
+        "--candidates",
+        "2",
+    ]
     assert main([*arguments, "--lock", "resonance=0.25", "--no-effects", "--json"]) == 0
     printed = capsys.readouterr()
     result = json.loads(printed.out)
