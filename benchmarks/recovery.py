@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.rows import judging, read_rows
 from inference.constraints import Constraints
@@ -70,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line per patch and the shares."""
+    torch.set_num_threads(1)
     corrections = load_corrections()
     settings = Settings(steps=arguments.steps, rate=arguments.rate)
     found: list[Row] = []
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             for distance in arguments.distances:
                 starts = _starts(row, distance, evaluator)
                 began = time.perf_counter()
-                paths = descend(starts, [target], corrections=corrections, settings=settings)
+                paths = descend(starts, [target], corrections=corrections, settings=settings, threads=arguments.workers)
                 seconds = time.perf_counter() - began
                 found.append(_judged(row, distance, target, starts, paths, seconds, evaluator))
                 one = found[-1]

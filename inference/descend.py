@@ -8,8 +8,10 @@ at its end can leave it again. Choices stay as they are in each candidate; knobs
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Self
 
 import torch
@@ -30,6 +32,8 @@ from render.note import Note
 from render.patch import Patch
 from render.table import NAMES, PARAMETERS, parameter
 
+_ORIGIN = "descend"
+_AT_ONCE = 8  # candidates that are computed at a time: what a step needs of memory
 _FILTER_FAMILIES = ("LP 24", "LP SV 24", "Moog 24", "Moog through")
 
 
@@ -44,19 +48,21 @@ class Settings:
         last_rate: share of the rate that is left at the end, by a cosine over the steps, or over the time if that is
             shorter.
         momentum, scale_momentum, tiny: Adam's beta 1, beta 2 and epsilon.
-        halvings: steps at which only the better half of the candidates goes on (successive halving).
+        again: factor of the rate for a start that has been descended before: it is near, and a full step leaves it.
+        survivors: at which step how many candidates go on, the nearest ones (successive halving).
         patience: steps without an improvement of ``least_gain`` (a share) after which a candidate stops.
         kept_every: steps between the patches that are kept to be rendered, beside the nearest.
     """
 
     steps: int = 40
-    rate: float = 0.03
+    rate: float = 0.045
     group_rates: dict[str, float] = field(default_factory=dict)
     last_rate: float = 0.1
-    momentum: float = 0.9
+    momentum: float = 0.5
     scale_momentum: float = 0.99
     tiny: float = 1e-8
-    halvings: tuple[int, ...] = (10, 20)
+    again: float = 0.3
+    survivors: Mapping[int, int] = field(default_factory=lambda: {5: 8, 10: 4, 20: 2})
     patience: int = 12
     least_gain: float = 0.005
     kept_every: int = 10
@@ -86,6 +92,7 @@ def descend(
     corrections: Corrections | None = None,
     constraints: Constraints | None = None,
     settings: Settings | None = None,
+    threads: int = 1,
     used: Callable[[], float] = lambda: 0.0,
     on_step: Callable[[], None] = lambda: None,
 ) -> list[Path]:
@@ -97,6 +104,7 @@ def descend(
         corrections: of the trained proxy; None for the formulas alone.
         constraints: knobs that must not move.
         settings: see ``Settings``.
+        threads: parts of the batch that are computed side by side; torch's own threads do less for batches this small.
         used: share of the time that is gone; at 1 the descent ends.
         on_step: called after every step.
 
@@ -104,7 +112,7 @@ def descend(
         A path for each start, in order. The same starts give the same paths.
     """
     settings = settings or Settings()
-    batch = _Batch(starts, targets, corrections, constraints or Constraints(), settings)
+    batch = _Batch(starts, targets, corrections, constraints or Constraints(), settings, threads)
     for step in range(settings.steps + 1):
         batch.look(step)
         done = max(step / settings.steps, used())
@@ -129,8 +137,9 @@ class _Batch:
         corrections: Corrections | None,
         constraints: Constraints,
         settings: Settings,
+        threads: int,
     ) -> None:
-        self.settings, self.corrections = settings, corrections
+        self.settings, self.corrections, self.threads = settings, corrections, threads
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
         self.distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
@@ -140,7 +149,8 @@ class _Batch:
         self.free = [free_knobs(patch, constraints) for patch in patches]
         group_rates = torch.tensor([settings.group_rates.get(row.group, 1.0) for row in PARAMETERS])
         free = torch.tensor([[name in names for name in NAMES] for names in self.free])
-        self.rates = settings.rate * group_rates * free
+        again = torch.tensor([settings.again if start.origin == _ORIGIN else 1.0 for start in starts])
+        self.rates = settings.rate * again[:, None] * group_rates * free
         self.knobs = self.controls[0].knobs.clone()
         self.nearest = self.knobs.clone()
         self.nearest_step = [0] * len(starts)
@@ -165,10 +175,8 @@ class _Batch:
                 path.kept.append(self._candidate(item, self.knobs))
             if step - self.nearest_step[item] < self.settings.patience:
                 going.append(item)
-        if step in self.settings.halvings:
-            going = sorted(going, key=lambda item: self.paths[item].losses[self.nearest_step[item]])
-            going = sorted(going[: -(-len(going) // 2)])
-        self.active = going
+        survivors = self.settings.survivors.get(step, len(going))
+        self.active = sorted(sorted(going, key=lambda item: min(self.paths[item].losses))[:survivors])
 
     def move(self, step: int, done: float) -> None:
         """One step of Adam (Kingma and Ba 2015, algorithm 1), its bias corrections included."""
@@ -191,18 +199,29 @@ class _Batch:
 
     def _losses(self) -> tuple[list[float], Tensor]:
         """Losses of the active candidates, and their gradients ``(active, parameters)``."""
-        knobs = self.knobs[self.active].requires_grad_()
-        total = knobs.new_zeros(len(self.active))
+        size = min(-(-len(self.active) // self.threads), max(_AT_ONCE // self.threads, 1))
+        parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
+        results = list((map if self.threads == 1 else _pool(self.threads).map)(self._losses_of, parts))
+        return torch.cat([losses for losses, _ in results]).tolist(), torch.cat([slopes for _, slopes in results])
+
+    def _losses_of(self, items: list[int]) -> tuple[Tensor, Tensor]:
+        knobs = self.knobs[items].requires_grad_()
+        total = knobs.new_zeros(len(items))
         for controls, distance in zip(self.controls, self.distances, strict=True):
-            audio = render(_part(controls, self.active, knobs), distance.n_samples, self.corrections)
+            audio = render(_part(controls, items, knobs), distance.n_samples, self.corrections)
             total = total + distance.measure(audio)[0] / len(self.distances)
         (gradient,) = torch.autograd.grad(total.sum(), knobs)
-        return total.tolist(), gradient
+        return total.detach(), gradient
 
     def _candidate(self, item: int, knobs: Tensor) -> Candidate:
         start, values = self.paths[item].start, knobs[item].tolist()
         moved = {name: value for name, value in zip(NAMES, values, strict=True) if name in self.free[item]}
-        return Candidate(start.patch.with_knobs(moved), start.note, origin="descend")
+        return Candidate(start.patch.with_knobs(moved), start.note, origin=_ORIGIN)
+
+
+@cache
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="descend")
 
 
 def free_knobs(patch: Patch, constraints: Constraints) -> frozenset[str]:
@@ -242,15 +261,16 @@ class ProxyDescender:
     """``descend`` on the trained proxy, as the pipeline wants it; see ``inference.models.Descender``."""
 
     corrections: Corrections
-    settings: Settings = Settings()
-    batch_size: int = 8
+    settings: Settings = field(default_factory=Settings)
+    batch_size: int = 24
+    threads: int = 1
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, threads: int = 1) -> Self:
         """With the weights that the package holds, compiled and warm; raises ``FileError`` or ``FormatError``."""
         corrections = load_corrections()
         warm_up(corrections)
-        return cls(corrections)
+        return cls(corrections, threads=threads)
 
     def descend(
         self,
@@ -268,6 +288,7 @@ class ProxyDescender:
             corrections=self.corrections,
             constraints=constraints,
             settings=self.settings,
+            threads=self.threads,
             used=used,
             on_step=on_step,
         )

@@ -64,7 +64,7 @@ def load_models(stages: Sequence[str], guess: str, threads: int) -> Models:
     Args:
         stages: their names.
         guess: ``network`` or ``regression``.
-        threads: of torch: the workers rest while it computes, so as many as there are workers.
+        threads: that may compute: the workers rest meanwhile, so as many as there are workers.
     """
     guesser: Guess | None = None
     descender: Descender | None = None
@@ -72,7 +72,7 @@ def load_models(stages: Sequence[str], guess: str, threads: int) -> Models:
     if {"guess", "descend"} & set(stages):
         import torch
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)  # a descent divides its batch among threads, which is faster than dividing its sums
     if "guess" in stages:
         from inference.guess import load_guesser
 
@@ -84,7 +84,7 @@ def load_models(stages: Sequence[str], guess: str, threads: int) -> Models:
         from inference.descend import ProxyDescender
 
         try:
-            descender = ProxyDescender.load()
+            descender = ProxyDescender.load(threads)
         except (FileError, FormatError) as error:
             notices.append(f"the descent is left out: {error}")
     return Models(guesser, descender, tuple(notices))

@@ -7,7 +7,7 @@ descent from the better ones tells whether they lead somewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from numpy.random import Generator
@@ -36,6 +36,9 @@ _PARTS: tuple[dict[str, float], ...] = (
 _NEAR, _DRAWS = 0.04, 3
 """A searched knob is drawn near its value (standard deviation), this many times, and once anywhere."""
 
+_EDITED = "envelopeeditoramount"
+"""With the section that has this knob goes the envelope editor's curve."""
+
 _GATES = (0.8, 0.9, 1.1, 1.25)
 
 
@@ -57,6 +60,30 @@ def neighbours(candidate: Candidate, constraints: Constraints, rng: Generator, *
         notes = [replace(note, gate_seconds=length) for length in lengths if length != note.gate_seconds]
         found += [Candidate(patch, other, origin="neighbour") for other in notes]
     return found
+
+
+def crossings(candidate: Candidate, others: Sequence[Candidate], constraints: Constraints) -> list[Candidate]:
+    """The candidate with one section of its panel taken from another, each once.
+
+    Args:
+        candidate: where they start from.
+        others: of the same key, or they are left out.
+        constraints: knobs that must not move.
+    """
+    free = constraints.free()
+    sections: dict[str, list[str]] = {}
+    for name in free:
+        if name != "volume":
+            sections.setdefault(parameter(name).group, []).append(name)
+    patches: dict[Patch, None] = {}
+    for other in others:
+        if other.note.number != candidate.note.number:
+            continue
+        for names in sections.values():
+            patch = candidate.patch.with_knobs({name: other.patch[name] for name in names})
+            if any(candidate.patch.sounds(name) or patch.sounds(name) for name in candidate.patch.diff(patch)):
+                patches[patch.with_points(other.patch.points) if _EDITED in names else patch] = None
+    return [Candidate(patch, candidate.note, origin="crossing") for patch in patches]
 
 
 def _patches(patch: Patch, constraints: Constraints, rng: Generator) -> Iterator[Patch]:

@@ -24,6 +24,7 @@ from inference.evaluate import Audios, Candidate, Evaluator, HostFactory
 from inference.hypotheses import candidates, in_octaves, on_key
 from inference.library import LibraryOpener
 from inference.models import Descender, Models, load_models
+from inference.neighbours import crossings
 from inference.residual import UNREACHABLE_DB, residual
 from inference.search import DEFAULT_METHOD, search
 from inference.target import Target
@@ -46,6 +47,8 @@ _FINISH_FACTOR = 1.5  # what judging the last stage may take, over what judging 
 _LONGEST_FINISH = 0.3  # of the budget
 _FEWEST_RENDERS = 2
 _FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # left of a budget, for a stage to begin
+_CROSSED = 6  # good candidates whose sections the answer borrows
+_GOING_ON = 2  # of the nearest candidates are descended again in the next round
 _SAME_SOUND_DB = 0.3  # of MSS: two patches that are nearer are one sound
 _GOOD_ENOUGH_LOSS = 0.004  # of the search distance: some 0.05 dB of MSS, which nobody hears
 
@@ -212,10 +215,11 @@ class Run:
             if best not in explored:
                 explored.add(best)
                 near = descender.neighbours(best, options.constraints, rng, gate=self._moves_gate())
+                near += crossings(best, different(self.board.best, _CROSSED + 1)[1:], options.constraints)
                 rng.shuffle(near)
                 untried += self.measure(near[: self._afford(len(near))])
             untried = sorted((c for c in untried if c not in tried), key=lambda c: c.loss)
-            going_on = [c for c in different(self.board.best, size // 4) if c not in tried]
+            going_on = [c for c in different(self.board.best, _GOING_ON) if c not in tried]
             starts = different([*going_on, *untried], size)
 
     def search(self) -> None:

@@ -25,7 +25,7 @@ TRUE = Patch().with_knobs(
     {"cutoff": 0.45, "filtercontour": 0.7, "filterdecay": 0.4, "ampdecay": 0.35, "ampsustain": 0.6}
 )
 MOVED = {"cutoff": 0.6, "filterdecay": 0.25, "ampsustain": 0.4}
-SHORT = Settings(steps=15, halvings=())
+SHORT = Settings(steps=15, survivors={})
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +83,32 @@ def test_a_stalled_descent_and_a_spent_budget_end_early(target: Target) -> None:
     assert len(spent.losses) == 4
 
 
-def test_the_worse_half_is_left_behind(target: Target) -> None:
+def test_the_farther_ones_are_left_behind(target: Target) -> None:
     starts = [Candidate(TRUE.with_knobs({"cutoff": cutoff}), NOTE) for cutoff in (0.2, 0.4, 0.6, 0.9)]
-    settings = dataclasses.replace(SHORT, halvings=(2, 4), patience=99, least_gain=0.0)
+    settings = dataclasses.replace(SHORT, survivors={2: 2, 4: 1}, patience=99, least_gain=0.0)
     paths = descend(starts, [target], settings=settings)
     assert sorted(len(path.losses) for path in paths) == [3, 3, 5, 16]
     longest = max(paths, key=lambda path: len(path.losses))
     assert min(longest.losses[:3]) <= sorted(min(path.losses[:3]) for path in paths)[1]
+
+
+def test_threads_change_nothing(target: Target) -> None:
+    starts = [Candidate(TRUE.with_knobs({"cutoff": cutoff}), NOTE) for cutoff in (0.3, 0.6, 0.8)]
+    settings = dataclasses.replace(SHORT, steps=4)
+    one, two = (descend(starts, [target], settings=settings, threads=threads) for threads in (1, 2))
+    for path, other in zip(one, two, strict=True):
+        np.testing.assert_allclose(other.losses, path.losses, rtol=1e-3)
+
+
+def test_a_start_that_was_descended_before_takes_smaller_steps(target: Target) -> None:
+    settings = dataclasses.replace(SHORT, steps=1, again=0.25, kept_every=1)
+    starts = [Candidate(TRUE.with_knobs(MOVED), NOTE, origin=origin) for origin in ("library", "descend")]
+    first, again = (path.kept[0].patch for path in descend(starts, [target], settings=settings))
+    moved = [name for name in NAMES if 0.1 < first[name] < 0.9 and first[name] != starts[0].patch[name]]
+    assert moved
+    for name in moved:
+        step = first[name] - starts[0].patch[name]
+        assert again[name] - starts[0].patch[name] == pytest.approx(0.25 * step, rel=1e-2, abs=1e-5)
 
 
 def test_several_clips_pull_on_one_patch(target: Target) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from inference.constraints import Constraints
 from inference.evaluate import Candidate
-from inference.neighbours import neighbours
+from inference.neighbours import crossings, neighbours
 from render.note import Note
 from render.patch import Patch
 from render.table import parameter
@@ -44,3 +44,16 @@ def test_locks_hold_and_the_draws_are_seeded() -> None:
         for name in ("filtertype", "osc2volume", "osc1finetune"):
             assert candidate.patch[name] == PLAIN.patch[name]
     assert found() == found()
+
+
+def test_crossings_take_one_section_of_the_panel_from_another_candidate() -> None:
+    # The delay is off, so its time is no difference.
+    patch = PLAIN.patch.with_knobs({"cutoff": 0.4, "ampattack": 0.3, "delaytime": 0.9})
+    other = Candidate(patch.with_settings({"filtertype": "BP 12", "osc1waveform": "noise"}), NOTE)
+    crossed = [candidate.patch for candidate in crossings(PLAIN, [other, other], Constraints())]
+    changed = [sorted(PLAIN.patch.diff(patch)) for patch in crossed]
+    assert changed == [["cutoff", "filtertype"], ["ampattack"], ["osc1waveform"]]
+    locked = crossings(PLAIN, [other], Constraints.parse(["cutoff=1", "osc1waveform=pulse"]))
+    assert [sorted(PLAIN.patch.diff(candidate.patch)) for candidate in locked] == [["filtertype"], ["ampattack"]]
+    elsewhere = Candidate(other.patch, Note(61, 100, 0.5, 1.0))
+    assert crossings(PLAIN, [elsewhere], Constraints()) == []
