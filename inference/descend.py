@@ -32,7 +32,6 @@ from render.note import Note
 from render.patch import Patch
 from render.table import NAMES, PARAMETERS, parameter
 
-_ORIGIN = "descend"
 _AT_ONCE = 8  # candidates that are computed at a time: what a step needs of memory
 _FILTER_FAMILIES = ("LP 24", "LP SV 24", "Moog 24", "Moog through")
 
@@ -48,8 +47,8 @@ class Settings:
         last_rate: share of the rate that is left at the end, by a cosine over the steps, or over the time if that is
             shorter.
         momentum, scale_momentum, tiny: Adam's beta 1, beta 2 and epsilon.
-        again: factor of the rate for a start that has been descended before: it is near, and a full step leaves it.
-        survivors: at which step how many candidates go on, the nearest ones (successive halving).
+        again: factor of the rate for a start that goes on: it is near, and a full step would leave it.
+        survivors: at which step how many of the others go on, the nearest ones (successive halving).
         patience: steps without an improvement of ``least_gain`` (a share) after which a candidate stops.
         kept_every: steps between the patches that are kept to be rendered, beside the nearest.
     """
@@ -92,6 +91,7 @@ def descend(
     corrections: Corrections | None = None,
     constraints: Constraints | None = None,
     settings: Settings | None = None,
+    n_going_on: int = 0,
     threads: int = 1,
     used: Callable[[], float] = lambda: 0.0,
     on_step: Callable[[], None] = lambda: None,
@@ -104,6 +104,7 @@ def descend(
         corrections: of the trained proxy; None for the formulas alone.
         constraints: knobs that must not move.
         settings: see ``Settings``.
+        n_going_on: how many of the starts, the first ones, have been descended before.
         threads: parts of the batch that are computed side by side; torch's own threads do less for batches this small.
         used: share of the time that is gone; at 1 the descent ends.
         on_step: called after every step.
@@ -112,7 +113,7 @@ def descend(
         A path for each start, in order. The same starts give the same paths.
     """
     settings = settings or Settings()
-    batch = _Batch(starts, targets, corrections, constraints or Constraints(), settings, threads)
+    batch = _Batch(starts, targets, corrections, constraints or Constraints(), settings, n_going_on, threads)
     for step in range(settings.steps + 1):
         batch.look(step)
         done = max(step / settings.steps, used())
@@ -137,9 +138,11 @@ class _Batch:
         corrections: Corrections | None,
         constraints: Constraints,
         settings: Settings,
+        n_going_on: int,
         threads: int,
     ) -> None:
-        self.settings, self.corrections, self.threads = settings, corrections, threads
+        self.settings, self.corrections = settings, corrections
+        self.n_going_on, self.threads = n_going_on, threads
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
         self.distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
@@ -149,7 +152,7 @@ class _Batch:
         self.free = [free_knobs(patch, constraints) for patch in patches]
         group_rates = torch.tensor([settings.group_rates.get(row.group, 1.0) for row in PARAMETERS])
         free = torch.tensor([[name in names for name in NAMES] for names in self.free])
-        again = torch.tensor([settings.again if start.origin == _ORIGIN else 1.0 for start in starts])
+        again = torch.tensor([settings.again if item < n_going_on else 1.0 for item in range(len(starts))])
         self.rates = settings.rate * again[:, None] * group_rates * free
         self.knobs = self.controls[0].knobs.clone()
         self.nearest = self.knobs.clone()
@@ -175,8 +178,10 @@ class _Batch:
                 path.kept.append(self._candidate(item, self.knobs))
             if step - self.nearest_step[item] < self.settings.patience:
                 going.append(item)
-        survivors = self.settings.survivors.get(step, len(going))
-        self.active = sorted(sorted(going, key=lambda item: min(self.paths[item].losses))[:survivors])
+        # Those that go on are ahead of the others by their earlier descents: they do not compete.
+        new = sorted((item for item in going if item >= self.n_going_on), key=lambda item: min(self.paths[item].losses))
+        survivors = new[: self.settings.survivors.get(step, len(new))]
+        self.active = sorted([*(item for item in going if item < self.n_going_on), *survivors])
 
     def move(self, step: int, done: float) -> None:
         """One step of Adam (Kingma and Ba 2015, algorithm 1), its bias corrections included."""
@@ -216,7 +221,7 @@ class _Batch:
     def _candidate(self, item: int, knobs: Tensor) -> Candidate:
         start, values = self.paths[item].start, knobs[item].tolist()
         moved = {name: value for name, value in zip(NAMES, values, strict=True) if name in self.free[item]}
-        return Candidate(start.patch.with_knobs(moved), start.note, origin=_ORIGIN)
+        return Candidate(start.patch.with_knobs(moved), start.note, origin="descend")
 
 
 @cache
@@ -278,6 +283,7 @@ class ProxyDescender:
         targets: Sequence[Target],
         constraints: Constraints,
         *,
+        n_going_on: int,
         used: Callable[[], float],
         on_step: Callable[[], None],
     ) -> Descent:
@@ -288,6 +294,7 @@ class ProxyDescender:
             corrections=self.corrections,
             constraints=constraints,
             settings=self.settings,
+            n_going_on=n_going_on,
             threads=self.threads,
             used=used,
             on_step=on_step,

@@ -38,6 +38,7 @@ class Descender(Protocol):
         targets: Sequence[Target],
         constraints: Constraints,
         *,
+        n_going_on: int,
         used: Callable[[], float],
         on_step: Callable[[], None],
     ) -> Descent:

@@ -49,6 +49,7 @@ _FEWEST_RENDERS = 2
 _FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # left of a budget, for a stage to begin
 _CROSSED = 6  # good candidates whose sections the answer borrows
 _GOING_ON = 2  # of the nearest candidates are descended again in the next round
+_HEARD_CHANGE = 0.02  # of the loss: a change of the answer that does less is no start of its own
 _SAME_SOUND_DB = 0.3  # of MSS: two patches that are nearer are one sound
 _GOOD_ENOUGH_LOSS = 0.004  # of the search distance: some 0.05 dB of MSS, which nobody hears
 
@@ -190,13 +191,16 @@ class Run:
     def descend(self, descender: Descender) -> None:
         """Stage 2: rounds of gradient descent through the proxy, until the stage's share is used.
 
-        The first round starts from the best candidates that differ. Before each other round the answer's neighbours are
-        rendered, which are one choice away; it starts from the best that were not tried, and goes on from the nearest.
+        The first round starts from the best candidates that differ. Each other round goes on from the nearest, and
+        starts anew from changes of the answer that can be heard: its neighbours, which are one choice away, and itself
+        with a section of the panel from another good candidate. They are farther at first; a descent tells where they
+        lead.
         """
         options, size = self.options, descender.batch_size
         until = options.descend_until if "search" in options.stages else self._before_judging()
         rng = np.random.default_rng(options.seed)
         untried, tried, explored = list(self.board.best), set[Candidate](), set[Candidate]()
+        going_on: list[Candidate] = []
         starts = different(untried, size)
         while starts:
             tried.update(starts)
@@ -204,6 +208,7 @@ class Run:
                 starts,
                 self.targets,
                 options.constraints,
+                n_going_on=len(going_on),
                 used=lambda: self._used() / until,
                 on_step=self.board.announce,
             )
@@ -218,9 +223,10 @@ class Run:
                 near += crossings(best, different(self.board.best, _CROSSED + 1)[1:], options.constraints)
                 rng.shuffle(near)
                 untried += self.measure(near[: self._afford(len(near))])
-            untried = sorted((c for c in untried if c not in tried), key=lambda c: c.loss)
+            heard = (1.0 + _HEARD_CHANGE) * self.board.best[0].loss
+            untried = sorted((c for c in untried if c not in tried and c.loss > heard), key=lambda c: c.loss)
             going_on = [c for c in different(self.board.best, _GOING_ON) if c not in tried]
-            starts = different([*going_on, *untried], size)
+            starts = [*going_on, *different(untried, size - len(going_on))]
 
     def search(self) -> None:
         """Stage 3, until what is left of the budget is needed to judge it."""

@@ -100,15 +100,21 @@ def test_threads_change_nothing(target: Target) -> None:
         np.testing.assert_allclose(other.losses, path.losses, rtol=1e-3)
 
 
-def test_a_start_that_was_descended_before_takes_smaller_steps(target: Target) -> None:
-    settings = dataclasses.replace(SHORT, steps=1, again=0.25, kept_every=1)
-    starts = [Candidate(TRUE.with_knobs(MOVED), NOTE, origin=origin) for origin in ("library", "descend")]
-    first, again = (path.kept[0].patch for path in descend(starts, [target], settings=settings))
-    moved = [name for name in NAMES if 0.1 < first[name] < 0.9 and first[name] != starts[0].patch[name]]
+def test_a_start_that_goes_on_takes_smaller_steps_and_is_not_left_behind(target: Target) -> None:
+    settings = dataclasses.replace(SHORT, steps=1, again=0.25, kept_every=1, survivors={0: 0})
+    start = Candidate(TRUE.with_knobs(MOVED), NOTE)
+    (first,) = descend([start], [target], settings=dataclasses.replace(settings, survivors={}))
+    again, new = descend([start, start], [target], settings=settings, n_going_on=1)
+    assert len(new.losses) == 1
+    moved = [
+        name
+        for name in NAMES
+        if 0.1 < first.kept[0].patch[name] < 0.9 and name in free_knobs(start.patch, Constraints())
+    ]
     assert moved
     for name in moved:
-        step = first[name] - starts[0].patch[name]
-        assert again[name] - starts[0].patch[name] == pytest.approx(0.25 * step, rel=1e-2, abs=1e-5)
+        step = first.kept[0].patch[name] - start.patch[name]
+        assert again.kept[0].patch[name] - start.patch[name] == pytest.approx(0.25 * step, rel=1e-2, abs=1e-5)
 
 
 def test_several_clips_pull_on_one_patch(target: Target) -> None:
@@ -126,6 +132,7 @@ def test_the_shipped_proxy_gives_candidates_for_the_pipeline(target: Target) -> 
         [Candidate(TRUE.with_knobs(MOVED), NOTE)],
         [target],
         Constraints(),
+        n_going_on=0,
         used=lambda: len(steps) / 6,
         on_step=lambda: steps.append(1),
     )

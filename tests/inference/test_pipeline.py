@@ -58,6 +58,7 @@ class FixedDescender:
         targets: Sequence[Target],
         constraints: Constraints,
         *,
+        n_going_on: int,
         used: Callable[[], float],
         on_step: Callable[[], None],
     ) -> Descent:
