@@ -21,7 +21,7 @@ from torch import Tensor
 from inference.constraints import Constraints
 from inference.evaluate import Candidate
 from inference.models import Descent
-from inference.neighbours import neighbours
+from inference.neighbours import crossings, neighbours
 from inference.target import Target
 from proxy.controls import SEARCHED, Controls
 from proxy.corrections import Corrections
@@ -104,7 +104,7 @@ def descend(
         corrections: of the trained proxy; None for the formulas alone.
         constraints: knobs that must not move.
         settings: see ``Settings``.
-        n_going_on: how many of the starts, the first ones, have been descended before.
+        n_going_on: how many of the starts, the first ones, come from earlier descents or are as near.
         threads: parts of the batch that are computed side by side; torch's own threads do less for batches this small.
         used: share of the time that is gone; at 1 the descent ends.
         on_step: called after every step.
@@ -142,7 +142,7 @@ class _Batch:
         threads: int,
     ) -> None:
         self.settings, self.corrections = settings, corrections
-        self.n_going_on, self.threads = n_going_on, threads
+        self.n_going_on, self.threads = n_going_on, min(threads, _AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
         self.distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
@@ -204,7 +204,7 @@ class _Batch:
 
     def _losses(self) -> tuple[list[float], Tensor]:
         """Losses of the active candidates, and their gradients ``(active, parameters)``."""
-        size = min(-(-len(self.active) // self.threads), max(_AT_ONCE // self.threads, 1))
+        size = min(-(-len(self.active) // self.threads), _AT_ONCE // self.threads)
         parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
         results = list((map if self.threads == 1 else _pool(self.threads).map)(self._losses_of, parts))
         return torch.cat([losses for losses, _ in results]).tolist(), torch.cat([slopes for _, slopes in results])
@@ -301,13 +301,14 @@ class ProxyDescender:
         )
         lost = sum(not path.finite for path in paths)
         notices = (f"{lost} of {len(paths)} descents left the finite numbers and ended early",) if lost else ()
+        paths.sort(key=lambda path: min(path.losses, default=math.inf))  # a small budget affords the first ones only
         ends = [path.kept[-1] for path in paths if path.kept]
         on_the_way = [kept for path in paths for kept in path.kept[:-1]]
         # Two paths may meet, or one may have kept its nearest patch on the way.
         return Descent(tuple(dict.fromkeys(ends + on_the_way)), notices)
 
-    def neighbours(
-        self, candidate: Candidate, constraints: Constraints, rng: Generator, *, gate: bool
+    def changes(
+        self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool
     ) -> list[Candidate]:
         """See ``inference.neighbours``."""
-        return neighbours(candidate, constraints, rng, gate=gate)
+        return neighbours(answer, constraints, rng, gate=gate) + crossings(answer, others, constraints)

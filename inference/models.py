@@ -44,10 +44,10 @@ class Descender(Protocol):
     ) -> Descent:
         """Descend from every start; ``used`` is the share of the stage's budget that is gone."""
 
-    def neighbours(
-        self, candidate: Candidate, constraints: Constraints, rng: Generator, *, gate: bool
+    def changes(
+        self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool
     ) -> list[Candidate]:
-        """Candidates that a descent cannot reach; see ``inference.neighbours``."""
+        """Changes of the answer that a descent cannot make, some borrowed from others; see ``inference.neighbours``."""
 
 
 @dataclass(frozen=True)

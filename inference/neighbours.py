@@ -1,8 +1,9 @@
-"""Patches one decision away: what a descent cannot do because there is no slope, or none that can be trusted.
+"""Changes of a patch that a descent cannot make, because there is no slope, or none that can be trusted.
 
-Another choice of a parameter that is heard, a part of the synth switched on or off, another value of a knob that is
-searched and not descended (``proxy.controls.SEARCHED``), another length of the key press. Most are worse at first; a
-descent from the better ones tells whether they lead somewhere.
+Neighbours are one decision away: another choice of a parameter that is heard, a part of the synth switched on or off,
+another value of a knob that is searched and not descended (``proxy.controls.SEARCHED``), another length of the key
+press. Crossings borrow a section of the panel from another candidate. Most are worse at first; a descent from the better
+ones tells whether they lead somewhere.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def neighbours(candidate: Candidate, constraints: Constraints, rng: Generator, *
 
 
 def crossings(candidate: Candidate, others: Sequence[Candidate], constraints: Constraints) -> list[Candidate]:
-    """The candidate with one section of its panel taken from another, each once.
+    """The candidate with one section of its panel taken from another; each change that can be heard once.
 
     Args:
         candidate: where they start from.
@@ -75,15 +76,17 @@ def crossings(candidate: Candidate, others: Sequence[Candidate], constraints: Co
     for name in free:
         if name != "volume":
             sections.setdefault(parameter(name).group, []).append(name)
-    patches: dict[Patch, None] = {}
+    patches: dict[frozenset[tuple[str, float]], Patch] = {}
     for other in others:
         if other.note.number != candidate.note.number:
             continue
         for names in sections.values():
             patch = candidate.patch.with_knobs({name: other.patch[name] for name in names})
-            if any(candidate.patch.sounds(name) or patch.sounds(name) for name in candidate.patch.diff(patch)):
-                patches[patch.with_points(other.patch.points) if _EDITED in names else patch] = None
-    return [Candidate(patch, candidate.note, origin="crossing") for patch in patches]
+            changed = candidate.patch.diff(patch)
+            heard = {(n, patch[n]) for n in changed if candidate.patch.sounds(n) or patch.sounds(n)}
+            if heard:
+                patches[frozenset(heard)] = patch.with_points(other.patch.points) if _EDITED in names else patch
+    return [Candidate(patch, candidate.note, origin="crossing") for patch in patches.values()]
 
 
 def _patches(patch: Patch, constraints: Constraints, rng: Generator) -> Iterator[Patch]:

@@ -24,7 +24,6 @@ from inference.evaluate import Audios, Candidate, Evaluator, HostFactory
 from inference.hypotheses import candidates, in_octaves, on_key
 from inference.library import LibraryOpener
 from inference.models import Descender, Models, load_models
-from inference.neighbours import crossings
 from inference.residual import UNREACHABLE_DB, residual
 from inference.search import DEFAULT_METHOD, search
 from inference.target import Target
@@ -47,6 +46,7 @@ _FINISH_FACTOR = 1.5  # what judging the last stage may take, over what judging 
 _LONGEST_FINISH = 0.3  # of the budget
 _FEWEST_RENDERS = 2
 _FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # left of a budget, for a stage to begin
+_WIDE_SECONDS = 15.0  # with less left for descend, a third of its batch is what can be taken down far enough
 _CROSSED = 6  # good candidates whose sections the answer borrows
 _GOING_ON = 2  # of the nearest candidates are descended again in the next round
 _HEARD_CHANGE = 0.02  # of the loss: a change of the answer that does less is no start of its own
@@ -201,6 +201,8 @@ class Run:
         rng = np.random.default_rng(options.seed)
         untried, tried, explored = list(self.board.best), set[Candidate](), set[Candidate]()
         going_on: list[Candidate] = []
+        if self.budget.seconds is not None and (until - self._used()) * self.budget.seconds < _WIDE_SECONDS:
+            size = -(-size // 3)
         starts = different(untried, size)
         while starts:
             tried.update(starts)
@@ -219,13 +221,15 @@ class Run:
             best = self.board.best[0]
             if best not in explored:
                 explored.add(best)
-                near = descender.neighbours(best, options.constraints, rng, gate=self._moves_gate())
-                near += crossings(best, different(self.board.best, _CROSSED + 1)[1:], options.constraints)
-                rng.shuffle(near)
-                untried += self.measure(near[: self._afford(len(near))])
-            heard = (1.0 + _HEARD_CHANGE) * self.board.best[0].loss
-            untried = sorted((c for c in untried if c not in tried and c.loss > heard), key=lambda c: c.loss)
+                others = different(self.board.best, _CROSSED + 1)[1:]
+                changes = descender.changes(best, others, options.constraints, rng, gate=self._moves_gate())
+                rng.shuffle(changes)
+                measured = self.measure(changes[: self._afford(len(changes))])
+                untried += [c for c in measured if abs(c.loss - best.loss) > _HEARD_CHANGE * best.loss]
+                if self._used() >= until:
+                    return
             going_on = [c for c in different(self.board.best, _GOING_ON) if c not in tried]
+            untried = sorted((c for c in untried if c not in tried and c not in going_on), key=lambda c: c.loss)
             starts = [*going_on, *different(untried, size - len(going_on))]
 
     def search(self) -> None:

@@ -66,8 +66,14 @@ class FixedDescender:
         moved = constraints.apply(self.patch)
         return Descent(tuple(Candidate(moved, start.note, origin="descend") for start in starts))
 
-    def neighbours(
-        self, candidate: Candidate, constraints: Constraints, rng: np.random.Generator, *, gate: bool
+    def changes(
+        self,
+        answer: Candidate,
+        others: Sequence[Candidate],
+        constraints: Constraints,
+        rng: np.random.Generator,
+        *,
+        gate: bool,
     ) -> list[Candidate]:
         return []
 
