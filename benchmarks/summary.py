@@ -61,13 +61,10 @@ def _section(rows: Sequence[Row]) -> str:
 def _method_table(rows: Sequence[Row]) -> str:
     """Medians over targets; quartiles of MSS."""
     lines = [["method", "targets", *COLUMNS, "MSS quartiles", f"within {NEAR_FLOOR_DB:g} dB of floor"]]
-    floors = [row.floor for row in rows if row.floor is not None]
+    floors = list(per_target(rows, lambda row: row.floor).values())
     if floors:
         blank = [""] * (len(COLUMNS) - 1)
-        quartiles = _quartiles(list(per_target(rows, lambda row: row.floor).values()))
-        lines.append(
-            ["*floor*", str(len({row.target for row in rows})), f"{np.median(floors):.2f}", *blank, quartiles, ""]
-        )
+        lines.append(["*floor*", str(len(floors)), f"{np.median(floors):.2f}", *blank, _quartiles(floors), ""])
     for method in _distinct(row.method for row in rows):
         done = [row for row in rows if row.method == method and row.status == OK]
         if done:

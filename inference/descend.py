@@ -47,7 +47,7 @@ class Settings:
         last_rate: share of the rate that is left at the end, by a cosine over the steps, or over the time if that is
             shorter.
         momentum, scale_momentum, tiny: Adam's beta 1, beta 2 and epsilon.
-        again: factor of the rate for a start that goes on: it is near, and a full step would leave it.
+        again_rate: factor of the rate for a start that goes on: it is near, and a full step would leave it.
         survivors: at which step how many of the others go on, the nearest ones (successive halving).
         patience: steps without an improvement of ``least_gain`` (a share) after which a candidate stops.
         kept_every: steps between the patches that are kept to be rendered, beside the nearest.
@@ -60,7 +60,7 @@ class Settings:
     momentum: float = 0.5
     scale_momentum: float = 0.99
     tiny: float = 1e-8
-    again: float = 0.3
+    again_rate: float = 0.3
     survivors: Mapping[int, int] = field(default_factory=lambda: {5: 8, 10: 4, 20: 2})
     patience: int = 12
     least_gain: float = 0.005
@@ -152,7 +152,7 @@ class _Batch:
         self.free = [free_knobs(patch, constraints) for patch in patches]
         group_rates = torch.tensor([settings.group_rates.get(row.group, 1.0) for row in PARAMETERS])
         free = torch.tensor([[name in names for name in NAMES] for names in self.free])
-        again = torch.tensor([settings.again if item < n_going_on else 1.0 for item in range(len(starts))])
+        again = torch.tensor([settings.again_rate if item < n_going_on else 1.0 for item in range(len(starts))])
         self.rates = settings.rate * again[:, None] * group_rates * free
         self.knobs = self.controls[0].knobs.clone()
         self.nearest = self.knobs.clone()

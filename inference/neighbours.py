@@ -2,8 +2,8 @@
 
 Neighbours are one decision away: another choice of a parameter that is heard, a part of the synth switched on or off,
 another value of a knob that is searched and not descended (``proxy.controls.SEARCHED``), another length of the key
-press. Crossings borrow a section of the panel from another candidate. Most are worse at first; a descent from the better
-ones tells whether they lead somewhere.
+press. Crossings borrow a section of the panel from another candidate. Most are worse at first; a descent from the
+better ones tells whether they lead somewhere.
 """
 
 from __future__ import annotations

@@ -92,16 +92,16 @@ def test_the_farther_ones_are_left_behind(target: Target) -> None:
     assert min(longest.losses[:3]) <= sorted(min(path.losses[:3]) for path in paths)[1]
 
 
-def test_threads_change_nothing(target: Target) -> None:
-    starts = [Candidate(TRUE.with_knobs({"cutoff": cutoff}), NOTE) for cutoff in (0.3, 0.6, 0.8)]
-    settings = dataclasses.replace(SHORT, steps=4)
+def test_threads_and_parts_change_nothing(target: Target) -> None:
+    starts = [Candidate(TRUE.with_knobs({"cutoff": 0.2 + 0.07 * k}), NOTE) for k in range(9)]
+    settings = dataclasses.replace(SHORT, steps=2)
     one, two = (descend(starts, [target], settings=settings, threads=threads) for threads in (1, 2))
     for path, other in zip(one, two, strict=True):
         np.testing.assert_allclose(other.losses, path.losses, rtol=1e-3)
 
 
 def test_a_start_that_goes_on_takes_smaller_steps_and_is_not_left_behind(target: Target) -> None:
-    settings = dataclasses.replace(SHORT, steps=1, again=0.25, kept_every=1, survivors={0: 0})
+    settings = dataclasses.replace(SHORT, steps=1, again_rate=0.25, kept_every=1, survivors={0: 0})
     start = Candidate(TRUE.with_knobs(MOVED), NOTE)
     (first,) = descend([start], [target], settings=dataclasses.replace(settings, survivors={}))
     again, new = descend([start, start], [target], settings=settings, n_going_on=1)

@@ -9,7 +9,7 @@ from inference.constraints import Constraints
 from inference.evaluate import Candidate
 from inference.neighbours import crossings, neighbours
 from render.note import Note
-from render.patch import Patch
+from render.patch import EnvelopePoint, Patch
 from render.table import parameter
 
 NOTE = Note(60, 100, 0.5, 1.0)
@@ -57,3 +57,13 @@ def test_crossings_take_one_section_of_the_panel_from_another_candidate() -> Non
     assert [sorted(PLAIN.patch.diff(candidate.patch)) for candidate in locked] == [["filtertype"], ["ampattack"]]
     elsewhere = Candidate(other.patch, Note(61, 100, 0.5, 1.0))
     assert crossings(PLAIN, [elsewhere], Constraints()) == []
+
+
+def test_a_crossing_of_the_envelope_editor_brings_its_curve() -> None:
+    curve = (EnvelopePoint(0.0, 0.2, 0.0, 0.2, 0.1, 0.2), EnvelopePoint(1.0, 0.9, 0.9, 0.9, 1.0, 0.9))
+    edited = PLAIN.patch.with_settings({"envelopeeditordest1": "filter"}).with_knobs({"envelopeeditoramount": 0.6})
+    other = Candidate(edited.with_points(curve), NOTE)
+    (crossed,) = crossings(PLAIN, [other], Constraints())
+    assert crossed.patch.points == curve
+    without = crossings(PLAIN, [other], Constraints.parse(["envelopeeditoramount=0"]))
+    assert all(candidate.patch.points == PLAIN.patch.points for candidate in without)

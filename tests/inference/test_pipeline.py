@@ -78,6 +78,41 @@ class FixedDescender:
         return []
 
 
+class RecordingDescender:
+    """Moves nothing; proposes changes of the answer that can and cannot be heard."""
+
+    batch_size = 4
+
+    def __init__(self) -> None:
+        self.rounds: list[tuple[list[Candidate], int]] = []
+
+    def descend(
+        self,
+        starts: Sequence[Candidate],
+        targets: Sequence[Target],
+        constraints: Constraints,
+        *,
+        n_going_on: int,
+        used: Callable[[], float],
+        on_step: Callable[[], None],
+    ) -> Descent:
+        self.rounds.append((list(starts), n_going_on))
+        end = starts[0].patch.with_knobs({"ampdecay": 0.35})
+        return Descent((Candidate(end, starts[0].note, origin="descend"),) if len(self.rounds) == 1 else ())
+
+    def changes(
+        self,
+        answer: Candidate,
+        others: Sequence[Candidate],
+        constraints: Constraints,
+        rng: np.random.Generator,
+        *,
+        gate: bool,
+    ) -> list[Candidate]:
+        louder, silent = answer.patch.with_knobs({"cutoff": 0.3}), answer.patch.with_knobs({"delaytime": 0.9})
+        return [Candidate(patch, answer.note, origin="change") for patch in (louder, silent)]
+
+
 class Interrupting(FixedGuesser, FixedDescender):
     def propose(self, *_: object, **__: object) -> list[Proposal]:
         raise KeyboardInterrupt
@@ -105,6 +140,19 @@ def test_each_stage_is_recorded_with_what_it_brought() -> None:
     assert mss[2] < mss[1] < mss[0]
     assert match.stages[1].counted
     assert match.stages[1].rerender_mss == 0.0
+
+
+def test_later_rounds_go_on_from_the_nearest_and_start_from_changes_that_are_heard() -> None:
+    descender = RecordingDescender()
+    near = TRUE.with_knobs({"ampdecay": 0.5})
+    run(Models(FixedGuesser(near), descender), stages=("guess", "descend"))
+    (first, none), (second, n_going_on), *_ = descender.rounds
+    assert none == 0
+    assert first[0].patch["ampdecay"] == 0.5
+    assert n_going_on == 1
+    assert second[0].patch["ampdecay"] == 0.35
+    assert [start.patch["cutoff"] for start in second if start.origin == "change"] == [0.3]
+    assert len(set(second)) == len(second)
 
 
 def test_a_stage_that_makes_it_worse_changes_nothing() -> None:
