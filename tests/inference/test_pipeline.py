@@ -79,38 +79,21 @@ class FixedDescender:
 
 
 class RecordingDescender:
-    """Moves nothing; proposes changes of the answer that can and cannot be heard."""
+    """Moves its first start once; proposes changes of the answer that can and cannot be heard."""
 
     batch_size = 4
 
     def __init__(self) -> None:
         self.rounds: list[tuple[list[Candidate], int]] = []
 
-    def descend(
-        self,
-        starts: Sequence[Candidate],
-        targets: Sequence[Target],
-        constraints: Constraints,
-        *,
-        n_going_on: int,
-        used: Callable[[], float],
-        on_step: Callable[[], None],
-    ) -> Descent:
+    def descend(self, starts: Sequence[Candidate], *_: object, n_going_on: int, **__: object) -> Descent:
         self.rounds.append((list(starts), n_going_on))
         end = starts[0].patch.with_knobs({"ampdecay": 0.35})
         return Descent((Candidate(end, starts[0].note, origin="descend"),) if len(self.rounds) == 1 else ())
 
-    def changes(
-        self,
-        answer: Candidate,
-        others: Sequence[Candidate],
-        constraints: Constraints,
-        rng: np.random.Generator,
-        *,
-        gate: bool,
-    ) -> list[Candidate]:
-        louder, silent = answer.patch.with_knobs({"cutoff": 0.3}), answer.patch.with_knobs({"delaytime": 0.9})
-        return [Candidate(patch, answer.note, origin="change") for patch in (louder, silent)]
+    def changes(self, answer: Candidate, *_: object, **__: object) -> list[Candidate]:
+        duller, same = answer.patch.with_knobs({"cutoff": 0.3}), answer.patch.with_knobs({"delaytime": 0.9})
+        return [Candidate(patch, answer.note, origin="change") for patch in (duller, same)]
 
 
 class Interrupting(FixedGuesser, FixedDescender):
