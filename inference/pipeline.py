@@ -73,7 +73,7 @@ class Options:
     stages: tuple[str, ...] = STAGES
     guess: str = "network"
     guesses: int = 48
-    descend_until: float = 0.75
+    descend_until: float = 0.9
     method: str = DEFAULT_METHOD
     library_starts: int = 64
     seed: int = 0
