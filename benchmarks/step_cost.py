@@ -1,7 +1,8 @@
 """What a step of the descent costs: forward, backward and loss of the proxy beside auraloss's loss at its defaults.
 
 Batches of eight different golden factory patches of 2 s, both in turn on the same threads, the better of three each,
-in processor time and in wall clock.
+in processor time and in wall clock. And a step as the descent makes it: the same batch, divided among as many threads
+of its own, each with one of torch's.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from render.host import open_host
 BATCH = 8
 BATCHES = 5
 REPEATS = 3
+STEPS = 4
+"""Of the descent; its start is looked at too."""
 
 
 def print_costs(golden: Path, where: str, threads: int) -> None:
@@ -68,6 +71,12 @@ def print_costs(golden: Path, where: str, threads: int) -> None:
         print(f"{name:32} {1e3 * values[0]:7.0f} ms of processor, {1e3 * values[1]:7.0f} ms of wall clock")
     ratio = ours / auralosses
     print(f"ratio over {len(rows)} patches, {threads} threads: {ratio[0]:.2f}, {ratio[1]:.2f}   (bar: 0.50)")
+    torch.set_num_threads(1)
+    for parts in (1, threads):
+        seconds = np.mean(
+            [_descent_seconds(rows[first : first + BATCH], parts) for first in range(0, len(rows), BATCH)]
+        )
+        print(f"descent: {1e3 * seconds:.0f} ms of wall clock for a step of {BATCH} in {parts} part{'s' * (parts > 1)}")
     print(f"{where}: {1e3 * _render_seconds(rows, where):.0f} ms of processor for a render")
     print(f"largest memory of the proxy's process: {gigabytes:.2f} GB   (bar: 2.5)")
 
@@ -82,6 +91,21 @@ def _seconds(jobs: Sequence[Callable[[], None]]) -> list[list[float]]:
             if turn > 0:  # the first one warms up
                 times.append((number, time.process_time() - processor, time.perf_counter() - wall))
     return [[min(one[k] for one in times if one[0] == number) for k in (1, 2)] for number in range(len(jobs))]
+
+
+def _descent_seconds(rows: Sequence[GoldenRow], threads: int) -> float:
+    """Wall clock of a step of ``inference.descend``, the mean of some steps."""
+    from inference.descend import Settings, descend
+    from inference.evaluate import Candidate
+    from inference.target import Target
+    from proxy.weights import load_corrections
+
+    first, corrections, settings = rows[0], load_corrections(), Settings(steps=STEPS, survivors={})
+    target = Target(first.name, first.audio(), first.note, pitched=True, gate_fixed=True, onset_seconds=0.0)
+    starts = [Candidate(row.patch, first.note) for row in rows]
+    began = time.perf_counter()
+    descend(starts, [target], corrections=corrections, settings=settings, threads=threads)
+    return (time.perf_counter() - began) / (STEPS + 1)
 
 
 def _render_seconds(rows: Sequence[GoldenRow], where: str) -> float:
