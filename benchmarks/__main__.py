@@ -20,6 +20,7 @@ BENCHMARKS = {
     "guess": "how near the networks' proposals are to golden factory renders",
     "library": "how well the library finds golden sounds",
     "optimizers": "optimisers of nevergrad and pycma at equal renders, cold and warm",
+    "picture": "clips, what the guess makes of them, and the match",
     "pitch": "note estimators on golden renders",
     "prior": "the prior's renders beside golden ones",
     "proxy": "a picture: a golden render, the untrained and the trained proxy",

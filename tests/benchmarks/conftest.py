@@ -12,7 +12,8 @@ from tests.scale_host import make_any
 
 @pytest.fixture
 def fake_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    for name in ("benchmarks.compare", "benchmarks.optimizers", "benchmarks.targets", "inference.library"):
+    names = ("benchmarks.compare", "benchmarks.optimizers", "benchmarks.picture", "benchmarks.targets", "inference.library")
+    for name in names:
         monkeypatch.setattr(importlib.import_module(name), "open_host", make_any)
     library = importlib.import_module("inference.library")
     monkeypatch.setattr(library, "PLAN", Plan(size=6, notes=(60,)))
