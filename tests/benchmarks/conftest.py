@@ -12,8 +12,8 @@ from tests.scale_host import make_any
 
 @pytest.fixture
 def fake_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    names = ("benchmarks.compare", "benchmarks.optimizers", "benchmarks.picture", "benchmarks.targets", "inference.library")
-    for name in names:
+    benchmarks = ("compare", "optimizers", "picture", "targets")
+    for name in (*(f"benchmarks.{benchmark}" for benchmark in benchmarks), "inference.library"):
         monkeypatch.setattr(importlib.import_module(name), "open_host", make_any)
     library = importlib.import_module("inference.library")
     monkeypatch.setattr(library, "PLAN", Plan(size=6, notes=(60,)))
