@@ -46,6 +46,8 @@ _FINISH_FACTOR = 1.5  # what judging the last stage may take, over what judging 
 _LONGEST_FINISH = 0.3  # of the budget
 _FEWEST_RENDERS = 2
 _FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # left of a budget, for a stage to begin
+_SEARCH_SECONDS, _SEARCH_RENDERS = 2.5, 40  # of a small budget, that descend leaves for search
+_MOST_FOR_SEARCH = 0.25  # of a budget, however small
 _WIDE_SECONDS = 15.0  # with less left for descend, a third of its batch is what can be taken down far enough
 _CROSSED = 6  # good candidates whose sections the answer borrows
 _GOING_ON = 2  # of the nearest candidates are descended again in the next round
@@ -61,7 +63,7 @@ class Options:
     Attributes:
         guess: which network proposes.
         guesses: how many of its proposals are rendered.
-        descend_until: share of the budget at which descend ends, if search follows.
+        descend_until: share of the budget at which descend ends, if search follows; a small budget leaves more to it.
     """
 
     where: str = "embedded"
@@ -197,7 +199,7 @@ class Run:
         lead.
         """
         options, size = self.options, descender.batch_size
-        until = options.descend_until if "search" in options.stages else self._before_judging()
+        until = self._descend_until()
         rng = np.random.default_rng(options.seed)
         untried, tried, explored = list(self.board.best), set[Candidate](), set[Candidate]()
         going_on: list[Candidate] = []
@@ -317,6 +319,14 @@ class Run:
 
     def _used(self) -> float:
         return self.budget.used(self.evaluator.renders)
+
+    def _descend_until(self) -> float:
+        """The share of the budget at which descend ends."""
+        if "search" not in self.options.stages:
+            return self._before_judging()
+        seconds, renders = self.budget.seconds, self.budget.renders
+        left = _SEARCH_SECONDS / seconds if seconds is not None else _SEARCH_RENDERS / (renders or 1)
+        return min(self.options.descend_until, 1.0 - min(left, _MOST_FOR_SEARCH))
 
     def _moves_gate(self) -> bool:
         return not self.target.gate_fixed and len(self.targets) == 1
