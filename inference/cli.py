@@ -277,8 +277,11 @@ def _refine_clips(
     """Refine one clip, or several together, and write the files of each."""
     from inference.files import write_match
     from inference.pipeline import refine
+    from inference.pitch import warm_up
     from inference.target import read_target
 
+    if any(job.note is None for job in jobs):
+        warm_up()
     began = time.monotonic()
     targets = [read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=arguments.gate) for job in jobs]
     for job, target in zip(jobs, targets, strict=True):

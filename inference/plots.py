@@ -71,15 +71,20 @@ def decibels(audio: Audio) -> Decibels:
     return levels
 
 
-def progress_png(history: list[dict[str, Any]], stages: list[dict[str, Any]]) -> bytes:
-    """The loss of the best candidate over the seconds of the budget; stages are told apart by a line."""
+def progress_png(history: list[dict[str, Any]], stages: list[dict[str, Any]], seconds: float) -> bytes:
+    """The loss of the best candidate over the seconds of a run; stages are told apart by a line.
+
+    Args:
+        history: points with ``seconds`` and ``loss``.
+        stages: with ``name`` and ``seconds``, in order; what came before them was reading the clip.
+        seconds: of the whole run.
+    """
     figure = Figure(figsize=(10.5, 2.4), dpi=110, layout="constrained")
     axis = figure.subplots()
-    end = sum(stage["seconds"] for stage in stages)
-    seconds = [point["seconds"] for point in history] + [max(end, history[-1]["seconds"])]
+    passed = max(seconds - sum(stage["seconds"] for stage in stages), 0.0)
+    times = [point["seconds"] for point in history] + [max(seconds, history[-1]["seconds"])]
     losses = [point["loss"] for point in history] + [history[-1]["loss"]]
-    axis.step(seconds, losses, where="post", color=_ACCENT)
-    passed = 0.0
+    axis.step(times, losses, where="post", color=_ACCENT)
     for stage in stages:
         axis.axvline(passed, color=_INK, linewidth=0.6, linestyle=":")
         axis.annotate(

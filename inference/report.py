@@ -70,6 +70,7 @@ def report_html(result: dict[str, Any], target: Audio, match: Audio) -> str:
     title = f"{escape(result['clip'])} as a NoiseMaker patch"
     played = f"note {result['note']} ({note_name(result['note'])}), velocity {result['velocity']}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
+    progress = progress_png(result["history"], result["stages"], result["seconds"])
     version = f" {host['version']}" if host["version"] else ""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
@@ -82,7 +83,7 @@ def report_html(result: dict[str, Any], target: Audio, match: Audio) -> str:
 <h2>How near it is</h2>
 {_distance_table(result)}
 <h2>How it came down</h2>
-<img alt="loss of the best candidate over time" src="{_png_uri(progress_png(result["history"], result["stages"]))}">
+<img alt="loss of the best candidate over time" src="{_png_uri(progress)}">
 <h2>The patch</h2>
 <p class=quiet>What can be heard in this patch; <span class=changed>bold</span> differs from the starting patch,
 whose value stands beside it.</p>

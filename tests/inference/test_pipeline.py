@@ -78,6 +78,17 @@ class FixedDescender:
         return []
 
 
+@dataclasses.dataclass(frozen=True)
+class ClockedDescender(FixedDescender):
+    """Notes how much of its budget was used before each round."""
+
+    used_before: list[float] = dataclasses.field(default_factory=list)
+
+    def descend(self, *_: object, used: Callable[[], float], **__: object) -> Descent:
+        self.used_before.append(used())
+        return Descent(())
+
+
 class RecordingDescender:
     """Moves its first start once; proposes changes of the answer that can and cannot be heard."""
 
@@ -136,6 +147,16 @@ def test_later_rounds_go_on_from_the_nearest_and_start_from_changes_that_are_hea
     assert second[0].patch["ampdecay"] == 0.35
     assert [start.patch["cutoff"] for start in second if start.origin == "change"] == [0.3]
     assert len(set(second)) == len(second)
+
+
+def test_a_small_budget_leaves_a_larger_share_to_the_search() -> None:
+    spent = []
+    for renders in (100, 1000):
+        descender = ClockedDescender(WORSE)
+        run(Models(FixedGuesser(WORSE), descender), renders=renders)
+        spent.append(descender.used_before[0] * renders)
+    # Both had made as many renders until then: 0.75 and 0.9 of the budget are descend's.
+    assert spent[0] / spent[1] == pytest.approx(0.9 / 0.75)
 
 
 def test_a_stage_that_makes_it_worse_changes_nothing() -> None:
