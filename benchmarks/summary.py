@@ -89,11 +89,13 @@ def _near_floor(row: Row) -> float | None:
 def _paired_table(rows: Sequence[Row]) -> str:
     """The full method against each other one, on the targets that both finished."""
     ours = per_target(_done(rows, FULL_METHOD), lambda row: row.mss)
-    lines = [[f"`{FULL_METHOD}` against", "targets", "median difference, dB", "better (ties split)"]]
+    head = [f"`{FULL_METHOD}` against", "targets", f"medians: `{FULL_METHOD}`, it", "median difference, dB"]
+    lines = [[*head, "better (ties split)"]]
     for method in _distinct(row.method for row in rows if row.method != FULL_METHOD):
         theirs = per_target(_done(rows, method), lambda row: row.mss)
         both = [target for target in ours if target in theirs]
         if both:
+            medians = [np.median([values[target] for target in both]) for values in (ours, theirs)]
             gains = np.array([theirs[target] - ours[target] for target in both])
             low, high = interval(gains, lambda values: np.median(values, axis=-1))
             won = wins(gains)
@@ -102,6 +104,7 @@ def _paired_table(rows: Sequence[Row]) -> str:
                 [
                     method,
                     str(len(both)),
+                    "{:.2f}, {:.2f}".format(*medians),
                     f"{-np.median(gains):+.2f} [{-high:+.2f}, {-low:+.2f}]",
                     f"{won.mean():.0%} [{won_low:.0%}, {won_high:.0%}]",
                 ]
