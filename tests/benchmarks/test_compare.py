@@ -234,7 +234,7 @@ def test_the_summary_pairs_splits_ties_and_counts_failures() -> None:
     assert "| search | 4 | 4.5 |" in text
     assert "| all | 3 | 2.4 |" in text
     assert "| 67% |" in text  # 2.0 and 2.4 lie within 1.5 dB of the floor
-    assert "| search | 3 | -1.00 [" in text
+    assert "| search | 3 | 2.40, 4.00 | -1.00 [" in text
     assert "| 83% [" in text  # two wins and a tie
     assert "start 6.00 -> guess 5.00 -> search 5.50; a stage made it worse 3 times" in text
     assert "Seconds over the budget: largest +2.0%" in text
