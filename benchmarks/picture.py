@@ -10,10 +10,14 @@ import functools
 from dataclasses import replace
 from pathlib import Path
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
 from benchmarks.compare import METHODS, Row
 from benchmarks.table import OK, read_table
-from benchmarks.targets import GOLDEN_SETS, Sound, host_label, library_of, read_sound, read_sounds
-from inference.pipeline import Confirmed, Options, refine
+from benchmarks.targets import GOLDEN_SETS, Sound, host_label, host_of, library_of, read_sound, read_sounds
+from inference.models import Models, load_models
+from inference.pipeline import STAGES, Confirmed, Options, refine
 from inference.plots import decibels, draw_spectrogram
 from inference.target import Target
 from render.errors import FormatError
@@ -42,12 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise FormatError(f"{arguments.csv} has no rows of refine on {SET} targets with {arguments.seconds:g} s")
     rows.sort(key=lambda row: row.mss or 0.0)
     chosen = {title: rows[round(share * (len(rows) - 1))].target for title, share in QUARTILES.items()}
-    host = open_host(arguments.plugin)
-    sounds = {sound.name: sound for sound in read_sounds((SET,), len(rows), host, golden=arguments.golden)}
-    host.close()
+    found = read_sounds((SET,), len(rows), host_of(arguments.plugin), golden=arguments.golden)
+    sounds = {sound.name: sound for sound in found}
+    models = load_models(STAGES, Options.guess, arguments.workers)
     columns = []
     for title, name in chosen.items():
-        target, guess, match = _refined(sounds[name], arguments)
+        target, guess, match = _refined(sounds[name], models, arguments)
         print(f"{name}: MSS {guess.mss:.2f} dB after the guess, {match.mss:.2f} dB at the end", flush=True)
         columns.append((f"{name.replace('_', ' ')}\n({title})", target, guess, match))
     _draw(columns, arguments.out)
@@ -59,7 +63,7 @@ def _counts(row: Row, arguments: argparse.Namespace) -> bool:
     return (row.set, row.method, row.budget, row.seed, row.host, row.status) == wanted
 
 
-def _refined(sound: Sound, arguments: argparse.Namespace) -> tuple[Target, Confirmed, Confirmed]:
+def _refined(sound: Sound, models: Models, arguments: argparse.Namespace) -> tuple[Target, Confirmed, Confirmed]:
     """The clip, the best after the guess and the best at the end."""
     target, analysis_seconds = read_sound(sound)
     options = Options(where=arguments.plugin, seconds=arguments.seconds, workers=arguments.workers)
@@ -69,6 +73,7 @@ def _refined(sound: Sound, arguments: argparse.Namespace) -> tuple[Target, Confi
             replace(options, stages=METHODS[method].stages),
             open_library=library_of(arguments.plugin, arguments.workers),
             make_host=functools.partial(open_host, arguments.plugin),
+            models=models,
             analysis_seconds=analysis_seconds,
         ).best[0]
         for method in ("guess", "all")
@@ -77,9 +82,6 @@ def _refined(sound: Sound, arguments: argparse.Namespace) -> tuple[Target, Confi
 
 
 def _draw(columns: list[tuple[str, Target, Confirmed, Confirmed]], path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(10.5, 7.2), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, len(columns), sharex="col", sharey=True)

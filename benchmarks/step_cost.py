@@ -11,12 +11,16 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.rows import judging, read_rows
 from render.golden import GoldenRow
 from render.host import open_host
+
+if TYPE_CHECKING:
+    from proxy.corrections import Corrections
 
 BATCH = 8
 BATCHES = 5
@@ -74,7 +78,7 @@ def print_costs(golden: Path, where: str, threads: int) -> None:
     torch.set_num_threads(1)
     for parts in (1, threads):
         seconds = np.mean(
-            [_descent_seconds(rows[first : first + BATCH], parts) for first in range(0, len(rows), BATCH)]
+            [_descent_seconds(rows[first : first + BATCH], corrections, parts) for first in range(0, len(rows), BATCH)]
         )
         print(f"descent: {1e3 * seconds:.0f} ms of wall clock for a step of {BATCH} in {parts} part{'s' * (parts > 1)}")
     print(f"{where}: {1e3 * _render_seconds(rows, where):.0f} ms of processor for a render")
@@ -93,14 +97,13 @@ def _seconds(jobs: Sequence[Callable[[], None]]) -> list[list[float]]:
     return [[min(one[k] for one in times if one[0] == number) for k in (1, 2)] for number in range(len(jobs))]
 
 
-def _descent_seconds(rows: Sequence[GoldenRow], threads: int) -> float:
+def _descent_seconds(rows: Sequence[GoldenRow], corrections: Corrections, threads: int) -> float:
     """Wall clock of a step of ``inference.descend``, the mean of some steps."""
     from inference.descend import Settings, descend
     from inference.evaluate import Candidate
     from inference.target import Target
-    from proxy.weights import load_corrections
 
-    first, corrections, settings = rows[0], load_corrections(), Settings(steps=STEPS, survivors={})
+    first, settings = rows[0], Settings(steps=STEPS, survivors={})
     target = Target(first.name, first.audio(), first.note, pitched=True, gate_fixed=True, onset_seconds=0.0)
     starts = [Candidate(row.patch, first.note) for row in rows]
     began = time.perf_counter()

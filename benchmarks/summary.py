@@ -119,9 +119,9 @@ def _stage_lines(rows: Sequence[Row]) -> str:
         return ""
     medians = []
     for stage in STAGES:
-        values = [value for row in done if (value := getattr(row, f"after_{stage}")) is not None]
+        values = per_target(done, operator.attrgetter(f"after_{stage}"))
         if values:
-            medians.append(f"{stage} {np.median(values):.2f}")
+            medians.append(f"{stage} {np.median(list(values.values())):.2f}")
     chains = [[v for stage in STAGES if (v := getattr(row, f"after_{stage}")) is not None] for row in done]
     worse = sum(later > earlier + 1e-4 for chain in chains for earlier, later in itertools.pairwise(chain))
     lines = [
@@ -130,9 +130,10 @@ def _stage_lines(rows: Sequence[Row]) -> str:
             *(f([row.seconds / row.budget - 1.0 for row in done if row.seconds is not None]) for f in (max, np.median))
         ),
     ]
-    times = [time for row in done if (time := time_to_share(row, 0.9)) is not None]
+    times = per_target(done, lambda row: time_to_share(row, 0.9))
     if times:
-        lines.append(f"90 % of the final gain was reached after a median {np.median(times):.0%} of the budget.")
+        share = np.median(list(times.values()))
+        lines.append(f"90 % of the final gain was reached after a median {share:.0%} of the budget.")
     spreads = _seed_spreads(done)
     if spreads:
         lines.append(

@@ -7,11 +7,11 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
+from benchmarks import picture
 from benchmarks.__main__ import main
 from benchmarks.compare import Row
 from benchmarks.rows import judging, read_rows
 from benchmarks.table import Table
-from inference import pipeline
 from inference.models import Models
 from tests.paths import GOLDEN, needs_golden
 
@@ -27,15 +27,15 @@ def rows_in(path: Path, targets: list[str]) -> None:
 def test_shows_the_targets_at_the_quartiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pipeline, "load_models", lambda *_: Models())
+    monkeypatch.setattr(picture, "load_models", lambda *_: Models())
     names = [row.stem for row in judging(read_rows(GOLDEN), 5)]
     rows_in(tmp_path / "rows.csv", names)
-    picture = tmp_path / "out" / "refine.png"
+    out = tmp_path / "out" / "refine.png"
     options = ["--golden", str(GOLDEN), "--csv", str(tmp_path / "rows.csv"), "--seconds", "1", "--workers", "1"]
-    assert main(["picture", *options, "--out", str(picture)]) == 0
+    assert main(["picture", *options, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert [line.partition(":")[0] for line in printed.splitlines()] == names[1:4]
-    pixels = matplotlib.image.imread(picture)
+    pixels = matplotlib.image.imread(out)
     assert pixels.shape[1] > pixels.shape[0] > 400
     assert pixels[..., :3].std() > 0.1
 
