@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from render.errors import FileError, OutOfRange, PresetError, ReconstructError, UnknownName
 
 if TYPE_CHECKING:
-    from inference.board import Board
     from inference.budget import Budget
-    from inference.library import LibraryOpener
+    from inference.leaderboard import Board
     from inference.pipeline import Match, Options
+    from inference.stages.library import LibraryOpener
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".w64", ".caf"})
 
@@ -131,7 +131,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     console = _Console(quiet=arguments.quiet or arguments.json)
     console.say(f"host: {options.where}")
-    from inference.library import library_opener
+    from inference.stages.library import library_opener
 
     open_library = library_opener(options.where, options.workers, console.preparing)
     jobs = [_Job(clip, note, velocity) for clip, note, velocity in zip(clips, notes, velocities, strict=True)]
@@ -181,11 +181,11 @@ def _clips(paths: Sequence[Path]) -> list[Path]:
 def _options(arguments: argparse.Namespace) -> Options:
     from inference.constraints import Constraints
     from inference.pipeline import Options
-    from render.host import choose_host
+    from render.hosts.open import choose_host
 
     start = None
     if arguments.start is not None:
-        from render.presets import read_programs
+        from render.noisemaker.presets import read_programs
 
         programs = read_programs(arguments.start)
         if len(programs) > 1:
@@ -260,7 +260,7 @@ def _preset_folder(chosen: Path | None) -> Path | None:
 
 
 def _install(result: dict[str, Any], folder: Path, console: _Console) -> None:
-    from inference.files import install
+    from inference.output.files import install
 
     presets = [Path(candidate["files"]["preset"]) for candidate in result["candidates"]]
     for path in install(presets, folder):
@@ -275,10 +275,10 @@ def _refine_clips(
     console: _Console,
 ) -> list[dict[str, Any]]:
     """Refine one clip, or several together, and write the files of each."""
-    from inference.files import write_match
+    from inference.clip.pitch import warm_up
+    from inference.clip.target import read_target
+    from inference.output.files import write_match
     from inference.pipeline import refine
-    from inference.pitch import warm_up
-    from inference.target import read_target
 
     if any(job.note is None for job in jobs):
         warm_up()
@@ -323,7 +323,7 @@ class _Console:
             self.say(f"rendering the library, once: {done} of {count}")
 
     def heard(self, clip: Path, target: Any) -> None:
-        from inference.report import note_name
+        from inference.output.report import note_name
 
         note = target.note
         pitch = f"note {note.number} ({note_name(note.number)})" if target.pitched else "no clear pitch"

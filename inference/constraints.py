@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from render.errors import OutOfRange, UnknownName
-from render.patch import Patch
-from render.table import EFFECT_GROUPS, NAMES, PARAMETERS, Kind, parameter
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import EFFECT_GROUPS, NAMES, PARAMETERS, Kind, parameter
 
 _UNITS = {"khz": ("hz", 1e3), "ms": ("s", 1e-3), "st": ("semitones", 1.0)}
 _EFFECT_SWITCHES = {"delaywet": 0.0, "reverbwet": 0.0, "chorus1enable": 0.0, "chorus2enable": 0.0}

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from inference.target import Target
-from render.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
+from inference.clip.target import Target
+from render.audio import Audio
 from render.errors import HostError
-from render.host import Audio, Host, HostInfo, open_host
+from render.hosts.open import open_host
+from render.hosts.pool import Pool
+from render.hosts.protocol import Host, HostInfo
+from render.measures.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
+from render.noisemaker.patch import Patch
 from render.note import Note
-from render.patch import Patch
-from render.pool import Pool
 
 HostFactory = Callable[[], Host]
 

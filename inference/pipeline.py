@@ -17,26 +17,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inference.board import Board, Improvement
 from inference.budget import Budget
+from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.evaluate import Audios, Candidate, Evaluator, HostFactory
-from inference.hypotheses import candidates, in_octaves, on_key
-from inference.library import LibraryOpener
-from inference.models import Descender, Models, load_models
-from inference.residual import UNREACHABLE_DB, residual
-from inference.search import DEFAULT_METHOD, search
-from inference.target import Target
+from inference.leaderboard import Board, Improvement
+from inference.output.residual import UNREACHABLE_DB, residual
+from inference.stages.library import LibraryOpener
+from inference.stages.models import load_models
+from inference.stages.ports import Descender, Models
+from inference.stages.search import DEFAULT_METHOD, search
+from inference.stages.start import candidates, in_octaves, on_key
+from render.data.library import Library
 from render.errors import HostError, InvalidAudio, UnknownName
-from render.host import HostInfo, open_host
-from render.library import Library
-from render.metrics import Distances, MssTarget, distances
+from render.hosts.open import open_host
+from render.hosts.protocol import HostInfo
+from render.measures.metrics import Distances, MssTarget, distances
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import parameter
 from render.note import SAMPLE_RATE
-from render.patch import Patch
-from render.table import parameter
 
 if TYPE_CHECKING:
-    from inference.guess import Guess
+    from inference.network.proposals import Guess
 
 STAGES = ("guess", "descend", "search")
 GUESSERS = ("network", "regression")

@@ -1,38 +1,18 @@
-"""``python -m proxy``: fit the differentiable synthesizer to renders, and measure it."""
+"""``python -m proxy``: train the differentiable synthesizer."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 
-from render.errors import ReconstructError
+from render.command_line import run_command
 
-_COMMANDS = {
-    "fidelity": "how close the proxy is to golden renders of the real plug-in",
-    "fit": "fit the proxy's corrections to renders",
-    "gradients": "how true the proxy's slopes are for a host",
-}
+COMMANDS = {"fit": ("proxy.fitting.command", "fit the proxy's corrections to renders")}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    argv = sys.argv[1:] if argv is None else list(argv)
-    parser = argparse.ArgumentParser(prog="python -m proxy", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, description in _COMMANDS.items():
-        command = commands.add_parser(name, help=description, description=description)
-        if argv[:1] == [name]:  # only the one that is asked for is imported
-            module = importlib.import_module(f"proxy.{name}_command")
-            module.add_arguments(command)
-            command.set_defaults(run=module.run)
-    arguments = parser.parse_args(argv)
-    try:
-        return int(arguments.run(arguments))
-    except ReconstructError as error:
-        print(f"proxy: {error}", file=sys.stderr)
-        return 1
+    return run_command("proxy", __doc__, COMMANDS, argv)
 
 
 if __name__ == "__main__":

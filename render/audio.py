@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from render.errors import FileError, InvalidAudio
 from render.files import replacing
-from render.host import Audio
 from render.note import SAMPLE_RATE
+
+Audio = NDArray[np.float32]
+"""Samples at ``SAMPLE_RATE``, shape ``(channels, samples)``."""
 
 
 def read_audio(path: Path | str, *, max_seconds: float | None = None) -> tuple[Audio, int, float]:

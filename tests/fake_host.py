@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from render.audio import Audio
 from render.errors import HostError
-from render.host import Audio, HostInfo
+from render.hosts.protocol import HostInfo
+from render.noisemaker.patch import Patch
 from render.note import SAMPLE_RATE, Note
-from render.patch import Patch
 
 KNOBS = ("volume", "cutoff", "ampdecay")
 """The rows of the table that this host knows."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from render.plugin_files import PLUGIN_VARIABLE, find_plugins
+from render.hosts.plugin_files import PLUGIN_VARIABLE, find_plugins
 
 NEKOBI = Path("/usr/lib/vst/Nekobi-vst.so")  # Debian's dpf-plugins-vst
 NEKOBI_NAMES = {

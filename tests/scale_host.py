@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from render.audio import Audio
 from render.errors import HostError
-from render.host import Audio
+from render.noisemaker.patch import Patch
 from render.note import Note
-from render.patch import Patch
 from tests.fake_host import FakeHost
 
 

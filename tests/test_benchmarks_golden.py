@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import golden
+from benchmarks.parts import golden
+from render.audio import Audio
 from render.errors import FileError
-from render.host import Audio
+from render.noisemaker.patch import Patch
+from render.noisemaker.presets import Program
 from render.note import SAMPLE_RATE, Note
-from render.patch import Patch
-from render.presets import Program
 
 NOTE = Note(60, seconds=0.5)
 

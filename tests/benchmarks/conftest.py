@@ -6,18 +6,18 @@ import importlib
 
 import pytest
 
-from render.library import Plan
+from render.data.library import Plan
 from tests.scale_host import make_any
 
 
 @pytest.fixture
 def fake_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    benchmarks = ("compare", "optimizers", "picture", "targets")
-    for name in (*(f"benchmarks.{benchmark}" for benchmark in benchmarks), "inference.library"):
+    benchmarks = ("product.compare", "product.optimizers", "product.picture", "common.targets")
+    for name in (*(f"benchmarks.{benchmark}" for benchmark in benchmarks), "inference.stages.library"):
         monkeypatch.setattr(importlib.import_module(name), "open_host", make_any)
-    library = importlib.import_module("inference.library")
+    library = importlib.import_module("inference.stages.library")
     monkeypatch.setattr(library, "PLAN", Plan(size=6, notes=(60,)))
     monkeypatch.setattr(library, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "library")
-    targets = importlib.import_module("benchmarks.targets")
+    targets = importlib.import_module("benchmarks.common.targets")
     targets.host_of.cache_clear()
     targets.library_of.cache_clear()

@@ -11,21 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import budgets, compare, targets
 from benchmarks.__main__ import main
-from benchmarks.compare import Row
-from benchmarks.foreign import ForeignSound
-from benchmarks.summary import curve, interval, per_target, summary, time_to_share, wins, write_plot
-from benchmarks.table import Table
-from benchmarks.targets import Sound, floor_mss, parameter_error, read_sound, read_sounds
+from benchmarks.common import targets
+from benchmarks.common.foreign_sounds import ForeignSound
+from benchmarks.common.runs import Row
+from benchmarks.common.summary import curve, interval, per_target, summary, time_to_share, wins, write_plot
+from benchmarks.common.table import Table
+from benchmarks.common.targets import Sound, floor_mss, parameter_error, read_sound, read_sounds
+from benchmarks.product import budgets, compare
 from inference import pipeline
 from inference.evaluate import Candidate
-from inference.models import Descent, Models
+from inference.stages.ports import Descent, Models
+from render.audio import Audio
 from render.errors import FileError
-from render.host import Audio
-from render.metrics import mss
+from render.measures.metrics import mss
+from render.noisemaker.patch import Patch
 from render.note import SAMPLE_RATE, Note
-from render.patch import Patch
 from tests.paths import GOLDEN, needs_golden
 from tests.scale_host import ScaleHost
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import foreign
 from benchmarks.__main__ import main
-from benchmarks.foreign import ForeignSound, mda_presets, midi_file, read_foreign, require, sounds_of
+from benchmarks.common.foreign_sounds import ForeignSound, read_foreign
+from benchmarks.product import foreign
+from benchmarks.product.foreign import mda_presets, midi_file, require, sounds_of
 from render.errors import FileError, HostError
 from render.note import Note
 from tests.plugins import needs_nekobi

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import optimizers
 from benchmarks.__main__ import main
-from benchmarks.optimizers import Row, around, phases, summary
-from benchmarks.table import Table
+from benchmarks.common.table import Table
+from benchmarks.product import optimizers
+from benchmarks.product.optimizers import Row, around, phases, summary
 from inference.evaluate import Candidate
-from inference.search import METHODS
+from inference.stages.search import METHODS
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import PARAMETERS
 from render.note import Note
-from render.patch import Patch
-from render.table import PARAMETERS
 
 
 def test_runs_are_judged_after_each_number_of_renders_and_resumed(

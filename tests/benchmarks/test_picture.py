@@ -7,12 +7,13 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
-from benchmarks import picture
 from benchmarks.__main__ import main
-from benchmarks.compare import Row
-from benchmarks.rows import judging, read_rows
-from benchmarks.table import Table
-from inference.models import Models
+from benchmarks.common.rows import judging
+from benchmarks.common.runs import Row
+from benchmarks.common.table import Table
+from benchmarks.product import picture
+from inference.stages.ports import Models
+from render.measures.golden import read_rows
 from tests.paths import GOLDEN, needs_golden
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.table import Table, machine, one_line, read_table, run_jobs
+from benchmarks.common.table import Table, machine, one_line, read_table, run_jobs
 from render.errors import FileError, FormatError
 
 

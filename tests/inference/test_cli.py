@@ -16,8 +16,8 @@ import pytest
 import soundfile
 
 from inference.cli import main
-from render.presets import read_programs, write_program
-from render.table import NAMES
+from render.noisemaker.presets import read_programs, write_program
+from render.noisemaker.table import NAMES
 from tests.inference.test_target import bad_file, tone
 
 COMMAND = [sys.executable, "-m", "inference.cli"]
@@ -33,11 +33,11 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def small_library(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A library of a few patches in a cache of the tests' own."""
-    import inference.library
-    from render.library import Plan
+    import inference.stages.library
+    from render.data.library import Plan
 
-    monkeypatch.setattr(inference.library, "PLAN", Plan(size=6, notes=(60,)))
-    monkeypatch.setattr(inference.library, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "library")
+    monkeypatch.setattr(inference.stages.library, "PLAN", Plan(size=6, notes=(60,)))
+    monkeypatch.setattr(inference.stages.library, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "library")
 
 
 def test_a_clip_becomes_a_preset_a_match_a_result_and_a_report(
@@ -195,8 +195,8 @@ def test_an_unwritable_folder_is_found_out_before_the_work(
 
 
 def test_a_bank_is_no_start(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from render.patch import Patch
-    from render.presets import Program, to_xml
+    from render.noisemaker.patch import Patch
+    from render.noisemaker.presets import Program, to_xml
 
     bank = tmp_path / "bank.noisemakerpreset"
     bank.write_bytes(to_xml([Program("a", Patch()), Program("b", Patch())]))
@@ -205,8 +205,8 @@ def test_a_bank_is_no_start(clip: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_the_start_preset_is_adapted(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from render.patch import Patch
-    from render.presets import Program
+    from render.noisemaker.patch import Patch
+    from render.noisemaker.presets import Program
 
     preset = tmp_path / "start.noisemakerpreset"
     write_program(preset, Program("start", Patch().with_knobs({"osc1volume": 0.61, "resonance": 0.7})))
@@ -232,7 +232,7 @@ def test_ctrl_c_writes_the_best_so_far_and_leaves_no_process(clip: Path, tmp_pat
     out = tmp_path / "out"
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     code = (
-        "import signal, sys, inference.library as l\nfrom render.library import Plan\n"
+        "import signal, sys, inference.stages.library as l\nfrom render.data.library import Plan\n"
         "l.PLAN = Plan(size=6, notes=(60,))\n"
         # A shell starts its background jobs with Ctrl-C ignored, and that is inherited.
         "from inference.cli import main\nif __name__ == '__main__':\n"

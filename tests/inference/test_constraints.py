@@ -6,8 +6,8 @@ import pytest
 
 from inference.constraints import Constraints
 from render.errors import OutOfRange, UnknownName
-from render.patch import Patch
-from render.table import PARAMETERS
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import PARAMETERS
 
 
 def test_locks_are_knobs_units_or_choices() -> None:

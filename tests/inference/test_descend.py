@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-import inference.descend
+import inference.stages.descend
+from inference.clip.target import Target
 from inference.constraints import Constraints
-from inference.descend import ProxyDescender, Settings, descend, free_knobs
 from inference.evaluate import Candidate
-from inference.target import Target
-from proxy.controls import SEARCHED, Controls
-from proxy.corrections import Corrections
-from proxy.voice import render
+from inference.stages.descend import ProxyDescender, Settings, descend, free_knobs
+from proxy.synth.controls import SEARCHED, Controls
+from proxy.synth.corrections import Corrections
+from proxy.synth.voice import render
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import NAMES
 from render.note import Note
-from render.patch import Patch
-from render.table import NAMES
 
 NOTE = Note(48, 100, 0.15, 0.25)
 TRUE = Patch().with_knobs(
@@ -66,7 +66,7 @@ def test_a_candidate_that_leaves_the_numbers_is_dropped_and_the_others_go_on(
         audio = render(controls, n_samples, corrections)
         return audio * torch.where(controls.knob("highpass") > 0.5, torch.nan, 1.0)[:, None, None]
 
-    monkeypatch.setattr(inference.descend, "render", broken)
+    monkeypatch.setattr(inference.stages.descend, "render", broken)
     starts = [Candidate(TRUE.with_knobs(MOVED | {"highpass": high}), NOTE) for high in (0.9, 0.1)]
     lost, good = descend(starts, [target], settings=SHORT)
     assert not lost.finite

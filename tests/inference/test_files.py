@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inference.cli import PRESETS_VARIABLE, main
-from inference.files import install
+from inference.output.files import install
 from render.errors import FileError
 
 

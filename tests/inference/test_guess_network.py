@@ -14,23 +14,33 @@ import torch
 from safetensors.torch import save_file
 
 from inference import __main__ as command
-from inference.augment import augment
-from inference.examples import Examples, split
-from inference.features import SHAPE, picture, picture_of_render
-from inference.guess import GUESSERS, Guesser, Regression, key_for, load_guesser, shipped_weights
-from inference.judge import judge, sound_distances
-from inference.kept_weights import read_network, read_tensors, write_network, write_tensors
-from inference.network import GuessNetwork, RegressionNetwork, Size
-from inference.train import CHECKPOINT_FILE, LOG_FILE, Training, TrainOptions, train
-from inference.variables import N_BINS, N_VARIABLES, SILENT, SIZES, VARIABLES, decode, encode, unit_codes, variable
-from render.dataset import make_dataset, make_row, plan
-from render.envelope_editor import spline
+from inference.network.augment import augment
+from inference.network.examples import Examples, split
+from inference.network.log_mel import SHAPE, picture, picture_of_render
+from inference.network.model import GuessNetwork, RegressionNetwork, Size
+from inference.network.proposals import GUESSERS, Guesser, Regression, key_for, load_guesser, shipped_weights
+from inference.network.train import CHECKPOINT_FILE, LOG_FILE, Training, TrainOptions, train
+from inference.network.validate import judge, sound_distances
+from inference.network.variables import (
+    N_BINS,
+    N_VARIABLES,
+    SILENT,
+    SIZES,
+    VARIABLES,
+    decode,
+    encode,
+    unit_codes,
+    variable,
+)
+from inference.network.weights import read_network, read_tensors, write_network, write_tensors
+from render.data.dataset import make_dataset, make_row, plan
+from render.data.shards import EncodedRow
 from render.errors import FileError, FormatError, HostError, InvalidAudio, OutOfRange, UnknownName
+from render.noisemaker.envelope_editor import spline
+from render.noisemaker.patch import Patch
+from render.noisemaker.prior import draw
+from render.noisemaker.table import PARAMETERS
 from render.note import Note
-from render.patch import Patch
-from render.prior import draw
-from render.shards import EncodedRow
-from render.table import PARAMETERS
 from tests.scale_host import ScaleHost
 
 SMALL = Size(channels=(8, 8, 16, 16), hidden=48)

@@ -7,10 +7,10 @@ import pytest
 
 from inference.constraints import Constraints
 from inference.evaluate import Candidate
-from inference.neighbours import crossings, neighbours
+from inference.stages.neighbours import crossings, neighbours
+from render.noisemaker.patch import EnvelopePoint, Patch
+from render.noisemaker.table import parameter
 from render.note import Note
-from render.patch import EnvelopePoint, Patch
-from render.table import parameter
 
 NOTE = Note(60, 100, 0.5, 1.0)
 PLAIN = Candidate(Patch().with_settings({"osc1waveform": "pulse", "osc2volume": 0.0}), NOTE)

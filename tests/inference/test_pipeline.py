@@ -8,20 +8,20 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from inference import editor_curves
+from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.evaluate import Candidate
-from inference.guess import Proposal
-from inference.hypotheses import in_octaves, on_key
-from inference.models import Descent, Models
+from inference.network.proposals import Proposal
+from inference.output.residual import residual
 from inference.pipeline import Match, Options, refine
-from inference.residual import residual
-from inference.search import Phase, space_of
-from inference.target import Target
-from render.envelope_editor import spline
-from render.host import Audio
+from inference.stages import editor_curves
+from inference.stages.ports import Descent, Models
+from inference.stages.search import Phase, space_of
+from inference.stages.start import in_octaves, on_key
+from render.audio import Audio
+from render.noisemaker.envelope_editor import spline
+from render.noisemaker.patch import Patch
 from render.note import SAMPLE_RATE, Note
-from render.patch import Patch
 from tests.fake_host import FakeHost
 
 NOTE = Note(57, 100, 0.3, 0.4)

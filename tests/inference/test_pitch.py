@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.pitch import make_case, score, sounding_pitches
-from benchmarks.rows import read_rows
-from inference.pitch import MIN_CONFIDENCE, PitchEstimate, estimate_note, levels, vote
+from benchmarks.parts.pitch import make_case, score, sounding_pitches
+from inference.clip.pitch import MIN_CONFIDENCE, PitchEstimate, estimate_note, levels, vote
 from render.errors import InvalidAudio
+from render.measures.golden import read_rows
+from render.noisemaker.patch import Patch
 from render.note import SAMPLE_RATE
-from render.patch import Patch
 from tests.paths import GOLDEN, needs_golden
 
 

@@ -7,18 +7,18 @@ import dataclasses
 import numpy as np
 import pytest
 
-from inference.board import Board
 from inference.budget import Budget
+from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.evaluate import Candidate, Evaluator, measured, volume_gain, with_gain
+from inference.leaderboard import Board
 from inference.pipeline import Options, distinct, refine
-from inference.search import METHODS, Phase, search, space_of
-from inference.target import Target
+from inference.stages.search import METHODS, Phase, search, space_of
 from render.errors import HostError, InvalidAudio, OutOfRange, UnknownName
-from render.metrics import mss
+from render.measures.metrics import mss
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import NAMES
 from render.note import SAMPLE_RATE, Note
-from render.patch import Patch
-from render.table import NAMES
 from tests.fake_host import FakeHost
 
 NOTE = Note(60, 100, 0.4, 0.5)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from proxy.controls import Controls
+from proxy.synth.controls import Controls
+from render.noisemaker.patch import EnvelopePoint, Patch
+from render.noisemaker.table import NAMES, PARAMETERS
 from render.note import Note
-from render.patch import EnvelopePoint, Patch
-from render.table import NAMES, PARAMETERS
 
 POINTS = (
     EnvelopePoint(0.0, 0.2, 0.0, 0.2, 0.1, 0.9),

@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 import torch
 
-from proxy.controls import DISCRETE, EDITOR_POINTS, Controls, WrongShape
-from render.envelope_editor import spline
+from proxy.synth.controls import DISCRETE, EDITOR_POINTS, Controls, WrongShape
 from render.errors import OutOfRange, UnknownName
+from render.noisemaker.envelope_editor import spline
+from render.noisemaker.table import PARAMETERS, position
 from render.note import Note
-from render.table import PARAMETERS, position
 from tests.proxy.patches import POINTS, controls, random_patch
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-import proxy.distance
-import render.distance
+import proxy.loss.distance
+import render.measures.distance
 from render.errors import InvalidAudio
 
 
@@ -21,8 +21,8 @@ def noise(seed: int, channels: int, samples: int = 30000) -> np.ndarray:
 def test_the_twins_agree(channels: int) -> None:
     target = noise(1, channels)
     renders = np.stack([noise(seed, 2) for seed in (2, 3, 4)])
-    twin = render.distance.TargetDistance(target)
-    batch = proxy.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(renders))
+    twin = render.measures.distance.TargetDistance(target)
+    batch = proxy.loss.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(renders))
     assert batch.shape == (3,)
     np.testing.assert_allclose(batch.numpy(), [twin(r) for r in renders], rtol=2e-5)
 
@@ -31,8 +31,8 @@ def test_the_twins_agree(channels: int) -> None:
 def test_the_twins_solve_the_same_gain(channels: int) -> None:
     target = noise(1, channels)
     renders = np.stack([noise(2, 2), 0.03 * noise(3, 2), np.zeros((2, 30000), np.float32)])
-    twin = render.distance.TargetDistance(target)
-    distance = proxy.distance.TargetDistance(torch.from_numpy(target))
+    twin = render.measures.distance.TargetDistance(target)
+    distance = proxy.loss.distance.TargetDistance(torch.from_numpy(target))
     for max_gain in (np.inf, 1.5):
         losses, gains = distance.measure(torch.from_numpy(renders), max_gain=torch.full((3,), max_gain))
         expected = [twin.measure(r, max_gain=max_gain) for r in renders]
@@ -42,18 +42,19 @@ def test_the_twins_solve_the_same_gain(channels: int) -> None:
 
 @pytest.mark.parametrize("samples", [300, 5000])
 def test_the_twins_agree_on_short_clips(samples: int) -> None:
-    # Shorter than half the long window, torch cannot reflect: such clips are padded by the caller (inference.target).
+    # Shorter than half the long window, torch cannot reflect: such clips are padded by the caller
+    # (inference.clip.target).
     target, other = noise(1, 1, max(samples, 1100)), noise(2, 2, max(samples, 1100))
-    twin = render.distance.TargetDistance(target)(other)
+    twin = render.measures.distance.TargetDistance(target)(other)
     assert float(
-        proxy.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(other)[None])
+        proxy.loss.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(other)[None])
     ) == pytest.approx(twin, rel=2e-5)
 
 
 def test_gradients_are_finite_and_the_batch_is_independent() -> None:
     target = torch.from_numpy(noise(1, 1)).double()
     renders = torch.stack([torch.zeros(2, 30000), torch.from_numpy(noise(2, 2))]).double().requires_grad_()
-    distance = proxy.distance.TargetDistance(target)
+    distance = proxy.loss.distance.TargetDistance(target)
     losses = distance(renders)
     losses.sum().backward()
     assert renders.grad is not None
@@ -63,14 +64,14 @@ def test_gradients_are_finite_and_the_batch_is_independent() -> None:
 
 def test_the_distance_is_zero_at_the_target_and_falls_towards_it() -> None:
     target = noise(1, 2)
-    distance = render.distance.TargetDistance(target)
+    distance = render.measures.distance.TargetDistance(target)
     assert distance(target) == 0.0
     assert distance(target, 1.0) < distance(target, 1.1) < distance(target, 2.0) < distance(np.zeros_like(target))
 
 
 def test_the_gain_undoes_a_level_difference() -> None:
     target = noise(1, 1)
-    distance = render.distance.TargetDistance(target)
+    distance = render.measures.distance.TargetDistance(target)
     render_ = np.repeat(target * 0.1, 2, axis=0)
     loss, gain = distance.measure(render_)
     assert gain == pytest.approx(10.0, rel=1e-4)
@@ -84,12 +85,12 @@ def test_the_gain_undoes_a_level_difference() -> None:
 )
 def test_unusable_targets_are_refused(target: np.ndarray) -> None:
     with pytest.raises(InvalidAudio, match="target"):
-        render.distance.TargetDistance(target.astype(np.float32))
+        render.measures.distance.TargetDistance(target.astype(np.float32))
     with pytest.raises(InvalidAudio, match="target"):
-        proxy.distance.TargetDistance(torch.from_numpy(target.astype(np.float32)))
+        proxy.loss.distance.TargetDistance(torch.from_numpy(target.astype(np.float32)))
 
 
 def test_renders_of_another_shape_are_refused() -> None:
-    distance = proxy.distance.TargetDistance(torch.from_numpy(noise(1, 1)))
+    distance = proxy.loss.distance.TargetDistance(torch.from_numpy(noise(1, 1)))
     with pytest.raises(InvalidAudio, match="renders have shape"):
         distance(torch.zeros(2, 30000))

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy.controls import Controls
-from proxy.effects import effects
-from proxy.lines import delay_loop, reverb_network, swept_line, two_sections
-from render.embedded import EmbeddedHost
-from render.metrics import mss, side_mss
+from proxy.kernels.effects import delay_loop, reverb_network, swept_line, two_sections
+from proxy.synth.controls import Controls
+from proxy.synth.effects import effects
+from render.measures.metrics import mss, side_mss
+from render.noisemaker.engine.host import EmbeddedHost
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import position
 from render.note import SAMPLE_RATE, Note
-from render.patch import Patch
-from render.table import position
 
 N_SAMPLES = 30000
 PATCHES = {

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy.envelopes import Adsr, adsr, attack_decay
-from render import envelopes
+from proxy.synth.envelopes import Adsr, adsr, attack_decay
+from render.noisemaker.engine import envelopes
 
 
 def knobs(*values: float) -> list[Tensor]:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy import filters
-from proxy.filters import N_TYPES, filtered, highpass
-from render.embedded import DITHER, FILTER_SOURCES, EmbeddedHost
+from proxy.synth import filters
+from proxy.synth.filters import N_TYPES, filtered, highpass
 from render.errors import InvalidAudio, OutOfRange
+from render.noisemaker.engine.host import DITHER, FILTER_SOURCES, EmbeddedHost
 from render.note import SAMPLE_RATE
 
 N_SHORT = 70

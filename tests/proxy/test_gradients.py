@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from proxy import gradients
-from proxy.controls import SEARCHED
-from proxy.gradients import STEP, Case, Slope, cases, has_slope, heard, slopes, table, write_csv
-from proxy.play import play
-from render.host import Audio
+from benchmarks.parts import slopes as gradients
+from benchmarks.parts.slopes import STEP, Case, Slope, cases, has_slope, heard, slopes, table, write_csv
+from proxy.synth.controls import SEARCHED
+from proxy.synth.play import play
+from render.audio import Audio
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import NAMES
 from render.note import Note
-from render.patch import Patch
-from render.table import NAMES
 
 PATCH = Patch.from_knobs({"osc1volume": 0.6, "osc3volume": 0.4, "cutoff": 0.6, "resonance": 0.3, "amprelease": 0.3})
 NOTE = Note(48, 100, 0.15, 0.25)

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy import editor, lfo
-from proxy.modulation import modulation
-from render import envelope_editor
-from render import lfo as engine_lfo
-from render import modulation as engine
-from render.patch import Patch
-from render.table import LFO1_DESTINATIONS, LFO2_DESTINATIONS, parameter
+from proxy.synth import editor, lfo
+from proxy.synth.modulation import modulation
+from render.noisemaker import envelope_editor
+from render.noisemaker.engine import lfo as engine_lfo
+from render.noisemaker.engine import modulation as engine
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import LFO1_DESTINATIONS, LFO2_DESTINATIONS, parameter
 from tests.proxy.patches import POINTS, controls, settings
 
 FIELDS = [field.name for field in dataclasses.fields(engine.Modulation)]

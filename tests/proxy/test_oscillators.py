@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from proxy import oscillators
-from proxy.waveforms import DUTY_SHRINK, MAX_STEP, NOISE, PULSE, SAW, SINE, TRIANGLE
-from render import oscillators as engine
+from proxy.kernels.oscillators import DUTY_SHRINK, MAX_STEP, NOISE, PULSE, SAW, SINE, TRIANGLE
+from proxy.synth import oscillators
+from render.noisemaker.engine import oscillators as engine
 from render.note import SAMPLE_RATE
 
 WAVEFORMS = (SAW, PULSE, TRIANGLE, SINE)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy.stft import magnitudes
+from proxy.loss.stft import magnitudes
 
 
 def noise(samples: int) -> Tensor:

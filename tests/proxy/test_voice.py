@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy import voice
-from proxy.controls import Controls
-from proxy.corrections import Corrections
-from proxy.mixer import mixed
-from proxy.modulation import modulation
-from render.metrics import mss
+from proxy.synth import voice
+from proxy.synth.controls import Controls
+from proxy.synth.corrections import Corrections
+from proxy.synth.mixer import mixed
+from proxy.synth.modulation import modulation
+from render.measures.metrics import mss
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import NAMES, PARAMETERS, position
 from render.note import SAMPLE_RATE, Note
-from render.patch import Patch
-from render.table import NAMES, PARAMETERS, position
 from tests.proxy.patches import NO_EFFECTS, controls, extremes, random_patch, settings
 
 NOTE = Note(57, 90, 0.02, 0.05)

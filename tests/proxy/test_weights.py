@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from proxy import weights
-from proxy.corrections import Corrections
-from proxy.weights import load_corrections, save_corrections
+from proxy.fitting import weights
+from proxy.synth.corrections import Corrections
+from proxy.synth.weights import load_corrections, save_corrections
 from render.errors import FileError, FormatError
 
 

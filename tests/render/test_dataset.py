@@ -21,15 +21,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render import dataset_command, shards
-from render.dataset import make_dataset, make_row, make_worker, on_executor, plan
+from render.audio import Audio
+from render.commands import dataset as dataset_command
+from render.commands import summary as summary_command
+from render.data import shards
+from render.data.dataset import make_dataset, make_row, make_worker, on_executor, plan
+from render.data.shards import Dataset, EncodedRow, Manifest, decode, encode, open_shard, read_manifest, shard_path
 from render.errors import FileError, FormatError, HostError, OutOfRange, ReconstructError
-from render.host import Audio
+from render.hosts.pool import Pool
+from render.noisemaker.patch import Patch
+from render.noisemaker.prior import draw
 from render.note import Note
-from render.patch import Patch
-from render.pool import Pool
-from render.prior import draw
-from render.shards import Dataset, EncodedRow, Manifest, decode, encode, open_shard, read_manifest, shard_path
 from tests.paths import ROOT
 from tests.scale_host import ScaleHost, make_any, make_broken, make_killer
 
@@ -127,7 +129,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(made: Path, tmp_path: Path) -> N
     code = f"""
         import time
         from pathlib import Path
-        from render.dataset import make_dataset
+        from render.data.dataset import make_dataset
         from tests.render.test_dataset import MANIFEST, render_here
 
         def slowly(indices):
@@ -317,7 +319,7 @@ def test_the_command_makes_goes_on_and_describes(
     monkeypatch.setattr(dataset_command, "open_host", make_any)
     parser, summary_parser = argparse.ArgumentParser(), argparse.ArgumentParser()
     dataset_command.add_arguments(parser)
-    dataset_command.add_summary_arguments(summary_parser)
+    summary_command.add_arguments(summary_parser)
     out = tmp_path / "set"
     arguments = parser.parse_args(["--out", str(out), "--count", "5", "--workers", "1", "--shard-size", "3"])
     assert dataset_command.run(arguments) == 0
@@ -330,7 +332,7 @@ def test_the_command_makes_goes_on_and_describes(
     assert dataset_command.run(arguments) == 0
     assert contents(out) == before
     assert capsys.readouterr().err == ""
-    assert dataset_command.run_summary(summary_parser.parse_args([str(out), "--verify"])) == 0
+    assert summary_command.run(summary_parser.parse_args([str(out), "--verify"])) == 0
     assert "every shard is what was written" in capsys.readouterr().out
 
 
@@ -347,7 +349,7 @@ def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_summary_says_what_there_is(made: Path) -> None:
-    text = dataset_command.summary(Dataset(made))
+    text = summary_command.summary(Dataset(made))
     assert text.startswith("22 renders, ")
     assert "refused of" in text
     assert "envelope editor" in text
@@ -367,6 +369,7 @@ def test_a_manifest_counts_its_shards() -> None:
 
 
 def test_reading_loads_no_host() -> None:
-    code = "import sys, render.shards; print([m for m in ('torch', 'dawdreamer', 'render.pool') if m in sys.modules])"
+    modules = "('torch', 'dawdreamer', 'render.hosts.pool')"
+    code = f"import sys, render.data.shards; print([m for m in {modules} if m in sys.modules])"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
     assert output.strip() == "[]"

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render.embedded import EmbeddedHost
 from render.errors import OutOfRange
-from render.fidelity import Score, audible_rows, score
-from render.golden import GoldenRow, read_rows
+from render.measures.fidelity import Score, audible_rows, score
+from render.measures.golden import GoldenRow, read_rows
+from render.noisemaker.engine.host import EmbeddedHost
+from render.noisemaker.patch import EnvelopePoint, Patch
+from render.noisemaker.table import PARAMETERS, Kind
 from render.note import SAMPLE_RATE, Note
-from render.patch import EnvelopePoint, Patch
-from render.table import PARAMETERS, Kind
 from tests.paths import GOLDEN, needs_bank, needs_golden
 
 SELECTION = Path(__file__).parents[1] / "golden"

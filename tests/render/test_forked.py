@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from render.errors import HostError
-from render.forked import FORK_IS_SAFE, Signals, in_fork
+from render.hosts.forked import FORK_IS_SAFE, Signals, in_fork
 
 pytestmark = pytest.mark.skipif(not FORK_IS_SAFE, reason="this platform cannot fork safely")
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from render.audio import Audio
 from render.errors import HostError
-from render.host import Audio, Host
+from render.hosts.pool import Pool
+from render.hosts.protocol import Host
+from render.noisemaker.patch import Patch
 from render.note import SAMPLE_RATE, Note
-from render.patch import Patch
-from render.pool import Pool
 from tests.fake_host import FakeHost
 from tests.plugins import NEKOBI, NEKOBI_NAMES, NOISEMAKER, needs_nekobi, needs_noisemaker
 
@@ -35,19 +36,19 @@ def make_fake() -> Host:
 
 
 def make_embedded() -> Host:
-    from render.embedded import EmbeddedHost
+    from render.noisemaker.engine.host import EmbeddedHost
 
     return EmbeddedHost()
 
 
 def make_nekobi(fork: bool) -> Host:
-    from render.plugin import PluginHost
+    from render.hosts.plugin import PluginHost
 
     return PluginHost(NEKOBI, names=NEKOBI_NAMES, fork=fork)
 
 
 def make_noisemaker(fork: bool) -> Host:
-    from render.plugin import PluginHost
+    from render.hosts.plugin import PluginHost
 
     return PluginHost(NOISEMAKER, fork=fork)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from render import info
+from render.audio import Audio
+from render.commands import info
 from render.errors import HostError
-from render.host import Audio
+from render.noisemaker.patch import Patch
 from render.note import Note
-from render.patch import Patch
 from tests.fake_host import FakeHost
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render import library
-from render.embedded import EmbeddedHost
+from render.audio import Audio
+from render.data import library
+from render.data.accept import refusal
+from render.data.library import Library, Plan, _make_worker, build, open_library, shipped_library
 from render.errors import HostError, InvalidAudio, OutOfRange
-from render.fingerprint import DECIBELS_PER_STEP, FLOOR_DB, Steps, distances, fingerprint, to_steps
-from render.gate import refusal
-from render.host import Audio
-from render.library import Library, Plan, _make_worker, build, open_library, shipped_library
+from render.measures.fingerprint import DECIBELS_PER_STEP, FLOOR_DB, Steps, distances, fingerprint, to_steps
+from render.noisemaker.engine.host import EmbeddedHost
 from render.note import SAMPLE_RATE, Note
 from tests.scale_host import ScaleHost, make_broken
 

@@ -13,10 +13,10 @@ from render.__main__ import main
 from render.audio import read_audio, write_wav
 from render.errors import FileError
 from render.files import replacing, write_text
-from render.host import open_host
+from render.hosts.open import open_host
+from render.noisemaker.patch import Patch
+from render.noisemaker.presets import Program, to_xml, write_program
 from render.note import Note
-from render.patch import Patch
-from render.presets import Program, to_xml, write_program
 
 PATCH = Patch().with_knobs({"cutoff": 0.5, "ampsustain": 0.3, "ampdecay": 0.3})
 

@@ -15,9 +15,9 @@ import pytest
 import soundfile
 import torch
 
-from render import metrics
 from render.errors import InvalidAudio, OutOfRange
-from render.metrics import Distances, MssTarget, distances, lsd, mrstft, mss, rms_cosine, side_mss, sot, wmfcc
+from render.measures import metrics
+from render.measures.metrics import Distances, MssTarget, distances, lsd, mrstft, mss, rms_cosine, side_mss, sot, wmfcc
 from tests.paths import GOLDEN, needs_golden
 
 RATE = 44100

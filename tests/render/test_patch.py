@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from render.errors import OutOfRange, UnknownName
+from render.noisemaker.patch import EnvelopePoint, Patch
+from render.noisemaker.table import NAMES, PARAMETERS, TABLE_HASH, Kind, parameter
 from render.note import Note
-from render.patch import EnvelopePoint, Patch
-from render.table import NAMES, PARAMETERS, TABLE_HASH, Kind, parameter
 
 
 def test_the_table_is_the_instrument() -> None:
@@ -143,6 +143,7 @@ def test_impossible_notes_are_refused(fields: dict[str, float]) -> None:
 
 def test_importing_the_instrument_loads_nothing_heavy() -> None:
     modules = "('torch', 'dawdreamer', 'scipy')"
-    code = f"import sys, render.patch, render.presets, render.host; print([m for m in {modules} if m in sys.modules])"
+    imports = "sys, render.noisemaker.patch, render.noisemaker.presets, render.hosts.protocol"
+    code = f"import {imports}; print([m for m in {modules} if m in sys.modules])"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert output.strip() == "[]"

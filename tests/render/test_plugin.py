@@ -19,17 +19,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from render import plugin
+from render.audio import Audio
 from render.errors import HostError
-from render.host import Audio, open_host
-from render.metrics import mss
+from render.hosts import plugin
+from render.hosts.open import open_host
+from render.hosts.plugin import PluginHost, check_plugin
+from render.hosts.plugin_files import write_vstpreset
+from render.hosts.pool import Pool
+from render.measures.metrics import mss
+from render.noisemaker.patch import EnvelopePoint, Patch
+from render.noisemaker.presets import read_programs
+from render.noisemaker.table import PARAMETERS
 from render.note import SAMPLE_RATE, Note
-from render.patch import EnvelopePoint, Patch
-from render.plugin import PluginHost, check_plugin
-from render.plugin_files import write_vstpreset
-from render.pool import Pool
-from render.presets import read_programs
-from render.table import PARAMETERS
 from tests.paths import BANK, GOLDEN, ROOT, needs_bank, needs_golden
 from tests.plugins import NEKOBI, NEKOBI_NAMES, NOISEMAKER, needs_nekobi, needs_noisemaker
 
@@ -173,7 +174,7 @@ class TestNekobi:
         assert "VST2" in info.version
 
     def test_is_silent_on_the_terminal(self) -> None:
-        code = f"from render.plugin import check_plugin; check_plugin({str(NEKOBI)!r}, names={NEKOBI_NAMES!r})"
+        code = f"from render.hosts.plugin import check_plugin; check_plugin({str(NEKOBI)!r}, names={NEKOBI_NAMES!r})"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout + done.stderr == ""
 

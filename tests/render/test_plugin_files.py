@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from render.errors import HostError
-from render.host import EMBEDDED, choose_host
-from render.patch import EnvelopePoint, Patch
-from render.plugin_files import (
+from render.hosts.open import EMBEDDED, choose_host
+from render.hosts.plugin_files import (
     PLUGIN_VARIABLE,
     find_plugins,
     fxbank,
@@ -22,7 +21,8 @@ from render.plugin_files import (
     vst_state,
     write_vstpreset,
 )
-from render.presets import Program, parse_programs
+from render.noisemaker.patch import EnvelopePoint, Patch
+from render.noisemaker.presets import Program, parse_programs
 from tests.plugins import NEKOBI, NOISEMAKER, needs_nekobi, needs_noisemaker
 
 PATCH = Patch().with_knobs({"cutoff": 0.3}).with_points([EnvelopePoint(0.0, 0.2, 0.0, 0.2, 0.1, 0.2)])
@@ -32,7 +32,7 @@ PATCH = Patch().with_knobs({"cutoff": 0.3}).with_points([EnvelopePoint(0.0, 0.2,
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Standard folders without a plug-in, but for what the test puts there."""
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.setattr("render.plugin_files._SYSTEM_ROOTS", ())
+    monkeypatch.setattr("render.hosts.plugin_files._SYSTEM_ROOTS", ())
     for variable in ("VST3_PATH", "VST_PATH", "LV2_PATH", PLUGIN_VARIABLE):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path

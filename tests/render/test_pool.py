@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from render.errors import HostError, OutOfRange
-from render.pool import Pool
+from render.hosts.pool import Pool
 from tests.pool_workers import AUDIO_BYTES, Job, make_nothing, make_worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -194,7 +194,7 @@ class TestProcesses:
     def test_leave_no_orphans(self, how: str) -> None:
         script = textwrap.dedent("""
             import signal, sys, time
-            from render.pool import Pool
+            from render.hosts.pool import Pool
             from tests.pool_workers import make_worker
             if __name__ == "__main__":
                 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from render.errors import FileError, PresetError
-from render.patch import EnvelopePoint, Patch
-from render.presets import Program, parse_programs, read_programs, to_xml, write_program
-from render.table import NAMES, PARAMETERS, Kind
+from render.noisemaker.patch import EnvelopePoint, Patch
+from render.noisemaker.presets import Program, parse_programs, read_programs, to_xml, write_program
+from render.noisemaker.table import NAMES, PARAMETERS, Kind
 from tests.paths import BANK, GOLDEN, needs_bank, needs_golden
 
 POINTS = (EnvelopePoint(0.0, 0.1, 0.0, 0.1, 0.25, 0.3), EnvelopePoint(1.0, 1.0 / 3.0, 0.9, 0.2, 1.0, 0.7))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from render.commands.fit_prior import add_arguments, run
 from render.errors import FormatError, OutOfRange, PresetError
-from render.loudness import FAINTEST_DB, expected_peak_db, volume_for
+from render.held_out import held_out
+from render.noisemaker.patch import Patch
+from render.noisemaker.peak import FAINTEST_DB, expected_peak_db, volume_for
+from render.noisemaker.presets import Program, read_programs, to_xml
+from render.noisemaker.prior import FIGURES_PATH, MODELLED, VOLUME_RANGE, draw, draw_note, parse_figures, prior_hash
+from render.noisemaker.prior_fit import fit, programs_to_fit_on
+from render.noisemaker.table import NAMES, PARAMETERS, parameter
 from render.note import Note
-from render.patch import Patch
-from render.presets import Program, read_programs, to_xml
-from render.prior import FIGURES_FILE, MODELLED, VOLUME_RANGE, draw, draw_note, parse_figures, prior_hash
-from render.prior_fit import add_arguments, fit, is_fitted_on, programs_to_fit_on, run
-from render.table import NAMES, PARAMETERS, parameter
 from tests.paths import BANK, needs_bank
 
 
@@ -118,7 +119,7 @@ def test_only_even_names_are_fitted_on(tmp_path: Path) -> None:
     programs = [Program(f"P{k}", Patch()) for k in range(20)]
     path = tmp_path / "bank.noisemakerpreset"
     path.write_bytes(to_xml(programs))
-    even = sum(is_fitted_on(program.name) for program in programs)
+    even = sum(not held_out(program.name) for program in programs)
     assert 0 < even < 20
     assert len(programs_to_fit_on([path])) == even
     with pytest.raises(PresetError, match="30 or more"):
@@ -174,4 +175,4 @@ def test_figures_of_another_table_are_refused() -> None:
 
 
 def _figures_text() -> str:
-    return resources.files("render").joinpath(FIGURES_FILE).read_text("utf-8")
+    return FIGURES_PATH.read_text("utf-8")

@@ -1,0 +1,207 @@
+"""The target sets that ``compare``, ``budgets`` and ``optimizers`` share.
+
+* ``factory``, ``whole``: golden renders of the real plug-in whose name hash is odd (nothing is fitted to those).
+* ``prior``: draws of the prior, played by the host under test: sounds that it can make.
+* ``foreign``: sounds that NoiseMaker did not make (``python -m benchmarks foreign``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+
+from benchmarks.common.foreign_sounds import read_foreign
+from benchmarks.common.rows import judging
+from inference.clip.target import Target, read_target
+from inference.stages.library import LibraryOpener, library_opener
+from render.audio import Audio, write_wav
+from render.data.accept import refusal
+from render.errors import FileError, OutOfRange
+from render.held_out import name_hash
+from render.hosts.open import EMBEDDED, open_host
+from render.hosts.protocol import Host
+from render.measures.golden import read_rows
+from render.measures.metrics import MssTarget
+from render.noisemaker.patch import Patch
+from render.noisemaker.prior import draw
+from render.noisemaker.table import PARAMETERS
+from render.note import SAMPLE_RATE, Note
+
+SETS = ("factory", "whole", "prior", "foreign")
+GOLDEN_SETS = ("factory", "whole")
+
+PRIOR_SEED = 29
+"""Not the library's, not the data sets', not the other benchmarks'."""
+TARGET_SEED = 1
+"""What the instrument draws at random in a target differs from what it draws in candidates (seed 0)."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound to reproduce.
+
+    Attributes:
+        set: of ``SETS``.
+        name: unique in its set.
+        audio: shape ``(channels, samples)`` at ``SAMPLE_RATE``, the key press at sample 0.
+        note: how it was played.
+        patch: that made it; None where NoiseMaker did not.
+        plugin_floor: MSS in dB between two renders of the real plug-in; None where it is not known.
+    """
+
+    set: str
+    name: str
+    audio: Audio
+    note: Note
+    patch: Patch | None = None
+    plugin_floor: float | None = None
+
+
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which targets, and on which host."""
+    parser.add_argument("--sets", type=names_of(SETS), metavar="A,B", help="default: prior, and those with a folder")
+    parser.add_argument("--golden", type=Path, metavar="DIR", help="golden renders: the sets factory and whole")
+    parser.add_argument("--foreign", type=Path, metavar="DIR", help="what python -m benchmarks foreign wrote")
+    parser.add_argument("--count", type=int, default=40, help="targets of each set at most (default: 40)")
+    parser.add_argument("--known-note", action="store_true", help="give the note instead of estimating it")
+    parser.add_argument("--plugin", default=EMBEDDED, metavar="PATH|embedded")
+
+
+def names_of(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:
+    """A reader of comma-separated names for argparse."""
+
+    def names(text: str) -> tuple[str, ...]:
+        chosen = tuple(name.strip() for name in text.split(",") if name.strip())
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r}; known: {', '.join(known)}")
+        return chosen
+
+    return names
+
+
+def check_counts(arguments: argparse.Namespace, *names: str) -> None:
+    """Refuse arguments below 1; raises ``OutOfRange``."""
+    for name in names:
+        if getattr(arguments, name) < 1:
+            raise OutOfRange(f"--{name.replace('_', '-')}", getattr(arguments, name), "1 or more")
+
+
+def chosen_sounds(arguments: argparse.Namespace, host: Host) -> list[Sound]:
+    """The targets that the arguments ask for; see ``read_sounds``."""
+    sets = arguments.sets or (
+        *(GOLDEN_SETS if arguments.golden is not None else ()),
+        "prior",
+        *(("foreign",) if arguments.foreign is not None else ()),
+    )
+    return read_sounds(sets, arguments.count, host, golden=arguments.golden, foreign=arguments.foreign)
+
+
+def host_label(where: str) -> str:
+    """How result files call a host: never by its path."""
+    return where if where == EMBEDDED else Path(where).stem
+
+
+@functools.cache
+def host_of(where: str) -> Host:
+    """A host for judging, opened once in a process."""
+    return open_host(where)
+
+
+@functools.cache
+def library_of(where: str, workers: int) -> LibraryOpener:
+    """Opens the library of a host, once in a process."""
+    return library_opener(where, workers, lambda done, wanted: None)
+
+
+def read_sounds(
+    sets: Sequence[str], wanted: int, host: Host, *, golden: Path | None = None, foreign: Path | None = None
+) -> list[Sound]:
+    """The first sounds of each set, always the same ones.
+
+    Args:
+        sets: of ``SETS``.
+        wanted: at most so many of each set.
+        host: plays the prior.
+        golden: folder of golden renders.
+        foreign: folder that ``python -m benchmarks foreign`` wrote.
+
+    Raises:
+        FileError: if a folder that a set needs is missing.
+    """
+    sounds: list[Sound] = []
+    for name in sets:
+        if name in GOLDEN_SETS:
+            if golden is None:
+                raise FileError(f"the target set {name} needs --golden DIR")
+            sounds += [
+                Sound(name, row.stem, row.audio(), row.note, row.patch, row.floor_mss)
+                for row in judging(read_rows(golden), wanted, group=name)
+            ]
+        elif name == "prior":
+            sounds += islice(_prior(host), wanted)
+        else:
+            if foreign is None:
+                raise FileError(f"the target set {name} needs --foreign DIR (see python -m benchmarks foreign)")
+            others = sorted(read_foreign(foreign), key=lambda one: name_hash(one.name))
+            sounds += [Sound(name, one.name, one.audio, one.note) for one in others[:wanted]]
+    return sounds
+
+
+def read_sound(sound: Sound, *, known_note: bool = False) -> tuple[Target, float]:
+    """The sound as ``refine`` reads it from a file.
+
+    Args:
+        sound: what to read.
+        known_note: tell the note instead of having it estimated.
+
+    Returns:
+        The target, and how many seconds reading it took.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.wav"
+        write_wav(clip, sound.audio)
+        began = time.monotonic()
+        target = read_target(clip, note=sound.note.number if known_note else None, velocity=sound.note.velocity)
+        return target, time.monotonic() - began
+
+
+def floor_mss(sound: Sound, target: Target, host: Host) -> float | None:
+    """What a perfect answer would be measured at, in dB of MSS; None for a sound that NoiseMaker did not make.
+
+    On a plug-in the plug-in's own difference between two renders, where it is known; otherwise the distance of the true
+    patch, played by this host.
+    """
+    if sound.patch is None:
+        return None
+    if host.info.kind == "plugin" and sound.plugin_floor is not None:
+        return sound.plugin_floor
+    onset = round(target.onset_seconds * SAMPLE_RATE)
+    audio = host.render(sound.patch, sound.note)[:, onset : onset + target.audio.shape[1]]
+    return MssTarget(target.audio, SAMPLE_RATE).distance(audio)
+
+
+def parameter_error(true: Patch, found: Patch) -> float:
+    """Mean error over the parameters that can be heard in either patch: of knobs, and 1 for a wrong choice."""
+    different = true.diff(found)
+    heard = [row for row in PARAMETERS if true.sounds(row.name) or found.sounds(row.name)]
+    wrong = [row for row in heard if row.name in different]
+    errors = [1.0 if row.discrete else abs(true[row.name] - found[row.name]) for row in wrong]
+    return sum(errors) / max(len(heard), 1)
+
+
+def _prior(host: Host) -> Iterator[Sound]:
+    """Draws that can be heard."""
+    for index in count():
+        for attempt in count():
+            patch, note = draw(PRIOR_SEED, index, attempt)
+            audio = host.render(patch, note, seed=TARGET_SEED)
+            if refusal(audio) is None:
+                yield Sound("prior", f"prior {index}", audio, note, patch)
+                break

@@ -1,0 +1,185 @@
+"""Gradient truth: does the slope of the loss on the proxy point where the loss on the real synth goes?
+
+For patches of the prior, each with the render of a patch near it as the target, every continuous knob that can be heard
+is moved a little up and down on the host; the difference of the two losses is held against the proxy's gradient. The
+gain that suits the patch is solved once and held, on both sides: letting it follow each step is another loss, whose
+slope in the levels is not that of the sound.
+
+Knobs that stand where they mean "off" are left out: there a part of the sound begins, and the slope says nothing about
+what is a step away. Hosts come in as functions: nothing here opens one.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from proxy.loss.distance import TargetDistance
+from proxy.synth.controls import SEARCHED, Controls
+from proxy.synth.corrections import Corrections
+from proxy.synth.voice import render
+from render.audio import Audio
+from render.data.accept import refusal
+from render.files import replacing
+from render.noisemaker.curves import BIPOLAR
+from render.noisemaker.patch import Patch
+from render.noisemaker.prior import draw
+from render.noisemaker.table import PARAMETERS, parameter, position
+from render.note import Note
+
+Play = Callable[[Patch, Note, int], Audio]
+"""Renders a patch with a seed for what the instrument draws at random: shape ``(2, note.n_samples)``."""
+
+SEED = 41
+"""Of the patches: not the data sets', not the other benchmarks'."""
+NEAR = 0.15
+"""How far a target's knobs lie from the patch's at most, as the smaller perturbation of the recovery benchmark."""
+STEP = 0.01
+"""How far a knob is moved to each side."""
+SECONDS = 2.0
+FLOOR_SEEDS = (1, 2)
+"""Renders with these seeds say how much the loss moves by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """One knob of one patch.
+
+    Attributes:
+        case: number of the patch.
+        knob: name.
+        proxy: derivative of the loss along the knob.
+        host: difference quotient of the loss on the host.
+        change: size of the host's difference.
+        floor: how much the host's loss moves from render to render.
+    """
+
+    case: int
+    knob: str
+    proxy: float
+    host: float
+    change: float
+    floor: float
+
+    @property
+    def counts(self) -> bool:
+        """Whether the host's change is more than its own unrest."""
+        return self.change > self.floor
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both slopes point the same way."""
+        return self.proxy * self.host > 0.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A patch, its note, and the sound that it should come nearer to."""
+
+    number: int
+    patch: Patch
+    note: Note
+    target: Audio
+
+
+def cases(play: Play, wanted: int) -> Iterator[Case]:
+    """The first patches of the prior whose target can be heard, always the same ones for one host."""
+    return islice(_cases(play), wanted)
+
+
+def _cases(play: Play) -> Iterator[Case]:
+    for number in count():
+        patch, drawn = draw(SEED, number)
+        note = Note(drawn.number, drawn.velocity, min(drawn.gate_seconds, SECONDS), SECONDS)
+        rng = np.random.default_rng((SEED, number))
+        moved = {name: patch[name] + rng.uniform(-NEAR, NEAR) for name in heard(patch)}
+        near = patch.with_knobs({name: min(max(knob, 0.0), 1.0) for name, knob in moved.items()})
+        target = play(near, note, 0)
+        if refusal(target) is None and refusal(play(patch, note, 0)) is None:
+            yield Case(number, patch, note, target)
+
+
+def heard(patch: Patch) -> list[str]:
+    """Continuous knobs that can be heard in a patch; not the volume, which the gain stands for."""
+    return [row.name for row in PARAMETERS if not row.discrete and row.name != "volume" and patch.sounds(row.name)]
+
+
+def has_slope(name: str, knob: float) -> bool:
+    """Whether a knob has room to both sides and does not stand in a neutral middle."""
+    neutral = parameter(name).curve is BIPOLAR and abs(knob - 0.5) < STEP
+    return STEP <= knob <= 1.0 - STEP and not neutral
+
+
+def slopes(case: Case, play: Play, corrections: Corrections | None = None) -> list[Slope]:
+    """Both slopes of every knob that can be heard and does not stand at "off".
+
+    Args:
+        case: patch and target.
+        play: the host.
+        corrections: of the trained proxy; None for the formulas alone.
+    """
+    distance = TargetDistance(torch.from_numpy(case.target))
+    controls = Controls.from_patches([case.patch], [case.note])
+    controls.knobs.requires_grad_()
+    with torch.no_grad():
+        _, gain = distance.measure(torch.from_numpy(play(case.patch, case.note, 0))[None])
+    loss = distance(gain * render(controls, case.note.n_samples, corrections))
+    (gradient,) = torch.autograd.grad(loss.sum(), controls.knobs)
+
+    def on_host(patch: Patch, seed: int = 0) -> float:
+        with torch.no_grad():
+            return float(distance(gain * torch.from_numpy(play(patch, case.note, seed))[None]))
+
+    here = on_host(case.patch)
+    floor = max(abs(on_host(case.patch, seed) - here) for seed in FLOOR_SEEDS)
+    found = []
+    for name in heard(case.patch):
+        knob = case.patch[name]
+        if has_slope(name, knob):
+            higher, lower = (on_host(case.patch.with_knobs({name: knob + step})) for step in (STEP, -STEP))
+            proxy, difference = float(gradient[0, position(name)]), higher - lower
+            found.append(Slope(case.number, name, proxy, difference / (2.0 * STEP), abs(difference), floor))
+    return found
+
+
+def table(found: Sequence[Slope]) -> Iterator[str]:
+    """Agreement per knob, worst first, and of all that are descended.
+
+    ``sign`` is the share of the slopes above the floor that agree, ``size`` the median of proxy over host where they
+    do.
+    """
+    yield f"{'knob':22s}{'slopes':>7s}{'counted':>8s}{'sign':>7s}{'size':>7s}"
+    names = dict.fromkeys(slope.knob for slope in found)
+    lines = [(name, [slope for slope in found if slope.knob == name]) for name in names]
+    for name, some in sorted(lines, key=lambda line: _agreement(line[1])):
+        yield _line(name, some) + ("  searched" if name in SEARCHED else "")
+    yield _line("all descended", [slope for slope in found if slope.knob not in SEARCHED])
+
+
+def _line(title: str, some: Sequence[Slope]) -> str:
+    counted = [slope for slope in some if slope.counts]
+    ratios = [slope.proxy / slope.host for slope in counted if slope.agrees]
+    size = f"{np.median(ratios):7.2f}" if ratios else f"{'-':>7s}"
+    agreement = f"{100.0 * _agreement(some):6.0f}%" if counted else f"{'-':>7s}"
+    return f"{title:22s}{len(some):7d}{len(counted):8d}{agreement}{size}"
+
+
+def _agreement(some: Sequence[Slope]) -> float:
+    counted = [slope for slope in some if slope.counts]
+    return sum(slope.agrees for slope in counted) / len(counted) if counted else math.inf
+
+
+def write_csv(found: Sequence[Slope], path: Path) -> None:
+    """One line per slope; raises ``FileError``."""
+    with replacing(path) as temporary, temporary.open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([field.name for field in fields(Slope)])
+        for slope in found:
+            writer.writerow([value if isinstance(value, int | str) else f"{value:.6g}" for value in astuple(slope)])

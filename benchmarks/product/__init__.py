@@ -1,0 +1,1 @@
+"""Measurements of ``refine`` as a whole."""

@@ -1,0 +1,340 @@
+"""Optimisers at equal renders, in the space and with the loss of ``inference.stages.search``.
+
+From three starts: ``cold``, the default patch; ``warm``, the library's patches that sound most like the clip, as in
+``refine``; and ``near``, patches around the true one, which is where good earlier stages leave off. The renders of the
+start are counted. ``MSS`` is that of a clean render of the candidate with the lowest loss. ``pycma`` is plain CMA-ES of
+the package ``cma``, as a reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from benchmarks.common.table import OK, Table, machine, one_line, run_jobs
+from benchmarks.common.targets import (
+    Sound,
+    add_target_arguments,
+    check_counts,
+    chosen_sounds,
+    floor_mss,
+    host_label,
+    host_of,
+    library_of,
+    names_of,
+    read_sound,
+)
+from inference.budget import Budget
+from inference.clip.target import Target
+from inference.constraints import Constraints
+from inference.evaluate import Candidate, Evaluator
+from inference.leaderboard import Board
+from inference.stages.search import METHODS, Phase, search, space_of
+from inference.stages.start import candidates
+from render.data.library import Library
+from render.hosts.open import open_host
+from render.measures.metrics import MssTarget
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import PARAMETERS
+from render.note import SAMPLE_RATE
+
+RENDERS = (100, 300, 1000, 3000)
+STARTS = ("cold", "warm", "near")
+PYCMA = "pycma"
+OTHERS = (
+    *("DE", "LhsDE", "QODE", "OnePointDE", "PSO", "DiagonalCMA", "MultiCMA", "NaiveTBPSA"),
+    *("DiscreteLenglerOnePlusOne", "LognormalDiscreteOnePlusOne", "RandomSearch"),
+)
+"""Of nevergrad's registry, in the whole space, beside the search methods of the product."""
+NEVERGRAD = "ng:"
+"""Tells an optimiser of nevergrad from a method of the product."""
+KNOWN = (*METHODS, *(NEVERGRAD + name for name in OTHERS), PYCMA)
+
+SMALL: Mapping[str, Any] = {"sets": ("prior",), "count": 1, "renders": (60, 90), "seeds": 1}
+"""The arguments that ``--small`` stands for."""
+WARM_STARTS = 40
+"""Of the library; every budget must be larger."""
+NEAR_STARTS, NEAR_MOVED, NEAR_STEP = 8, 0.3, 0.15
+"""How many patches around the true one, the share of their continuous knobs that are moved, and by what deviation."""
+PYCMA_SIGMA = 0.2
+_FAILED_LOSS = 1e3
+
+
+@dataclass(frozen=True)
+class Row:
+    """The best of one run after a number of renders; ``seconds`` and ``loss`` at that moment, too."""
+
+    set: str
+    target: str
+    optimizer: str
+    start: str
+    renders: int
+    seed: int
+    host: str
+    machine: str
+    loss: float | None = None
+    mss: float | None = None
+    floor: float | None = None
+    seconds: float | None = None
+    status: str = OK
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two rows the same run."""
+        return (self.set, self.target, self.optimizer, self.start, self.renders, self.seed, self.host)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run and its rows as far as they are known, by rising number of renders."""
+
+    sound: Sound
+    blanks: tuple[Row, ...]
+    where: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_target_arguments(parser)
+    parser.add_argument("--optimizers", type=names_of(KNOWN), default=KNOWN, metavar="A,B", help=", ".join(KNOWN))
+    parser.add_argument("--starts", type=names_of(STARTS), default=STARTS, metavar="A,B", help=", ".join(STARTS))
+    parser.add_argument("--renders", type=_numbers, default=RENDERS, metavar="N,N", help="default: 100,300,1000,3000")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--side-by-side", type=int, default=1, metavar="N", help="runs at once, one worker each")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="rows are appended; those in it are skipped")
+    parser.add_argument("--small", action="store_true", help="one target of the prior, 60 and 90 renders")
+    parser.add_argument("--report-only", action="store_true", help="run nothing, summarise the rows of --csv")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    table = Table(Row, arguments.csv)
+    if not arguments.report_only:
+        _make_runs(table, arguments)
+    print(summary(table.rows))
+    return 0
+
+
+def _make_runs(table: Table[Row], arguments: argparse.Namespace) -> None:
+    if arguments.small:
+        vars(arguments).update(SMALL)
+    check_counts(arguments, "count", "seeds", "side_by_side")
+    host = open_host(arguments.plugin)
+    sounds = chosen_sounds(arguments, host)
+    if "warm" in arguments.starts:
+        library_of(arguments.plugin, 1)(host.info)
+    host.close()
+    jobs = list(_jobs(sounds, table, arguments))
+    print(f"{len(jobs)} runs of {len(sounds)} targets; {machine()}", flush=True)
+    for number, rows in enumerate(run_jobs(jobs, do_job, failed_job, arguments.side_by_side), start=1):
+        for row in rows:
+            table.add(row)
+        last = rows[-1]
+        result = (
+            last.status if last.mss is None else f"loss {last.loss:.4f}, MSS {last.mss:.2f} in {last.seconds:.1f} s"
+        )
+        print(
+            f"{number:5d} {last.set:8} {last.target[:28]:28} {last.optimizer:20} {last.start:5} {last.renders:5d}  "
+            f"{result}",
+            flush=True,
+        )
+
+
+def _jobs(sounds: Sequence[Sound], table: Table[Row], arguments: argparse.Namespace) -> Iterator[Job]:
+    """The runs that are asked for and not done yet."""
+    plan = itertools.product(range(arguments.seeds), sounds, arguments.starts, arguments.optimizers)
+    for seed, sound, start, optimizer in plan:
+        if start == "near" and sound.patch is None:
+            continue
+        blanks = [
+            Row(sound.set, sound.name, optimizer, start, renders, seed, host_label(arguments.plugin), machine())
+            for renders in sorted(arguments.renders)
+        ]
+        for together in [blanks] if anytime(optimizer) else [[blank] for blank in blanks]:
+            if not all(table.done(blank.key) for blank in together):
+                yield Job(sound, tuple(together), arguments.plugin)
+
+
+def phases(optimizer: str) -> tuple[Phase, ...]:
+    """What a name of ``KNOWN`` runs."""
+    name = optimizer.removeprefix(NEVERGRAD)
+    return (Phase(name),) if name != optimizer else METHODS[optimizer]
+
+
+def anytime(optimizer: str) -> bool:
+    """Whether a run does the same at first however long it will be, so that one run gives all rows."""
+    return optimizer == PYCMA or len(phases(optimizer)) == 1
+
+
+def do_job(job: Job) -> list[Row]:
+    """Make one run and judge it; a run that fails gives rows that say why."""
+    try:
+        return _measured(job)
+    except Exception as error:  # whatever it is: one run must not end a benchmark of hours
+        return failed_job(job, f"{type(error).__name__}: {error}")
+
+
+def failed_job(job: Job, why: str) -> list[Row]:
+    """The rows of a run that failed."""
+    return [replace(blank, status=one_line(why)) for blank in job.blanks]
+
+
+@dataclass
+class _Checkpoints(Board):
+    """A board that remembers its best after given numbers of renders: ``(candidate, time)``."""
+
+    wanted: tuple[int, ...] = ()
+    taken: list[tuple[Candidate, float]] = field(default_factory=list)
+
+    def offer(self, candidate: Candidate, *, seconds: float, renders: int) -> None:
+        while self.best and len(self.taken) < len(self.wanted) and renders > self.wanted[len(self.taken)]:
+            self.taken.append((self.best[0], seconds))
+        super().offer(candidate, seconds=seconds, renders=renders)
+
+    def finished(self, seconds: float) -> list[tuple[Candidate, float]]:
+        """All of them, once the run has ended."""
+        return self.taken + [(self.best[0], seconds)] * (len(self.wanted) - len(self.taken))
+
+
+def _measured(job: Job) -> list[Row]:
+    first = job.blanks[0]
+    target, _ = read_sound(job.sound, known_note=True)
+    board = _Checkpoints(wanted=tuple(blank.renders for blank in job.blanks))
+    most = board.wanted[-1]
+    with Evaluator(target, functools.partial(open_host, job.where), workers=1) as evaluator:
+        info = evaluator.wait_ready()
+        budget = Budget(None, most)
+        library = library_of(job.where, 1)(info) if first.start == "warm" else None
+        starts = _starts(first.start, job.sound, target, library)
+        for candidate in evaluator.measure(candidates(starts, target.note, first.start, Constraints())):
+            board.offer(candidate, seconds=budget.elapsed(), renders=evaluator.renders)
+        if first.optimizer == PYCMA:
+            _pycma(board, evaluator, budget, most, first.seed)
+        else:
+            with _as_method(first.optimizer) as method:
+                search(board, evaluator, Constraints(), budget, method=method, seed=first.seed)
+        found = board.finished(budget.elapsed())
+        audios = list(evaluator.render([candidate for candidate, _ in found]))
+    mss, floor = MssTarget(target.audio, SAMPLE_RATE), floor_mss(job.sound, target, host_of(job.where))
+    return [
+        replace(
+            blank,
+            loss=candidate.loss,
+            mss=None if audio is None else mss.distance(audio[0]),
+            floor=floor,
+            seconds=seconds,
+        )
+        for blank, (candidate, seconds), audio in zip(job.blanks, found, audios, strict=True)
+    ]
+
+
+def _starts(start: str, sound: Sound, target: Target, library: Library | None) -> list[Patch]:
+    if start == "near":
+        assert sound.patch is not None
+        return around(sound.patch)
+    nearest = [] if library is None else library.nearest(target.audio, target.note, min(WARM_STARTS, len(library)))
+    return [*nearest, Patch()]
+
+
+def around(patch: Patch) -> list[Patch]:
+    """Patches with some continuous knobs of this one moved; always the same ones."""
+    rng = np.random.default_rng(0)
+    shape = (NEAR_STARTS, len(PARAMETERS))
+    moves = (rng.random(shape) < NEAR_MOVED) * rng.normal(0.0, NEAR_STEP, shape)
+    moves[:, [row.discrete for row in PARAMETERS]] = 0.0
+    return [Patch(tuple(np.clip(np.array(patch.knobs) + move, 0.0, 1.0).tolist()), patch.points) for move in moves]
+
+
+@contextmanager
+def _as_method(optimizer: str) -> Iterator[str]:
+    """The optimizer under a name that ``search`` knows."""
+    known = optimizer in METHODS
+    METHODS[optimizer] = phases(optimizer)
+    try:
+        yield optimizer
+    finally:
+        if not known:
+            del METHODS[optimizer]
+
+
+def _pycma(board: Board, evaluator: Evaluator, budget: Budget, most: int, seed: int) -> None:
+    """CMA-ES at its defaults, in the whole space, from the best start."""
+    cma = importlib.import_module("cma")  # has no types
+    space = space_of(board.best[0], Constraints(), Phase(PYCMA), gate=True)
+    options = {"bounds": [0.0, 1.0], "seed": seed + 1, "verbose": -9, "maxfevals": most}
+    strategy = cma.CMAEvolutionStrategy(space.encode(space.base), PYCMA_SIGMA, options)
+    while evaluator.renders < most:
+        codes = strategy.ask()
+        generation = [space.decode(code, PYCMA) for code in codes[: most - evaluator.renders]]
+        futures = [evaluator.submit(candidate) for candidate in generation]
+        losses = []
+        for candidate, future in zip(generation, futures, strict=True):
+            measured = evaluator.take(candidate, future)
+            losses.append(_FAILED_LOSS if measured is None else measured.loss)
+            if measured is not None:
+                board.offer(measured, seconds=budget.elapsed(), renders=evaluator.renders)
+        if len(losses) == len(codes):
+            strategy.tell(codes, losses)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Tables as Markdown: over the targets of all sets, for each start the mean MSS and loss after each budget."""
+    done = [row for row in rows if row.status == OK and row.mss is not None and row.loss is not None]
+    budgets = sorted({row.renders for row in done})
+    texts = []
+    for start in dict.fromkeys(row.start for row in done):
+        here = [row for row in done if row.start == start]
+        targets = len({(row.set, row.target) for row in here})
+        floor = np.mean([row.floor for row in here if row.floor is not None] or [np.nan])
+        lines = [
+            f"## {start}: {targets} targets, floor {floor:.2f} dB",
+            "",
+            f"| optimiser | {' | '.join(f'{n} renders' for n in budgets)} | loss at {budgets[-1]} | mean rank | s |",
+            "|---" * (len(budgets) + 4) + "|",
+        ]
+        ranks = _mean_ranks(here, budgets[-1])
+        for name in sorted({row.optimizer for row in here}, key=lambda name: ranks.get(name, 99.0)):
+            own = {n: [row for row in here if (row.optimizer, row.renders) == (name, n)] for n in budgets}
+            means = [
+                f"{np.mean([row.mss for row in own[n] if row.mss is not None]):.2f}" if own[n] else "" for n in budgets
+            ]
+            last = own[budgets[-1]]
+            end = ["", "", ""]
+            if last:
+                loss = np.mean([row.loss for row in last if row.loss is not None])
+                seconds = np.mean([row.seconds for row in last if row.seconds is not None])
+                end = [f"{loss:.4f}", f"{ranks[name]:.1f}", f"{seconds:.1f}"]
+            lines.append(f"| {name} | {' | '.join([*means, *end])} |")
+        texts.append("\n".join(lines))
+    failed = [f"* {row.optimizer}, {row.start}, {row.target}: {row.status}" for row in rows if row.status != OK]
+    return "\n\n".join([*texts, "\n".join(failed)]).strip() or "no rows"
+
+
+def _mean_ranks(rows: Sequence[Row], renders: int) -> dict[str, float]:
+    """The mean rank by MSS of each optimiser, 1 for the best, over the targets that all of them finished."""
+    by_case: dict[tuple[str, str, int], dict[str, float]] = {}
+    for row in rows:
+        if row.renders == renders and row.mss is not None:
+            by_case.setdefault((row.set, row.target, row.seed), {})[row.optimizer] = row.mss
+    names = sorted(set().union(*by_case.values()))
+    whole = [[case[name] for name in names] for case in by_case.values() if len(case) == len(names)]
+    if not whole:
+        return dict.fromkeys(names, float("nan"))
+    return dict(zip(names, rankdata(whole, axis=1).mean(axis=0).tolist(), strict=True))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers = tuple(int(part) for part in text.split(","))
+    if min(numbers) <= WARM_STARTS:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: numbers above {WARM_STARTS}, which a warm start takes")
+    return numbers

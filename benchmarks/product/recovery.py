@@ -1,0 +1,159 @@
+"""Does descending on the proxy bring the real render back? Golden patches with moved knobs, judged by host renders.
+
+For each patch eight starts are made by moving every descended knob that is heard by up to the given distance, evenly
+drawn. The gap goes from the nearest of the eight starts to the floor, which is the true patch on the same host; MSS
+against the golden render, levels solved. ``before any guard``: the nearest patch that the descent itself calls its
+result, even if that is worse than the start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import functools
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.common.rows import judging
+from inference.clip.target import Target
+from inference.constraints import Constraints
+from inference.evaluate import Candidate, Evaluator
+from inference.stages.descend import Path as Descended
+from inference.stages.descend import Settings, descend, free_knobs
+from proxy.synth.weights import load_corrections
+from render.files import replacing
+from render.hosts.open import open_host
+from render.measures.golden import GoldenRow, read_rows
+from render.measures.metrics import MssTarget
+from render.note import SAMPLE_RATE
+
+CANDIDATES = 8
+CLOSED = 0.75
+BARS = {0.15: 0.70, 0.3: 0.50}
+COLUMNS = ("name", "distance", "start", "descended", "guarded", "floor", "closed", "steps", "seconds")
+
+
+@dataclass(frozen=True)
+class Row:
+    """MSS in dB of the start, of what the descent ends at, of the best that was rendered, and of the true patch."""
+
+    name: str
+    distance: float
+    start: float
+    descended: float
+    guarded: float
+    floor: float
+    steps: int
+    seconds: float
+
+    @property
+    def closed(self) -> float:
+        """Share of the gap that is closed; 1 where there was none."""
+        gap = self.start - self.floor
+        return (self.start - self.guarded) / gap if gap > 0.0 else 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    parser.add_argument("--golden", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded")
+    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--distances", type=float, nargs="+", default=list(BARS))
+    parser.add_argument("--steps", type=int, default=Settings.steps)
+    parser.add_argument("--rate", type=float, default=Settings.rate)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--csv", type=Path)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print a line per patch and the shares."""
+    torch.set_num_threads(1)
+    corrections = load_corrections()
+    settings = Settings(steps=arguments.steps, rate=arguments.rate)
+    found: list[Row] = []
+    for row in judging(read_rows(arguments.golden), arguments.count):
+        target = Target(row.name, _clip(row), row.note, pitched=True, gate_fixed=True, onset_seconds=0.0)
+        make_host = functools.partial(open_host, arguments.plugin)
+        with Evaluator(target, make_host, workers=arguments.workers) as evaluator:
+            for distance in arguments.distances:
+                starts = _starts(row, distance, evaluator)
+                began = time.perf_counter()
+                paths = descend(starts, [target], corrections=corrections, settings=settings, threads=arguments.workers)
+                seconds = time.perf_counter() - began
+                found.append(_judged(row, distance, target, starts, paths, seconds, evaluator))
+                one = found[-1]
+                print(
+                    f"{one.name[:26]:26} {distance:4.2f}: start {one.start:5.2f}  descended {one.descended:5.2f}  "
+                    f"guarded {one.guarded:5.2f}  floor {one.floor:5.2f}  closed {one.closed:5.0%}  "
+                    f"{one.steps} steps, {seconds:.1f} s",
+                    flush=True,
+                )
+    for distance in arguments.distances:
+        _summary(distance, [row for row in found if row.distance == distance])
+    if arguments.csv is not None:
+        with replacing(arguments.csv) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(
+                [f"{v:.4g}" if isinstance(v := getattr(row, c), float) else v for c in COLUMNS] for row in found
+            )
+    return 0
+
+
+def _summary(distance: float, rows: list[Row]) -> None:
+    closed = np.mean([row.closed >= CLOSED for row in rows])
+    worse = np.mean([row.descended > row.start for row in rows])
+    medians = [float(np.median([getattr(row, name) for row in rows])) for name in ("start", "guarded", "floor")]
+    bar = f" (bar {BARS[distance]:.0%})" if distance in BARS else ""
+    print(
+        f"knobs within {distance:g}, {len(rows)} patches: {CLOSED:.0%} of the gap closed on {closed:.0%}{bar}; "
+        f"worse than the start before any guard {worse:.0%} (bar 10%), after it "
+        f"{np.mean([row.guarded > row.start for row in rows]):.0%}; median MSS {medians[0]:.2f} -> {medians[1]:.2f}, "
+        f"floor {medians[2]:.2f}; median {np.median([row.seconds for row in rows]):.1f} s"
+    )
+
+
+def _clip(row: GoldenRow) -> np.ndarray:
+    audio = row.audio()
+    return audio if row.stereo else audio[:1]
+
+
+def _starts(row: GoldenRow, distance: float, evaluator: Evaluator) -> list[Candidate]:
+    names = sorted(free_knobs(row.patch, Constraints()))
+    rng = np.random.default_rng([round(1000 * distance), *row.name.encode()])
+    starts = []
+    for _ in range(CANDIDATES):
+        moves = rng.uniform(-distance, distance, len(names))
+        knobs = {
+            name: float(np.clip(row.patch[name] + move, 0.0, 1.0)) for name, move in zip(names, moves, strict=True)
+        }
+        starts.append(Candidate(row.patch.with_knobs(knobs), row.note))
+    return evaluator.measure(starts)
+
+
+def _judged(
+    row: GoldenRow,
+    distance: float,
+    target: Target,
+    starts: list[Candidate],
+    paths: list[Descended],
+    seconds: float,
+    evaluator: Evaluator,
+) -> Row:
+    mss = MssTarget(target.audio, SAMPLE_RATE)
+
+    def nearest(candidates: list[Candidate]) -> float:
+        levelled = evaluator.measure(candidates)
+        return min(mss.distance(audios[0]) for audios in evaluator.render(levelled) if audios is not None)
+
+    start = nearest(starts)
+    descended = nearest([path.kept[-1] if path.kept else path.start for path in paths])
+    on_the_way = [candidate for path in paths for candidate in path.kept]
+    guarded = min(start, descended, nearest(on_the_way) if on_the_way else start)
+    steps = max(len(path.losses) - 1 for path in paths)
+    floor = nearest([Candidate(row.patch, row.note)])
+    return Row(row.name, distance, start, descended, guarded, floor, steps, seconds)

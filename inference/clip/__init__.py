@@ -1,0 +1,1 @@
+"""The clip: reading it, and hearing its note."""

@@ -1,0 +1,1 @@
+"""The network of the guess: what it sees, what it predicts, and its training."""

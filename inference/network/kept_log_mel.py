@@ -1,0 +1,64 @@
+"""The pictures of data sets, made once and kept: training reads them instead of decoding audio every epoch.
+
+One ``.npy`` file per shard, named after the data set and ``FEATURES_SCHEMA``, of records with a row's picture and the
+time of its onset. Each is written as a whole, so making them can be stopped and continued at any point.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.network.log_mel import FEATURES_SCHEMA, SHAPE, picture_of_render
+from render.data.shards import Manifest, Shard
+from render.errors import FileError, FormatError
+from render.files import replacing
+
+RECORD = np.dtype([("onset_seconds", np.float32), ("picture", np.uint8, SHAPE)])
+
+
+def pictures_folder(parent: Path, manifest: Manifest) -> Path:
+    """Where the pictures of a data set lie below ``parent``."""
+    identity = hashlib.sha256(json.dumps([FEATURES_SCHEMA, asdict(manifest.as_started())]).encode()).hexdigest()[:16]
+    return parent / f"pictures-{identity}"
+
+
+def shard_pictures(folder: Path, shard: Shard) -> NDArray[np.void]:
+    """The records of a shard, mapped from their file, which is made when it is missing.
+
+    Args:
+        folder: of ``pictures_folder``.
+        shard: of the data set.
+
+    Returns:
+        Shape ``(rows,)``, of ``RECORD``.
+
+    Raises:
+        FileError: if a file cannot be read or written.
+        FormatError: if one is damaged.
+    """
+    path = folder / f"{shard.path.stem}.npy"
+    if not path.exists():
+        _make(path, shard)
+    try:
+        records: NDArray[np.void] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise FormatError(f"{path} is damaged ({error}); delete it: it will be made again") from error
+    if records.dtype != RECORD or records.shape != (len(shard),):
+        raise FormatError(f"{path} is not the pictures of {shard.path.name}; delete it: it will be made again")
+    return records
+
+
+def _make(path: Path, shard: Shard) -> None:
+    records = np.zeros(len(shard), RECORD)
+    for k in range(len(shard)):
+        records[k]["picture"], records[k]["onset_seconds"] = picture_of_render(shard.row(k).audio)
+    with replacing(path) as temporary:
+        np.save(temporary, records, allow_pickle=False)

@@ -1,0 +1,91 @@
+"""What the guess networks see of a clip: log-mel pictures of its middle and of its side.
+
+Levels are relative to the clip's loudest cell, so a network hears no absolute level (the volume knob is solved from
+renders). A clip is cut to its sounding part first, as ``read_target`` does.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torchaudio
+from numpy.typing import NDArray
+
+from inference.clip.target import sounding_range
+from render.audio import Audio
+from render.errors import InvalidAudio
+from render.note import SAMPLE_RATE
+
+FEATURES_SCHEMA = 1
+"""Of the pictures; kept files of pictures and weights that read them carry it."""
+N_CHANNELS, N_MELS, N_FRAMES = 2, 128, 192
+SHAPE = (N_CHANNELS, N_MELS, N_FRAMES)
+WINDOW, HOP = 2048, 512  # samples: 46 and 11.6 ms
+FLOOR_DB = 80.0
+LOWEST_HZ, HIGHEST_HZ = 20.0, 20000.0
+
+_N_FFT = 2 * WINDOW  # zero-padded, so that the lowest bands (19 Hz apart) hold a bin each
+_N_SAMPLES = (N_FRAMES - 1) * HOP
+_SMALLEST_POWER = 1e-20
+
+Picture = NDArray[np.uint8]
+"""Shape ``SHAPE``: 0 is ``FLOOR_DB`` below the loudest cell or less, 255 the loudest cell."""
+
+
+def picture(audio: Audio) -> Picture:
+    """The picture of the first 2.2 s of a clip.
+
+    Args:
+        audio: shape ``(1 or 2, samples)`` at ``SAMPLE_RATE``, from its onset on; one channel has no side.
+
+    Raises:
+        InvalidAudio: for the wrong shape, or audio that is silent or not finite.
+    """
+    if audio.ndim != 2 or len(audio) not in (1, 2) or not np.isfinite(audio).all() or not audio.any():
+        raise InvalidAudio(f"audio of shape {audio.shape} is no clip: one or two channels, finite and not silent")
+    cut = np.zeros((2, _N_SAMPLES), np.float32)
+    n_samples = min(audio.shape[1], _N_SAMPLES)
+    left, right = audio[0, :n_samples], audio[-1, :n_samples]
+    cut[0, :n_samples], cut[1, :n_samples] = 0.5 * (left + right), 0.5 * (left - right)
+    largest = np.abs(cut).max()
+    if largest == 0.0:  # what sounds comes later than a picture reaches
+        return np.zeros(SHAPE, np.uint8)
+    with torch.inference_mode():
+        heard = cut[:1] if not cut[1].any() else cut
+        power = _mel()(torch.from_numpy(heard / largest))  # (1 or 2, mels, frames)
+        decibels = 10.0 * torch.log10(power.clamp(min=_SMALLEST_POWER))
+        scaled = 1.0 + (decibels - decibels.max()) / FLOOR_DB
+        result: Picture = np.zeros(SHAPE, np.uint8)
+        result[: len(heard)] = (255.0 * scaled.clamp(0.0, 1.0)).round().to(torch.uint8).numpy()
+    return result
+
+
+def picture_of_render(audio: Audio) -> tuple[Picture, float]:
+    """The picture of a render cut as ``read_target`` cuts a clip, and the seconds from the key press to its onset."""
+    start, stop = sounding_range(audio)
+    return picture(audio[:, start:stop]), start / SAMPLE_RATE
+
+
+def as_batch(pictures: NDArray[np.uint8]) -> torch.Tensor:
+    """Pictures ``(batch, *SHAPE)`` as floats 0 to 1, in the memory order that convolutions are fastest with."""
+    batch = torch.from_numpy(pictures).to(torch.float32).mul_(1.0 / 255.0)
+    return batch.contiguous(memory_format=torch.channels_last)
+
+
+@functools.cache
+def _mel() -> Callable[[torch.Tensor], torch.Tensor]:
+    transform: Callable[[torch.Tensor], torch.Tensor] = torchaudio.transforms.MelSpectrogram(
+        SAMPLE_RATE,
+        n_fft=_N_FFT,
+        win_length=WINDOW,
+        hop_length=HOP,
+        f_min=LOWEST_HZ,
+        f_max=HIGHEST_HZ,
+        n_mels=N_MELS,
+        power=2.0,
+        pad_mode="constant",
+    )
+    return transform

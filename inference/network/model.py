@@ -1,0 +1,184 @@
+"""The guess networks: an encoder of pictures, and two heads on it.
+
+``GuessNetwork`` gives a distribution over whole patches: a chain over ``VARIABLES`` in which each is conditioned on
+the clip and on the ones before (NADE: Larochelle and Murray 2011), so that samples are consistent patches and not
+independent knobs. ``RegressionNetwork`` is the plain reading of the idea, a knob vector by squared error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from inference.network.log_mel import N_CHANNELS, N_FRAMES, N_MELS
+from inference.network.variables import N_VARIABLES, SIZES
+from render.noisemaker.table import PARAMETERS
+
+N_NOTES = 128
+UNKNOWN_NOTE = N_NOTES
+"""The heard note of a clip in which none was heard."""
+
+_STEM = 4  # mels and frames of a patch that the first layer reads
+_NOTE_WIDTH = 32
+_DROPOUT = 0.3  # without, 20,000 sounds are learnt by heart after four epochs
+_LEAST = -1e9  # logit of a category that a variable does not have
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a network is.
+
+    Attributes:
+        channels: of the encoder's layers; each after the first halves mels and frames.
+        hidden: width of the clip's embedding and of the chain.
+    """
+
+    channels: tuple[int, ...] = (32, 64, 128, 256)
+    hidden: int = 256
+
+
+class Encoder(nn.Module):
+    """Pictures and heard notes to embeddings.
+
+    Shape:
+        ``(batch, 2, mels, frames)`` floats 0 to 1 and ``(batch,)`` whole numbers to ``(batch, hidden)``.
+    """
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        first, *rest = size.channels
+        self.note = nn.Embedding(N_NOTES + 1, _NOTE_WIDTH)
+        self.stem = nn.Conv2d(N_CHANNELS, first, _STEM, _STEM)
+        # A convolution does not know which frequency it is at.
+        self.place = nn.Parameter(torch.zeros(first, N_MELS // _STEM, 1))
+        self.stem_norm = nn.BatchNorm2d(first)
+        self.layers = nn.ModuleList(
+            _Layer(before, after) for before, after in zip(size.channels[:-1], rest, strict=True)
+        )
+        halvings = 2 ** len(rest)
+        cells = (N_MELS // _STEM // halvings) * (N_FRAMES // _STEM // halvings)
+        self.dropout = nn.Dropout(_DROPOUT)
+        self.out = nn.Linear(size.channels[-1] * cells + _NOTE_WIDTH, size.hidden)
+
+    def forward(self, pictures: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+        """See the class."""
+        note = self.note(heard)
+        x = functional.relu(self.stem_norm(self.stem(pictures - 0.3) + self.place))
+        for layer in self.layers:
+            x = layer(x, note)
+        embedding: torch.Tensor = self.out(torch.cat([self.dropout(x.flatten(1)), note], dim=1))
+        return embedding
+
+
+class _Layer(nn.Module):
+    """Halves mels and frames, then refines; the heard note shifts what every channel responds to."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.halve = nn.Conv2d(before, after, 3, 2, 1, bias=False)
+        self.norm = nn.BatchNorm2d(after)
+        self.shift = nn.Linear(_NOTE_WIDTH, after)
+        self.mix = nn.Conv2d(after, after, 1, bias=False)
+        self.mix_norm = nn.BatchNorm2d(after)
+
+    def forward(self, x: torch.Tensor, note: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.norm(self.halve(x)) + self.shift(note)[:, :, None, None])
+        return functional.relu(x + self.mix_norm(self.mix(x)))
+
+
+class Chain(nn.Module):
+    """Distributions of the variables, each given an embedding of the clip and the variables before it."""
+
+    sizes: torch.Tensor
+    table: torch.Tensor
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        total = sum(SIZES)
+        self.clip = nn.Linear(hidden, hidden)
+        # Past the chain's state: what is heard of a variable itself. Zero at first, so that nothing is read into it.
+        self.direct = nn.Linear(hidden, total + 1, bias=False)
+        nn.init.zeros_(self.direct.weight)
+        self.start = nn.Parameter(0.1 * torch.randn(N_VARIABLES, hidden))
+        self.value = nn.Embedding(total + 1, hidden)  # the last is silence
+        nn.init.normal_(self.value.weight, std=0.05)
+        self.mix_norm = nn.LayerNorm(hidden)
+        self.mix = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
+        self.weight = nn.Parameter(0.3 * torch.randn(total + 1, hidden) * hidden**-0.5)
+        self.bias = nn.Parameter(torch.zeros(total + 1))
+        offsets = torch.tensor([0, *SIZES[:-1]]).cumsum(0)
+        columns = torch.arange(max(SIZES))
+        inside = columns < torch.tensor(SIZES)[:, None]
+        table = torch.where(inside, offsets[:, None] + columns, total)
+        # (variables, categories + 1): row of each category, the padding's where there is none; silence is index -1
+        self.register_buffer("table", torch.cat([table, torch.full((N_VARIABLES, 1), total)], 1), persistent=False)
+
+    @torch.no_grad()
+    def begin_with(self, frequencies: list[torch.Tensor]) -> None:
+        """Start from what is known without hearing anything: how frequent the categories of each variable are."""
+        self.bias.copy_(torch.cat([*(f.clamp(min=1e-9).log() for f in frequencies), torch.zeros(1)]))
+
+    def forward(self, embedding: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Logits of all variables, each given the true earlier ones.
+
+        Shape:
+            ``(batch, hidden)`` and ``(batch, variables)`` to ``(batch, variables, categories)``.
+        """
+        rows = self.table[torch.arange(N_VARIABLES), codes]
+        values = self.value(rows).float()
+        before = values.cumsum(1) - values
+        state = before + self.start + self.clip(embedding).float()[:, None]
+        rows = self.table[:, :-1]
+        logits = torch.einsum("bvh,vch->bvc", self._mixed(state), self.weight[rows]) + self.bias[rows]
+        logits = logits.float() + self.direct(embedding).float()[:, rows]
+        return torch.where(rows == sum(SIZES), _LEAST, logits)
+
+    def step(self, k: int, embedding: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        """Logits of variable ``k``, shape ``(rows, its categories)``; embedding and state are ``(rows, hidden)``."""
+        rows = self.table[k, : SIZES[k]]
+        logits = functional.linear(self._mixed(state + self.start[k]), self.weight[rows], self.bias[rows])
+        return logits + functional.linear(embedding, self.direct.weight[rows])
+
+    def extend(self, k: int, state: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """The state once variable ``k`` is known; ``codes`` has shape ``(rows,)``."""
+        extended: torch.Tensor = state + self.value(self.table[k, codes])
+        return extended
+
+    def _mixed(self, state: torch.Tensor) -> torch.Tensor:
+        state = functional.relu(state)
+        mixed: torch.Tensor = state + self.mix(self.mix_norm(state))
+        return mixed
+
+
+class GuessNetwork(nn.Module):
+    """Encoder and chain."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.encoder, self.chain = Encoder(size), Chain(size.hidden)
+
+    def forward(self, pictures: torch.Tensor, heard: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Negative log likelihood in nats of each variable, 0 where it is silent.
+
+        Shape:
+            ``(batch, 2, mels, frames)``, ``(batch,)`` and ``(batch, variables)`` to ``(batch, variables)``.
+        """
+        logits = self.chain(functional.relu(self.encoder(pictures, heard)), codes)
+        nats = functional.cross_entropy(logits.transpose(1, 2), codes.clamp(min=0), reduction="none")
+        return nats * (codes >= 0)
+
+
+class RegressionNetwork(nn.Module):
+    """Encoder and one linear layer: every knob of the table, 0 to 1."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.encoder = Encoder(size)
+        self.knobs = nn.Linear(size.hidden, len(PARAMETERS))
+
+    def forward(self, pictures: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+        """Shape: ``(batch, 2, mels, frames)`` and ``(batch,)`` to ``(batch, parameters)``."""
+        return torch.sigmoid(self.knobs(functional.relu(self.encoder(pictures, heard))).float())

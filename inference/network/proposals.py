@@ -1,0 +1,236 @@
+"""The first stage: networks that hear a clip and propose patches.
+
+``Guesser`` proposes several, from a network that gives a distribution over patches; ``Regression`` is the plain
+baseline that maps a clip to one knob vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Protocol, Self, cast
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from inference.network.log_mel import as_batch, picture
+from inference.network.model import UNKNOWN_NOTE, GuessNetwork, RegressionNetwork
+from inference.network.sampling import draw
+from inference.network.sounding import sounding_pitches
+from inference.network.variables import SILENT, decode, gate_codes, unit_codes, variable
+from inference.network.weights import read_network
+from render.audio import Audio
+from render.errors import OutOfRange, UnknownName
+from render.noisemaker.patch import Patch
+from render.noisemaker.peak import expected_peak_db, volume_for
+from render.note import Note
+
+TEMPERATURE = 0.8
+_HEARD_SHARE = 0.15  # of the oscillators' power, from which on one of them may be heard as the pitch
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A patch that may have made the clip.
+
+    Attributes:
+        patch: with a volume knob that is a guess too.
+        note: the key press; its length and velocity are those that were asked for.
+        log_prob: how likely the network finds it, in nats; 0 where it does not say.
+    """
+
+    patch: Patch
+    note: Note
+    log_prob: float
+
+
+class Guess(Protocol):
+    """What both guessers offer."""
+
+    def propose(
+        self,
+        audio: Audio,
+        note: Note,
+        *,
+        count: int,
+        seed: int = 0,
+        note_fixed: bool = False,
+        gate_fixed: bool = False,
+        pitched: bool = True,
+    ) -> list[Proposal]:
+        """Patches that may have made a clip.
+
+        Args:
+            audio: shape ``(1 or 2, samples)`` at ``SAMPLE_RATE``, from the onset on.
+            note: number: the pitch that was heard, or the key; gate: an estimate, or the truth; velocity and length.
+            count: how many are wanted, 1 or more; fewer may come.
+            seed: of what is drawn.
+            note_fixed: whether ``note.number`` is the key that was pressed, and not only a pitch that was heard.
+            gate_fixed: whether ``note.gate_seconds`` is the truth, and not an estimate.
+            pitched: whether a pitch was heard at all.
+
+        Returns:
+            Distinct proposals, the network's likeliest first.
+
+        Raises:
+            InvalidAudio: if the clip is silent, not finite or of the wrong shape.
+            OutOfRange: if ``count`` is below 1.
+        """
+        ...
+
+
+class Guesser:
+    """Proposals from a distribution over patches.
+
+    Args:
+        network: with its weights.
+        temperature: of the draws after the first.
+    """
+
+    def __init__(self, network: GuessNetwork, temperature: float = TEMPERATURE) -> None:
+        self.network = network.eval()
+        self.temperature = temperature
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """The network of a file, or the one that comes with the project; raises ``FileError`` or ``FormatError``."""
+        return cls(cast(GuessNetwork, read_network(path or shipped_weights("network"), "network")))
+
+    @torch.inference_mode()
+    def propose(
+        self,
+        audio: Audio,
+        note: Note,
+        *,
+        count: int,
+        seed: int = 0,
+        note_fixed: bool = False,
+        gate_fixed: bool = False,
+        pitched: bool = True,
+    ) -> list[Proposal]:
+        """See ``Guess``: the first takes the likeliest category of every variable, the others are drawn.
+
+        Half of them keep the note's gate even where it is only an estimate.
+        """
+        if count < 1:
+            raise OutOfRange("number of proposals", count, "1 or more")
+        heard = note.number if pitched and not note_fixed else UNKNOWN_NOTE
+        pictures = as_batch(picture(audio)[None])
+        embedding = functional.relu(self.network.encoder(pictures, torch.tensor([heard])))
+        estimated = np.full(count, gate_fixed)
+        estimated[::2] = True  # the others have the network's gate: either is off at times
+        given = {
+            variable("velocity"): np.full(count, int(unit_codes(np.array(note.velocity / 127.0)))),
+            variable("gate"): np.where(estimated, gate_codes(np.array([note.gate_seconds])), SILENT),
+        }
+        if note_fixed:
+            for name, code in zip(("octave", "pitch class"), divmod(note.number, 12), strict=True):
+                given[variable(name)] = np.full(count, code)
+        temperature = np.full(count, self.temperature)
+        temperature[0] = 0.0
+        draws = draw(
+            self.network.chain,
+            embedding.expand(count, -1),
+            given,
+            temperature=temperature,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        _, first = np.unique(draws.codes, axis=0, return_index=True)
+        order = sorted(first.tolist(), key=lambda k: (k > 0, -draws.log_probs[k]))
+        finish = _finisher(audio, note)
+        proposals = []
+        for k in order:
+            patch, number, gate_seconds = decode(draws.codes[k].tolist(), draws.fractions[k].tolist())
+            if heard != UNKNOWN_NOTE:
+                number = key_for(patch, number, heard)
+            gate_seconds = note.gate_seconds if estimated[k] else gate_seconds
+            proposals.append(finish(patch, number, gate_seconds, float(draws.log_probs[k])))
+        return proposals
+
+
+class Regression:
+    """The plain baseline: one knob vector.
+
+    Args:
+        network: with its weights.
+    """
+
+    def __init__(self, network: RegressionNetwork) -> None:
+        self.network = network.eval()
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """The network of a file, or the one that comes with the project; raises ``FileError`` or ``FormatError``."""
+        return cls(cast(RegressionNetwork, read_network(path or shipped_weights("regression"), "regression")))
+
+    @torch.inference_mode()
+    def propose(
+        self,
+        audio: Audio,
+        note: Note,
+        *,
+        count: int,
+        seed: int = 0,
+        note_fixed: bool = False,
+        gate_fixed: bool = False,
+        pitched: bool = True,
+    ) -> list[Proposal]:
+        """See ``Guess``: one proposal, with the note and gate as they are."""
+        if count < 1:
+            raise OutOfRange("number of proposals", count, "1 or more")
+        heard = note.number if pitched and not note_fixed else UNKNOWN_NOTE
+        knobs = self.network(as_batch(picture(audio)[None]), torch.tensor([heard]))[0]
+        patch = Patch(tuple(knobs.double().clamp(0.0, 1.0).tolist())).snapped()
+        finish = _finisher(audio, note)
+        return [finish(patch, note.number, note.gate_seconds, 0.0)]
+
+
+GUESSERS: dict[str, type[Guesser] | type[Regression]] = {"network": Guesser, "regression": Regression}
+
+
+def load_guesser(name: str) -> Guess:
+    """A guesser with the weights that come with the project.
+
+    Raises:
+        UnknownName: if there is no such guesser.
+        FileError: if its weights cannot be read.
+        FormatError: if they are damaged, or of another schema or table.
+    """
+    if name not in GUESSERS:
+        raise UnknownName("guess", name, GUESSERS)
+    return GUESSERS[name].load()
+
+
+def shipped_weights(kind: str) -> Path:
+    """Where the weights lie that come with the project."""
+    return Path(str(resources.files("inference.network").joinpath("weights", f"{kind}.safetensors")))
+
+
+def key_for(patch: Patch, number: int, heard: int) -> int:
+    """The key nearest to ``number`` on which a pitch of the patch is the one that was heard.
+
+    The estimator of the pitch is right more often than the network (docs/guess.md).
+
+    Args:
+        patch: the patch.
+        number: MIDI note number of the key that the network proposes.
+        heard: MIDI note number of the clip's pitch.
+    """
+    pitches, shares = sounding_pitches(patch, number)
+    moves = [heard - pitch for pitch, share in zip(pitches, shares, strict=True) if share >= _HEARD_SHARE]
+    return min(max(number + min(moves, key=abs, default=0), 0), 127)
+
+
+def _finisher(audio: Audio, note: Note) -> Callable[[Patch, int, float, float], Proposal]:
+    """Gives a patch its key press and a volume knob that suits the clip's peak."""
+    peak_db = 20.0 * float(np.log10(np.abs(audio).max()))
+
+    def finish(patch: Patch, number: int, gate_seconds: float, log_prob: float) -> Proposal:
+        played = replace(note, number=number, gate_seconds=gate_seconds)
+        volume = volume_for(peak_db - expected_peak_db(patch, played))
+        return Proposal(patch.with_knobs({"volume": volume}), played, log_prob)
+
+    return finish

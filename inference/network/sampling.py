@@ -1,0 +1,81 @@
+"""Drawing patches from a guess network's chain, variable by variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from inference.network.model import Chain
+from inference.network.variables import N_BINS, N_VARIABLES, SILENT, VARIABLES, Codes, sounding
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Rows drawn from a chain.
+
+    Attributes:
+        codes: shape ``(rows, variables)``.
+        fractions: where in its bin each continuous variable is expected, 0 to 1, shape ``(rows, variables)``.
+        log_probs: in nats, of what was drawn and not given, shape ``(rows,)``.
+    """
+
+    codes: Codes
+    fractions: NDArray[np.float64]
+    log_probs: NDArray[np.float64]
+
+
+@torch.inference_mode()
+def draw(
+    chain: Chain,
+    embeddings: torch.Tensor,
+    given: Mapping[int, Codes],
+    *,
+    temperature: NDArray[np.float64],
+    generator: torch.Generator,
+) -> Draws:
+    """Draw a row for each embedding.
+
+    Args:
+        chain: of the network.
+        embeddings: of clips, after the activation, shape ``(rows, hidden)``.
+        given: variable to its categories, ``SILENT`` in the rows in which it is not known, shape ``(rows,)``.
+        temperature: of each row: 1 draws as the network says, 0 takes the likeliest category every time.
+        generator: of everything random.
+    """
+    rows = len(embeddings)
+    codes = np.full((rows, N_VARIABLES), SILENT, np.int64)
+    fractions = np.full((rows, N_VARIABLES), 0.5)
+    log_probs = torch.zeros(rows)
+    warmth = torch.from_numpy(temperature).float()[:, None]
+    unknown = np.full(rows, SILENT, np.int64)
+    state = chain.clip(embeddings)
+    for k, variable in enumerate(VARIABLES):
+        heard = sounding(k, codes)
+        if heard.any():
+            logs = functional.log_softmax(chain.step(k, embeddings, state), dim=1)
+            noise = -torch.log(-torch.log(torch.rand(logs.shape, generator=generator).clamp(1e-9, 1.0 - 1e-7)))
+            drawn = (logs + warmth * noise).argmax(1)  # Gumbel's way to draw from logs / warmth
+            known = torch.from_numpy(given.get(k, unknown))
+            free = (known == SILENT) & torch.from_numpy(heard)
+            drawn = torch.where(known == SILENT, drawn, known)
+            log_probs += logs.gather(1, drawn[:, None])[:, 0] * free
+            if variable.unit:
+                fractions[:, k] = _fractions(logs.exp()[:, :N_BINS], drawn)
+            codes[heard, k] = drawn.numpy()[heard]
+        state = chain.extend(k, state, torch.from_numpy(codes[:, k]))
+    return Draws(codes, fractions, log_probs.double().numpy())
+
+
+def _fractions(bins: torch.Tensor, drawn: torch.Tensor) -> NDArray[np.float64]:
+    """Where in its bin a value is expected: nearer to the likelier neighbour; ``(rows, bins)``, ``(rows,)``."""
+    around = functional.pad(bins, (1, 1))
+    first = drawn.clamp(max=N_BINS - 1)[:, None]
+    below, here, above = (around.gather(1, first + k)[:, 0] for k in range(3))
+    lean = 0.5 * (above - below) / (below + here + above).clamp(min=1e-12)
+    fractions: NDArray[np.float64] = (0.5 + lean).clamp(0.0, 1.0).double().numpy()
+    return fractions

@@ -1,0 +1,28 @@
+"""At which pitches a patch sounds, from its knobs."""
+
+from __future__ import annotations
+
+from render.noisemaker.curves import LEVEL
+from render.noisemaker.patch import Patch
+
+_SUB_SEMITONES = -24
+
+
+def sounding_pitches(patch: Patch, number: int) -> tuple[list[int], list[float]]:
+    """The note numbers of oscillators 1, 2 and the sub, and each one's share of their power.
+
+    Fine tuning and modulation are left out. Noise has no pitch, so no share.
+
+    Args:
+        patch: the patch.
+        number: MIDI note number of the key.
+    """
+    base = number + 12 * (patch.index("transpose") - 1) + 2.0 * patch["oscmastertune"] - 1.0
+    pitches, powers = [], []
+    for k in (1, 2, 3):
+        tune = float(patch.choice(f"osc{k}tune")) if k < 3 else float(_SUB_SEMITONES)
+        noise = k < 3 and patch.choice(f"osc{k}waveform") == "noise"
+        pitches.append(round(base + tune))
+        powers.append(0.0 if noise else LEVEL.setting(patch[f"osc{k}volume"]) ** 2)
+    total = sum(powers)
+    return pitches, [power / total for power in powers] if total > 0.0 else powers

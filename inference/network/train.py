@@ -1,0 +1,281 @@
+"""Training the guess networks on data sets.
+
+A run is a pure function of its data and options: rows are shuffled, and everything random is drawn, from the seed and
+the number of the epoch or step. So a run that was killed goes on from its last checkpoint as if nothing had happened
+(with ``minutes`` only up to the clock).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from inference.network.augment import augment
+from inference.network.examples import Batch, Examples, frequencies, split
+from inference.network.model import GuessNetwork, RegressionNetwork, Size
+from inference.network.validate import judge
+from inference.network.variables import variable
+from inference.network.weights import NETWORKS, read_network, read_tensors, write_network, write_tensors
+from render.errors import FormatError, OutOfRange, UnknownName
+from render.files import write_text
+from render.hosts.protocol import Host
+
+CHECKPOINT_FILE, LOG_FILE = "checkpoint.safetensors", "log.jsonl"
+
+_WARM_UP_STEPS = 100
+_LAST_RATE = 0.02  # of the learning rate, at the end of the cosine
+_LARGEST_GRADIENT = 5.0
+_WEIGHT_OF_HEIGHTS = 0.25  # of the envelope editor's curve, which is learnt by heart first
+_SHUFFLE, _STEP, _JUDGE = 1, 2, 3  # streams of random numbers
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How a network is trained.
+
+    Attributes:
+        model: ``network`` or ``regression``.
+        size: of the network.
+        start: weights to begin with instead of random ones.
+        epochs, minutes: when to end; exactly one of them. The learning rate falls as a cosine up to there.
+        batch: rows per step.
+        learning_rate: of AdamW, at its highest.
+        weight_decay: of AdamW.
+        average: weight of the past in the moving average of weights, which is what is judged and shipped.
+        augmented: whether pictures are damaged.
+        held_out: rows to judge by.
+        sounds: how many of these are judged by rendering the guesses too.
+        seed: of everything random.
+        device: for torch.
+    """
+
+    model: str = "network"
+    size: Size = field(default_factory=Size)
+    start: Path | None = None
+    epochs: float | None = None
+    minutes: float | None = None
+    batch: int = 64
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    average: float = 0.999
+    augmented: bool = True
+    held_out: int = 512
+    sounds: int = 24
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.model not in NETWORKS:
+            raise UnknownName("model", self.model, NETWORKS)
+        if (self.epochs is None) == (self.minutes is None):
+            raise OutOfRange("epochs and minutes", (self.epochs, self.minutes), "exactly one of them")
+        length = self.epochs if self.epochs is not None else self.minutes
+        if not length or not 0.0 < length < math.inf:
+            raise OutOfRange("epochs or minutes", length, "above 0")
+
+    def fixed(self) -> dict[str, Any]:
+        """What must not change when a run is resumed, in JSON's types."""
+        ignored = {"start", "epochs", "minutes", "device", "sounds"}
+        return json.loads(json.dumps({name: value for name, value in asdict(self).items() if name not in ignored}))  # type: ignore[no-any-return]
+
+
+class Training:
+    """A run: the network, its optimiser and how far it is.
+
+    Args:
+        examples: to train on and to judge by.
+        options: how.
+        folder: of the checkpoint, the log and the weights; a checkpoint in it is resumed.
+
+    Raises:
+        FormatError: if the checkpoint is of another run.
+    """
+
+    def __init__(self, examples: Examples, options: TrainOptions, folder: Path) -> None:
+        self.examples, self.options, self.folder = examples, options, folder
+        self.rows, self.judged = split(examples, options.held_out)
+        if len(self.rows) == 0:
+            raise OutOfRange("rows to train on", 0, f"more rows than the {options.held_out} that are held out")
+        self.batch = min(options.batch, len(self.rows))
+        self.step, self.seconds = 0, 0.0
+        torch.manual_seed(options.seed)
+        self.network = NETWORKS[options.model](options.size)
+        if options.start is not None:
+            self.network.load_state_dict(read_network(options.start, options.model, options.size).state_dict())
+        elif isinstance(self.network, GuessNetwork):
+            shares = frequencies(examples.codes[self.rows])
+            self.network.chain.begin_with([torch.from_numpy(share).float() for share in shares])
+        self.average = NETWORKS[options.model](options.size)
+        self.average.load_state_dict(self.network.state_dict())
+        for network in (self.network, self.average):
+            network.to(options.device)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+        )
+        if (folder / CHECKPOINT_FILE).exists():
+            self._resume()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in the data."""
+        return len(self.rows) // self.batch
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done; 1 or more when it is over."""
+        if self.options.epochs is not None:
+            return self.step / max(round(self.options.epochs * self.steps_per_epoch), 1)
+        assert self.options.minutes is not None
+        return self.seconds / (60.0 * self.options.minutes)
+
+    def take_step(self) -> float:
+        """Train on the next batch; returns its loss."""
+        before = time.monotonic()
+        batch = self._next_batch()
+        torch.manual_seed(hash((self.options.seed, self.step)))  # of the dropout
+        progress = min(self.progress, 1.0)
+        rate = _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))
+        self.optimizer.param_groups[0]["lr"] = (
+            self.options.learning_rate * rate * min((self.step + 1) / _WARM_UP_STEPS, 1.0)
+        )
+        self.network.train()
+        with torch.autocast(self.options.device.split(":")[0], torch.bfloat16):
+            loss = loss_of(self.network, batch)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
+        self.optimizer.step()
+        self.step += 1
+        self._move_average()
+        self.seconds += time.monotonic() - before
+        return float(loss.detach())
+
+    def save(self) -> None:
+        """Write the checkpoint and the averaged weights, each as a whole; raises ``FileError``."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        for k, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{k}.{name}": tensor for name, tensor in state.items()}
+        description = {"options": self.options.fixed(), "data": self._data(), "step": self.step}
+        tensors = {name: tensor.cpu() for name, tensor in tensors.items()}
+        write_tensors(self.folder / CHECKPOINT_FILE, tensors, description | {"seconds": self.seconds})
+        weights = {name: tensor.cpu() for name, tensor in self.average.state_dict().items()}
+        write_network(self.folder / f"{self.options.model}.safetensors", self.options.model, self.options.size, weights)
+
+    def _resume(self) -> None:
+        path = self.folder / CHECKPOINT_FILE
+        tensors, description = read_tensors(path)
+        for name, expected in (("options", self.options.fixed()), ("data", self._data())):
+            if description.get(name) != expected:
+                raise FormatError(f"{path} has {name} {description.get(name)}; allowed: {expected}, or another folder")
+        self.step, self.seconds = description["step"], description["seconds"]
+        self.network.load_state_dict(_below("network.", tensors))
+        self.average.load_state_dict(_below("average.", tensors))
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in _below("optimizer.", tensors).items():
+            k, _, field = name.partition(".")
+            state.setdefault(int(k), {})[field] = tensor
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+
+    def _data(self) -> list[list[Any]]:
+        return [
+            [dataset.manifest.seed, len(dataset), dataset.manifest.prior_hash] for dataset in self.examples.datasets
+        ]
+
+    def _next_batch(self) -> Batch:
+        epoch, position = divmod(self.step, self.steps_per_epoch)
+        order = np.random.default_rng((self.options.seed, _SHUFFLE, epoch)).permutation(len(self.rows))
+        rows = self.rows[order[position * self.batch : (position + 1) * self.batch]]
+        rng = np.random.default_rng((self.options.seed, _STEP, self.step))
+        batch = self.examples.batch(rows, rng)
+        pictures = batch.pictures
+        if self.options.augmented:
+            pictures = augment(pictures, torch.Generator().manual_seed(int(rng.integers(2**62))))
+        device = self.options.device
+        return Batch(pictures.to(device), batch.heard.to(device), batch.codes.to(device), batch.knobs.to(device))
+
+    def _move_average(self) -> None:
+        keep = min(self.options.average, (1.0 + self.step) / (10.0 + self.step))
+        with torch.no_grad():
+            for kept, weight in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                kept.lerp_(weight, 1.0 - keep)
+            for copied, buffer in zip(self.average.buffers(), self.network.buffers(), strict=True):
+                copied.copy_(buffer)
+
+
+def loss_of(network: GuessNetwork | RegressionNetwork, batch: Batch) -> torch.Tensor:
+    """Nats per clip, or mean squared error of the knobs."""
+    if isinstance(network, GuessNetwork):
+        nats: torch.Tensor = network(batch.pictures, batch.heard, batch.codes)
+        nats[:, variable("height 0") :] *= _WEIGHT_OF_HEIGHTS
+        return nats.sum(dim=1).mean()
+    return functional.mse_loss(network(batch.pictures, batch.heard), batch.knobs)
+
+
+def train(
+    training: Training,
+    host: Host | None,
+    *,
+    save_seconds: float = 120.0,
+    judge_seconds: float = 600.0,
+    on_step: Callable[[Training, float], None] | None = None,
+    on_judged: Callable[[dict[str, Any]], None] | None = None,
+) -> None:
+    """Train to the end, with checkpoints and judgements on the way.
+
+    Args:
+        training: the run, new or resumed.
+        host: renders guesses to judge them by sound; None leaves that out.
+        save_seconds: between checkpoints.
+        judge_seconds: between judgements; there is one at the end in any case.
+        on_step: called with the run and a running mean of the loss after every step.
+        on_judged: called with each line of the log.
+
+    Raises:
+        FileError: if a file cannot be written.
+    """
+    log = _kept_log(training.folder / LOG_FILE, training.step)
+    saved = judged = time.monotonic()
+    running = math.nan
+    while training.progress < 1.0:
+        loss = training.take_step()
+        running = loss if math.isnan(running) else running + 0.01 * (loss - running)
+        if on_step is not None:
+            on_step(training, running)
+        now = time.monotonic()
+        over = training.progress >= 1.0
+        if over or now - judged >= judge_seconds:
+            line = {"step": training.step, "seconds": round(training.seconds, 1), "loss": running}
+            rng = np.random.default_rng((training.options.seed, _JUDGE))
+            line |= judge(
+                training.average, training.examples, training.rows, training.judged, rng, host, training.options.sounds
+            )
+            log.append(line)
+            if on_judged is not None:
+                on_judged(line)
+            judged = time.monotonic()
+        if over or now - saved >= save_seconds:
+            training.save()
+            write_text(training.folder / LOG_FILE, "".join(json.dumps(line) + "\n" for line in log))
+            saved = time.monotonic()
+
+
+def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
+    """The lines of a log up to a step: what a killed run wrote after its checkpoint happens again."""
+    if not path.exists():
+        return []
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [line for line in lines if line["step"] <= step]
+
+
+def _below(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

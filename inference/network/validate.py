@@ -1,0 +1,129 @@
+"""Judging a guess network on held-out rows of its data: by parameters, by sound, and beside guessing the mean."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from inference.network.examples import Batch, Examples, frequencies
+from inference.network.model import GuessNetwork, RegressionNetwork
+from inference.network.proposals import Guess, Guesser, Regression
+from render.audio import Audio
+from render.errors import HostError
+from render.hosts.protocol import Host
+from render.measures.distance import TargetDistance
+from render.measures.metrics import MssTarget
+from render.noisemaker.patch import Patch
+from render.note import SAMPLE_RATE, Note
+
+N_HYPOTHESES = 8
+_BATCH = 64
+_SILENT_MSS = 40.0
+"""Said of a guess that is silent or cannot be rendered: half of the metric's range."""
+
+
+def judge(
+    network: GuessNetwork | RegressionNetwork,
+    examples: Examples,
+    trained: NDArray[np.int64],
+    judged: NDArray[np.int64],
+    rng: Generator,
+    host: Host | None,
+    sounds: int,
+) -> dict[str, float]:
+    """Figures of a network, each beside that of guessing the mean of the training rows.
+
+    Args:
+        network: on any device.
+        examples: the data.
+        trained: rows that it was trained on.
+        judged: rows to judge by; none gives no figures.
+        rng: draws heard notes.
+        host: renders guesses; None leaves sound out.
+        sounds: how many of the rows to judge by sound.
+
+    Returns:
+        ``nats`` per clip and ``nats_marginal`` (each variable's frequencies), or ``mse`` and ``mse_mean`` of knobs.
+        With a host also medians of MSS in dB, levels matched: ``mss`` (the first guess), ``mss_best`` (the best of
+        ``N_HYPOTHESES``, where the network has several) and ``mss_mean`` (the mean patch).
+    """
+    if len(judged) == 0:
+        return {}
+    network.eval()
+    device = next(network.parameters()).device
+    batches = [examples.batch(judged[k : k + _BATCH], rng) for k in range(0, len(judged), _BATCH)]
+    with torch.inference_mode():
+        if isinstance(network, GuessNetwork):
+            nats = [network(*_inputs(batch, device), batch.codes.to(device)).sum(1).cpu() for batch in batches]
+            figures = {"nats": float(torch.cat(nats).mean())}
+            figures["nats_marginal"] = _marginal_nats(examples.codes[trained], examples.codes[judged])
+        else:
+            errors = [
+                functional.mse_loss(network(*_inputs(batch, device)).cpu(), batch.knobs, reduction="none").mean(1)
+                for batch in batches
+            ]
+            mean = examples.knobs[trained].mean(axis=0)
+            figures = {"mse": float(torch.cat(errors).mean())}
+            figures["mse_mean"] = float(np.square(examples.knobs[judged] - mean).mean())
+    if host is None or sounds == 0:
+        return figures
+    guesser: Guess = Guesser(network) if isinstance(network, GuessNetwork) else Regression(network)
+    device_before = device
+    network.cpu()
+    mean_patch = Patch(tuple(examples.knobs[trained].mean(axis=0).astype(float).clip(0.0, 1.0).tolist())).snapped()
+    first: list[float] = []
+    best: list[float] = []
+    mean_mss: list[float] = []
+    for k in judged[np.linspace(0, len(judged) - 1, min(sounds, len(judged))).astype(int)]:
+        dataset, number = examples.row(int(k))
+        row = dataset[number]
+        heard = int(examples.batch(np.array([k]), rng).heard[0])
+        pitched = heard < 128
+        note = replace(row.note, number=heard if pitched else 60, seconds=min(row.note.seconds, 2.0))
+        audio = row.audio[:, : note.n_samples]
+        if not audio.any():
+            continue
+        proposals = guesser.propose(audio, note, count=N_HYPOTHESES, pitched=pitched)
+        found = list(sound_distances(host, audio, [(p.patch, p.note) for p in proposals]))
+        first.append(found[0])
+        best.append(min(found))
+        mean_mss += sound_distances(host, audio, [(mean_patch, replace(note, number=row.note.number))])
+    network.to(device_before)
+    figures["mss"] = statistics.median(first)
+    if isinstance(network, GuessNetwork):
+        figures["mss_best"] = statistics.median(best)
+    return figures | {"mss_mean": statistics.median(mean_mss)}
+
+
+def sound_distances(host: Host, audio: Audio, guesses: Iterable[tuple[Patch, Note]]) -> Iterable[float]:
+    """MSS in dB between a clip of shape ``(channels, samples)`` and renders of guesses, their levels matched to it."""
+    target, distance = MssTarget(audio, SAMPLE_RATE), TargetDistance(audio)
+    for patch, note in guesses:
+        try:
+            render = host.render(patch, note, clean=False)
+        except HostError:
+            yield _SILENT_MSS
+            continue
+        if not render.any():
+            yield _SILENT_MSS
+            continue
+        _, gain = distance.measure(render)
+        yield target.distance(render * np.float32(gain))
+
+
+def _inputs(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    return batch.pictures.to(device), batch.heard.to(device)
+
+
+def _marginal_nats(trained: NDArray[np.int16], judged: NDArray[np.int16]) -> float:
+    """Nats per row of knowing every variable's frequencies, and which can be heard, only."""
+    logs = [np.log(shares) for shares in frequencies(trained)]
+    total = sum(float(log[column[column >= 0]].sum()) for log, column in zip(logs, judged.T, strict=True))
+    return -total / len(judged)

@@ -1,0 +1,142 @@
+"""``NAME.html``: one self-contained page, a pure function of the recorded result and the two sounds."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from inference.output.plots import progress_png, spectrograms_png
+from render.audio import Audio
+from render.noisemaker.table import PARAMETERS, parameter
+from render.note import SAMPLE_RATE
+
+_METRICS = {
+    "mss": ("MSS", "dB", "log-mel difference; 0 is equal, the synth itself differs by 0.8 between two renders"),
+    "lsd": ("LSD", "dB", "log-spectral distance"),
+    "mrstft": ("MRSTFT", "", "multi-resolution STFT"),
+    "sot": ("SOT", "kHz", "spectral optimal transport"),
+    "wmfcc": ("wMFCC", "", "timbre, warped in time"),
+    "rms_cosine": ("1 - RMS cosine", "", "loudness over time"),
+    "side_mss": ("Side MSS", "dB", "the same for left minus right"),
+}
+_NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#20242c;background:#fafaf8;
+max-width:1080px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .5rem}
+p.quiet,td.quiet,th{color:#667}img{width:100%;height:auto}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+td,th{padding:.2rem .9rem .2rem 0;text-align:left;font-weight:400}
+th{border-bottom:1px solid #ccc}td.n,th.n{text-align:right}
+.sounds{display:grid;grid-template-columns:1fr 1fr;gap:1rem}audio{width:100%}
+.groups{columns:2 22rem}.groups table{break-inside:avoid;width:100%;margin-bottom:1rem}
+.changed{font-weight:600}
+"""
+
+
+def note_name(number: int) -> str:
+    """Name of a MIDI note; 60 is C4."""
+    return f"{_NOTES[number % 12]}{number // 12 - 1}"
+
+
+def setting_text(name: str, setting: float | str) -> str:
+    """A setting with its unit."""
+    if isinstance(setting, str):
+        return setting
+    unit = parameter(name).curve.unit
+    if unit == "s" and setting < 1.0:
+        return f"{setting * 1000.0:.3g} ms"
+    if unit == "Hz" and setting >= 1000.0:
+        return f"{setting / 1000.0:.3g} kHz"
+    return f"{setting:.3g} {unit}".rstrip()
+
+
+def report_html(result: dict[str, Any], target: Audio, match: Audio) -> str:
+    """The page.
+
+    Args:
+        result: the content of ``NAME.json``.
+        target: the clip as it was compared, shape ``(channels, samples)`` at ``SAMPLE_RATE``.
+        match: the clean render of the best patch, same shape convention.
+    """
+    best = result["best"]
+    host = result["host"]
+    title = f"{escape(result['clip'])} as a NoiseMaker patch"
+    played = f"note {result['note']} ({note_name(result['note'])}), velocity {result['velocity']}"
+    notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
+    progress = progress_png(result["history"], result["stages"], result["seconds"])
+    version = f" {host['version']}" if host["version"] else ""
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
+<h1>{title}</h1>
+<p class=quiet>{played}, key held {best["gate_seconds"]:.2f} s; rendered by the {escape(host["kind"])} host
+({escape(host["name"] + version)}); {result["renders"]} renders in {result["seconds"]:.1f} s.</p>{notices}
+<div class=sounds><div>clip<br><audio controls src="{_audio_uri(target)}"></audio></div>
+<div>match<br><audio controls src="{_audio_uri(match)}"></audio></div></div>
+<img alt="spectrograms of the clip and of the match" src="{_png_uri(spectrograms_png(target, match, SAMPLE_RATE))}">
+<h2>How near it is</h2>
+{_distance_table(result)}
+<h2>How it came down</h2>
+<img alt="loss of the best candidate over time" src="{_png_uri(progress)}">
+<h2>The patch</h2>
+<p class=quiet>What can be heard in this patch; <span class=changed>bold</span> differs from the starting patch,
+whose value stands beside it.</p>
+{_knob_tables(best)}
+</body></html>
+"""
+
+
+def _distance_table(result: dict[str, Any]) -> str:
+    shown = [name for name in _METRICS if result["best"]["distance"].get(name) is not None]
+    head = "".join(f'<th class=n title="{_METRICS[name][2]}">{_METRICS[name][0]}</th>' for name in shown)
+    rows = []
+    for stage in result["stages"]:
+        cells = "".join(f"<td class=n>{stage['distance'][name]:.3g} {_METRICS[name][1]}</td>" for name in shown)
+        rows.append(
+            f"<tr><td>after {escape(stage['name'])}</td><td class=n>{stage['seconds']:.1f} s</td>"
+            f"<td class=n>{stage['renders']}</td>{cells}</tr>"
+        )
+    return (
+        f"<table><tr><th>stage</th><th class=n>time</th><th class=n>renders</th>{head}</tr>{''.join(rows)}</table>"
+        "<p class=quiet>Clean renders of the best so far; smaller is nearer.</p>"
+    )
+
+
+def _knob_tables(best: dict[str, Any]) -> str:
+    heard, changed = set(best["heard"]), best["changed_from"]
+    groups: dict[str, list[str]] = {}
+    for row in PARAMETERS:
+        if row.name not in heard:
+            continue
+        text = escape(setting_text(row.name, best["settings"][row.name]))
+        before = escape(setting_text(row.name, changed[row.name])) if row.name in changed else ""
+        style = " class=changed" if row.name in changed else ""
+        knob = best["knobs"][row.name]
+        groups.setdefault(row.group, []).append(
+            f"<tr><td{style}>{row.label}</td><td class=n>{text}</td><td class='n quiet'>{knob:.3f}</td>"
+            f"<td class='n quiet'>{before}</td></tr>"
+        )
+    tables = (
+        f"<table><tr><th>{group}</th><th class=n>setting</th><th class=n>knob</th><th class=n>before</th></tr>"
+        f"{''.join(rows)}</table>"
+        for group, rows in groups.items()
+    )
+    return f"<div class=groups>{''.join(tables)}</div>"
+
+
+def _audio_uri(audio: Audio) -> str:
+    """16-bit WAV at a safe level: a browser clips what is above full scale."""
+    peak = float(np.abs(audio).max())
+    stream = io.BytesIO()
+    soundfile.write(stream, (audio / max(peak, 1.0)).T, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return f"data:audio/wav;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _png_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,0 +1,1 @@
+"""Training the proxy: its corrections are fitted to renders."""

@@ -1,0 +1,1 @@
+"""Sample-by-sample loops as machine code, with their adjoints."""

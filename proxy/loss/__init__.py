@@ -1,0 +1,1 @@
+"""The distance that the stages minimise, in torch."""

@@ -1,0 +1,155 @@
+"""The distance that every stage minimises, in torch: auraloss's STFT losses with linear and log magnitudes, and an
+envelope term. ``render/measures/distance.py`` is its numpy twin and owns the definition and the settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import auraloss
+import torch
+from einops import rearrange, reduce
+from torch import Tensor
+
+from proxy.loss.stft import magnitudes
+from render.errors import InvalidAudio
+from render.measures.distance import (
+    DEFAULT_WEIGHTS,
+    ENVELOPE_DB,
+    ENVELOPE_FLOOR_DB,
+    ENVELOPE_HOP,
+    ENVELOPE_WINDOW,
+    FLOOR_DB,
+    Weights,
+)
+
+_DEEP = 1e-4
+"""How far below the distance's floor a render's magnitudes are floored before their gain is known: 80 dB."""
+
+
+_AROUND = 0.25
+"""How far from the median, in nepers (2 dB), cells still count for its slope."""
+
+
+class TargetDistance:
+    """Differentiable distance of a batch of renders from one target.
+
+    Args:
+        target: shape ``(channels, samples)`` with one or two channels, float32 or float64, on any device.
+        weights: of the terms.
+
+    Raises:
+        InvalidAudio: if the target is silent, not finite or of the wrong shape.
+    """
+
+    def __init__(self, target: Tensor, weights: Weights = DEFAULT_WEIGHTS) -> None:
+        if target.ndim != 2 or target.shape[0] not in (1, 2) or target.shape[1] == 0:
+            raise InvalidAudio(f"target has shape {tuple(target.shape)}; allowed: (1 or 2, samples)")
+        if not bool(target.isfinite().all()) or not bool(target.any()):
+            raise InvalidAudio("target is silent or not finite")
+        self.weights = weights
+        self.channels, self.n_samples = target.shape
+        # Magnitudes are floored deep, before any gain; the distance's own floor comes after it.
+        self.resolutions: list[_Resolution] = []
+        for window in weights.windows:
+            hann = torch.hann_window(window).to(target)
+            loud = magnitudes(target, hann, 0.0)
+            floor = float(loud.max()) * 10.0 ** (-FLOOR_DB / 20.0)
+            self.resolutions.append(_Resolution(hann, loud.clamp(min=floor), floor))
+        self.log_loss = auraloss.freq.STFTMagnitudeLoss(log=True, reduction="none")
+        self.linear_loss = auraloss.freq.STFTMagnitudeLoss(log=False, reduction="none")
+        envelope = _envelope_power(target)
+        self.energy = envelope.sum()
+        self.envelope_floor = float(envelope.max()) * 10.0 ** (-ENVELOPE_FLOOR_DB / 10.0)
+        self.envelope_db = _power_db(envelope, self.envelope_floor)
+
+    def __call__(self, renders: Tensor) -> Tensor:
+        """Distance of each render.
+
+        Shape:
+            ``(batch, 2, samples)`` to ``(batch,)``. A target of one channel is compared with the mean of both sides.
+        """
+        loud, envelope = self._view(renders)
+        return self._distance(loud, envelope, renders.new_ones(len(renders)))
+
+    def measure(self, renders: Tensor, *, max_gain: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Distance of each render at the gain that suits it best, and that gain.
+
+        Shape:
+            ``(batch, 2, samples)``, and ``(batch,)`` for the most gain that can be used, to two of ``(batch,)``.
+        """
+        loud, envelope = self._view(renders)
+        with torch.no_grad():
+            gain, weights = self._matching_gain(loud[0], envelope)
+            free = gain < torch.inf if max_gain is None else gain < max_gain
+            gain = gain if max_gain is None else torch.minimum(gain, max_gain)
+        # A median has the slope of the cells around it. Without it a louder render would look worse than it is.
+        level = reduce(weights * loud[0].log(), "batch ... -> batch", "sum") * free
+        gain = gain * (level.detach() - level).exp()
+        return self._distance(loud, envelope, gain), gain
+
+    def _view(self, renders: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Magnitudes of each resolution, ``(batch, channels, bins, frames)``, and the envelope's power."""
+        if renders.ndim != 3 or renders.shape[1] != 2 or renders.shape[2] != self.n_samples:
+            raise InvalidAudio(f"renders have shape {tuple(renders.shape)}; allowed: (batch, 2, {self.n_samples})")
+        audio = renders if self.channels == 2 else reduce(renders, "batch sides samples -> batch 1 samples", "mean")
+        flat = rearrange(audio, "batch channels samples -> (batch channels) samples")
+        per_item = "(batch channels) bins frames -> batch channels bins frames"
+        loud = [magnitudes(flat, one.window, _DEEP * one.floor) for one in self.resolutions]
+        return [rearrange(one, per_item, channels=self.channels) for one in loud], _envelope_power(audio)
+
+    def _matching_gain(self, loud: Tensor, envelope: Tensor) -> tuple[Tensor, Tensor]:
+        """The gains, ``(batch,)``, and the share of each cell in their slope, of the magnitudes' shape."""
+        energy = reduce(envelope, "batch ... -> batch", "sum")
+        by_energy = (self.energy / energy.clamp(min=torch.finfo(energy.dtype).tiny)).sqrt()
+        first = self.resolutions[0]
+        here = loud * by_energy[:, None, None, None]
+        heard = (here > first.floor) & (first.magnitudes > first.floor)
+        difference = (first.magnitudes.log() - loud.log()).masked_fill(~heard, torch.nan)
+        # The lower of two middle values, where numpy takes their mean: neighbours among thousands.
+        median = rearrange(difference, "batch ... -> batch (...)").nanmedian(dim=1).values
+        around = torch.exp((difference - median[:, None, None, None]).abs() / -_AROUND).nan_to_num(0.0)
+        total = reduce(around, "batch ... -> batch 1 1 1", "sum")
+        usable = ~median.isnan() & (energy > 0.0)
+        gain = torch.where(median.isnan(), by_energy, median.exp())
+        weights = torch.where(usable[:, None, None, None], around / total.clamp(min=1e-30), 0.0)
+        return torch.where(energy > 0.0, gain, torch.ones_like(gain)), weights
+
+    def _distance(self, loud: list[Tensor], envelope: Tensor, gain: Tensor) -> Tensor:
+        weights = self.weights
+        distance = torch.zeros_like(gain)
+        per_item = gain[:, None, None, None]
+        for resolution, at_unity in zip(self.resolutions, loud, strict=True):
+            here = (at_unity * per_item).clamp(min=resolution.floor)
+            same = resolution.magnitudes.expand_as(here)
+            log = reduce(self.log_loss(here, same), "batch ... -> batch", "mean")
+            linear = reduce(self.linear_loss(here, same), "batch ... -> batch", "sum") / resolution.magnitudes.sum()
+            distance = distance + (weights.log * log + weights.linear * linear) / len(self.resolutions)
+        level = _power_db(envelope * gain.square()[:, None, None], self.envelope_floor)
+        difference = (level - self.envelope_db).abs()
+        return distance + weights.envelope * reduce(difference, "batch ... -> batch", "mean") / ENVELOPE_DB
+
+
+@dataclass(frozen=True)
+class _Resolution:
+    """The target as one STFT resolution sees it; magnitudes ``(channels, bins, frames)``, floored."""
+
+    window: Tensor
+    magnitudes: Tensor
+    floor: float
+
+
+def _envelope_power(audio: Tensor) -> Tensor:
+    """Mean square over ``ENVELOPE_WINDOW`` samples every ``ENVELOPE_HOP``, ends reflected.
+
+    Shape:
+        ``(..., channels, samples)`` to ``(..., channels, frames)``.
+    """
+    half = ENVELOPE_WINDOW // 2
+    mode = "reflect" if audio.shape[-1] > half else "constant"
+    padded = torch.nn.functional.pad(audio, (half, half), mode=mode)
+    return torch.nn.functional.avg_pool1d(padded.square(), ENVELOPE_WINDOW, ENVELOPE_HOP)
+
+
+def _power_db(power: Tensor, floor: float) -> Tensor:
+    return 10.0 * torch.log10(power.clamp(min=floor))

@@ -1,0 +1,1 @@
+"""The differentiable synthesizer, read like its panel."""

@@ -1,0 +1,179 @@
+"""What the differentiable synthesizer plays: a batch of patches and notes as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from render.errors import OutOfRange, ReconstructError, UnknownName
+from render.noisemaker.envelope_editor import INITIAL_POINTS, spline
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import NAMES, PARAMETERS, parameter, position
+from render.note import Note
+
+EDITOR_POINTS = 1025
+"""Points over one loop of the envelope editor's curve, both ends included: 8 ms apart in the slowest loop."""
+
+DISCRETE = tuple(row.name for row in PARAMETERS if row.discrete)
+
+SEARCHED = frozenset(
+    {
+        *("osc1finetune", "osc2finetune", "oscmastertune", "osc1phase", "osc2phase", "detune"),
+        *("lfo1rate", "lfo2rate", "lfo1phase", "lfo2phase"),
+        *("delaytime", "reverbpredelay"),
+    }
+)
+"""Continuous knobs whose gradient deceives, the one place that says so: they are searched, not descended
+(``docs/proxy.md``)."""
+
+
+class WrongShape(ReconstructError):
+    """A tensor of another shape or kind than the block takes."""
+
+    def __init__(self, name: str, tensor: Tensor, allowed: str) -> None:
+        super().__init__(f"{name} has shape {tuple(tensor.shape)} and type {tensor.dtype}; allowed: {allowed}")
+
+
+@dataclass(frozen=True)
+class Controls:
+    """A batch of patches, each with its note.
+
+    Attributes:
+        knobs: one row of 0..1 per patch, columns in the table's order; may require a gradient. Columns of discrete
+            parameters are not read.
+        choices: for every discrete parameter the position of the choice, ``(batch,)`` int64, or one weight per choice,
+            ``(batch, choices)``, which may require a gradient. Waveforms, destinations and switches of effects sound
+            as the weighted sum of their choices; every other parameter takes the choice of the largest weight.
+        number: MIDI note numbers, ``(batch,)``.
+        velocity: MIDI velocities, ``(batch,)``.
+        gate_seconds: how long each key is held, ``(batch,)``.
+        editor: the envelope editor's curve over one loop, 0..1, ``(batch, EDITOR_POINTS)``.
+        factors: learned corrections by name, scalars or ``(batch,)``; a missing one counts as 1.
+
+    Raises:
+        WrongShape: for a tensor of the wrong shape or kind.
+        OutOfRange: for a knob or point outside 0..1 or not finite, an index outside its choices, or a note, velocity
+            or gate that is not finite.
+        UnknownName: for a missing or unknown discrete parameter.
+    """
+
+    knobs: Tensor
+    choices: Mapping[str, Tensor]
+    number: Tensor
+    velocity: Tensor
+    gate_seconds: Tensor
+    editor: Tensor
+    factors: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.knobs.ndim != 2 or self.knobs.shape[1] != len(NAMES) or not self.knobs.is_floating_point():
+            raise WrongShape("knobs", self.knobs, f"(batch, {len(NAMES)}) of floats")
+        _check_unit("knob", self.knobs, NAMES)
+        batch = (len(self.knobs),)
+        for name in ("number", "velocity", "gate_seconds"):
+            tensor: Tensor = getattr(self, name)
+            if tensor.shape != batch:
+                raise WrongShape(name, tensor, f"{batch}")
+            if not bool(tensor.isfinite().all()):
+                raise OutOfRange(name, tensor.tolist(), "finite numbers")
+        if self.editor.shape != (*batch, EDITOR_POINTS):
+            raise WrongShape("editor", self.editor, f"({len(self.knobs)}, {EDITOR_POINTS})")
+        _check_unit("editor point", self.editor)
+        for name in {*DISCRETE, *self.choices}:
+            if name not in self.choices or name not in DISCRETE:
+                raise UnknownName("discrete parameter", name, DISCRETE)
+            self._check_choice(name, self.choices[name])
+
+    def _check_choice(self, name: str, choice: Tensor) -> None:
+        batch, n_choices = len(self.knobs), len(parameter(name).choices)
+        if choice.shape == (batch,) and choice.dtype == torch.int64:
+            if not bool(((choice >= 0) & (choice < n_choices)).all()):
+                raise OutOfRange(f"choice of {name}", choice.tolist(), f"0 to {n_choices - 1}")
+        elif choice.shape != (batch, n_choices) or not choice.is_floating_point():
+            raise WrongShape(f"choice of {name}", choice, f"({batch},) of int64 or ({batch}, {n_choices}) of floats")
+        elif not bool(choice.isfinite().all()):
+            raise OutOfRange(f"weights of {name}", choice.tolist(), "finite numbers")
+
+    @classmethod
+    def from_patches(
+        cls,
+        patches: Sequence[Patch],
+        notes: Sequence[Note],
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> Controls:
+        """Controls of some patches, each played with its note; raises ``OutOfRange`` if there are not as many."""
+        if len(patches) != len(notes) or not patches:
+            raise OutOfRange(
+                "number of notes", len(notes), f"one for each of {len(patches)} patches, of which 1 or more"
+            )
+
+        def tensor(values: ArrayLike) -> Tensor:
+            return torch.as_tensor(np.asarray(values, np.float64), dtype=dtype, device=device)
+
+        positions = np.linspace(0.0, 1.0, EDITOR_POINTS)
+        curves = [spline(p.points if len(p.points) > 1 else INITIAL_POINTS, positions) for p in patches]
+        return cls(
+            knobs=tensor([patch.snapped().knobs for patch in patches]),
+            choices={name: torch.tensor([p.index(name) for p in patches], device=device) for name in DISCRETE},
+            number=tensor([note.number for note in notes]),
+            velocity=tensor([note.velocity for note in notes]),
+            gate_seconds=tensor([note.gate_seconds for note in notes]),
+            editor=tensor(np.clip(curves, 0.0, 1.0)),
+        )
+
+    @property
+    def batch(self) -> int:
+        """How many patches."""
+        return len(self.knobs)
+
+    @cached_property
+    def _columns(self) -> tuple[Tensor, ...]:
+        return self.knobs.unbind(1)
+
+    def knob(self, name: str) -> Tensor:
+        """Knobs of a continuous parameter, ``(batch,)``; raises ``UnknownName``."""
+        return self._columns[position(name)]
+
+    def choice(self, name: str) -> Tensor:
+        """Positions of a discrete parameter's choices, ``(batch,)``: of the largest weight where weights are given."""
+        choice = self._given(name)
+        return choice if choice.ndim == 1 else choice.argmax(1)
+
+    def weights(self, name: str) -> Tensor:
+        """Weights of a discrete parameter's choices, ``(batch, choices)``: 0 and 1 where positions are given."""
+        choice = self._given(name)
+        if choice.ndim == 2:
+            return choice
+        return torch.nn.functional.one_hot(choice, len(parameter(name).choices)).to(self.knobs)
+
+    def weight(self, name: str, choice: str) -> Tensor:
+        """The weight of one choice, ``(batch,)``; raises ``UnknownName``."""
+        choices = parameter(name).choices
+        if choice not in choices:
+            raise UnknownName(f"{name} choice", choice, choices)
+        return self.weights(name)[:, choices.index(choice)]
+
+    def factor(self, name: str) -> Tensor | float:
+        """A learned correction, 1 unless there is one."""
+        return self.factors.get(name, 1.0)
+
+    def _given(self, name: str) -> Tensor:
+        if name not in self.choices:
+            raise UnknownName("discrete parameter", name, DISCRETE)
+        return self.choices[name]
+
+
+def _check_unit(name: str, values: Tensor, columns: Sequence[str] | None = None) -> None:
+    wrong = ~((values >= 0.0) & (values <= 1.0))  # true for NaN too
+    if bool(wrong.any()):
+        row, column = wrong.nonzero()[0].tolist()
+        what = columns[column] if columns else column
+        raise OutOfRange(f"{name} {what} of item {row}", float(values[row, column]), "0 to 1")

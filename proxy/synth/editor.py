@@ -1,0 +1,31 @@
+"""The envelope editor's curve over a note, differentiable in the curve."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from render.noisemaker.engine.lfo import BPM
+from render.noisemaker.envelope_editor import LOOP_BEATS, SPEEDS
+from render.note import SAMPLE_RATE
+
+
+def curve(points: Tensor, speed: Tensor, one_shot: Tensor, n_samples: int) -> Tensor:
+    """The curve's height over a note, with straight lines between its points.
+
+    Args:
+        points: heights over one loop, both ends included.
+        speed: position in ``SPEEDS``, int64.
+        one_shot: whether to hold the last value after one loop.
+        n_samples: length.
+
+    Shape:
+        ``(batch, points)``, ``(batch,)`` and ``(batch,)`` to ``(batch, n_samples)``.
+    """
+    factors = torch.tensor(SPEEDS, dtype=torch.float64, device=points.device)[speed]
+    loops = factors / (LOOP_BEATS * 60.0 / BPM * SAMPLE_RATE)
+    position = torch.arange(n_samples, device=points.device) * loops[:, None]  # (batch, samples)
+    position = torch.where(one_shot[:, None], position.clamp(max=1.0), position.frac()) * (points.shape[1] - 1)
+    index = position.long().clamp(max=points.shape[1] - 2)
+    fraction = (position - index).to(points.dtype)
+    return torch.lerp(points.gather(1, index), points.gather(1, index + 1), fraction)

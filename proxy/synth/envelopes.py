@@ -1,0 +1,184 @@
+"""The two ADSRs and the free AD, differentiable in every stage's knob.
+
+A stage is a geometric fall (or rise) towards its target, so a sample costs one multiplication and every derivative is
+known in closed form. Unlike the instrument, a decay begins between two samples, at the moment when the attack reaches
+1: so a longer attack pushes the decay away smoothly, and its gradient shows that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from proxy.kernels.compiled import compiled, per_item, to_numpy
+from render.noisemaker.curves import ENVELOPE_STEP
+
+Array = NDArray[np.float64]
+
+SLOW = 0.0003 * ENVELOPE_STEP
+"""Rate of the slowest stage (``docs/noisemaker.md``, as every figure here)."""
+
+RELEASE_RAMP = round(1.0 / ENVELOPE_STEP)
+"""Samples in which a release reaches its full rate."""
+
+ATTACK, TOP, DECAY, SUSTAIN, RELEASE, INSTANT = range(6)
+"""Columns of the stages' settings."""
+
+
+@dataclass(frozen=True)
+class Adsr:
+    """Knobs of an envelope, each ``(batch,)``; ``sustain`` is a level 0..1, not a knob."""
+
+    attack: Tensor
+    decay: Tensor
+    sustain: Tensor
+    release: Tensor
+
+
+def adsr(stages: Adsr, n_gate: Tensor, n_samples: int, *, instant: bool = False) -> Tensor:
+    """An ADSR over one note.
+
+    Args:
+        stages: its settings.
+        n_gate: samples until the key is released, at least 1, int64.
+        n_samples: length.
+        instant: with the attack knob at 0 stand at 1 for as long as the attack would last.
+
+    Shape:
+        ``(batch, n_samples)``.
+    """
+    attack, decay, release = stages.attack.double(), stages.decay.double(), stages.release.double()
+    at_once = (attack == 0.0) & instant
+    settings = torch.stack(
+        [
+            200.0 * ENVELOPE_STEP * (SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * attack) ** 24),
+            1.04 + 0.5 * attack,
+            SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * decay) ** 23,
+            stages.sustain.double(),
+            8.0 * (SLOW + 2.0 * ENVELOPE_STEP * (1.0 - 0.5 * release) ** 22),
+            at_once.double(),
+        ],
+        dim=1,
+    )
+    levels: Tensor = _Levels.apply(settings, n_gate, n_samples, stages.attack.dtype)  # type: ignore[no-untyped-call]
+    return levels
+
+
+def attack_decay(attack: Tensor, decay: Tensor, n_samples: int) -> Tensor:
+    """The free AD, left alone by the key's release: knobs ``(batch,)`` to levels ``(batch, n_samples)``."""
+    zero = torch.zeros_like(attack)
+    held = torch.full(attack.shape, n_samples, device=attack.device)
+    return adsr(Adsr(attack, decay, zero, zero), held, n_samples, instant=True)
+
+
+class _Levels(torch.autograd.Function):
+    """Stage settings ``(batch, 6)`` to levels ``(batch, n_samples)``."""
+
+    @staticmethod
+    def forward(ctx: Any, settings: Tensor, n_gate: Tensor, n_samples: int, dtype: torch.dtype) -> Tensor:
+        ctx.arrays = to_numpy(settings), to_numpy(n_gate)
+        levels = torch.empty((len(settings), n_samples), dtype=dtype)
+        per_item(_run, len(settings), *ctx.arrays, levels.numpy())
+        return levels.to(settings.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        settings, n_gate = ctx.arrays
+        grads = np.zeros_like(settings)
+        per_item(_run_back, len(settings), settings, n_gate, to_numpy(grad), grads)
+        return torch.from_numpy(grads).to(grad.device), None, None, None
+
+
+@compiled
+def _attack_steps(setting: Array) -> float:
+    """Samples, and a fraction, until the attack reaches 1."""
+    return float(np.log((setting[TOP] - 1.0) / setting[TOP]) / np.log1p(-setting[ATTACK]))
+
+
+@compiled
+def _run(first: int, last: int, settings: Array, n_gates: NDArray[np.int64], levels: Array) -> None:
+    n_samples = levels.shape[1]
+    for item in range(first, last):
+        setting = settings[item]
+        n_held = min(n_gates[item], n_samples)
+        steps = _attack_steps(setting)
+        n_rise = min(int(steps), n_held)
+        top, floor = setting[TOP], setting[SUSTAIN]
+        level, remaining = 0.0, 1.0
+        for t in range(n_rise):
+            remaining *= 1.0 - setting[ATTACK]
+            level = 1.0 if setting[INSTANT] else top - top * remaining
+            levels[item, t] = level
+        offset = (1.0 + ENVELOPE_STEP) * (1.0 - setting[DECAY]) ** (n_rise + 1.0 - steps)
+        for t in range(n_rise, n_held):
+            level = max(offset - ENVELOPE_STEP, floor)
+            levels[item, t] = level
+            offset *= 1.0 - setting[DECAY]
+        offset = level + ENVELOPE_STEP
+        for t in range(n_held, n_samples):
+            offset *= 1.0 - setting[RELEASE] * min((t - n_held + 1) / RELEASE_RAMP, 1.0)
+            levels[item, t] = max(offset - ENVELOPE_STEP, 0.0)
+
+
+@compiled
+def _run_back(
+    first: int, last: int, settings: Array, n_gates: NDArray[np.int64], grad_levels: Array, grads: Array
+) -> None:
+    n_samples = grad_levels.shape[1]
+    for item in range(first, last):
+        setting, grad, out = settings[item], grad_levels[item], grads[item]
+        n_held = min(n_gates[item], n_samples)
+        steps = _attack_steps(setting)
+        n_rise = min(int(steps), n_held)
+        level = _level_at(setting, n_held, steps, n_rise)
+        # Release: product of (1 - rate w), whose derivative by the rate is the product times a running sum.
+        by_level, by_rate, product, slope = 0.0, 0.0, 1.0, 0.0
+        for t in range(n_held, n_samples):
+            weight = min((t - n_held + 1) / RELEASE_RAMP, 1.0)
+            factor = 1.0 - setting[RELEASE] * weight
+            product *= factor
+            slope -= weight / factor
+            if (level + ENVELOPE_STEP) * product <= ENVELOPE_STEP:
+                break
+            by_level += grad[t] * product
+            by_rate += grad[t] * product * slope
+        out[RELEASE] = by_rate * (level + ENVELOPE_STEP)
+        # What the release owes to its start belongs to the last sample that the key was held.
+        top, keep = setting[TOP], 1.0 - setting[ATTACK]
+        if not setting[INSTANT]:
+            remaining = 1.0
+            for t in range(n_rise):
+                remaining *= keep
+                g = grad[t] + (by_level if t == n_held - 1 else 0.0)
+                out[TOP] += g * (1.0 - remaining)
+                out[ATTACK] += g * top * (t + 1) * remaining / keep
+        keep = 1.0 - setting[DECAY]
+        offset = (1.0 + ENVELOPE_STEP) * keep ** (n_rise + 1.0 - steps)
+        by_steps = 0.0
+        for t in range(n_rise, n_held):
+            g = grad[t] + (by_level if t == n_held - 1 else 0.0)
+            if offset - ENVELOPE_STEP > setting[SUSTAIN]:
+                out[DECAY] -= g * offset * (t + 1 - steps) / keep
+                by_steps -= g * offset * np.log(keep)
+                offset *= keep
+            else:
+                out[SUSTAIN] += g
+        log_keep = np.log1p(-setting[ATTACK])
+        out[TOP] += by_steps * (1.0 / (top - 1.0) - 1.0 / top) / log_keep
+        out[ATTACK] += by_steps * steps / log_keep / (1.0 - setting[ATTACK])
+
+
+@compiled
+def _level_at(setting: Array, n_held: int, steps: float, n_rise: int) -> float:
+    """The level of the last sample that the key is held."""
+    if n_rise < n_held:
+        fallen = (1.0 + ENVELOPE_STEP) * (1.0 - setting[DECAY]) ** (n_held - steps) - ENVELOPE_STEP
+        return float(max(fallen, setting[SUSTAIN]))
+    return float(1.0 if setting[INSTANT] else setting[TOP] * (1.0 - (1.0 - setting[ATTACK]) ** n_held))

@@ -1,0 +1,137 @@
+"""The oscillators: phases, hard sync, FM and band-limited edges, differentiable in pitch, phase and pulse width.
+
+The loops over samples are in ``proxy.kernels.oscillators``; the work is done by the processor, and tensors on another
+device are copied there and the results back.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from proxy.kernels.compiled import per_item, to_numpy
+from proxy.kernels.oscillators import (
+    MAX_STEP,
+    Array,
+    modulate,
+    modulate_back,
+    play,
+    play_back,
+    residual_tables,
+    sine_table,
+)
+from render.noisemaker.engine import oscillators
+from render.noisemaker.engine.oscillators import FRESH_NOISE
+from render.note import SAMPLE_RATE
+
+
+def steps(number: Tensor, bend: Tensor | None = None) -> Tensor:
+    """Cycles per sample of a note, equal temperament, A4 = 440 Hz, capped.
+
+    Args:
+        number: note number.
+        bend: semitones added to it; none for none.
+
+    Shape:
+        ``(batch, 1)`` and ``(batch, 1 or samples)`` to the larger one.
+    """
+    step = 440.0 / SAMPLE_RATE * torch.exp2((number - 69.0) / 12.0)
+    if bend is not None:
+        step = step * torch.exp2(bend / 12.0)
+    return step.clamp(max=MAX_STEP)
+
+
+def wave(waveform: Tensor, step: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int) -> Tensor:
+    """A band-limited waveform, -0.5..0.5.
+
+    Args:
+        waveform: ``SAW`` to ``NOISE``, int64.
+        step: cycles per sample.
+        start: phase before the first sample, in cycles.
+        width: share of a cycle for which a slow pulse is high; the faster it is, the closer to a half.
+        sync: cycles per sample of the oscillator whose cycles restart this one (a sine excepted); 0 for none.
+        n_samples: length.
+
+    Returns:
+        Samples of the type of ``start``.
+
+    Shape:
+        ``(batch,)``, ``(batch, 1 or n_samples + 1)``, ``(batch,)``, ``(batch, 1 or n_samples + 1)`` and ``(batch,)`` to
+        ``(batch, n_samples)``.
+    """
+    output: Tensor = _Wave.apply(waveform, step, start, width, sync, n_samples)  # type: ignore[no-untyped-call]
+    return output
+
+
+def fm(step1: Tensor, step2: Tensor, amount: Tensor, reach: float, n_samples: int) -> Tensor:
+    """Cycles per sample of oscillator 2 when oscillator 1 modulates it: ``+ reach amount step1 (1 + sin)``, capped.
+
+    Shape:
+        Three times ``(batch, 1 or n_samples + 1)`` to ``(batch, n_samples + 1)``.
+    """
+    modulated: Tensor = _Fm.apply(step1, step2, amount, reach, n_samples)  # type: ignore[no-untyped-call]
+    return modulated
+
+
+@cache
+def noise(n_samples: int) -> Array:
+    """The noise of a freshly opened plug-in, shape ``(n_samples,)``."""
+    return oscillators.noise(n_samples, FRESH_NOISE)
+
+
+@cache
+def clicks(n_samples: int) -> Array:
+    """The vintage noise of a freshly opened plug-in, shape ``(n_samples,)``."""
+    return oscillators.clicks(n_samples, FRESH_NOISE)
+
+
+@cache
+def dither(n_samples: int) -> Array:
+    """White noise, -1..1, for the filters, shape ``(n_samples,)``."""
+    return np.random.default_rng(0).uniform(-1.0, 1.0, n_samples)
+
+
+class _Wave(torch.autograd.Function):
+    """See ``wave``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, waveform: Tensor, step: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int
+    ) -> Tensor:
+        ctx.arrays = tuple(to_numpy(tensor) for tensor in (waveform, step, start, width, sync))
+        output = torch.zeros((len(start), n_samples), dtype=start.dtype)
+        per_item(play, len(start), *ctx.arrays, residual_tables(), sine_table(), noise(n_samples), output.numpy())
+        return output.to(step.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        grads = tuple(np.zeros_like(array) for array in ctx.arrays[1:])
+        per_item(play_back, len(grad), *ctx.arrays, residual_tables(), sine_table(), to_numpy(grad), *grads)
+        by_step, by_start, by_width, by_sync = (torch.from_numpy(array).to(grad.device) for array in grads)
+        return None, by_step, by_start, by_width, by_sync, None
+
+
+class _Fm(torch.autograd.Function):
+    """See ``fm``."""
+
+    @staticmethod
+    def forward(ctx: Any, step1: Tensor, step2: Tensor, amount: Tensor, reach: float, n_samples: int) -> Tensor:
+        ctx.arrays = tuple(to_numpy(tensor) for tensor in (step1, step2, amount))
+        ctx.reach = reach
+        output = torch.empty((len(step1), n_samples + 1), dtype=step1.dtype)
+        per_item(modulate, len(step1), *ctx.arrays, reach, sine_table(), output.numpy())
+        return output.to(step1.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        grads = tuple(np.zeros_like(array) for array in ctx.arrays)
+        per_item(modulate_back, len(grad), *ctx.arrays, ctx.reach, sine_table(), to_numpy(grad), *grads)
+        by_step1, by_step2, by_amount = (torch.from_numpy(array).to(grad.device) for array in grads)
+        return by_step1, by_step2, by_amount, None, None

@@ -1,0 +1,49 @@
+"""The command line of ``python -m render``, ``proxy``, ``inference`` and ``benchmarks``: one program, many commands."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+
+from render.errors import ReconstructError
+
+EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
+
+Commands = Mapping[str, tuple[str, str]]
+"""Name of each command, with the module that has its ``add_arguments`` and ``run``, and a line of help."""
+
+
+def run_command(package: str, description: str | None, commands: Commands, argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and run the command that it names.
+
+    Only the module of that command is imported, so that ``--help`` answers at once.
+
+    Args:
+        package: name of the package that is run with ``python -m``.
+        description: text for ``--help``.
+        commands: what there is to run.
+        argv: arguments; those of the process by default.
+
+    Returns:
+        The exit code: 0, 1 (failure), 2 (usage) or 130 (interrupted).
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog=f"python -m {package}", description=description)
+    choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module_name, help_text) in commands.items():
+        command = choices.add_parser(name, help=help_text, description=help_text)
+        if arguments[:1] == [name]:
+            module = importlib.import_module(module_name)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    parsed = parser.parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except ReconstructError as error:
+        print(f"{package}: {error}", file=sys.stderr)
+        return EXIT_FAILURE
+    except KeyboardInterrupt:
+        print(f"{package}: interrupted; the same command resumes what can be resumed", file=sys.stderr)
+        return EXIT_INTERRUPTED

@@ -1,0 +1,112 @@
+"""``python -m render dataset``: make a data set, or what is missing of it."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from render.data.dataset import SHARD_SIZE, Progress, make_dataset, make_worker, on_executor, plan
+from render.data.shards import Manifest
+from render.errors import HostError, ReconstructError
+from render.hosts.open import open_host
+from render.hosts.pool import Pool
+from render.hosts.protocol import Host
+
+DEFAULT_SEED = 1
+"""Not the library's."""
+_ROWS_AHEAD = 4
+"""In flight on a cluster, per thread of it."""
+_SECONDS_BETWEEN_LINES = 10.0
+"""Of progress, where it is not a terminal."""
+_SECONDS_TO_CONNECT = 10.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m render dataset``."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder; continued if it is interrupted")
+    parser.add_argument("--count", type=int, required=True, metavar="N", help="number of renders")
+    parser.add_argument("--host", default="embedded", metavar="embedded|PATH")
+    parser.add_argument("--workers", type=int, default=2, metavar="W", help="processes (default: 2)")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="S", help=f"default: {DEFAULT_SEED}")
+    parser.add_argument("--shard-size", type=int, default=SHARD_SIZE, metavar="N", help=f"default: {SHARD_SIZE}")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="render on a Dask cluster instead (needs the package 'distributed')"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make a data set, or what is missing of it."""
+    make_host = functools.partial(open_host, arguments.host)
+    host = make_host()
+    manifest = plan(host.info, seed=arguments.seed, count=arguments.count, shard_size=arguments.shard_size)
+    host.close()
+    progress = None if arguments.quiet else _ProgressLine()
+    try:
+        if arguments.scheduler is not None:
+            complete = _on_dask(arguments.scheduler, arguments.out, manifest, make_host, progress)
+        else:
+            with Pool(functools.partial(make_worker, make_host, manifest.seed), arguments.workers) as pool:
+                complete = make_dataset(arguments.out, manifest, pool.map, progress)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    finally:
+        if progress is not None:
+            progress.end()
+    refused = complete.refused or {}
+    print(
+        f"{arguments.out}: {complete.count} renders in {complete.n_shards} shards; refused draws: {refused or 'none'}"
+    )
+    return 0
+
+
+def _on_dask(
+    address: str, folder: Path, manifest: Manifest, make_host: functools.partial[Host], progress: Progress | None
+) -> Manifest:
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ImportError as error:
+        raise ReconstructError("--scheduler needs the package 'distributed' (pip install distributed)") from error
+    try:
+        client = distributed.Client(address, timeout=_SECONDS_TO_CONNECT)
+    except (OSError, ValueError) as error:
+        raise HostError(f"no Dask scheduler answers at {address!r}: {error}") from error
+    with client:
+        ahead = max(_ROWS_AHEAD * sum(client.nthreads().values()), 1)
+        render_all = on_executor(client.get_executor(), make_host, manifest.seed, ahead)
+        return make_dataset(folder, manifest, render_all, progress)
+
+
+class _ProgressLine:
+    """One line on stderr: rows, renders per second of this run, time left; rewritten in place on a terminal."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._first: tuple[float, int] | None = None
+        self._shown = -math.inf
+
+    def __call__(self, done: int, count: int) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
+        if now - self._shown < (0.2 if self._terminal else _SECONDS_BETWEEN_LINES) and done < count:
+            return
+        self._shown = now
+        rate = (done - self._first[1]) / max(now - self._first[0], 1e-9)
+        left = f"{(count - done) / rate / 60.0:.1f} min left" if rate > 0.0 else "..."
+        line = f"{done} of {count} renders, {rate:.1f} per second, {left}"
+        print(
+            f"\r{line:60}" if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True
+        )
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal and self._first is not None:
+            print(file=sys.stderr)

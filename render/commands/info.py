@@ -1,0 +1,137 @@
+"""``python -m render info``: which hosts there are, whether the chosen one can be trusted, and how fast it is."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle
+
+import numpy as np
+
+from render.hosts.open import EMBEDDED, choose_host
+from render.hosts.pool import Pool
+from render.hosts.protocol import Host, HostInfo
+from render.noisemaker.patch import Patch
+from render.noisemaker.table import NAMES
+from render.note import SAMPLE_RATE, Note
+
+SECONDS_PER_SPEED = 3.0
+
+_NOTE = Note(60)
+_PLAIN = Patch()
+_RICH = (
+    Patch()
+    .with_settings({"chorus1enable": "on", "lfo1destination": "filter"})
+    .with_knobs(
+        {"osc2volume": 0.7, "resonance": 0.5, "cutoff": 0.5, "lfo1amount": 0.7, "delaywet": 0.4, "reverbwet": 0.4}
+    )
+)
+_ENDLESS = _RICH.with_knobs({"volume": 0.8, "delaywet": 1.0, "delayfeedback": 1.0})
+"""Its delay never decays, so a host with a memory would be heard to have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a host showed of itself.
+
+    Attributes:
+        info: what it is.
+        seconds_to_open: including the opening check.
+        repeatable: whether a clean render is bit-equal to the same one after others, a loud endless delay among them.
+        floor_mss: MSS in dB between two clean renders of one patch with different seeds and, of a plug-in, phases.
+        clean_per_second: clean renders of 2 s, one at a time.
+        fast_per_second: the same, not clean.
+    """
+
+    info: HostInfo
+    seconds_to_open: float
+    repeatable: bool
+    floor_mss: float
+    clean_per_second: float
+    fast_per_second: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--plugin", metavar="PATH|embedded", help="default: NOISEMAKER_PLUGIN, or what is installed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    from render.hosts.plugin_files import find_plugins, plugin_format
+
+    installed = find_plugins()
+    for path in installed:
+        print(f"installed    {path} ({plugin_format(path)})")
+    if not installed:
+        print("installed    no TAL-NoiseMaker in the standard plug-in folders")
+    where = choose_host(arguments.plugin)
+    print(f"chosen       {where}")
+    facts = examine(where)
+    print(f"host         {facts.info.name} {facts.info.version}, opened in {facts.seconds_to_open:.2f} s")
+    if where != EMBEDDED:
+        print(f"table        all {len(NAMES)} parameters found by name, and the cutoff changes the sound")
+    print(f"clean        {'bit-equal in any order' if facts.repeatable else 'NOT repeatable'}")
+    print(f"floor        {facts.floor_mss:.2f} dB of MSS between two renders of one patch")
+    print(
+        f"speed        {facts.clean_per_second:.0f} clean and {facts.fast_per_second:.0f} fast renders of 2 s a second"
+    )
+    return 0 if facts.repeatable else 1
+
+
+def examine(where: str) -> Facts:
+    """Open a host in a process of its own and measure it, in about ten seconds.
+
+    Args:
+        where: as for ``open_host``.
+
+    Raises:
+        HostError: in one line, why it cannot be used.
+    """
+    from render.hosts.plugin import check_plugin
+
+    if where != EMBEDDED:
+        check_plugin(where)
+    with Pool(partial(_make_worker, where), 1) as pool:
+        return pool.submit(None).result()
+
+
+def _make_worker(where: str) -> Callable[[None], Facts]:
+    from render.hosts.open import open_host
+
+    start = time.perf_counter()
+    host = open_host(where)
+    seconds = time.perf_counter() - start
+    return lambda _: _examine(host, seconds)
+
+
+def _examine(host: Host, seconds_to_open: float) -> Facts:
+    from render.hosts.plugin import PluginHost
+    from render.measures.metrics import mss
+
+    plain, rich = host.render(_PLAIN, _NOTE), host.render(_RICH, _NOTE)
+    host.render(_ENDLESS, _NOTE)
+    host.render(_ENDLESS, _NOTE, clean=False)
+    again = host.render(_RICH, _NOTE), host.render(_PLAIN, _NOTE)
+    other = host.rendered_again(_RICH, _NOTE) if isinstance(host, PluginHost) else host.render(_RICH, _NOTE, seed=1)
+    return Facts(
+        info=host.info,
+        seconds_to_open=seconds_to_open,
+        repeatable=np.array_equal(rich, again[0]) and np.array_equal(plain, again[1]),
+        floor_mss=mss(rich, other, SAMPLE_RATE),
+        clean_per_second=_speed(host, clean=True),
+        fast_per_second=_speed(host, clean=False),
+    )
+
+
+def _speed(host: Host, *, clean: bool) -> float:
+    start = time.perf_counter()
+    for n_done, patch in enumerate(cycle((_PLAIN, _RICH))):
+        elapsed = time.perf_counter() - start
+        if elapsed > SECONDS_PER_SPEED:
+            return n_done / elapsed
+        host.render(patch, _NOTE, clean=clean)
+    raise AssertionError("unreachable")

@@ -1,0 +1,31 @@
+"""``python -m render library``: make the library that comes with the project."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from render.data.library import DEFAULT_PLAN, SHIPPED, open_library
+from render.hosts.open import open_host
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m render library``."""
+    parser.add_argument("--out", type=Path, default=SHIPPED, metavar="FILE", help="default: the project's own")
+    parser.add_argument("--workers", type=int, default=2, metavar="W", help="processes (default: 2)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Render the library with the embedded host, unless the file fits already."""
+    host = open_host("embedded")
+    info = host.info
+    host.close()
+
+    def say(done: int, count: int) -> None:
+        if done % 100 == 0 or done == count:
+            print(f"{done} of {count} patches", file=sys.stderr, flush=True)
+
+    library = open_library(arguments.out, info, plan=DEFAULT_PLAN, workers=arguments.workers, progress=say)
+    print(f"{arguments.out}: {len(library)} patches of {int(library.indices[-1]) + 1} draws, notes {library.notes}")
+    return 0

@@ -1,0 +1,40 @@
+"""``python -m render render``: play a preset to a WAV file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from render.audio import write_wav
+from render.errors import PresetError
+from render.hosts.open import choose_host, open_host
+from render.noisemaker.presets import read_programs
+from render.note import Note
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("preset", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--program", default=None, metavar="NAME", help="which program of a bank (default: the first)")
+    parser.add_argument("--note", type=int, default=60)
+    parser.add_argument("--velocity", type=int, default=100)
+    parser.add_argument("--gate", type=float, default=1.0, metavar="S")
+    parser.add_argument("--seconds", type=float, default=2.0, metavar="S")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plugin", metavar="PATH|embedded")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    programs = read_programs(arguments.preset)
+    wanted = [p for p in programs if arguments.program is None or p.name == arguments.program]
+    if not wanted:
+        raise PresetError(f"no program {arguments.program!r}; it has {', '.join(p.name for p in programs)}")
+    note = Note(arguments.note, arguments.velocity, arguments.gate, arguments.seconds)
+    host = open_host(choose_host(arguments.plugin))
+    try:
+        write_wav(arguments.out, host.render(wanted[0].patch, note, seed=arguments.seed))
+    finally:
+        host.close()
+    return 0

@@ -1,0 +1,76 @@
+"""``python -m render summary``: check and describe a data set."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from render.data.shards import Dataset
+from render.noisemaker.patch import Patch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--verify", action="store_true", help="read every byte and compare with the manifest")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what a data set holds."""
+    dataset = Dataset(arguments.folder)
+    if arguments.verify:
+        for _ in dataset.verify():
+            pass
+        print("every shard is what was written")
+    print(summary(dataset))
+    return 0
+
+
+def summary(dataset: Dataset) -> str:
+    """What a data set holds, as lines of text."""
+    manifest = dataset.manifest
+    refused = manifest.refused or {}
+    n_draws = len(dataset) + sum(refused.values())
+    n_bytes = sum(shard.path.stat().st_size for shard in dataset.shards)
+    lines = [
+        f"{len(dataset)} renders, {dataset.seconds.sum() / 3600:.2f} hours, {n_bytes / 1e6:.0f} MB",
+        f"host {manifest.host['name']} {manifest.host['version']}, seed {manifest.seed}, prior {manifest.prior_hash}",
+        f"refused of {n_draws} draws: " + ", ".join(f"{n / n_draws:.1%} {reason}" for reason, n in refused.items()),
+    ]
+    columns = {
+        "note": dataset.numbers,
+        "velocity": dataset.velocities,
+        "gate / s": dataset.gate_seconds,
+        "length / s": dataset.seconds,
+        "peak / dB": 20.0 * np.log10(dataset.gains),
+    }
+    lines.append(f"{'':12}" + "".join(f"{name:>9}" for name in ("5 %", "25 %", "median", "75 %", "95 %")))
+    for name, values in columns.items():
+        quantiles = np.quantile(values, (0.05, 0.25, 0.5, 0.75, 0.95))
+        lines.append(f"{name:12}" + "".join(f"{value:9.2f}" for value in quantiles))
+    patches = [shard.patch(k) for shard in dataset.shards for k in range(len(shard))]
+    shares = {name: np.mean([condition(patch) for patch in patches]) for name, condition in _SHARES.items()}
+    lines.append("share with " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
+    return "\n".join(lines)
+
+
+_SHARES: dict[str, Callable[[Patch], bool]] = {
+    "osc 1": lambda patch: patch["osc1volume"] > 0.0,
+    "osc 2": lambda patch: patch["osc2volume"] > 0.0,
+    "sub": lambda patch: patch["osc3volume"] > 0.0,
+    "noise": lambda patch: "noise" in (patch.choice("osc1waveform"), patch.choice("osc2waveform")),
+    "sync": lambda patch: patch.choice("oscsync") == "on",
+    "FM": lambda patch: patch["osc2fm"] > 0.0,
+    "ring modulation": lambda patch: patch["ringmodulation"] > 0.0,
+    "LFO 1": lambda patch: patch.sounds("lfo1rate"),
+    "LFO 2": lambda patch: patch.sounds("lfo2rate"),
+    "AD": lambda patch: patch.sounds("freeaddecay"),
+    "envelope editor": lambda patch: patch.sounds("envelopeeditorspeed"),
+    "drive": lambda patch: patch["filterdrive"] > 0.0,
+    "delay": lambda patch: patch["delaywet"] > 0.0,
+    "chorus": lambda patch: "on" in (patch.choice("chorus1enable"), patch.choice("chorus2enable")),
+    "reverb": lambda patch: patch["reverbwet"] > 0.0,
+}

@@ -1,0 +1,1 @@
+"""Renders at scale: which are accepted, shards, data sets and libraries."""

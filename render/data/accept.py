@@ -1,0 +1,32 @@
+"""Which renders are worth keeping: what is silent, too quiet or clipped teaches nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from render.audio import Audio
+
+SILENT_PEAK = 0.001
+"""-60 dB of full scale; the golden renders' README leaves rows below it out of averages, too."""
+QUIETEST_PEAK = 0.02
+"""-34 dB of full scale. 98 % of the golden factory renders peak above 0.048, their median is 0.34."""
+CLIPPED_PEAK = 1.0
+"""Full scale of a FLAC file. No golden factory render reaches it."""
+
+REASONS = ("broken", "silent", "quiet", "clipped")
+
+
+def refusal(audio: Audio) -> str | None:
+    """Why a render is refused, one of ``REASONS``, or None for a good one.
+
+    Args:
+        audio: shape ``(channels, samples)``.
+    """
+    peak = float(np.abs(audio).max(initial=0.0))
+    if not np.isfinite(peak):
+        return "broken"
+    if peak < SILENT_PEAK:
+        return "silent"
+    if peak < QUIETEST_PEAK:
+        return "quiet"
+    return "clipped" if peak >= CLIPPED_PEAK else None

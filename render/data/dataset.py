@@ -1,0 +1,216 @@
+"""Making a data set: draws of the prior, rendered, gated and written in shards, in any number of processes.
+
+Every row is a pure function of the seed and its index (and of the host), shards are written as a whole, in order, and
+a shard that exists is not made again. So a run that was interrupted at any point is continued by the same command, and
+ends with the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import itertools
+import os
+import pickle
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from render.data.accept import refusal
+from render.data.shards import (
+    MANIFEST_FILE,
+    EncodedRow,
+    Manifest,
+    encode,
+    hash_file,
+    open_shard,
+    read_manifest,
+    shard_path,
+    write_manifest,
+    write_shard,
+)
+from render.errors import FileError, FormatError, HostError, OutOfRange
+from render.hosts.protocol import Host, HostInfo
+from render.noisemaker.prior import draw, prior_hash
+
+SHARD_SIZE = 250
+MOST_ATTEMPTS = 200
+"""Draws for one row before giving up: about four in ten are refused, so this many in a row mean a broken host."""
+FAILED = "failed"
+"""The reason of a draw whose render raised an error."""
+
+Progress = Callable[[int, int], None]
+"""Called with the rows that are done (of earlier runs too) and how many there will be."""
+
+RenderAll = Callable[[Iterable[int]], Iterator[EncodedRow | HostError]]
+"""Rows for the indices of draws, in order."""
+
+
+def make_dataset(
+    folder: Path,
+    manifest: Manifest,
+    render_all: RenderAll,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Make a data set, or what is missing of it.
+
+    Args:
+        folder: of the files; made when it is missing.
+        manifest: what to make, see ``plan``.
+        render_all: see ``make_worker`` and ``on_executor``.
+        progress: see ``Progress``.
+
+    Returns:
+        The manifest of the complete set.
+
+    Raises:
+        FormatError: if the folder holds another data set, or a damaged shard.
+        FileError: if a file cannot be written, or another process is writing here.
+        HostError: if the host fails.
+    """
+    with _only_writer(folder):
+        found = _begin(folder, manifest)
+        refused: Counter[str] = Counter()
+        missing = []
+        for shard in range(manifest.n_shards):
+            if shard_path(folder, shard).exists():
+                opened = open_shard(shard_path(folder, shard), manifest.shard_indices(shard))
+                refused.update(itertools.chain(*opened.refused))
+            else:
+                missing.append(shard)
+        n_done = manifest.count - sum(len(manifest.shard_indices(shard)) for shard in missing)
+        rendered = render_all(index for shard in missing for index in manifest.shard_indices(shard))
+        for shard in missing:
+            rows = []
+            for row in itertools.islice(rendered, len(manifest.shard_indices(shard))):
+                if isinstance(row, HostError):
+                    raise row
+                rows.append(row)
+                n_done += 1
+                if progress is not None:
+                    progress(n_done, manifest.count)
+            write_shard(shard_path(folder, shard), rows)
+            refused.update(itertools.chain(*(row.refused for row in rows)))
+        hashes = tuple(hash_file(shard_path(folder, shard)) for shard in range(manifest.n_shards))
+        if found.sha256 not in (None, hashes):
+            raise FormatError(f"{folder} has shards that are not those of its manifest; make it anew elsewhere")
+        complete = replace(manifest, refused=dict(sorted(refused.items())), sha256=hashes)
+        write_manifest(folder, complete)
+        return complete
+
+
+def _begin(folder: Path, manifest: Manifest) -> Manifest:
+    """The manifest in the folder, written if it is empty; what a killed writer left half-written is removed."""
+    for left in folder.glob(".shard-*.tar"):
+        left.unlink(missing_ok=True)
+    if (folder / MANIFEST_FILE).exists():
+        found = read_manifest(folder)
+        if found.as_started() != manifest:
+            raise FormatError(f"{folder} holds another data set: {_differences(found.as_started(), manifest)}")
+        return found
+    if any(shard_path(folder, shard).exists() for shard in range(manifest.n_shards)):
+        raise FormatError(f"{folder} holds shards of a data set without their {MANIFEST_FILE}")
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def plan(host: HostInfo, *, seed: int, count: int, shard_size: int = SHARD_SIZE) -> Manifest:
+    """The manifest of a data set to make; raises ``OutOfRange``."""
+    for name, value, low in (("seed", seed, 0), ("count", count, 1), ("shard size", shard_size, 1)):
+        if value < low:
+            raise OutOfRange(name, value, f"{low} or more")
+    return Manifest(seed, count, shard_size, host.as_dict(), prior_hash())
+
+
+def make_worker(make_host: Callable[[], Host], seed: int) -> Callable[[int], EncodedRow]:
+    """The worker of a ``Pool`` whose ``map`` is a ``RenderAll`` for the data set ``seed``."""
+    return functools.partial(make_row, make_host(), seed)
+
+
+def on_executor(executor: Executor, make_host: Callable[[], Host], seed: int, ahead: int) -> RenderAll:
+    """Render on anything with the ``concurrent.futures`` interface, such as a cluster.
+
+    Args:
+        executor: runs the renders; one host is opened per process of it, and kept.
+        make_host: a module-level function or a ``functools.partial`` of one, importable there.
+        seed: of the data set.
+        ahead: how many rows to have in flight.
+    """
+    task = functools.partial(_make_row_there, pickle.dumps(make_host), seed)
+
+    def render_all(indices: Iterable[int]) -> Iterator[EncodedRow | HostError]:
+        pending: deque[Future[EncodedRow]] = deque()
+        try:
+            for index in indices:
+                pending.append(executor.submit(task, index))
+                if len(pending) > ahead:
+                    yield _outcome(pending.popleft())
+            while pending:
+                yield _outcome(pending.popleft())
+        finally:
+            for future in pending:
+                future.cancel()
+
+    return render_all
+
+
+def make_row(host: Host, seed: int, index: int) -> EncodedRow:
+    """The first attempt at a draw that passes the gate, rendered; raises ``HostError`` if there is none."""
+    refused: list[str] = []
+    for attempt in range(MOST_ATTEMPTS):
+        patch, note = draw(seed, index, attempt)
+        try:
+            audio = host.render(patch, note, seed=index)
+        except HostError:
+            refused.append(FAILED)
+            continue
+        reason = refusal(audio)
+        if reason is None:
+            flac, gain = encode(audio)
+            return EncodedRow(index, attempt, patch, note, gain, flac, tuple(refused))
+        refused.append(reason)
+    raise HostError(f"row {index} of the data set: {MOST_ATTEMPTS} draws were refused ({dict(Counter(refused))})")
+
+
+def _make_row_there(pickled_make_host: bytes, seed: int, index: int) -> EncodedRow:
+    return make_row(_host_of_this_process(pickled_make_host), seed, index)
+
+
+@functools.cache
+def _host_of_this_process(pickled_make_host: bytes) -> Host:
+    host: Host = pickle.loads(pickled_make_host)()
+    return host
+
+
+def _outcome(future: Future[EncodedRow]) -> EncodedRow | HostError:
+    try:
+        return future.result()
+    except HostError as error:
+        return error
+    except Exception as error:  # whatever an engine raises when it loses a worker
+        return HostError(f"the scheduler lost a render: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Hold a lock on the folder, which the system releases however the process ends; raises ``FileError``."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise FileError(f"cannot write in {folder}: {error.strerror or error}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise FileError(f"another process is writing in {folder}") from error
+    finally:
+        os.close(handle)
+
+
+def _differences(found: Manifest, wanted: Manifest) -> str:
+    pairs = zip(asdict(found).items(), asdict(wanted).values(), strict=True)
+    return ", ".join(f"its {name} is {here!r}, not {there!r}" for (name, here), there in pairs if here != there)

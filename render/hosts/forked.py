@@ -1,0 +1,93 @@
+"""Running a function in a forked child of this process, so that nothing it does can be heard afterwards."""
+
+from __future__ import annotations
+
+import faulthandler
+import mmap
+import os
+import select
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.errors import HostError
+from render.hosts.processes import die_with_parent
+
+FORK_IS_SAFE = sys.platform == "linux"
+"""macOS frameworks forbid it once they are in use, and Windows has none."""
+
+Signals = NDArray[np.float32]
+
+
+class DeadChildError(HostError):
+    """A forked child that crashed or took too long. Another one may not: see ``in_fork``."""
+
+
+def in_fork(function: Callable[[], Signals], shape: tuple[int, int], *, seconds: float) -> Signals:
+    """Call a function in a forked child.
+
+    A child has none of the parent's other threads. One that was forked while such a thread held a lock waits for it
+    forever, or dies; the next one need not.
+
+    Args:
+        function: returns float32 of ``shape``; whatever it changes stays in the child.
+        shape: of the result.
+        seconds: the child is killed when it takes longer.
+
+    Returns:
+        The function's result.
+
+    Raises:
+        DeadChildError: if the child dies or takes too long.
+        HostError: if the function raises.
+    """
+    shared = mmap.mmap(-1, 4 * shape[0] * shape[1])
+    result = np.frombuffer(shared, np.float32).reshape(shape)
+    reading, writing = os.pipe()
+    parent = os.getpid()
+    with warnings.catch_warnings():  # Python 3.12 warns of the parent's other threads: see above
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            die_with_parent(parent)
+            _be_silent()
+            try:
+                result[:] = function()
+                os.write(writing, b"\n")
+            except Exception as error:
+                os.write(writing, (str(error) or type(error).__name__).encode())
+        finally:
+            os._exit(0)
+    try:
+        os.close(writing)
+        heard = bool(select.select([reading], [], [], seconds)[0])
+        message = os.read(reading, 4096) if heard else b""
+    finally:
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)  # it has said all that it has to say
+        _, status = os.waitpid(child, 0)
+    if message == b"\n":
+        return result
+    if message:
+        raise HostError(message.decode(errors="replace").partition("\n")[0])
+    if not heard:
+        raise DeadChildError(f"the plug-in took longer than {seconds:g} s")
+    code = os.waitstatus_to_exitcode(status)
+    raise DeadChildError(f"the plug-in crashed ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})")
+
+
+def _be_silent() -> None:
+    """Let a child that dies leave neither text nor a core file."""
+    import resource  # not on Windows
+
+    faulthandler.disable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)

@@ -1,0 +1,307 @@
+"""The plug-in host: the real TAL-NoiseMaker, any build of it.
+
+A reused plug-in has a memory (tails, free-running LFOs and noise generators), so a **clean** render is played by a
+forked child of a pristine instance, which is bit-equal to a fresh one; where a process cannot fork safely, by a fresh
+instance. A **fast** render uses one instance again and again. The figures behind this are in ``docs/hosting.md``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from render.audio import Audio
+from render.errors import HostError
+from render.hosts.dawdreamer import PluginInstance
+from render.hosts.forked import FORK_IS_SAFE, DeadChildError, in_fork
+from render.hosts.plugin_files import PluginClass, fxbank, lv2_uri, normalised, plugin_class, plugin_format, vstpreset
+from render.hosts.pool import Pool
+from render.hosts.protocol import HostInfo
+from render.noisemaker.envelope_editor import INITIAL_POINTS
+from render.noisemaker.patch import EnvelopePoint, Patch
+from render.noisemaker.presets import Program
+from render.noisemaker.table import NAMES
+from render.note import SAMPLE_RATE, Note
+
+PRE_ROLL_SECONDS = 0.25
+"""Parameters arrive with the first block and the cutoff then glides for about 1000 samples (FACTS.md, section 4)."""
+
+OTHER_PRE_ROLL_SECONDS = 0.137
+"""Added for a second opinion on a patch, so that whatever runs freely has another phase (the golden README)."""
+
+SECONDS_PER_SECOND = 5.0
+"""A clean render that takes this long, and 5 s, for a second of audio is given up: a real one takes 0.01 to 0.05 s."""
+
+FORKS = 4
+"""A clean render is tried so often. The plug-in has a thread that wakes about once a second (for longest 1 s after
+loading) and takes a lock of the engine: a child that is forked just then dies of that lock."""
+
+SECONDS_TO_LOAD = 30.0
+"""A plug-in that takes longer to load is given up: a real one takes 0.1 s."""
+
+ALIASES: Mapping[str, str] = {"velocitycutoff": "velocityfilter"}
+"""Other names under which versions of the plug-in know a row of the table."""
+
+PRISTINE_KEPT = 4
+"""Pristine instances that are kept at a time, one for each curve of the envelope editor."""
+
+Points = tuple[EnvelopePoint, ...]
+
+_TEST_NOTE = Note(48, gate_seconds=0.1, seconds=0.15)
+
+
+class PluginHost:
+    """A plug-in in this process, which must not be lost when the plug-in crashes: see ``check_plugin``.
+
+    Args:
+        path: of the plug-in.
+        names: the plug-in's parameter for each row of the table, where it is not TAL-NoiseMaker: the other rows do
+            nothing.
+        fork: whether clean renders fork.
+
+    Raises:
+        HostError: if it does not load, does not fit the table, or ignores its parameters.
+    """
+
+    def __init__(self, path: Path | str, *, names: Mapping[str, str] | None = None, fork: bool = FORK_IS_SAFE) -> None:
+        self.path = Path(path)
+        self.format = plugin_format(self.path)
+        if not self.path.exists():
+            raise HostError(f"no plug-in at {self.path}; allowed: an existing file")
+        if threading.current_thread() is not threading.main_thread():
+            raise HostError("a plug-in can be opened only in the main thread of a process")
+        self.plugin_class: PluginClass | None = plugin_class(self.path) if self.format == "VST3" else None
+        self._fork = fork
+        self._class_id, self._bank = "", b""
+        # The first instance in a process differs from all later ones (hosting.md): it is for the checks.
+        first = self._load()
+        self._indices = _match(first.parameter_names(), names, self.path)
+        if names is None:  # another synth would make nothing of NoiseMaker's state
+            self._class_id = self.plugin_class.class_id if self.plugin_class is not None else ""
+            self._bank = _saved_bank(first) if self.format == "VST2" else b""
+        _prove_sound(first, self._indices, self.path)
+        self._pristine: dict[Points, PluginInstance] = {(): self._load()}
+        self._closed = False
+        self._reused: PluginInstance | None = None
+        self._reused_points: Points = ()
+
+    @property
+    def info(self) -> HostInfo:
+        """The plug-in's own name and version as far as its format tells them."""
+        known = self.plugin_class
+        name = known.name if known is not None else self.path.stem
+        version = known.version if known is not None else "unknown version"
+        class_id = known.class_id if known is not None else None
+        return HostInfo("plugin", name, f"{version} ({self.format})", str(self.path), class_id)
+
+    def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
+        """See ``Host.render``; a fast render may sound of the ones before it."""
+        return self._render(patch, note, seed, clean, PRE_ROLL_SECONDS)
+
+    def render_many(self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True) -> Iterator[Audio]:
+        """``render`` for each job, in order."""
+        for patch, note in jobs:
+            yield self.render(patch, note, seed=seed, clean=clean)
+
+    def rendered_again(self, patch: Patch, note: Note) -> Audio:
+        """A clean render with another seed and other phases of what runs freely.
+
+        Its distance from ``render`` is the floor below which no match can be told from the patch itself.
+        """
+        return self._render(patch, note, 1, True, PRE_ROLL_SECONDS + OTHER_PRE_ROLL_SECONDS)
+
+    def close(self) -> None:
+        """Let go of the instances."""
+        self._closed = True
+        self._pristine.clear()
+        self._reused = None
+
+    def _render(self, patch: Patch, note: Note, seed: int, clean: bool, pre_roll_seconds: float) -> Audio:
+        if self._closed:
+            raise HostError("the host is closed")
+        points = _sounding_points(patch)
+        if clean and self._fork:
+            instance = self._pristine_with(points)
+        elif clean:
+            instance = self._load(points)
+        else:
+            instance = self._reused_with(points)
+        play = partial(_play, instance, self._indices, patch, note, seed, pre_roll_seconds)
+        if clean and self._fork:
+            return _play_in_fork(play, note)
+        return play()
+
+    def _pristine_with(self, points: Points) -> PluginInstance:
+        """An instance that has never played and will not: only its forked children do.
+
+        Points go in here and not in the child, where loading a state may wait for a thread that was not forked.
+        """
+        instance = self._pristine.pop(points, None) or self._load(points)
+        while len(self._pristine) >= PRISTINE_KEPT:
+            del self._pristine[next(iter(self._pristine))]
+        self._pristine[points] = instance  # the last used comes last
+        return instance
+
+    def _reused_with(self, points: Points) -> PluginInstance:
+        if self._reused is None:
+            self._reused, self._reused_points = self._load(), ()
+        if points != self._reused_points:
+            self._load_state(self._reused, points)
+            self._reused_points = points
+        return self._reused
+
+    def _load(self, points: Points = ()) -> PluginInstance:
+        """A fresh instance with a curve in its envelope editor."""
+        if not self.path.exists():
+            raise HostError(f"the plug-in at {self.path} is gone")
+        _seed(0)
+        instance = PluginInstance(_findable(self.path, self.format))
+        self._load_state(instance, points)
+        return instance
+
+    def _load_state(self, instance: PluginInstance, points: Points) -> None:
+        """Load the default patch with a curve as the plug-in's whole state, for only that sets a curve.
+
+        It is done without points too: a plug-in that never loaded a state plays 2 of the 176 factory programs in
+        another way, whatever its parameters say (``docs/hosting.md``), and people open presets.
+        """
+        program = Program("patch", Patch().with_points(points or INITIAL_POINTS))
+        if self._class_id:
+            suffix, content = ".vstpreset", vstpreset(program, self._class_id)
+        elif self._bank:
+            suffix, content = ".fxp", fxbank(program, self._bank)
+        elif points:
+            raise HostError(f"the envelope editor's points cannot be set in this {self.format}; allowed: the VST3")
+        else:
+            return
+        with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as file:
+            file.write(content)
+        try:
+            if not instance.load_preset(Path(file.name)):
+                raise HostError(f"{self.path.name} refused a state")
+        finally:
+            os.unlink(file.name)
+
+
+def check_plugin(path: Path | str, *, names: Mapping[str, str] | None = None) -> HostInfo:
+    """Open a plug-in in a process of its own, so that one that crashes or hangs does no harm.
+
+    Args:
+        path: of the plug-in.
+        names: as for ``PluginHost``.
+
+    Raises:
+        HostError: in one line, why the plug-in cannot be used.
+    """
+    make_worker = partial(_open_and_describe, Path(path), names)
+    try:
+        with Pool(make_worker, 1, seconds_to_start=SECONDS_TO_LOAD) as pool:
+            return pool.submit(None).result()
+    except HostError as error:
+        reason = (
+            str(error)
+            .replace("workers do not start: a worker", "opening it")
+            .replace("starting a worker", "opening it")
+        )
+        raise HostError(f"cannot use {path}: {reason}; --plugin embedded needs no plug-in") from error
+
+
+def _open_and_describe(path: Path, names: Mapping[str, str] | None) -> Callable[[None], HostInfo]:
+    info = PluginHost(path, names=names).info
+    return lambda _: info
+
+
+def _saved_bank(instance: PluginInstance) -> bytes:
+    """A VST2's bank file with its whole state in it, or nothing if it has none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        instance.save_state(path)
+        saved = path.read_bytes()
+    return saved if saved[8:12] == b"FBCh" else b""
+
+
+def _findable(path: Path, format_: str) -> str:
+    """What DawDreamer loads a plug-in by."""
+    if format_ != "LV2":
+        return str(path)
+    folder = str(path.absolute().parent)
+    known = os.environ.get("LV2_PATH", "")
+    if folder not in known.split(os.pathsep):
+        os.environ["LV2_PATH"] = os.pathsep.join(filter(None, (folder, known)))
+    return lv2_uri(path)
+
+
+def _match(live: list[str], names: Mapping[str, str] | None, path: Path) -> dict[str, int]:
+    """Index of the plug-in's parameter for each row; the first of several with one name counts."""
+    index_of: dict[str, int] = {}
+    for index, name in enumerate(live):
+        index_of.setdefault(normalised(name), index)
+    wanted = names if names is not None else {name: name for name in NAMES}
+    indices: dict[str, int] = {}
+    for row, name in wanted.items():
+        for spelling in (normalised(name), ALIASES.get(row, normalised(name))):
+            if spelling in index_of:
+                indices.setdefault(row, index_of[spelling])
+    if missing := [row for row in wanted if row not in indices]:
+        rows = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+        what = "is another synthesizer" if len(missing) > len(wanted) // 2 else "does not fit the parameter table"
+        raise HostError(f"{path.name} {what}: it has no parameter {rows}")
+    return indices
+
+
+def _play(
+    instance: PluginInstance, indices: Mapping[str, int], patch: Patch, note: Note, seed: int, pre_roll_seconds: float
+) -> Audio:
+    for name, index in indices.items():
+        instance.set_parameter(index, patch[name])
+    _seed(seed)
+    n_before = round(pre_roll_seconds * SAMPLE_RATE)
+    audio = instance.play(note.number, note.velocity, pre_roll_seconds, note.gate_seconds, n_before + note.n_samples)
+    if not np.isfinite(audio).all():
+        raise HostError("the plug-in returned samples that are not finite numbers")
+    stereo = np.empty((2, note.n_samples), np.float32)
+    stereo[:] = audio[:2, n_before:]  # a mono plug-in sounds on both sides
+    return stereo
+
+
+def _play_in_fork(play: Callable[[], Audio], note: Note) -> Audio:
+    limit = 5.0 + SECONDS_PER_SECOND * note.seconds
+    for n_left in reversed(range(FORKS)):
+        try:
+            return in_fork(play, (2, note.n_samples), seconds=limit)
+        except DeadChildError:
+            if n_left == 0:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _prove_sound(instance: PluginInstance, indices: Mapping[str, int], path: Path) -> None:
+    """Some builds echo what is written to a parameter and play on regardless (hosting.md)."""
+    closed, opened = (
+        _play(instance, indices, Patch().with_knobs({"cutoff": cutoff}), _TEST_NOTE, 0, PRE_ROLL_SECONDS)
+        for cutoff in (0.1, 1.0)
+    )
+    if not opened.any():
+        raise HostError(f"{path.name} is silent")
+    if np.abs(opened - closed).max() < 0.01 * np.abs(opened).max():
+        raise HostError(f"{path.name} ignores its parameters: the cutoff does not change the sound")
+
+
+def _sounding_points(patch: Patch) -> Points:
+    """The points of a patch, unless nobody can hear them: setting them costs time."""
+    heard = patch.index("envelopeeditordest1") > 0 and patch["envelopeeditoramount"] > 0.0
+    return patch.points if heard else ()
+
+
+def _seed(seed: int) -> None:
+    """Seed the C library's ``rand``, which the plug-in draws from; 0 is what the golden renders used."""
+    library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
+    library.srand(ctypes.c_uint(seed + 1))

@@ -1,0 +1,123 @@
+"""How close a renderer is to golden renders of the real plug-in: per group the distances, and the worst by name.
+
+Every golden patch is played at its note, velocity and gate, and compared with the golden audio (times its ``gain``).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from render.audio import Audio
+from render.errors import UnknownName
+from render.files import replacing
+from render.measures.golden import GoldenRow
+from render.measures.metrics import lsd, mss, side_mss, sot
+from render.noisemaker.patch import Patch
+from render.note import SAMPLE_RATE, Note
+
+Renderer = Callable[[Patch, Note], Audio]
+"""Plays a patch: shape ``(2, note.n_samples)``. A host's ``render`` is one, and so is anything that imitates a host."""
+
+SILENT_PEAK = 0.001
+"""Golden rows below it are left out (golden README)."""
+
+MUSICAL = ("whole", "factory")
+"""Groups of whole patches; every other group varies one block."""
+N_WORST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Distances of one render from its golden one; ``side`` where the golden one has two different sides."""
+
+    row: GoldenRow
+    mss: float
+    lsd: float
+    sot: float
+    side: float | None
+    level_db: float
+
+
+def audible_rows(rows: Sequence[GoldenRow], groups: Sequence[str] = ()) -> list[GoldenRow]:
+    """The rows that are loud enough to be compared, of some groups or of all; raises ``UnknownName``."""
+    audible = [row for row in rows if row.peak >= SILENT_PEAK]
+    known = list(dict.fromkeys(row.group for row in audible))
+    for group in groups:
+        if group not in known:
+            raise UnknownName("group", group, known)
+    return [row for row in audible if not groups or row.group in groups]
+
+
+def score(row: GoldenRow, render: Renderer) -> Score:
+    """Play one golden patch and measure how far the sound is off.
+
+    Args:
+        row: what to play, and the golden audio.
+        render: who plays it.
+    """
+    target, audio = row.audio(), render(row.patch, row.note)
+    energies = [float(np.mean(np.square(side.mean(0, dtype=np.float64)))) for side in (audio, target)]
+    return Score(
+        row=row,
+        mss=mss(target, audio, SAMPLE_RATE),
+        lsd=lsd(target, audio, SAMPLE_RATE),
+        sot=sot(target, audio, SAMPLE_RATE),
+        side=side_mss(target, audio, SAMPLE_RATE) if row.stereo else None,
+        level_db=10.0 * float(np.log10((energies[0] + 1e-20) / (energies[1] + 1e-20))),
+    )
+
+
+def table(scores: Sequence[Score]) -> Iterator[str]:
+    """One line per group, then some groups together; medians and 90th percentiles, in dB (SOT in kHz).
+
+    ``musical`` are ``whole`` and ``factory`` without the envelope editor.
+    """
+    yield (
+        f"{'group':17s}{'count':>5s} {'MSS':>12s} {'floor':>6s} {'LSD':>12s} {'SOT':>12s} {'side MSS':>12s}"
+        f" {'level':>12s}  worst"
+    )
+    for group in dict.fromkeys(one.row.group for one in scores):
+        yield _line(group, [one for one in scores if one.row.group == group])
+    blocks = [one for one in scores if one.row.group not in MUSICAL]
+    musical = [one for one in scores if one.row.group in MUSICAL and not one.row.uses_envelope_editor]
+    if blocks:
+        yield _line("all blocks", blocks)
+    if musical:
+        yield _line("musical", musical)
+
+
+def _line(title: str, scores: Sequence[Score]) -> str:
+    worst = sorted(scores, key=lambda one: -one.mss)[:N_WORST]
+    figures = [
+        _figures(one.mss for one in scores),
+        f"{np.median([one.row.floor_mss or 0.0 for one in scores]):6.2f}",
+        _figures(one.lsd for one in scores),
+        _figures(one.sot for one in scores),
+        _figures(one.side for one in scores if one.side is not None),
+        _figures((abs(one.level_db) for one in scores), 0.95),
+    ]
+    names = ", ".join(f"{one.row.stem} {one.mss:.1f}" for one in worst)
+    return f"{title:17s}{len(scores):5d} {' '.join(figures)}  {names}"
+
+
+def _figures(values: Iterable[float], quantile: float = 0.9) -> str:
+    """Median and a quantile."""
+    listed = list(values)
+    return f"{np.median(listed):5.2f} {np.quantile(listed, quantile):6.2f}" if listed else f"{'-':>12s}"
+
+
+def write_csv(scores: Sequence[Score], path: Path) -> None:
+    """One line per golden render."""
+    with replacing(path) as temporary, temporary.open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["name", "group", "mss", "floor_mss", "lsd", "sot", "side_mss", "level_db"])
+        for one in scores:
+            side = "" if one.side is None else f"{one.side:.3f}"
+            values = (one.mss, one.row.floor_mss or 0.0, one.lsd, one.sot)
+            figures = [f"{value:.3f}" for value in values]
+            writer.writerow([one.row.stem, one.row.group, *figures, side, f"{one.level_db:.3f}"])

@@ -1,0 +1,1 @@
+"""The embedded NoiseMaker: oscillators and modulators in numpy, filters and effects in Faust."""

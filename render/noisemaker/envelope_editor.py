@@ -1,0 +1,65 @@
+"""The envelope editor's curve: a spline of cubic Bezier segments over one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.noisemaker.engine.lfo import BPM
+from render.noisemaker.patch import EnvelopePoint
+from render.note import SAMPLE_RATE
+
+Array = NDArray[np.float64]
+
+SPEEDS = (1, 2, 4, 8, 16, 32)
+LOOP_BEATS = 16.0
+
+INITIAL_POINTS = (
+    EnvelopePoint(0.0, 0.5, 0.0, 0.5, 0.25, 0.5),
+    EnvelopePoint(1.0, 0.5, 0.75, 0.5, 1.0, 0.5),
+)
+
+
+def spline(points: Sequence[EnvelopePoint], positions: Array) -> Array:
+    """The curve's height.
+
+    A segment's cubic runs evenly from its first to its last x: the control points' own x do not bend it (golden
+    ``envelope_editor``).
+
+    Args:
+        points: two or more, by increasing x.
+        positions: 0..1, shape ``(samples,)``.
+
+    Returns:
+        Heights 0..1, same shape.
+    """
+    xs = np.array([point.x for point in points])
+    segment = np.clip(np.searchsorted(xs, positions, side="right") - 1, 0, len(points) - 2)
+    width = np.maximum(np.diff(xs), 1e-9)[segment]
+    t = np.clip((positions - xs[segment]) / width, 0.0, 1.0)
+    corners = np.array([(left.y, left.right_y, right.left_y, right.y) for left, right in pairwise(points)]).T
+    y0, y1, y2, y3 = corners[:, segment]
+    s = 1.0 - t
+    heights: Array = s * s * (s * y0 + 3.0 * t * y1) + t * t * (3.0 * s * y2 + t * y3)
+    return heights
+
+
+def curve(points: Sequence[EnvelopePoint], speed: int, one_shot: bool, n_samples: int) -> Array:
+    """The curve over a note.
+
+    Args:
+        points: by increasing x; none for the plug-in's initial curve.
+        speed: index into ``SPEEDS``.
+        one_shot: hold the last value after one loop.
+        n_samples: length.
+
+    Returns:
+        Heights 0..1, shape ``(n_samples,)``.
+    """
+    loop_seconds = LOOP_BEATS * 60.0 / BPM / SPEEDS[speed]
+    positions = np.arange(n_samples) / (loop_seconds * SAMPLE_RATE)
+    positions = np.minimum(positions, 1.0) if one_shot else positions % 1.0
+    return spline(points if len(points) > 1 else INITIAL_POINTS, positions)
