@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from render.errors import OutOfRange, UnknownName
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import EFFECT_GROUPS, NAMES, PARAMETERS, Kind, parameter
+from render.errors import OutOfRange
+from render.instruments.parameter import Kind, Role
+from render.instruments.patch import Patch
+from render.instruments.table import Table
 
 _UNITS = {"khz": ("hz", 1e3), "ms": ("s", 1e-3), "st": ("semitones", 1.0)}
-_EFFECT_SWITCHES = {"delaywet": 0.0, "reverbwet": 0.0, "chorus1enable": 0.0, "chorus2enable": 0.0}
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,16 @@ class Constraints:
     locked: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, locks: Iterable[str], *, no_effects: bool = False, start: Patch | None = None) -> Self:
+    def parse(
+        cls, table: Table, locks: Iterable[str] = (), *, no_effects: bool = False, start: Patch | None = None
+    ) -> Self:
         """Read ``NAME`` and ``NAME=VALUE`` locks.
 
         Args:
+            table: parameters of the instrument.
             locks: a bare name keeps the value of ``start`` (or the default). A value is a knob in 0..1, a number with
                 its unit (``cutoff=1.2kHz``), or the name of a choice (``osc1waveform=pulse``).
-            no_effects: lock delay, chorus and reverb off.
+            no_effects: lock every effect off.
             start: the patch that bare names refer to.
 
         Raises:
@@ -37,43 +40,43 @@ class Constraints:
             OutOfRange: for a value that the parameter cannot take, or two locks that contradict each other.
         """
         locked: dict[str, float] = {}
-        base = start or Patch()
+        base = start or table.default
         for lock in locks:
             name, equals, text = lock.partition("=")
             name = name.strip().lower()
-            knob = parse_value(name, text.strip()) if equals else base[name]
+            knob = parse_value(table, name, text.strip()) if equals else base[name]
             if locked.get(name, knob) != knob:
                 raise OutOfRange(f"lock {name}", text.strip(), f"one value; {locked[name]:g} was given before")
             locked[name] = knob
         if no_effects:
-            for name, off in _EFFECT_SWITCHES.items():
-                if locked.get(name, off) != off:
-                    raise OutOfRange(f"lock {name}", locked[name], "off, because of --no-effects")
-            locked |= {row.name: base[row.name] for row in PARAMETERS if row.group in EFFECT_GROUPS} | _EFFECT_SWITCHES
+            switches = table.with_role(Role.EFFECT)
+            for row in switches:
+                if locked.get(row.name, row.off) != row.off:
+                    raise OutOfRange(f"lock {row.name}", locked[row.name], "off, because of --no-effects")
+            groups = {row.group for row in switches}
+            locked |= {row.name: base[row.name] for row in table.parameters if row.group in groups}
+            locked |= {row.name: row.off for row in switches}
         return cls(locked)
 
     def apply(self, patch: Patch) -> Patch:
         """The patch with every locked knob at its value."""
         return patch.with_knobs(self.locked) if self.locked else patch
 
-    def free(self) -> tuple[str, ...]:
+    def free(self, table: Table) -> tuple[str, ...]:
         """Parameters that may be changed and can ever be heard with these locks, in the table's order."""
+        default = self.apply(table.default)
         return tuple(
             row.name
-            for row in PARAMETERS
-            if row.name not in self.locked and not row.silent and self._can_sound(row.name)
+            for row in table.parameters
+            if row.name not in self.locked
+            and not row.silent
+            and self.apply(default.where_sounding(row.name)).sounds(row.name)
         )
 
-    def _can_sound(self, name: str) -> bool:
-        patch = self.apply(Patch())
-        return self.apply(patch.where_sounding(name)).sounds(name)
 
-
-def parse_value(name: str, text: str) -> float:
+def parse_value(table: Table, name: str, text: str) -> float:
     """The knob that a typed value means; see ``Constraints.parse``."""
-    if name not in NAMES:
-        raise UnknownName("parameter", name, NAMES)
-    row = parameter(name)
+    row = table.parameter(name)
     if row.kind is not Kind.CONTINUOUS:
         return row.knob(text)
     number, unit = _split_unit(text)

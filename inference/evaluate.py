@@ -10,45 +10,45 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
+from inference.budget import Budget
+from inference.candidate import Candidate
 from inference.clip.target import Target
+from inference.leaderboard import Leaderboard
 from render.audio import Audio
 from render.errors import HostError
-from render.hosts.open import open_host
 from render.hosts.pool import Pool
-from render.hosts.protocol import Host, HostInfo
+from render.instruments.host import Host, HostInfo
+from render.instruments.patch import Patch
 from render.measures.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
-from render.noisemaker.patch import Patch
 from render.note import Note
 
 HostFactory = Callable[[], Host]
 
-_LOUDEST = Patch().with_knobs({"volume": 1.0})
+Audios = tuple[Audio, ...]
+"""A render for each clip."""
+
+_LEAST_GAIN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A patch on its way through the stages.
-
-    Attributes:
-        patch: with its volume solved for the target's level once ``loss`` is known.
-        note: the key press that it is played with (where several clips are matched: that of the first).
-        loss: the distance that the stages minimise; infinite until it was rendered.
-        origin: where it came from, for the report.
-    """
-
-    patch: Patch
-    note: Note
-    loss: float = math.inf
-    origin: str = ""
+class Describe:
+    """Asks a worker what it renders with."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """What a worker is sent, a note for each clip; ``audio`` asks for the clean renders instead of their loss."""
+class Measure:
+    """Asks a worker how far a patch is from the clips, each played with its note; renders need not be clean."""
 
     patch: Patch
     notes: tuple[Note, ...]
-    audio: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """Asks a worker for the clean renders of a patch, one per clip."""
+
+    patch: Patch
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,6 @@ class Measurement:
 
     loss: float
     gain: float
-
-
-Audios = tuple[Audio, ...]
-"""A render for each clip."""
 
 
 class _Worker:
@@ -72,18 +68,25 @@ class _Worker:
         self._seed = seed
         self._solve_level = solve_level
 
-    def __call__(self, job: _Job | None) -> Measurement | Audios | HostInfo:
-        if job is None:
-            return self._host.info
-        audios = tuple(self._host.render(job.patch, note, seed=self._seed, clean=job.audio) for note in job.notes)
-        return audios if job.audio else self._measured(job.patch, audios)
+    def __call__(self, job: Describe | Measure | Render) -> Measurement | Audios | HostInfo:
+        match job:
+            case Describe():
+                return self._host.info
+            case Measure(patch, notes):
+                return self._measured(patch, self._audios(patch, notes, clean=False))
+            case Render(patch, notes):
+                return self._audios(patch, notes, clean=True)
+
+    def _audios(self, patch: Patch, notes: tuple[Note, ...], *, clean: bool) -> Audios:
+        return tuple(self._host.render(patch, note, seed=self._seed, clean=clean) for note in notes)
 
     def _measured(self, patch: Patch, audios: Audios) -> Measurement:
         pairs = list(zip(self._distances, audios, strict=True))
-        if not self._solve_level or not any(audio.any() for audio in audios):
+        level = patch.table.level
+        if not self._solve_level or level is None or not any(audio.any() for audio in audios):
             return Measurement(math.fsum(distance(audio) for distance, audio in pairs) / len(pairs), 1.0)
         # The knob has an end: a gain beyond it cannot be used, so it must not be credited.
-        max_gain = volume_gain(_LOUDEST) / volume_gain(patch)
+        max_gain = level.curve.setting(1.0) / level.curve.setting(patch[level.name])
         measured = [distance.measure(audio, max_gain=max_gain) for distance, audio in pairs]
         if len(measured) == 1:
             return Measurement(*measured[0])
@@ -93,36 +96,39 @@ class _Worker:
 
 
 class Evaluator:
-    """A pool of workers with one target, or several clips of one sound.
+    """A pool of workers with one target, or several clips of one sound, and the one door to the leaderboard.
 
     Args:
-        target: the clip.
+        targets: the clip; or several, each with its own note, that one patch must match.
         make_host: opens the host in each worker; a module-level function or a ``functools.partial`` of one.
         workers: number of processes.
-        solve_level: whether the volume knob may be set to match the target's level (not where it is locked).
-        seed: of what the instrument draws at random.
-        weights: of the distance's terms.
-        also: further clips, each with its own note, that the same patch must match.
+        solve_level: whether the level knob may be set to match the target's level (not where it is locked).
+        seed: seeds what the instrument draws at random.
+        weights: weights of the distance's terms.
+        board: receives every candidate that is measured.
+        budget: counts every render.
     """
 
     def __init__(
         self,
-        target: Target,
-        make_host: HostFactory = open_host,
+        targets: Sequence[Target],
+        make_host: HostFactory,
         *,
         workers: int = 2,
         solve_level: bool = True,
         seed: int = 0,
         weights: Weights = DEFAULT_WEIGHTS,
-        also: Sequence[Target] = (),
+        board: Leaderboard | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        clips = (target.audio, *(other.audio for other in also))
-        make_worker: Callable[[], Callable[[_Job | None], Measurement | Audios | HostInfo]] = functools.partial(
-            _Worker, make_host, clips, weights, seed, solve_level
+        clips = tuple(target.audio for target in targets)
+        make_worker: Callable[[], Callable[[Describe | Measure | Render], Measurement | Audios | HostInfo]] = (
+            functools.partial(_Worker, make_host, clips, weights, seed, solve_level)
         )
-        self._other_notes = tuple(other.note for other in also)
+        self._other_notes = tuple(target.note for target in targets[1:])
         self._pool = Pool(make_worker, workers)
-        self.renders = 0
+        self.budget = budget or (board.budget if board is not None else Budget())
+        self.board = board or Leaderboard(self.budget)
         self.failures = 0
 
     @property
@@ -132,22 +138,24 @@ class Evaluator:
 
     def wait_ready(self) -> HostInfo:
         """Wait until the workers can render, and say what they render with; raises ``HostError``."""
-        info = self._pool.submit(None).result()
+        info = self._pool.submit(Describe()).result()
         assert isinstance(info, HostInfo)
         return info
 
     def submit(self, candidate: Candidate) -> Future[Measurement]:
         """Measure a candidate; the future raises ``HostError`` if its render failed."""
-        self.renders += 1
-        return self._pool.submit(self._job(candidate))  # type: ignore[return-value]
+        self.budget.n_renders += 1
+        return self._pool.submit(Measure(candidate.patch, self._notes(candidate)))  # type: ignore[return-value]
 
     def take(self, candidate: Candidate, future: Future[Measurement]) -> Candidate | None:
         """The candidate of a future that is done, with its loss; None, and counted, if its render failed."""
         try:
-            return measured(candidate, future.result())
+            measured = with_measurement(candidate, future.result())
         except HostError:
             self.failures += 1
             return None
+        self.board.offer(measured)
+        return measured
 
     def measure(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """Candidates with their losses, in order, without those whose render failed."""
@@ -157,8 +165,8 @@ class Evaluator:
 
     def render(self, candidates: Iterable[Candidate]) -> Iterator[Audios | None]:
         """Clean renders of shape ``(2, samples)``, one per clip, in order; None, and counted, for one that failed."""
-        pending = [self._pool.submit(self._job(candidate, audio=True)) for candidate in candidates]
-        self.renders += len(pending)
+        pending = [self._pool.submit(Render(candidate.patch, self._notes(candidate))) for candidate in candidates]
+        self.budget.n_renders += len(pending)
         for future in pending:
             try:
                 audios = future.result()
@@ -169,8 +177,8 @@ class Evaluator:
             assert isinstance(audios, tuple)
             yield audios
 
-    def _job(self, candidate: Candidate, *, audio: bool = False) -> _Job:
-        return _Job(candidate.patch, (candidate.note, *self._other_notes), audio)
+    def _notes(self, candidate: Candidate) -> tuple[Note, ...]:
+        return (candidate.note, *self._other_notes)
 
     def close(self) -> None:
         """End the workers."""
@@ -185,21 +193,15 @@ class Evaluator:
         self.close()
 
 
-def measured(candidate: Candidate, measurement: Measurement) -> Candidate:
-    """The candidate with its loss, and its volume knob at the gain that the loss was measured with."""
+def with_measurement(candidate: Candidate, measurement: Measurement) -> Candidate:
+    """The candidate with its loss, and its level knob at the gain that the loss was measured with."""
     return replace(candidate, patch=with_gain(candidate.patch, measurement.gain), loss=measurement.loss)
 
 
-def volume_gain(patch: Patch) -> float:
-    """The linear gain of the volume knob, ``(20^(2v) - 1) / 19``."""
-    gain = patch.setting("volume")
-    assert isinstance(gain, float)
-    return gain
-
-
 def with_gain(patch: Patch, gain: float) -> Patch:
-    """The patch with its volume knob turned by a linear gain, as far as it goes."""
-    if gain == 1.0 or patch["volume"] == 0.0:
+    """The patch with its level knob turned by a linear gain, as far as it goes."""
+    level = patch.table.level
+    if gain == 1.0 or level is None or patch[level.name] == 0.0:
         return patch
-    wanted = max(volume_gain(patch) * gain, 1e-9)
-    return patch.with_knobs({"volume": min(math.log(1.0 + 19.0 * wanted) / math.log(400.0), 1.0)})
+    wanted = max(level.curve.setting(patch[level.name]) * gain, _LEAST_GAIN)
+    return patch.with_knobs({level.name: level.curve.nearest_knob(wanted)})

@@ -6,44 +6,58 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from inference.evaluate import Candidate
+from inference.budget import Budget
+from inference.candidate import Candidate
 
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """A point of the progress curve: the loss of the best after this long and this many renders."""
+    """A point of the progress curve: the loss of the best after this long, this many renders and descent steps."""
 
     stage: str
     seconds: float
     renders: int
+    steps: int
     loss: float
 
 
 @dataclass
-class Board:
+class Leaderboard:
     """Keeps the best candidates and the progress curve.
 
+    ``Evaluator`` offers every candidate that it measures; nothing else does.
+
     Args:
+        budget: what the run has spent, for the progress curve.
         size: how many candidates are kept.
-        on_candidate: called after every candidate (and step of a descent), for a progress line.
+        on_progress: called after every candidate and descent step, for a progress line.
+
+    Attributes:
+        stage: name of the stage that runs.
+        best: the best candidates, nearest first.
+        history: the progress curve.
     """
 
+    budget: Budget
     size: int = 64
-    on_candidate: Callable[[Board], None] | None = None
+    on_progress: Callable[[Leaderboard], None] | None = None
     stage: str = ""
     best: list[Candidate] = field(default_factory=list)
     history: list[Improvement] = field(default_factory=list)
 
-    def offer(self, candidate: Candidate, *, seconds: float, renders: int) -> None:
+    def offer(self, candidate: Candidate) -> None:
         """Take a measured candidate into account."""
         if not self.best or candidate.loss < self.best[0].loss:
-            self.history.append(Improvement(self.stage, seconds, renders, candidate.loss))
+            budget = self.budget
+            self.history.append(
+                Improvement(self.stage, budget.elapsed(), budget.n_renders, budget.n_steps, candidate.loss)
+            )
         if len(self.best) < self.size or candidate.loss < self.best[-1].loss:
             insort(self.best, candidate, key=lambda c: c.loss)
             del self.best[self.size :]
         self.announce()
 
     def announce(self) -> None:
-        """Call ``on_candidate``: also after work that offers nothing yet."""
-        if self.on_candidate is not None:
-            self.on_candidate(self)
+        """Call ``on_progress``: also after work that offers nothing yet."""
+        if self.on_progress is not None:
+            self.on_progress(self)

@@ -64,3 +64,9 @@ def write_wav(path: Path | str, audio: Audio, sample_rate: int = SAMPLE_RATE) ->
             soundfile.write(temporary, audio.T, sample_rate, subtype="FLOAT", format="WAV")
         except soundfile.SoundFileError as error:
             raise OSError(str(error)) from error
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """The audio files in a folder, sorted."""
+    suffixes = {".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".w64", ".caf"}
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.is_file())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +39,42 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_together(folder: Path) -> Iterator[Callable[[Path], Path]]:
+    """Write several files that take their places together when the block ends well, or not at all.
+
+    Args:
+        folder: where the files go; it is made when it is missing.
+
+    Yields:
+        A function from a file's path, which must lie in the folder, to the temporary path to write to. The files take
+        their places in the order in which the function was called.
+
+    Raises:
+        FileError: if the folder cannot be made, or a file cannot be written or moved.
+    """
+    temporary: Path | None = None
+    moves: dict[Path, Path] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder))
+
+        def place(path: Path) -> Path:
+            assert temporary is not None
+            return moves.setdefault(path, temporary / path.name)
+
+        yield place
+        for written in moves.values():
+            os.chmod(written, 0o666 & ~_umask())
+        for path, written in moves.items():
+            os.replace(written, path)
+    except OSError as error:
+        raise FileError(f"cannot write in {folder}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file, or nothing; raises ``FileError``."""
     with replacing(path) as temporary:
@@ -58,6 +95,11 @@ def cache_folder() -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "synth-reconstruct"
+
+
+def display_name(path: Path | str) -> str:
+    """A path as text that can be printed and written everywhere: bytes that are no UTF-8 are replaced."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _umask() -> int:

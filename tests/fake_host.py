@@ -8,8 +8,8 @@ import numpy as np
 
 from render.audio import Audio
 from render.errors import HostError
-from render.hosts.protocol import HostInfo
-from render.noisemaker.patch import Patch
+from render.instruments.host import HostInfo
+from render.instruments.patch import Patch
 from render.note import SAMPLE_RATE, Note
 
 KNOBS = ("volume", "cutoff", "ampdecay")

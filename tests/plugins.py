@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from render.hosts.plugin_files import PLUGIN_VARIABLE, find_plugins
+from render.instruments.plugin_adapter import PluginAdapter
+from render.noisemaker.hosts import PLUGIN_VARIABLE, installed_plugins
+from render.noisemaker.plugin import ADAPTER
 
 NEKOBI = Path("/usr/lib/vst/Nekobi-vst.so")  # Debian's dpf-plugins-vst
 NEKOBI_NAMES = {
@@ -19,9 +21,11 @@ NEKOBI_NAMES = {
 }
 """Nekobi's parameters by the rows of our table that mean the same."""
 
+NEKOBI_ADAPTER = PluginAdapter({row: (name,) for row, name in NEKOBI_NAMES.items()}, ADAPTER.proof)
+
 _HAS_DAWDREAMER = importlib.util.find_spec("dawdreamer") is not None
 
-NOISEMAKER = Path(os.environ.get(PLUGIN_VARIABLE) or next(iter(find_plugins()), "/no/TAL-NoiseMaker.vst3"))
+NOISEMAKER = Path(os.environ.get(PLUGIN_VARIABLE) or next(iter(installed_plugins()), "/no/TAL-NoiseMaker.vst3"))
 
 needs_nekobi = pytest.mark.skipif(
     not (_HAS_DAWDREAMER and NEKOBI.exists()), reason=f"needs Debian's dpf-plugins-vst: there is no {NEKOBI}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from render.audio import Audio
 from render.errors import HostError
-from render.noisemaker.patch import Patch
+from render.instruments.patch import Patch
 from render.note import Note
 from tests.fake_host import FakeHost
 

@@ -11,8 +11,8 @@ import pytest
 from benchmarks.parts import golden
 from render.audio import Audio
 from render.errors import FileError
-from render.noisemaker.patch import Patch
-from render.noisemaker.presets import Program
+from render.instruments.instrument import Program
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 NOTE = Note(60, seconds=0.5)
@@ -24,7 +24,7 @@ def sound(level: float, hz: float = 220.0) -> Audio:
 
 
 def write(folder: Path, names: list[str], audios: list[Audio], floor: float) -> list[dict[str, object]]:
-    programs = [Program(name, Patch()) for name in names]
+    programs = [Program(name, TABLE.default) for name in names]
     files = golden._file_names(programs)
     rows = [
         golden._write(folder, file, program, NOTE, audio, floor)

@@ -14,6 +14,7 @@ from render.commands.dataset import DEFAULT_SEED
 from render.data import library
 from render.held_out import held_out
 from render.measures.golden import GoldenRow, read_rows
+from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.prior import FIGURES_PATH, draw
 from render.noisemaker.prior_fit import fit, programs_to_fit_on
 from tests.paths import BANK, GOLDEN, needs_bank, needs_golden
@@ -51,7 +52,9 @@ def test_the_shipped_prior_is_the_fit_on_programs_that_are_not_held_out() -> Non
 
 def test_the_library_and_data_sets_are_draws_of_the_prior_with_seeds_of_their_own() -> None:
     assert len({library.SEED, DEFAULT_SEED, PRIOR_SEED}) == 3
-    shipped = library.shipped_library()
+    assert NOISEMAKER.library is not None
+    assert NOISEMAKER.prior is not None
+    shipped = library.read_library(NOISEMAKER.library, NOISEMAKER.table, NOISEMAKER.prior)
     assert shipped is not None
     for position in (0, len(shipped) // 2, len(shipped) - 1):
         assert shipped.patch(position) == draw(library.SEED, int(shipped.indices[position]))[0]

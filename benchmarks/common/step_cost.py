@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.common.rows import judging
-from render.hosts.open import open_host
 from render.measures.golden import GoldenRow, read_rows
+from render.noisemaker.hosts import open_host
 
 if TYPE_CHECKING:
     from proxy.synth.corrections import Corrections
@@ -98,16 +98,19 @@ def _seconds(jobs: Sequence[Callable[[], None]]) -> list[list[float]]:
 
 
 def _descent_seconds(rows: Sequence[GoldenRow], corrections: Corrections, threads: int) -> float:
-    """Wall clock of a step of ``inference.stages.descend``, the mean of some steps."""
+    """Wall clock of a step of ``inference.stages.proxy_descent``, the mean of some steps."""
+    from inference.candidate import Candidate
     from inference.clip.target import Target
-    from inference.evaluate import Candidate
-    from inference.stages.descend import Settings, descend
+    from inference.constraints import Constraints
+    from inference.ports import DescentJob
+    from inference.stages.proxy_descent import Settings, descend
 
     first, settings = rows[0], Settings(steps=STEPS, survivors={})
     target = Target(first.name, first.audio(), first.note, pitched=True, gate_fixed=True, onset_seconds=0.0)
     starts = [Candidate(row.patch, first.note) for row in rows]
     began = time.perf_counter()
-    descend(starts, [target], corrections=corrections, settings=settings, threads=threads)
+    job = DescentJob(starts, [target], Constraints())
+    descend(job, corrections=corrections, settings=settings, threads=threads)
     return (time.perf_counter() - began) / (STEPS + 1)
 
 

@@ -22,15 +22,17 @@ from inference.clip.target import Target, read_target
 from inference.stages.library import LibraryOpener, library_opener
 from render.audio import Audio, write_wav
 from render.data.accept import refusal
+from render.data.library import DEFAULT_PLAN
 from render.errors import FileError, OutOfRange
 from render.held_out import name_hash
-from render.hosts.open import EMBEDDED, open_host
-from render.hosts.protocol import Host
+from render.instruments.host import EMBEDDED, Host
+from render.instruments.patch import Patch
 from render.measures.golden import read_rows
 from render.measures.metrics import MssTarget
-from render.noisemaker.patch import Patch
+from render.noisemaker.hosts import open_host
+from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.prior import draw
-from render.noisemaker.table import PARAMETERS
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 SETS = ("factory", "whole", "prior", "foreign")
@@ -38,6 +40,9 @@ GOLDEN_SETS = ("factory", "whole")
 
 PRIOR_SEED = 29
 """Not the library's, not the data sets', not the other benchmarks'."""
+PLAN = DEFAULT_PLAN
+"""What the library of a benchmark is made of."""
+
 TARGET_SEED = 1
 """What the instrument draws at random in a target differs from what it draws in candidates (seed 0)."""
 
@@ -117,7 +122,8 @@ def host_of(where: str) -> Host:
 @functools.cache
 def library_of(where: str, workers: int) -> LibraryOpener:
     """Opens the library of a host, once in a process."""
-    return library_opener(where, workers, lambda done, wanted: None)
+    make_host = functools.partial(open_host, where)
+    return library_opener(NOISEMAKER, make_host, workers=workers, progress=lambda done, wanted: None, plan=PLAN)
 
 
 def read_sounds(
@@ -190,7 +196,7 @@ def floor_mss(sound: Sound, target: Target, host: Host) -> float | None:
 def parameter_error(true: Patch, found: Patch) -> float:
     """Mean error over the parameters that can be heard in either patch: of knobs, and 1 for a wrong choice."""
     different = true.diff(found)
-    heard = [row for row in PARAMETERS if true.sounds(row.name) or found.sounds(row.name)]
+    heard = [row for row in TABLE.parameters if true.sounds(row.name) or found.sounds(row.name)]
     wrong = [row for row in heard if row.name in different]
     errors = [1.0 if row.discrete else abs(true[row.name] - found[row.name]) for row in wrong]
     return sum(errors) / max(len(heard), 1)

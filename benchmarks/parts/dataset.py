@@ -15,10 +15,10 @@ from pathlib import Path
 
 from render.data.dataset import make_dataset, make_worker, plan
 from render.data.shards import Dataset, EncodedRow
-from render.hosts.open import open_host
 from render.hosts.pool import Pool
-from render.hosts.protocol import Host
-from render.noisemaker.patch import Patch
+from render.instruments.host import Host
+from render.instruments.patch import Patch
+from render.noisemaker.hosts import open_host
 from render.note import Note
 
 WARM_UP_SEED = 10**6

@@ -15,12 +15,12 @@ from scipy.stats import spearmanr
 
 from benchmarks.common.rows import judging
 from render.audio import Audio
-from render.hosts.open import open_host
+from render.instruments.patch import Patch
 from render.measures.distance import DEFAULT_WEIGHTS, TargetDistance, Weights, rms_envelope
 from render.measures.golden import GoldenRow, read_rows
 from render.measures.metrics import MssTarget
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import PARAMETERS
+from render.noisemaker.hosts import open_host
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 
 WINDOWS = ((2048, 512), (2048, 256), (1024, 256))
@@ -82,12 +82,16 @@ def _near(row: GoldenRow, count: int) -> list[Patch]:
     rng = np.random.default_rng(0)
     patches = []
     for number in range(count):
-        moved = (rng.random(len(PARAMETERS)) < SHARE_MOVED) * rng.normal(size=len(PARAMETERS)) * STEPS[number % 4]
+        moved = (
+            (rng.random(len(TABLE.parameters)) < SHARE_MOVED)
+            * rng.normal(size=len(TABLE.parameters))
+            * STEPS[number % 4]
+        )
         knobs = [
             knob if p.discrete or p.name == "volume" else min(max(knob + move, 0.0), 1.0)
-            for p, knob, move in zip(PARAMETERS, row.patch.knobs, moved.tolist(), strict=True)
+            for p, knob, move in zip(TABLE.parameters, row.patch.knobs, moved.tolist(), strict=True)
         ]
-        patches.append(Patch(tuple(knobs), row.patch.points))
+        patches.append(Patch(TABLE, tuple(knobs), row.patch.extra))
     return patches
 
 

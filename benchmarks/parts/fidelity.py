@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from render.hosts.open import open_host
 from render.measures.fidelity import Renderer, Score, audible_rows, score, table, write_csv
 from render.measures.golden import read_rows
+from render.noisemaker.hosts import open_host
 from render.note import SAMPLE_RATE
 
 N_PLOTS = 10

@@ -25,9 +25,11 @@ from render.audio import Audio
 from render.errors import FileError, HostError
 from render.files import replacing, write_text
 from render.hosts.pool import Pool
-from render.noisemaker.patch import Patch
-from render.noisemaker.presets import Program, read_programs
-from render.noisemaker.table import NAMES
+from render.instruments.instrument import Program
+from render.instruments.patch import Patch
+from render.noisemaker.plugin import ADAPTER
+from render.noisemaker.presets import read_programs
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 PEAK = 0.98
@@ -55,13 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from render.hosts.open import EMBEDDED, choose_host
     from render.hosts.plugin import check_plugin
+    from render.instruments.host import EMBEDDED
+    from render.noisemaker.hosts import choose_host
 
-    where = choose_host(arguments.plugin)
+    where, _ = choose_host(arguments.plugin)
     if where == EMBEDDED:
         raise HostError("golden renders need the plug-in, and none was found; name one with --plugin")
-    info = check_plugin(where)
+    info = check_plugin(where, ADAPTER)
     programs = read_programs(arguments.presets)
     note = Note(arguments.note, arguments.velocity, arguments.gate, arguments.seconds)
     print(f"{info.name} {info.version}: {len(programs)} programs")
@@ -87,7 +90,7 @@ def make_worker(where: str) -> Callable[[Job], tuple[Audio, float]]:
     from render.hosts.plugin import PluginHost
     from render.measures.metrics import mss
 
-    host = PluginHost(where)
+    host = PluginHost(where, ADAPTER)
 
     def work(job: Job) -> tuple[Audio, float]:
         audio = host.render(*job)
@@ -175,5 +178,5 @@ def _write(out: Path, file: str, program: Program, note: Note, audio: Audio, flo
         "channels": channels,
         "floor_mss": round(floor_mss, 3),
         "uses_envelope_editor": program.patch.sounds("envelopeeditoramount"),
-        "patch": dict(zip(NAMES, program.patch.knobs, strict=True)),
+        "patch": dict(zip(TABLE.names, program.patch.knobs, strict=True)),
     }

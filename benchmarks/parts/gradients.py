@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from render.audio import Audio
-from render.hosts.open import open_host
-from render.noisemaker.patch import Patch
+from render.instruments.patch import Patch
+from render.noisemaker.hosts import open_host
 from render.note import Note
 
 

@@ -27,21 +27,21 @@ import soundfile
 
 from benchmarks.common.rows import judging
 from inference.clip.target import Target, read_target
-from inference.evaluate import volume_gain, with_gain
+from inference.evaluate import with_gain
 from render.audio import Audio
-from render.hosts.open import open_host
 from render.hosts.pool import Pool
-from render.hosts.protocol import Host
+from render.instruments.host import Host
+from render.instruments.patch import Patch
 from render.measures.distance import TargetDistance
 from render.measures.golden import GoldenRow, read_rows
 from render.measures.metrics import MssTarget
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import PARAMETERS
+from render.noisemaker.hosts import open_host
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 CLEAR = 0.2
 N_BEST = 8
-_LOUDEST_GAIN = volume_gain(Patch().with_knobs({"volume": 1.0}))
+_VOLUME = TABLE.parameter("volume").curve
 
 _FAMILIES = {"LP": "low-pass", "HP": "high-pass", "BP": "band-pass", "No": "notch", "Mo": "Moog"}
 
@@ -127,13 +127,13 @@ class _Worker:
             return mss.distance(audio), audio
 
         began = time.process_time()
-        proposals = self._guesser.propose(target.audio, target.note, count=self._guesses, pitched=target.pitched)
+        proposals = self._guesser.propose(target, count=self._guesses)
         proposed = time.process_time()
         ranked = self._ranked(target, [(proposal.patch, proposal.note) for proposal in proposals])
         ended = time.process_time()
         nearest = [judged(patch, note) for patch, note in ranked[:N_BEST]]
         first = self._ranked(target, [(proposals[0].patch, proposals[0].note)])[0]
-        plain = self._regression.propose(target.audio, target.note, count=1, pitched=target.pitched)[0]
+        plain = self._regression.propose(target, count=1)[0]
         pitch_error, confidence = _pitch_error(target.audio, nearest[0][1])
         row = Row(
             name=golden.name,
@@ -158,7 +158,7 @@ class _Worker:
         measured = []
         for patch, note in guesses:
             audio = self._host.render(patch, note, clean=False)
-            loss, gain = distance.measure(audio, max_gain=_LOUDEST_GAIN / volume_gain(patch))
+            loss, gain = distance.measure(audio, max_gain=_VOLUME.setting(1.0) / _VOLUME.setting(patch["volume"]))
             measured.append((loss, with_gain(patch, gain), note))
         return [(patch, note) for _, patch, note in sorted(measured, key=lambda one: one[0])]
 
@@ -230,7 +230,7 @@ def _choices(truth: Patch, guess: Patch) -> Iterable[tuple[str, str, str]]:
     yield "filter family", families[0], families[1]
     for name in ("osc1volume", "osc2volume", "osc3volume", "ringmodulation", "osc2fm", "delaywet", "reverbwet"):
         yield f"{name} on", str(truth[name] > 0.0), str(guess[name] > 0.0)
-    for row in PARAMETERS:
+    for row in TABLE.parameters:
         if row.discrete and truth.sounds(row.name):
             yield row.name, truth.choice(row.name), guess.choice(row.name)
 

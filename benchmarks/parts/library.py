@@ -16,13 +16,14 @@ import numpy as np
 
 from benchmarks.common.rows import judging
 from benchmarks.parts.prior import LevelMatchedMss
-from render.data.library import SHIPPED, shipped_library
+from render.data.library import read_library
 from render.errors import FormatError
-from render.hosts.open import open_host
 from render.hosts.pool import Pool
-from render.hosts.protocol import Host
+from render.instruments.host import Host
+from render.instruments.patch import Patch
 from render.measures.golden import GoldenRow, read_rows
-from render.noisemaker.patch import Patch
+from render.noisemaker.hosts import open_host
+from render.noisemaker.instrument import NOISEMAKER
 
 RANKS = (1, 8, 64)
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=40, metavar="N", help="golden rows")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--host", default="embedded", metavar="embedded|PATH")
-    parser.add_argument("--file", type=Path, default=SHIPPED, help="of the library (default: the project's own)")
+    parser.add_argument("--file", type=Path, default=NOISEMAKER.library, help="library (default: the project's own)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     rows = judging(read_rows(arguments.golden), arguments.count)
     make_host = functools.partial(open_host, arguments.host)
     started = time.monotonic()
-    library = shipped_library(arguments.file)
+    assert NOISEMAKER.prior is not None
+    library = read_library(arguments.file, NOISEMAKER.table, NOISEMAKER.prior)
     if library is None:
         raise FormatError(f"{arguments.file} is no library of this table and prior")
     print(f"{len(library)} patches at notes {library.notes}, opened in {time.monotonic() - started:.1f} s")

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from inference.clip.pitch import Frames, estimate_note, levels, vote
 from render.errors import UnknownName
+from render.instruments.patch import Patch
 from render.measures.golden import GoldenRow, read_rows
 from render.noisemaker.curves import log20
-from render.noisemaker.patch import Patch
 from render.note import SAMPLE_RATE
 
 AUDIBLE_DB = 30.0

@@ -23,11 +23,11 @@ from render.audio import Audio
 from render.data.accept import REASONS, SILENT_PEAK, refusal
 from render.errors import HostError
 from render.files import replacing
-from render.hosts.open import open_host
 from render.hosts.pool import Pool
 from render.measures.fingerprint import Steps, distances, fingerprint, to_steps
 from render.measures.golden import read_rows
 from render.measures.metrics import MssTarget
+from render.noisemaker.hosts import open_host
 from render.noisemaker.prior import draw
 from render.note import SAMPLE_RATE, Note
 

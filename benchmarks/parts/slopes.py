@@ -28,10 +28,10 @@ from proxy.synth.voice import render
 from render.audio import Audio
 from render.data.accept import refusal
 from render.files import replacing
+from render.instruments.patch import Patch
 from render.noisemaker.curves import BIPOLAR
-from render.noisemaker.patch import Patch
 from render.noisemaker.prior import draw
-from render.noisemaker.table import PARAMETERS, parameter, position
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 Play = Callable[[Patch, Note, int], Audio]
@@ -108,12 +108,14 @@ def _cases(play: Play) -> Iterator[Case]:
 
 def heard(patch: Patch) -> list[str]:
     """Continuous knobs that can be heard in a patch; not the volume, which the gain stands for."""
-    return [row.name for row in PARAMETERS if not row.discrete and row.name != "volume" and patch.sounds(row.name)]
+    return [
+        row.name for row in TABLE.parameters if not row.discrete and row.name != "volume" and patch.sounds(row.name)
+    ]
 
 
 def has_slope(name: str, knob: float) -> bool:
     """Whether a knob has room to both sides and does not stand in a neutral middle."""
-    neutral = parameter(name).curve is BIPOLAR and abs(knob - 0.5) < STEP
+    neutral = TABLE.parameter(name).curve is BIPOLAR and abs(knob - 0.5) < STEP
     return STEP <= knob <= 1.0 - STEP and not neutral
 
 
@@ -144,7 +146,7 @@ def slopes(case: Case, play: Play, corrections: Corrections | None = None) -> li
         knob = case.patch[name]
         if has_slope(name, knob):
             higher, lower = (on_host(case.patch.with_knobs({name: knob + step})) for step in (STEP, -STEP))
-            proxy, difference = float(gradient[0, position(name)]), higher - lower
+            proxy, difference = float(gradient[0, TABLE.position(name)]), higher - lower
             found.append(Slope(case.number, name, proxy, difference / (2.0 * STEP), abs(difference), floor))
     return found
 

@@ -17,7 +17,7 @@ from benchmarks.common.runs import Row
 from benchmarks.common.summary import curve, interval, markdown
 from benchmarks.common.table import OK, Table
 from benchmarks.product.compare import CHECKPOINTS, METHODS, Method, add_run_arguments, make_runs
-from inference.pipeline import Options
+from inference.options import Options
 from render.files import replacing
 
 SHARES = (0.2, 0.6, 0.8)

@@ -40,17 +40,21 @@ from benchmarks.common.targets import (
     read_sound,
 )
 from inference.budget import Budget
+from inference.candidate import Candidate
 from inference.clip.target import Target
-from inference.evaluate import Candidate, Evaluator
-from inference.leaderboard import Board
-from inference.pipeline import Options, refine
+from inference.evaluate import Evaluator
+from inference.leaderboard import Leaderboard
+from inference.match import Ended
+from inference.options import Options
+from inference.pipeline import refine
+from inference.ports import Models
 from inference.stages.models import load_models
-from inference.stages.ports import Models
 from render.audio import Audio
-from render.errors import FileError
-from render.hosts.open import open_host
-from render.hosts.protocol import Host
+from render.errors import FileError, HostError
+from render.instruments.host import Host
 from render.measures.metrics import MssTarget, distances
+from render.noisemaker.hosts import open_host
+from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.prior import draw
 from render.note import SAMPLE_RATE
 
@@ -214,11 +218,11 @@ class _Curve:
     def __init__(self) -> None:
         self.points: list[tuple[float, int, Candidate]] = []
 
-    def __call__(self, board: Board, budget: Budget, renders: int) -> None:
-        now = budget.elapsed()
+    def __call__(self, board: Leaderboard) -> None:
+        now = board.budget.elapsed()
         passed = sum(now >= checkpoint for checkpoint in CHECKPOINTS)
         if passed and (not self.points or passed > sum(self.points[-1][0] >= c for c in CHECKPOINTS)):
-            self.points.append((now, renders, board.best[0]))
+            self.points.append((now, board.budget.n_renders, board.best[0]))
 
 
 def _measured(job: Job) -> Row:
@@ -226,7 +230,7 @@ def _measured(job: Job) -> Row:
     target, analysis_seconds = read_sound(job.sound, known_note=job.known_note)
     curve = _Curve()
     method = _random if job.method.draws else functools.partial(_refine, job.method)
-    options = Options(where=job.where, seconds=blank.budget, seed=blank.seed, workers=blank.workers)
+    options = Options(NOISEMAKER, where=job.where, seconds=blank.budget, seed=blank.seed, workers=blank.workers)
     outcome = method(target, options, analysis_seconds, curve)
     host = host_of(job.where)
     found = outcome.candidate.patch
@@ -258,20 +262,22 @@ def _judged(curve: _Curve, outcome: _Outcome, target: Target, host: Host) -> str
 
 def _refine(method: Method, target: Target, options: Options, analysis_seconds: float, curve: _Curve) -> _Outcome:
     options = replace(options, stages=method.stages, **method.changes)
-    models = _models(method.stages, options.guess, options.workers)
+    models = _models(options)
     if ("guess" in method.stages and models.guesser is None) or ("descend" in method.stages and not models.descender):
         raise FileError("; ".join(models.notices))
     match = refine(
-        target,
+        [target],
         options,
         open_library=library_of(options.where, options.workers) if method.library else None,
         make_host=functools.partial(open_host, options.where),
         models=models,
         analysis_seconds=analysis_seconds,
-        on_candidate=curve,
+        on_progress=curve,
     )
-    if match.interrupted:
+    if match.ended is Ended.INTERRUPTED:
         raise KeyboardInterrupt
+    if match.ended is Ended.FAILED:
+        raise HostError("; ".join(match.notices))
     after = {stage.name: stage.best.mss for stage in match.stages}
     best = match.best[0]
     return _Outcome(best.candidate, best.audios[0], best.mss, match.seconds, match.renders, after)
@@ -280,28 +286,31 @@ def _refine(method: Method, target: Target, options: Options, analysis_seconds: 
 def _random(target: Target, options: Options, analysis_seconds: float, curve: _Curve) -> _Outcome:
     """Draws of the prior, as many as the budget allows."""
     assert options.seconds is not None
-    board = Board()
     draws = (Candidate(draw(RANDOM_SEED + options.seed, k)[0], target.note, origin="random") for k in count())
-    with Evaluator(target, functools.partial(open_host, options.where), workers=options.workers) as evaluator:
+    budget = Budget(options.seconds)
+    board = Leaderboard(budget, on_progress=curve)
+    make_host = functools.partial(open_host, options.where)
+    with Evaluator([target], make_host, workers=options.workers, board=board) as evaluator:
         evaluator.wait_ready()
-        budget = Budget(options.seconds)
-        budget.started -= analysis_seconds
-        board.on_candidate = lambda board: curve(board, budget, evaluator.renders)
+        budget.restart(analysis_seconds)
         while not board.best or budget.elapsed() < options.seconds - _JUDGING_SECONDS:
-            for candidate in evaluator.measure(islice(draws, _BATCH)):
-                board.offer(candidate, seconds=budget.elapsed(), renders=evaluator.renders)
+            evaluator.measure(islice(draws, _BATCH))
         mss = MssTarget(target.audio, SAMPLE_RATE)
         finalists = board.best[:_BATCH]
         audios = zip(finalists, evaluator.render(finalists), strict=True)
         judged = [(mss.distance(audio[0]), candidate, audio[0]) for candidate, audio in audios if audio is not None]
         best_mss, best, audio = min(judged, key=lambda one: one[0])
-        return _Outcome(best, audio, best_mss, budget.elapsed(), evaluator.renders)
+        return _Outcome(best, audio, best_mss, budget.elapsed(), budget.n_renders)
 
 
 @functools.cache
-def _models(stages: tuple[str, ...], guess: str, workers: int) -> Models:
+def _models_of(stages: tuple[str, ...], guess: str, workers: int) -> Models:
+    return load_models(Options(NOISEMAKER, stages=stages, guess=guess, workers=workers))
+
+
+def _models(options: Options) -> Models:
     """The network and the proxy, loaded once in a process."""
-    return load_models(stages, guess, workers)
+    return _models_of(options.stages, options.guess, options.workers)
 
 
 def _seeded(sounds: Sequence[Sound], seed: int) -> list[Sound]:

@@ -35,17 +35,20 @@ from benchmarks.common.targets import (
     read_sound,
 )
 from inference.budget import Budget
+from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
-from inference.evaluate import Candidate, Evaluator
-from inference.leaderboard import Board
-from inference.stages.search import METHODS, Phase, search, space_of
+from inference.evaluate import Evaluator
+from inference.leaderboard import Leaderboard
+from inference.methods import METHODS, Phase
+from inference.stages.search import search_around, space_of
 from inference.stages.start import candidates
 from render.data.library import Library
-from render.hosts.open import open_host
+from render.instruments.patch import Patch
 from render.measures.metrics import MssTarget
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import PARAMETERS
+from render.noisemaker.hosts import open_host
+from render.noisemaker.instrument import NOISEMAKER
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 
 RENDERS = (100, 300, 1000, 3000)
@@ -190,16 +193,18 @@ def failed_job(job: Job, why: str) -> list[Row]:
 
 
 @dataclass
-class _Checkpoints(Board):
+class _Checkpoints(Leaderboard):
     """A board that remembers its best after given numbers of renders: ``(candidate, time)``."""
 
     wanted: tuple[int, ...] = ()
     taken: list[tuple[Candidate, float]] = field(default_factory=list)
 
-    def offer(self, candidate: Candidate, *, seconds: float, renders: int) -> None:
-        while self.best and len(self.taken) < len(self.wanted) and renders > self.wanted[len(self.taken)]:
-            self.taken.append((self.best[0], seconds))
-        super().offer(candidate, seconds=seconds, renders=renders)
+    def offer(self, candidate: Candidate) -> None:
+        while self.best and len(self.taken) < len(self.wanted):
+            if self.budget.n_renders <= self.wanted[len(self.taken)]:
+                break
+            self.taken.append((self.best[0], self.budget.elapsed()))
+        super().offer(candidate)
 
     def finished(self, seconds: float) -> list[tuple[Candidate, float]]:
         """All of them, once the run has ended."""
@@ -209,20 +214,20 @@ class _Checkpoints(Board):
 def _measured(job: Job) -> list[Row]:
     first = job.blanks[0]
     target, _ = read_sound(job.sound, known_note=True)
-    board = _Checkpoints(wanted=tuple(blank.renders for blank in job.blanks))
-    most = board.wanted[-1]
-    with Evaluator(target, functools.partial(open_host, job.where), workers=1) as evaluator:
+    wanted = tuple(blank.renders for blank in job.blanks)
+    budget = Budget(None, wanted[-1])
+    board = _Checkpoints(budget, wanted=wanted)
+    with Evaluator([target], functools.partial(open_host, job.where), workers=1, board=board) as evaluator:
         info = evaluator.wait_ready()
-        budget = Budget(None, most)
+        budget.restart()
         library = library_of(job.where, 1)(info) if first.start == "warm" else None
         starts = _starts(first.start, job.sound, target, library)
-        for candidate in evaluator.measure(candidates(starts, target.note, first.start, Constraints())):
-            board.offer(candidate, seconds=budget.elapsed(), renders=evaluator.renders)
+        evaluator.measure(candidates(starts, target.note, first.start, Constraints()))
         if first.optimizer == PYCMA:
-            _pycma(board, evaluator, budget, most, first.seed)
+            _pycma(evaluator, wanted[-1], first.seed)
         else:
             with _as_method(first.optimizer) as method:
-                search(board, evaluator, Constraints(), budget, method=method, seed=first.seed)
+                search_around(evaluator, Constraints(), extra=NOISEMAKER.extra, method=method, seed=first.seed)
         found = board.finished(budget.elapsed())
         audios = list(evaluator.render([candidate for candidate, _ in found]))
     mss, floor = MssTarget(target.audio, SAMPLE_RATE), floor_mss(job.sound, target, host_of(job.where))
@@ -243,16 +248,18 @@ def _starts(start: str, sound: Sound, target: Target, library: Library | None) -
         assert sound.patch is not None
         return around(sound.patch)
     nearest = [] if library is None else library.nearest(target.audio, target.note, min(WARM_STARTS, len(library)))
-    return [*nearest, Patch()]
+    return [*nearest, TABLE.default]
 
 
 def around(patch: Patch) -> list[Patch]:
     """Patches with some continuous knobs of this one moved; always the same ones."""
     rng = np.random.default_rng(0)
-    shape = (NEAR_STARTS, len(PARAMETERS))
+    shape = (NEAR_STARTS, len(TABLE.parameters))
     moves = (rng.random(shape) < NEAR_MOVED) * rng.normal(0.0, NEAR_STEP, shape)
-    moves[:, [row.discrete for row in PARAMETERS]] = 0.0
-    return [Patch(tuple(np.clip(np.array(patch.knobs) + move, 0.0, 1.0).tolist()), patch.points) for move in moves]
+    moves[:, [row.discrete for row in TABLE.parameters]] = 0.0
+    return [
+        Patch(TABLE, tuple(np.clip(np.array(patch.knobs) + move, 0.0, 1.0).tolist()), patch.extra) for move in moves
+    ]
 
 
 @contextmanager
@@ -267,22 +274,21 @@ def _as_method(optimizer: str) -> Iterator[str]:
             del METHODS[optimizer]
 
 
-def _pycma(board: Board, evaluator: Evaluator, budget: Budget, most: int, seed: int) -> None:
+def _pycma(evaluator: Evaluator, most: int, seed: int) -> None:
     """CMA-ES at its defaults, in the whole space, from the best start."""
     cma = importlib.import_module("cma")  # has no types
-    space = space_of(board.best[0], Constraints(), Phase(PYCMA), gate=True)
+    start, budget = evaluator.board.best[0], evaluator.budget
+    space = space_of(start, Constraints(), Phase(PYCMA), gate=True, extra=NOISEMAKER.extra)
     options = {"bounds": [0.0, 1.0], "seed": seed + 1, "verbose": -9, "maxfevals": most}
     strategy = cma.CMAEvolutionStrategy(space.encode(space.base), PYCMA_SIGMA, options)
-    while evaluator.renders < most:
+    while budget.n_renders < most:
         codes = strategy.ask()
-        generation = [space.decode(code, PYCMA) for code in codes[: most - evaluator.renders]]
+        generation = [space.decode(code) for code in codes[: most - budget.n_renders]]
         futures = [evaluator.submit(candidate) for candidate in generation]
         losses = []
         for candidate, future in zip(generation, futures, strict=True):
             measured = evaluator.take(candidate, future)
             losses.append(_FAILED_LOSS if measured is None else measured.loss)
-            if measured is not None:
-                board.offer(measured, seconds=budget.elapsed(), renders=evaluator.renders)
         if len(losses) == len(codes):
             strategy.tell(codes, losses)
 

@@ -18,13 +18,17 @@ from benchmarks.common.table import OK, read_table
 from benchmarks.common.targets import GOLDEN_SETS, Sound, host_label, host_of, library_of, read_sound, read_sounds
 from benchmarks.product.compare import METHODS
 from inference.clip.target import Target
+from inference.match import Confirmed
+from inference.options import STAGES, Options
 from inference.output.plots import decibels, draw_spectrogram
-from inference.pipeline import STAGES, Confirmed, Options, refine
+from inference.pipeline import refine
+from inference.ports import Models
 from inference.stages.models import load_models
-from inference.stages.ports import Models
 from render.errors import FormatError
 from render.files import replacing
-from render.hosts.open import EMBEDDED, open_host
+from render.instruments.host import EMBEDDED
+from render.noisemaker.hosts import open_host
+from render.noisemaker.instrument import NOISEMAKER
 from render.note import SAMPLE_RATE
 
 SET = GOLDEN_SETS[0]
@@ -50,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = {title: rows[round(share * (len(rows) - 1))].target for title, share in QUARTILES.items()}
     found = read_sounds((SET,), len(rows), host_of(arguments.plugin), golden=arguments.golden)
     sounds = {sound.name: sound for sound in found}
-    models = load_models(STAGES, Options.guess, arguments.workers)
+    models = load_models(Options(NOISEMAKER, stages=STAGES, workers=arguments.workers))
     columns = []
     for title, name in chosen.items():
         target, guess, match = _refined(sounds[name], models, arguments)
@@ -68,10 +72,10 @@ def _counts(row: Row, arguments: argparse.Namespace) -> bool:
 def _refined(sound: Sound, models: Models, arguments: argparse.Namespace) -> tuple[Target, Confirmed, Confirmed]:
     """The clip, the best after the guess and the best at the end."""
     target, analysis_seconds = read_sound(sound)
-    options = Options(where=arguments.plugin, seconds=arguments.seconds, workers=arguments.workers)
+    options = Options(NOISEMAKER, where=arguments.plugin, seconds=arguments.seconds, workers=arguments.workers)
     guess, match = (
         refine(
-            target,
+            [target],
             replace(options, stages=METHODS[method].stages),
             open_library=library_of(arguments.plugin, arguments.workers),
             make_host=functools.partial(open_host, arguments.plugin),

@@ -19,16 +19,18 @@ import numpy as np
 import torch
 
 from benchmarks.common.rows import judging
+from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
-from inference.evaluate import Candidate, Evaluator
-from inference.stages.descend import Path as Descended
-from inference.stages.descend import Settings, descend, free_knobs
+from inference.evaluate import Evaluator
+from inference.ports import DescentJob
+from inference.stages.proxy_descent import Path as Descended
+from inference.stages.proxy_descent import Settings, descend, free_knobs
 from proxy.synth.weights import load_corrections
 from render.files import replacing
-from render.hosts.open import open_host
 from render.measures.golden import GoldenRow, read_rows
 from render.measures.metrics import MssTarget
+from render.noisemaker.hosts import open_host
 from render.note import SAMPLE_RATE
 
 CANDIDATES = 8
@@ -78,11 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
     for row in judging(read_rows(arguments.golden), arguments.count):
         target = Target(row.name, _clip(row), row.note, pitched=True, gate_fixed=True, onset_seconds=0.0)
         make_host = functools.partial(open_host, arguments.plugin)
-        with Evaluator(target, make_host, workers=arguments.workers) as evaluator:
+        with Evaluator([target], make_host, workers=arguments.workers) as evaluator:
             for distance in arguments.distances:
                 starts = _starts(row, distance, evaluator)
                 began = time.perf_counter()
-                paths = descend(starts, [target], corrections=corrections, settings=settings, threads=arguments.workers)
+                job = DescentJob(starts, [target], Constraints())
+                paths = descend(job, corrections=corrections, settings=settings, threads=arguments.workers)
                 seconds = time.perf_counter() - began
                 found.append(_judged(row, distance, target, starts, paths, seconds, evaluator))
                 one = found[-1]

@@ -18,21 +18,23 @@ import numpy as np
 from benchmarks.common.rows import judging
 from benchmarks.common.step_cost import print_costs
 from inference.budget import Budget
+from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
-from inference.evaluate import Candidate, Evaluator
-from inference.leaderboard import Board
-from inference.stages.search import DEFAULT_METHOD, search
+from inference.evaluate import Evaluator
+from inference.leaderboard import Leaderboard
+from inference.stages.search import search_around
 from render.audio import Audio
 from render.errors import FileError
 from render.files import write_text
-from render.hosts.open import open_host
 from render.hosts.pool import Pool
-from render.hosts.protocol import Host
+from render.instruments.host import Host
+from render.instruments.patch import Patch
 from render.measures.distance import TargetDistance
 from render.measures.golden import GoldenRow, read_rows
 from render.measures.metrics import MssTarget
-from render.noisemaker.patch import Patch
+from render.noisemaker.hosts import open_host
+from render.noisemaker.instrument import NOISEMAKER
 from render.note import SAMPLE_RATE, Note
 
 
@@ -53,12 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass
-class _RecordingBoard(Board):
+class _RecordingBoard(Leaderboard):
     seen: list[Candidate] = field(default_factory=list)
 
-    def offer(self, candidate: Candidate, *, seconds: float, renders: int) -> None:
+    def offer(self, candidate: Candidate) -> None:
         self.seen.append(candidate)
-        super().offer(candidate, seconds=seconds, renders=renders)
+        super().offer(candidate)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -102,15 +104,16 @@ def _targets(arguments: argparse.Namespace) -> list[tuple[str, Patch, Note, Audi
 
 
 def _search(target: Target, patch: Patch, arguments: argparse.Namespace) -> tuple[list[Candidate], float]:
-    board = _RecordingBoard()
-    with Evaluator(target, functools.partial(open_host, arguments.plugin), workers=arguments.workers) as evaluator:
+    budget = Budget(None, arguments.renders)
+    board = _RecordingBoard(budget)
+    make_host = functools.partial(open_host, arguments.plugin)
+    with Evaluator([target], make_host, workers=arguments.workers, board=board) as evaluator:
         evaluator.wait_ready()
-        first = evaluator.measure([Candidate(patch, target.note)] * arguments.workers)  # compiled, cached, warm
-        board.offer(first[0], seconds=0.0, renders=0)
+        evaluator.measure([Candidate(patch, target.note)] * arguments.workers)  # compiled, cached, warm
         board.seen.clear()
-        evaluator.renders = 0
+        budget.n_renders = 0
         began = time.perf_counter()
-        search(board, evaluator, Constraints(), Budget(None, arguments.renders), method=DEFAULT_METHOD)
+        search_around(evaluator, Constraints(), extra=NOISEMAKER.extra)
         return board.seen, time.perf_counter() - began
 
 

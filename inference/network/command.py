@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from inference.network.model import Size
     from inference.network.train import Training, TrainOptions, train
     from render.errors import UnknownName
-    from render.hosts.open import open_host
+    from render.noisemaker.hosts import open_host
 
     if arguments.device.startswith("cuda") and not torch.cuda.is_available():
         raise UnknownName("device", arguments.device, ["cpu"])

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from inference.network.kept_log_mel import pictures_folder, shard_pictures
 from inference.network.log_mel import as_batch
 from inference.network.model import N_NOTES, UNKNOWN_NOTE
-from inference.network.sounding import sounding_pitches
 from inference.network.variables import SIZES, encode
 from render.data.shards import Dataset, Shard
+from render.noisemaker.pitches import sounding_pitches
 from render.note import Note
 
 _UNKNOWN, _OCTAVE_WRONG, _OTHERWISE_WRONG = 0.2, 0.1, 0.05

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from inference.network.log_mel import N_CHANNELS, N_FRAMES, N_MELS
 from inference.network.variables import N_VARIABLES, SIZES
-from render.noisemaker.table import PARAMETERS
+from render.noisemaker.table import TABLE
 
 N_NOTES = 128
 UNKNOWN_NOTE = N_NOTES
@@ -177,7 +177,7 @@ class RegressionNetwork(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.encoder = Encoder(size)
-        self.knobs = nn.Linear(size.hidden, len(PARAMETERS))
+        self.knobs = nn.Linear(size.hidden, len(TABLE.parameters))
 
     def forward(self, pictures: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
         """Shape: ``(batch, 2, mels, frames)`` and ``(batch,)`` to ``(batch, parameters)``."""

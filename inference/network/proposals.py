@@ -7,79 +7,32 @@ baseline that maps a clip to one knob vector.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Protocol, Self, cast
+from typing import Self, cast
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from inference.clip.target import Target
 from inference.network.log_mel import as_batch, picture
 from inference.network.model import UNKNOWN_NOTE, GuessNetwork, RegressionNetwork
 from inference.network.sampling import draw
-from inference.network.sounding import sounding_pitches
 from inference.network.variables import SILENT, decode, gate_codes, unit_codes, variable
 from inference.network.weights import read_network
+from inference.ports import Guess, Proposal
 from render.audio import Audio
 from render.errors import OutOfRange, UnknownName
-from render.noisemaker.patch import Patch
+from render.instruments.patch import Patch
 from render.noisemaker.peak import expected_peak_db, volume_for
+from render.noisemaker.pitches import sounding_pitches
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 TEMPERATURE = 0.8
 _HEARD_SHARE = 0.15  # of the oscillators' power, from which on one of them may be heard as the pitch
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A patch that may have made the clip.
-
-    Attributes:
-        patch: with a volume knob that is a guess too.
-        note: the key press; its length and velocity are those that were asked for.
-        log_prob: how likely the network finds it, in nats; 0 where it does not say.
-    """
-
-    patch: Patch
-    note: Note
-    log_prob: float
-
-
-class Guess(Protocol):
-    """What both guessers offer."""
-
-    def propose(
-        self,
-        audio: Audio,
-        note: Note,
-        *,
-        count: int,
-        seed: int = 0,
-        note_fixed: bool = False,
-        gate_fixed: bool = False,
-        pitched: bool = True,
-    ) -> list[Proposal]:
-        """Patches that may have made a clip.
-
-        Args:
-            audio: shape ``(1 or 2, samples)`` at ``SAMPLE_RATE``, from the onset on.
-            note: number: the pitch that was heard, or the key; gate: an estimate, or the truth; velocity and length.
-            count: how many are wanted, 1 or more; fewer may come.
-            seed: of what is drawn.
-            note_fixed: whether ``note.number`` is the key that was pressed, and not only a pitch that was heard.
-            gate_fixed: whether ``note.gate_seconds`` is the truth, and not an estimate.
-            pitched: whether a pitch was heard at all.
-
-        Returns:
-            Distinct proposals, the network's likeliest first.
-
-        Raises:
-            InvalidAudio: if the clip is silent, not finite or of the wrong shape.
-            OutOfRange: if ``count`` is below 1.
-        """
-        ...
 
 
 class Guesser:
@@ -100,33 +53,24 @@ class Guesser:
         return cls(cast(GuessNetwork, read_network(path or shipped_weights("network"), "network")))
 
     @torch.inference_mode()
-    def propose(
-        self,
-        audio: Audio,
-        note: Note,
-        *,
-        count: int,
-        seed: int = 0,
-        note_fixed: bool = False,
-        gate_fixed: bool = False,
-        pitched: bool = True,
-    ) -> list[Proposal]:
+    def propose(self, target: Target, *, count: int, seed: int = 0) -> list[Proposal]:
         """See ``Guess``: the first takes the likeliest category of every variable, the others are drawn.
 
         Half of them keep the note's gate even where it is only an estimate.
         """
         if count < 1:
             raise OutOfRange("number of proposals", count, "1 or more")
-        heard = note.number if pitched and not note_fixed else UNKNOWN_NOTE
+        audio, note = target.audio, target.note
+        heard = note.number if target.pitched and not target.note_fixed else UNKNOWN_NOTE
         pictures = as_batch(picture(audio)[None])
         embedding = functional.relu(self.network.encoder(pictures, torch.tensor([heard])))
-        estimated = np.full(count, gate_fixed)
+        estimated = np.full(count, target.gate_fixed)
         estimated[::2] = True  # the others have the network's gate: either is off at times
         given = {
             variable("velocity"): np.full(count, int(unit_codes(np.array(note.velocity / 127.0)))),
             variable("gate"): np.where(estimated, gate_codes(np.array([note.gate_seconds])), SILENT),
         }
-        if note_fixed:
+        if target.note_fixed:
             for name, code in zip(("octave", "pitch class"), divmod(note.number, 12), strict=True):
                 given[variable(name)] = np.full(count, code)
         temperature = np.full(count, self.temperature)
@@ -167,23 +111,14 @@ class Regression:
         return cls(cast(RegressionNetwork, read_network(path or shipped_weights("regression"), "regression")))
 
     @torch.inference_mode()
-    def propose(
-        self,
-        audio: Audio,
-        note: Note,
-        *,
-        count: int,
-        seed: int = 0,
-        note_fixed: bool = False,
-        gate_fixed: bool = False,
-        pitched: bool = True,
-    ) -> list[Proposal]:
+    def propose(self, target: Target, *, count: int, seed: int = 0) -> list[Proposal]:
         """See ``Guess``: one proposal, with the note and gate as they are."""
         if count < 1:
             raise OutOfRange("number of proposals", count, "1 or more")
-        heard = note.number if pitched and not note_fixed else UNKNOWN_NOTE
+        audio, note = target.audio, target.note
+        heard = note.number if target.pitched and not target.note_fixed else UNKNOWN_NOTE
         knobs = self.network(as_batch(picture(audio)[None]), torch.tensor([heard]))[0]
-        patch = Patch(tuple(knobs.double().clamp(0.0, 1.0).tolist())).snapped()
+        patch = Patch(TABLE, tuple(knobs.double().clamp(0.0, 1.0).tolist())).snapped()
         finish = _finisher(audio, note)
         return [finish(patch, note.number, note.gate_seconds, 0.0)]
 

@@ -27,7 +27,7 @@ from inference.network.variables import variable
 from inference.network.weights import NETWORKS, read_network, read_tensors, write_network, write_tensors
 from render.errors import FormatError, OutOfRange, UnknownName
 from render.files import write_text
-from render.hosts.protocol import Host
+from render.instruments.host import Host
 
 CHECKPOINT_FILE, LOG_FILE = "checkpoint.safetensors", "log.jsonl"
 

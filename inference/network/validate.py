@@ -12,15 +12,18 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from inference.clip.target import Target
 from inference.network.examples import Batch, Examples, frequencies
 from inference.network.model import GuessNetwork, RegressionNetwork
-from inference.network.proposals import Guess, Guesser, Regression
+from inference.network.proposals import Guesser, Regression
+from inference.ports import Guess
 from render.audio import Audio
 from render.errors import HostError
-from render.hosts.protocol import Host
+from render.instruments.host import Host
+from render.instruments.patch import Patch
 from render.measures.distance import TargetDistance
 from render.measures.metrics import MssTarget
-from render.noisemaker.patch import Patch
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 N_HYPOTHESES = 8
@@ -77,7 +80,9 @@ def judge(
     guesser: Guess = Guesser(network) if isinstance(network, GuessNetwork) else Regression(network)
     device_before = device
     network.cpu()
-    mean_patch = Patch(tuple(examples.knobs[trained].mean(axis=0).astype(float).clip(0.0, 1.0).tolist())).snapped()
+    mean_patch = Patch(
+        TABLE, tuple(examples.knobs[trained].mean(axis=0).astype(float).clip(0.0, 1.0).tolist())
+    ).snapped()
     first: list[float] = []
     best: list[float] = []
     mean_mss: list[float] = []
@@ -90,7 +95,8 @@ def judge(
         audio = row.audio[:, : note.n_samples]
         if not audio.any():
             continue
-        proposals = guesser.propose(audio, note, count=N_HYPOTHESES, pitched=pitched)
+        target = Target("", audio, note, pitched=pitched, gate_fixed=False, onset_seconds=0.0)
+        proposals = guesser.propose(target, count=N_HYPOTHESES)
         found = list(sound_distances(host, audio, [(p.patch, p.note) for p in proposals]))
         first.append(found[0])
         best.append(min(found))

@@ -20,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.network.log_mel import HOP, N_FRAMES
+from render.instruments.parameter import Condition, Parameter
+from render.instruments.patch import Patch
 from render.noisemaker.engine.lfo import BPM
 from render.noisemaker.envelope_editor import INITIAL_POINTS, LOOP_BEATS, SPEEDS, spline
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.table import PARAMETERS, Condition, Parameter, parameter
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 N_BINS = 24
@@ -84,7 +86,7 @@ def unit_value(code: int, fraction: float = 0.5) -> float:
 def _partner(row: Parameter) -> Parameter | None:
     """The amount of a destination: a continuous row that ``row`` needs and that needs ``row``."""
     for clause in row.needs:
-        other = parameter(clause[0].name)
+        other = TABLE.parameter(clause[0].name)
         if len(clause) == 1 and row.discrete and any(c.name == row.name for need in other.needs for c in need):
             return other
     return None
@@ -106,13 +108,13 @@ def _variables() -> tuple[Variable, ...]:
         needs = tuple(clause for clause in row.needs if partner is None or clause[0].name != partner.name)
         for clause in needs:
             for condition in clause:
-                add(parameter(condition.name))
+                add(TABLE.parameter(condition.name))
         default = row.index(row.default) if row.discrete else int(unit_codes(np.array(row.default)))
         rows[row.name] = Variable(
             row.name, len(row.choices) if row.discrete else N_UNIT, not row.discrete, needs, default, row
         )
 
-    for row in PARAMETERS:
+    for row in TABLE.parameters:
         add(row)
     editor = rows["envelopeeditorspeed"].needs
     loop_seconds = LOOP_BEATS * 60.0 / BPM
@@ -174,8 +176,8 @@ def encode(patches: Sequence[Patch], notes: Sequence[Note], onsets_seconds: Sequ
     codes[:, variable("velocity")] = unit_codes(np.array([note.velocity for note in notes]) / 127.0)
     codes[:, variable("octave")], codes[:, variable("pitch class")] = np.divmod(numbers, 12)
     codes[:, variable("gate")] = gate_codes(np.array([note.gate_seconds for note in notes]) - onsets)
-    knobs = np.array([patch.knobs for patch in patches], np.float64).reshape(len(patches), len(PARAMETERS))
-    columns = {row.name: knobs[:, k] for k, row in enumerate(PARAMETERS)}
+    knobs = np.array([patch.knobs for patch in patches], np.float64).reshape(len(patches), len(TABLE.parameters))
+    columns = {row.name: knobs[:, k] for k, row in enumerate(TABLE.parameters)}
     for k, var in enumerate(VARIABLES):
         if var.row is None:
             continue
@@ -189,7 +191,7 @@ def encode(patches: Sequence[Patch], notes: Sequence[Note], onsets_seconds: Sequ
             codes[columns[amount.name] == inert, k] = 0
     first = variable("steps")
     for k, patch in enumerate(patches):
-        codes[k, first] = _is_steps(patch.points)
+        codes[k, first] = _is_steps(patch.extra)
         codes[k, first + 1 :] = unit_codes(spline(_points(patch), _POSITIONS))
     for k in range(N_VARIABLES):
         codes[~sounding(k, codes), k] = SILENT
@@ -214,10 +216,10 @@ def decode(codes: Sequence[int], fractions: Sequence[float]) -> tuple[Patch, int
     for var, code, fraction in zip(VARIABLES, codes, fractions, strict=True):
         if var.row is not None and code != SILENT:
             knobs[var.name] = unit_value(code, fraction) if var.unit else var.row.choice_knobs[code]
-    patch = Patch.from_knobs(knobs)
+    patch = TABLE.patch(knobs)
     first = variable("steps")
     if codes[first] != SILENT:
-        patch = patch.with_points(_curve(codes[first] == 1, codes[first + 1 :], fractions[first + 1 :]))
+        patch = patch.with_extra(_curve(codes[first] == 1, codes[first + 1 :], fractions[first + 1 :]))
     low, high = GATE_RANGE
     gate = variable("gate")
     gate_seconds = low * (high / low) ** unit_value(codes[gate], fractions[gate])
@@ -226,7 +228,7 @@ def decode(codes: Sequence[int], fractions: Sequence[float]) -> tuple[Patch, int
 
 
 def _points(patch: Patch) -> Sequence[EnvelopePoint]:
-    return patch.points if len(patch.points) > 1 else INITIAL_POINTS
+    return patch.extra if len(patch.extra) > 1 else INITIAL_POINTS
 
 
 def _is_steps(points: Sequence[EnvelopePoint]) -> bool:

@@ -16,7 +16,7 @@ from inference.network.log_mel import FEATURES_SCHEMA
 from inference.network.model import GuessNetwork, RegressionNetwork, Size
 from render.errors import FileError, FormatError
 from render.files import write_bytes
-from render.noisemaker.table import TABLE_HASH
+from render.noisemaker.table import TABLE
 
 WEIGHTS_SCHEMA = 1
 NETWORKS: dict[str, type[GuessNetwork] | type[RegressionNetwork]] = {
@@ -32,7 +32,7 @@ def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) 
     content = {
         "schema": WEIGHTS_SCHEMA,
         "features_schema": FEATURES_SCHEMA,
-        "table_hash": TABLE_HASH,
+        "table_hash": TABLE.hash,
         **description,
     }
     plain = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -56,7 +56,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except (SafetensorError, KeyError, ValueError) as error:
         raise FormatError(f"{path} holds no weights of this project: {error}") from error
-    expected = {"schema": WEIGHTS_SCHEMA, "features_schema": FEATURES_SCHEMA, "table_hash": TABLE_HASH}
+    expected = {"schema": WEIGHTS_SCHEMA, "features_schema": FEATURES_SCHEMA, "table_hash": TABLE.hash}
     for name, value in expected.items():
         if description.get(name) != value:
             raise FormatError(f"{path} has {name} {description.get(name)!r}; allowed: {value!r}")

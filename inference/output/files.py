@@ -1,4 +1,4 @@
-"""Writing what a run found: presets, rendered match, result and report."""
+"""Writing what a run found: presets, rendered matches, the record and the report, as one whole set."""
 
 from __future__ import annotations
 
@@ -8,46 +8,61 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from inference.match import ClipMatch, Match
+from inference.output.names import RECORD_SUFFIX, ResultFiles
+from inference.output.record import as_data
 from inference.output.report import report_html
-from inference.output.result import as_data
-from inference.pipeline import Match
 from render.audio import write_wav
 from render.errors import FileError
-from render.files import write_text
-from render.hosts.plugin_files import write_vstpreset
-from render.noisemaker.presets import SUFFIX, Program, write_program
+from render.files import replacing_together
+from render.hosts.plugin_files import vstpreset
+from render.instruments.instrument import Instrument, Program
+
+MATCH_SUFFIX, REPORT_SUFFIX, VST3_SUFFIX = ".match.wav", ".html", ".vstpreset"
 
 
-def write_match(match: Match, clip: Path, folder: Path, part: int = 0) -> dict[str, Any]:
-    """Write all files of a match; each appears whole or not at all.
+def suffixes(instrument: Instrument) -> tuple[str, ...]:
+    """Endings of all files that may be written for a match."""
+    return (instrument.presets.SUFFIX, MATCH_SUFFIX, VST3_SUFFIX, REPORT_SUFFIX, RECORD_SUFFIX)
+
+
+def write_match(
+    match: Match, clip_match: ClipMatch, clip: Path, names: ResultFiles, identity: str = ""
+) -> dict[str, Any]:
+    """Write all files of the matches of a clip: they replace those of an earlier state together, or not at all.
 
     Args:
-        match: the result of the pipeline.
-        clip: the clip as the user named it; the files are named after its stem.
-        folder: made when missing.
-        part: which of the match's clips it is.
+        match: the result of the run.
+        clip_match: one of ``match.clips``.
+        clip: the clip as the user named it.
+        names: where the files go.
+        identity: identifies what the run was asked for.
 
     Returns:
         The content of ``NAME.json``.
 
     Raises:
-        FileError: if a file cannot be written.
+        FileError: if a file cannot be written; the earlier files are still there.
     """
-    files: list[dict[str, str]] = []
-    for number, confirmed in enumerate(match.best, start=1):
-        stem = clip.stem if number == 1 else f"{clip.stem}.{number}"
-        preset, audio = folder / f"{stem}{SUFFIX}", folder / f"{stem}.match.wav"
-        write_wav(audio, confirmed.audios[part])
-        write_program(preset, Program(stem, confirmed.candidate.patch))
-        files.append({"preset": str(preset), "match": str(audio)})
-        if match.host.class_id is not None:
-            vst3 = folder / f"{stem}.vstpreset"
-            write_vstpreset(vst3, confirmed.candidate.patch, stem, match.host.class_id)
-            files[-1]["vst3_preset"] = str(vst3)
-    files[0] |= {"report": str(folder / f"{clip.stem}.html"), "result": str(folder / f"{clip.stem}.json")}
-    data = as_data(match, str(clip), files, part)
-    write_text(folder / f"{clip.stem}.html", report_html(data, match.targets[part].audio, match.best[0].audios[part]))
-    write_text(folder / f"{clip.stem}.json", json.dumps(data, indent=1) + "\n")
+    instrument = match.options.instrument
+    with replacing_together(names.folder) as temporary:
+        written: list[dict[str, str]] = []
+        for number, answer in enumerate(clip_match.answers, start=1):
+            preset, audio = names.path(instrument.presets.SUFFIX, number), names.path(MATCH_SUFFIX, number)
+            program = Program(preset.stem, answer.candidate.patch)
+            write_wav(temporary(audio), answer.audio)
+            instrument.presets.write_program(temporary(preset), program)
+            written.append({"preset": str(preset), "match": str(audio)})
+            if match.host.class_id is not None and instrument.plugin_state is not None:
+                vst3 = names.path(VST3_SUFFIX, number)
+                temporary(vst3).write_bytes(vstpreset(instrument.plugin_state(program), match.host.class_id))
+                written[-1]["vst3_preset"] = str(vst3)
+        report = names.path(REPORT_SUFFIX)
+        written[0] |= {"report": str(report), "result": str(names.record)}
+        data = as_data(match, clip_match, clip, written, identity)
+        page = report_html(instrument.table, data, clip_match.target.audio, clip_match.answers[0].audio)
+        temporary(report).write_text(page, "utf-8")
+        temporary(names.record).write_text(json.dumps(data, indent=1) + "\n", "utf-8")  # the last to take its place
     return data
 
 
@@ -56,7 +71,7 @@ def install(presets: Sequence[Path], folder: Path) -> list[Path]:
 
     Args:
         presets: preset files.
-        folder: must exist.
+        folder: an existing folder.
 
     Returns:
         The new files, numbered where the name was taken.

@@ -12,7 +12,8 @@ import soundfile
 
 from inference.output.plots import progress_png, spectrograms_png
 from render.audio import Audio
-from render.noisemaker.table import PARAMETERS, parameter
+from render.instruments.parameter import Parameter
+from render.instruments.table import Table
 from render.note import SAMPLE_RATE
 
 _METRICS = {
@@ -45,11 +46,11 @@ def note_name(number: int) -> str:
     return f"{_NOTES[number % 12]}{number // 12 - 1}"
 
 
-def setting_text(name: str, setting: float | str) -> str:
+def setting_text(row: Parameter, setting: float | str) -> str:
     """A setting with its unit."""
     if isinstance(setting, str):
         return setting
-    unit = parameter(name).curve.unit
+    unit = row.curve.unit
     if unit == "s" and setting < 1.0:
         return f"{setting * 1000.0:.3g} ms"
     if unit == "Hz" and setting >= 1000.0:
@@ -57,17 +58,18 @@ def setting_text(name: str, setting: float | str) -> str:
     return f"{setting:.3g} {unit}".rstrip()
 
 
-def report_html(result: dict[str, Any], target: Audio, match: Audio) -> str:
+def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audio) -> str:
     """The page.
 
     Args:
+        table: parameters of the instrument.
         result: the content of ``NAME.json``.
         target: the clip as it was compared, shape ``(channels, samples)`` at ``SAMPLE_RATE``.
         match: the clean render of the best patch, same shape convention.
     """
     best = result["best"]
     host = result["host"]
-    title = f"{escape(result['clip'])} as a NoiseMaker patch"
+    title = f"{escape(result['clip'])} as a patch of {escape(table.title)}"
     played = f"note {result['note']} ({note_name(result['note'])}), velocity {result['velocity']}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
     progress = progress_png(result["history"], result["stages"], result["seconds"])
@@ -80,14 +82,14 @@ def report_html(result: dict[str, Any], target: Audio, match: Audio) -> str:
 <div class=sounds><div>clip<br><audio controls src="{_audio_uri(target)}"></audio></div>
 <div>match<br><audio controls src="{_audio_uri(match)}"></audio></div></div>
 <img alt="spectrograms of the clip and of the match" src="{_png_uri(spectrograms_png(target, match, SAMPLE_RATE))}">
-<h2>How near it is</h2>
+<h2>Distance to the clip</h2>
 {_distance_table(result)}
-<h2>How it came down</h2>
+<h2>Progress</h2>
 <img alt="loss of the best candidate over time" src="{_png_uri(progress)}">
 <h2>The patch</h2>
 <p class=quiet>What can be heard in this patch; <span class=changed>bold</span> differs from the starting patch,
 whose value stands beside it.</p>
-{_knob_tables(best)}
+{_knob_tables(table, best)}
 </body></html>
 """
 
@@ -108,14 +110,14 @@ def _distance_table(result: dict[str, Any]) -> str:
     )
 
 
-def _knob_tables(best: dict[str, Any]) -> str:
+def _knob_tables(table: Table, best: dict[str, Any]) -> str:
     heard, changed = set(best["heard"]), best["changed_from"]
     groups: dict[str, list[str]] = {}
-    for row in PARAMETERS:
+    for row in table.parameters:
         if row.name not in heard:
             continue
-        text = escape(setting_text(row.name, best["settings"][row.name]))
-        before = escape(setting_text(row.name, changed[row.name])) if row.name in changed else ""
+        text = escape(setting_text(row, best["settings"][row.name]))
+        before = escape(setting_text(row, changed[row.name])) if row.name in changed else ""
         style = " class=changed" if row.name in changed else ""
         knob = best["knobs"][row.name]
         groups.setdefault(row.group, []).append(

@@ -1,315 +1,60 @@
-"""Stage 2: gradient descent on the proxy, a batch of candidates at once.
-
-The knobs themselves are the variables: they are moved by Adam and put back into 0..1 after every step, so that a knob
-at its end can leave it again. Choices stay as they are in each candidate; knobs whose gradient cannot be trusted
-(``proxy.synth.controls.SEARCHED``), that are locked or that cannot be heard do not move. The level is solved in closed
-form.
-"""
+"""Stage 2: rounds of gradient descent through a differentiable proxy, until the stage's share is used."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Self
+import numpy as np
 
-import torch
-from numpy.random import Generator
-from torch import Tensor
+from inference.candidate import Candidate
+from inference.judge import different
+from inference.ports import Descender, DescentJob
+from inference.run import Run
 
-from inference.clip.target import Target
-from inference.constraints import Constraints
-from inference.evaluate import Candidate
-from inference.stages.neighbours import crossings, neighbours
-from inference.stages.ports import Descent
-from proxy.loss.distance import TargetDistance
-from proxy.synth.controls import SEARCHED, Controls
-from proxy.synth.corrections import Corrections
-from proxy.synth.voice import render
-from proxy.synth.weights import load_corrections
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import NAMES, PARAMETERS, parameter
-from render.note import Note
-
-_AT_ONCE = 8  # candidates that are computed at a time: what a step needs of memory
-_FILTER_FAMILIES = ("LP 24", "LP SV 24", "Moog 24", "Moog through")
+_WIDE_SECONDS = 15.0  # with less left for descend, a third of its batch is what can be taken down far enough
+_CROSSED = 6  # good candidates whose sections the answer borrows
+_GOING_ON = 2  # of the nearest candidates are descended again in the next round
+_HEARD_CHANGE = 0.02  # share of the loss: a change of the answer that does less is no start of its own
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How far and how fast to descend.
+def descend(run: Run, descender: Descender) -> None:
+    """Descend in rounds.
 
-    Attributes:
-        steps: the most.
-        rate: of Adam, in knob units per step.
-        group_rates: factors of ``rate`` for sections of the panel.
-        last_rate: share of the rate that is left at the end, by a cosine over the steps, or over the time if that is
-            shorter.
-        momentum, scale_momentum, tiny: Adam's beta 1, beta 2 and epsilon.
-        again_rate: factor of the rate for a start that goes on: it is near, and a full step would leave it.
-        survivors: at which step how many of the others go on, the nearest ones (successive halving).
-        patience: steps without an improvement of ``least_gain`` (a share) after which a candidate stops.
-        kept_every: steps between the patches that are kept to be rendered, beside the nearest.
+    The first round starts from the best candidates that differ. Each other round goes on from the nearest, and starts
+    anew from changes of the answer that can be heard: its neighbours, which are one choice away, and itself with a
+    section of the panel from another good candidate. They are farther at first; a descent tells where they lead.
     """
+    constraints, budget, board, size = run.options.constraints, run.budget, run.board, descender.batch_size
+    until = run.descend_until()
 
-    steps: int = 40
-    rate: float = 0.045
-    group_rates: dict[str, float] = field(default_factory=dict)
-    last_rate: float = 0.1
-    momentum: float = 0.5
-    scale_momentum: float = 0.99
-    tiny: float = 1e-8
-    again_rate: float = 0.3
-    survivors: Mapping[int, int] = field(default_factory=lambda: {5: 8, 10: 4, 20: 2})
-    patience: int = 12
-    least_gain: float = 0.005
-    kept_every: int = 10
+    def used() -> float:
+        return max(budget.used() / until, budget.steps_used())
 
+    def on_step(n_candidates: int) -> None:
+        budget.n_steps += n_candidates
+        board.announce()
 
-@dataclass
-class Path:
-    """Where one candidate went.
-
-    Attributes:
-        start: the candidate.
-        losses: of every step on the proxy, the start's first.
-        kept: candidates on the way, the nearest on the proxy last; their losses are not the host's and are not given.
-        finite: False if the loss or a gradient stopped being a number, which ends the path.
-    """
-
-    start: Candidate
-    losses: list[float] = field(default_factory=list)
-    kept: list[Candidate] = field(default_factory=list)
-    finite: bool = True
-
-
-def descend(
-    starts: Sequence[Candidate],
-    targets: Sequence[Target],
-    *,
-    corrections: Corrections | None = None,
-    constraints: Constraints | None = None,
-    settings: Settings | None = None,
-    n_going_on: int = 0,
-    threads: int = 1,
-    used: Callable[[], float] = lambda: 0.0,
-    on_step: Callable[[], None] = lambda: None,
-) -> list[Path]:
-    """Descend from every start.
-
-    Args:
-        starts: one batch of candidates.
-        targets: the clip, or several clips that one patch must match.
-        corrections: of the trained proxy; None for the formulas alone.
-        constraints: knobs that must not move.
-        settings: see ``Settings``.
-        n_going_on: how many of the starts, the first ones, come from earlier descents or are as near.
-        threads: parts of the batch that are computed side by side; torch's own threads do less for batches this small.
-        used: share of the time that is gone; at 1 the descent ends.
-        on_step: called after every step.
-
-    Returns:
-        A path for each start, in order. The same starts give the same paths.
-    """
-    settings = settings or Settings()
-    batch = _Batch(starts, targets, corrections, constraints or Constraints(), settings, n_going_on, threads)
-    for step in range(settings.steps + 1):
-        batch.look(step)
-        done = max(step / settings.steps, used())
-        if done >= 1.0 or not batch.active:
-            break
-        batch.move(step, done)
-        on_step()
-    return batch.finish()
-
-
-class _Batch:
-    """The candidates that are still going down.
-
-    Attributes:
-        active: their positions among the starts.
-    """
-
-    def __init__(
-        self,
-        starts: Sequence[Candidate],
-        targets: Sequence[Target],
-        corrections: Corrections | None,
-        constraints: Constraints,
-        settings: Settings,
-        n_going_on: int,
-        threads: int,
-    ) -> None:
-        self.settings, self.corrections = settings, corrections
-        self.n_going_on, self.threads = n_going_on, min(threads, _AT_ONCE)
-        self.paths = [Path(start) for start in starts]
-        self.active = list(range(len(starts)))
-        self.distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
-        patches = [start.patch for start in starts]
-        notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
-        self.controls = [Controls.from_patches(patches, of_clip) for of_clip in notes]
-        self.free = [free_knobs(patch, constraints) for patch in patches]
-        group_rates = torch.tensor([settings.group_rates.get(row.group, 1.0) for row in PARAMETERS])
-        free = torch.tensor([[name in names for name in NAMES] for names in self.free])
-        again = torch.tensor([settings.again_rate if item < n_going_on else 1.0 for item in range(len(starts))])
-        self.rates = settings.rate * again[:, None] * group_rates * free
-        self.knobs = self.controls[0].knobs.clone()
-        self.nearest = self.knobs.clone()
-        self.nearest_step = [0] * len(starts)
-        self.gradient = torch.zeros_like(self.knobs)
-        self.mean, self.square = torch.zeros_like(self.knobs), torch.zeros_like(self.knobs)
-
-    def look(self, step: int) -> None:
-        """Measure the active candidates and their gradients; those that are lost or have stalled stop."""
-        losses, gradient = self._losses()
-        self.gradient[self.active] = gradient
-        going = []
-        for item, loss, finite in zip(self.active, losses, gradient.isfinite().all(1).tolist(), strict=True):
-            path = self.paths[item]
-            if not (math.isfinite(loss) and finite):
-                path.finite = False
-                continue
-            # A little less is not nearer: else a crawl would never stop.
-            if not path.losses or loss < (1.0 - self.settings.least_gain) * path.losses[self.nearest_step[item]]:
-                self.nearest[item], self.nearest_step[item] = self.knobs[item], step
-            path.losses.append(loss)
-            if step and step % self.settings.kept_every == 0:
-                path.kept.append(self._candidate(item, self.knobs))
-            if step - self.nearest_step[item] < self.settings.patience:
-                going.append(item)
-        # Those that go on are ahead of the others by their earlier descents: they do not compete.
-        new = sorted((item for item in going if item >= self.n_going_on), key=lambda item: min(self.paths[item].losses))
-        survivors = new[: self.settings.survivors.get(step, len(new))]
-        self.active = sorted([*(item for item in going if item < self.n_going_on), *survivors])
-
-    def move(self, step: int, done: float) -> None:
-        """One step of Adam (Kingma and Ba 2015, algorithm 1), its bias corrections included."""
-        settings, items = self.settings, self.active
-        gradient = self.gradient[items]
-        self.mean[items] = torch.lerp(gradient, self.mean[items], settings.momentum)
-        self.square[items] = torch.lerp(gradient.square(), self.square[items], settings.scale_momentum)
-        mean = self.mean[items] / (1.0 - settings.momentum ** (step + 1))
-        scale = (self.square[items] / (1.0 - settings.scale_momentum ** (step + 1))).sqrt() + settings.tiny
-        left = 0.5 + 0.5 * math.cos(math.pi * done)
-        decay = settings.last_rate + (1.0 - settings.last_rate) * left
-        self.knobs[items] = (self.knobs[items] - decay * self.rates[items] * mean / scale).clamp(0.0, 1.0)
-
-    def finish(self) -> list[Path]:
-        """The paths, each with the nearest candidate last."""
-        for item, path in enumerate(self.paths):
-            if self.nearest_step[item]:
-                path.kept.append(self._candidate(item, self.nearest))
-        return self.paths
-
-    def _losses(self) -> tuple[list[float], Tensor]:
-        """Losses of the active candidates, and their gradients ``(active, parameters)``."""
-        size = min(-(-len(self.active) // self.threads), _AT_ONCE // self.threads)
-        parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
-        results = list((map if self.threads == 1 else _pool(self.threads).map)(self._losses_of, parts))
-        return torch.cat([losses for losses, _ in results]).tolist(), torch.cat([slopes for _, slopes in results])
-
-    def _losses_of(self, items: list[int]) -> tuple[Tensor, Tensor]:
-        knobs = self.knobs[items].requires_grad_()
-        total = knobs.new_zeros(len(items))
-        for controls, distance in zip(self.controls, self.distances, strict=True):
-            audio = render(_part(controls, items, knobs), distance.n_samples, self.corrections)
-            total = total + distance.measure(audio)[0] / len(self.distances)
-        (gradient,) = torch.autograd.grad(total.sum(), knobs)
-        return total.detach(), gradient
-
-    def _candidate(self, item: int, knobs: Tensor) -> Candidate:
-        start, values = self.paths[item].start, knobs[item].tolist()
-        moved = {name: value for name, value in zip(NAMES, values, strict=True) if name in self.free[item]}
-        return Candidate(start.patch.with_knobs(moved), start.note, origin="descend")
-
-
-@cache
-def _pool(n_threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="descend")
-
-
-def free_knobs(patch: Patch, constraints: Constraints) -> frozenset[str]:
-    """The knobs that may go down: continuous, to be trusted, heard, not locked, and not the level."""
-    return frozenset(
-        name
-        for name in constraints.free()
-        if not parameter(name).discrete and name not in SEARCHED and name != "volume" and patch.sounds(name)
-    )
-
-
-def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
-    """Some items of a batch, with other knobs, ``(items, parameters)``."""
-    return Controls(
-        knobs=knobs,
-        choices={name: choice[items] for name, choice in controls.choices.items()},
-        number=controls.number[items],
-        velocity=controls.velocity[items],
-        gate_seconds=controls.gate_seconds[items],
-        editor=controls.editor[items],
-    )
-
-
-def warm_up(corrections: Corrections) -> None:
-    """Run every loop of the proxy once: the first run ever compiles them, later ones load them from disk."""
-    knobs = {"osc2volume": 0.5, "osc2waveform": 0.5, "oscsync": 1.0, "osc2fm": 0.5, "delaywet": 0.5, "reverbwet": 0.5}
-    everything = Patch().with_knobs(knobs | {"chorus1enable": 1.0, "lfo1destination": 1.0 / 7.0, "lfo1amount": 0.9})
-    notes = [Note(60, 100, 0.03, 0.06)] * len(_FILTER_FAMILIES)
-    patches = [everything.with_settings({"filtertype": family}) for family in _FILTER_FAMILIES]
-    controls = Controls.from_patches(patches, notes)
-    part = _part(controls, range(len(patches)), controls.knobs.clone().requires_grad_())
-    render(part, notes[0].n_samples, corrections).square().sum().backward()  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True)
-class ProxyDescender:
-    """``descend`` on the trained proxy, as the pipeline wants it; see ``inference.stages.models.Descender``."""
-
-    corrections: Corrections
-    settings: Settings = field(default_factory=Settings)
-    batch_size: int = 24
-    threads: int = 1
-
-    @classmethod
-    def load(cls, threads: int = 1) -> Self:
-        """With the weights that the package holds, compiled and warm; raises ``FileError`` or ``FormatError``."""
-        corrections = load_corrections()
-        warm_up(corrections)
-        return cls(corrections, threads=threads)
-
-    def descend(
-        self,
-        starts: Sequence[Candidate],
-        targets: Sequence[Target],
-        constraints: Constraints,
-        *,
-        n_going_on: int,
-        used: Callable[[], float],
-        on_step: Callable[[], None],
-    ) -> Descent:
-        """One batch; see ``descend``."""
-        paths = descend(
-            starts,
-            targets,
-            corrections=self.corrections,
-            constraints=constraints,
-            settings=self.settings,
-            n_going_on=n_going_on,
-            threads=self.threads,
-            used=used,
-            on_step=on_step,
-        )
-        lost = sum(not path.finite for path in paths)
-        notices = (f"{lost} of {len(paths)} descents left the finite numbers and ended early",) if lost else ()
-        paths.sort(key=lambda path: min(path.losses, default=math.inf))  # a small budget affords the first ones only
-        ends = [path.kept[-1] for path in paths if path.kept]
-        on_the_way = [kept for path in paths for kept in path.kept[:-1]]
-        # Two paths may meet, or one may have kept its nearest patch on the way.
-        return Descent(tuple(dict.fromkeys(ends + on_the_way)), notices)
-
-    def changes(
-        self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool
-    ) -> list[Candidate]:
-        """See ``inference.stages.neighbours``."""
-        return neighbours(answer, constraints, rng, gate=gate) + crossings(answer, others, constraints)
+    rng = np.random.default_rng(run.options.seed)
+    untried, tried, explored = list(board.best), set[Candidate](), set[Candidate]()
+    going_on: list[Candidate] = []
+    if budget.seconds is not None and (until - budget.used()) * budget.seconds < _WIDE_SECONDS:
+        size = -(-size // 3)
+    starts = different(untried, size)
+    while starts:
+        tried.update(starts)
+        descent = descender.descend(DescentJob(starts, run.targets, constraints, len(going_on), used, on_step))
+        run.notices += descent.notices
+        run.measure(descent.candidates[: run.afford(len(descent.candidates))])
+        if used() >= 1.0:
+            return
+        best = board.best[0]
+        if best not in explored:
+            explored.add(best)
+            others = different(board.best, _CROSSED + 1)[1:]
+            changes = descender.changes(best, others, constraints, rng, gate=run.moves_gate())
+            rng.shuffle(changes)
+            measured = run.measure(changes[: run.afford(len(changes))])
+            untried += [c for c in measured if abs(c.loss - best.loss) > _HEARD_CHANGE * best.loss]
+            if used() >= 1.0:
+                return
+        going_on = [c for c in different(board.best, _GOING_ON) if c not in tried]
+        untried = sorted((c for c in untried if c not in tried and c not in going_on), key=lambda c: c.loss)
+        starts = [*going_on, *different(untried, size - len(going_on))]

@@ -1,4 +1,4 @@
-"""The library that a run starts from: the one that comes with the project, opened once a process.
+"""The library that a run starts from: the one that comes with the instrument, opened once a process.
 
 Where that one does not fit, because the table or the prior has changed since, the host renders its own, kept in the
 user's cache folder.
@@ -10,34 +10,47 @@ import functools
 import hashlib
 from collections.abc import Callable
 
-from render.data.library import DEFAULT_PLAN, Library, open_library, shipped_library
+from render.data.library import DEFAULT_PLAN, Library, Plan, open_library, read_library
 from render.files import cache_folder
-from render.hosts.open import open_host
-from render.hosts.protocol import HostInfo
+from render.instruments.host import Host, HostInfo
+from render.instruments.instrument import Instrument
 
-PLAN = DEFAULT_PLAN
-
-LibraryOpener = Callable[[HostInfo], Library]
-"""Gives the library of a host; the first call may render it."""
+LibraryOpener = Callable[[HostInfo], Library | None]
+"""Gives the library for a host, or None if the instrument has none; the first call may render it."""
 
 
-def library_opener(where: str, workers: int, progress: Callable[[int, int], None]) -> LibraryOpener:
-    """An opener of the library that comes with the project, or of one that is made and kept.
+def library_opener(
+    instrument: Instrument,
+    make_host: Callable[[], Host],
+    *,
+    workers: int,
+    progress: Callable[[int, int], None],
+    plan: Plan = DEFAULT_PLAN,
+) -> LibraryOpener:
+    """An opener of the library that comes with the instrument, or of one that is made and kept.
 
     Args:
-        where: of ``open_host``.
+        instrument: whose library is wanted.
+        make_host: opens the host that renders a missing library.
         workers: processes to render a missing library with.
         progress: called with the patches that are ready and their number.
+        plan: what a library that is made is made of; another one than the default never comes with the instrument.
     """
 
     @functools.cache
-    def opener(host: HostInfo) -> Library:
-        shipped = shipped_library() if PLAN == DEFAULT_PLAN else None
+    def opener(host: HostInfo) -> Library | None:
+        prior = instrument.prior
+        if prior is None:
+            return None
+        shipped = None
+        if instrument.library is not None and plan == DEFAULT_PLAN:
+            shipped = read_library(instrument.library, instrument.table, prior, plan)
         if shipped is not None:
             return shipped
-        identity = hashlib.sha256(repr((host, PLAN)).encode()).hexdigest()[:16]
+        identity = hashlib.sha256(repr((instrument.name, host, plan)).encode()).hexdigest()[:16]
         path = cache_folder() / f"library-{identity}.npz"
-        make_host = functools.partial(open_host, where)
-        return open_library(path, host, make_host, plan=PLAN, workers=workers, progress=progress)
+        return open_library(
+            path, instrument.table, prior, host, make_host, plan=plan, workers=workers, progress=progress
+        )
 
     return opener

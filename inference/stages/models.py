@@ -1,44 +1,47 @@
-"""Loading the network and the proxy for the stages that want them."""
+"""Loading the network and the proxy of an instrument, for the stages that want them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from inference.stages.ports import Descender, Models
+from inference.options import Options
+from inference.ports import Descender, Guess, Models
 from render.errors import FileError, FormatError
+from render.noisemaker.instrument import NOISEMAKER
 
-if TYPE_CHECKING:
-    from inference.network.proposals import Guess
+_WITH_MODELS = frozenset({NOISEMAKER.name})
+"""Instruments that have a network and a proxy; the others are searched."""
 
 
-def load_models(stages: Sequence[str], guess: str, threads: int) -> Models:
+def load_models(options: Options) -> Models:
     """Load what the stages need.
 
+    Where the descent computes, the workers rest: so it may take as many threads as there are workers.
+
     Args:
-        stages: their names.
-        guess: ``network`` or ``regression``.
-        threads: that may compute: the workers rest meanwhile, so as many as there are workers.
+        options: the instrument, the stages, the network and the number of workers.
     """
     guesser: Guess | None = None
     descender: Descender | None = None
     notices = []
-    if {"guess", "descend"} & set(stages):
+    wanted = {"guess", "descend"} & set(options.stages)
+    if options.instrument.name not in _WITH_MODELS:
+        notices = [f"{stage} is left out: there is no model of {options.instrument.title}" for stage in sorted(wanted)]
+        return Models(None, None, tuple(notices))
+    if wanted:
         import torch
 
         torch.set_num_threads(1)  # a descent divides its batch among threads, which is faster than dividing its sums
-    if "guess" in stages:
+    if "guess" in wanted:
         from inference.network.proposals import load_guesser
 
         try:
-            guesser = load_guesser(guess)
+            guesser = load_guesser(options.guess)
         except (FileError, FormatError) as error:
             notices.append(f"the guess is left out: {error}")
-    if "descend" in stages:
-        from inference.stages.descend import ProxyDescender
+    if "descend" in wanted:
+        from inference.stages.proxy_descent import ProxyDescender
 
         try:
-            descender = ProxyDescender.load(threads)
+            descender = ProxyDescender.load(options.workers)
         except (FileError, FormatError) as error:
             notices.append(f"the descent is left out: {error}")
     return Models(guesser, descender, tuple(notices))

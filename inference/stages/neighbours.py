@@ -13,47 +13,31 @@ from dataclasses import replace
 
 from numpy.random import Generator
 
+from inference.candidate import Candidate
 from inference.constraints import Constraints
-from inference.evaluate import Candidate
-from proxy.synth.controls import SEARCHED
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import Parameter, parameter
-
-_INTERVALS = (-24, -12, -7, -5, 5, 7, 12, 24)
-"""Semitones that a tuned oscillator is moved by: octaves, fifths and fourths."""
-
-_PARTS: tuple[dict[str, float], ...] = (
-    *({name: level} for name in ("osc1volume", "osc2volume", "osc3volume") for level in (0.0, 0.7)),
-    *({name: level} for name in ("osc2fm", "ringmodulation", "reverbwet", "delaywet") for level in (0.0, 0.35)),
-    *({"filtercontour": level} for level in (0.25, 0.5, 0.75)),
-    *({"oscbitcrusher": level} for level in (0.6, 1.0)),
-    *({"vintagenoise": level} for level in (0.0, 0.4)),
-    *({"filterdrive": level} for level in (0.0, 0.4)),
-    *({"lfo1destination": 1.0 / 7.0, "lfo1amount": level} for level in (0.25, 0.75)),
-    *({"freeaddestination": 0.2, "freeadamount": level, "freeaddecay": 0.4} for level in (0.2, 0.8)),
-)
-"""Parts of the panel switched on, to where they are clearly heard, and off."""
+from render.instruments.instrument import Instrument
+from render.instruments.patch import Patch
 
 _NEAR, _DRAWS = 0.04, 3
 """A searched knob is drawn near its value (standard deviation), this many times, and once anywhere."""
 
-_EDITED = "envelopeeditoramount"
-"""With the section that has this knob goes the envelope editor's curve."""
-
 _GATES = (0.8, 0.9, 1.1, 1.25)
 
 
-def neighbours(candidate: Candidate, constraints: Constraints, rng: Generator, *, gate: bool) -> list[Candidate]:
+def neighbours(
+    instrument: Instrument, candidate: Candidate, constraints: Constraints, rng: Generator, *, gate: bool
+) -> list[Candidate]:
     """Candidates one decision away, each once, in no order of merit.
 
     Args:
+        instrument: whose parts can be switched on and off.
         candidate: where they start from.
         constraints: knobs that must not move.
-        rng: of the values that are drawn.
+        rng: draws values of knobs.
         gate: whether the length of the key press may differ.
     """
     patch, note = candidate.patch, candidate.note
-    patches = dict.fromkeys(_patches(patch, constraints, rng))
+    patches = dict.fromkeys(_patches(instrument, patch, constraints, rng))
     patches.pop(patch, None)
     found = [Candidate(other, note, origin="neighbour") for other in patches]
     if gate:
@@ -63,19 +47,22 @@ def neighbours(candidate: Candidate, constraints: Constraints, rng: Generator, *
     return found
 
 
-def crossings(candidate: Candidate, others: Sequence[Candidate], constraints: Constraints) -> list[Candidate]:
+def crossings(
+    instrument: Instrument, candidate: Candidate, others: Sequence[Candidate], constraints: Constraints
+) -> list[Candidate]:
     """The candidate with one section of its panel taken from another; each change that can be heard once.
 
     Args:
+        instrument: whose panel it is.
         candidate: where they start from.
-        others: of the same key, or they are left out.
+        others: candidates to borrow from; those of another key are left out.
         constraints: knobs that must not move.
     """
-    free = constraints.free()
+    table, extra = instrument.table, instrument.extra
     sections: dict[str, list[str]] = {}
-    for name in free:
-        if name != "volume":
-            sections.setdefault(parameter(name).group, []).append(name)
+    for name in constraints.free(table):
+        if table.parameter(name) is not table.level:
+            sections.setdefault(table.parameter(name).group, []).append(name)
     patches: dict[frozenset[tuple[str, float]], Patch] = {}
     for other in others:
         if other.note.number != candidate.note.number:
@@ -85,28 +72,23 @@ def crossings(candidate: Candidate, others: Sequence[Candidate], constraints: Co
             changed = candidate.patch.diff(patch)
             heard = {(n, patch[n]) for n in changed if candidate.patch.sounds(n) or patch.sounds(n)}
             if heard:
-                patches[frozenset(heard)] = patch.with_points(other.patch.points) if _EDITED in names else patch
+                with_section = extra is not None and extra.KNOB in names
+                patches[frozenset(heard)] = patch.with_extra(other.patch.extra) if with_section else patch
     return [Candidate(patch, candidate.note, origin="crossing") for patch in patches.values()]
 
 
-def _patches(patch: Patch, constraints: Constraints, rng: Generator) -> Iterator[Patch]:
-    free = constraints.free()
+def _patches(instrument: Instrument, patch: Patch, constraints: Constraints, rng: Generator) -> Iterator[Patch]:
+    free = constraints.free(instrument.table)
     for name in free:
         if not patch.sounds(name):
             continue
-        row = parameter(name)
+        row = instrument.table.parameter(name)
         if row.discrete:
-            for index in _other_choices(row, patch.index(name)):
+            for index in row.neighbours(patch.index(name)):
                 yield patch.with_knobs({name: row.choice_knobs[index]})
-        elif name in SEARCHED:
+        elif not row.descended:
             for drawn in (*(patch[name] + _NEAR * rng.standard_normal(_DRAWS)), rng.random()):
                 yield patch.with_knobs({name: min(max(float(drawn), 0.0), 1.0)})
-    for part in _PARTS:
-        if all(name in free for name in part):
-            yield patch.with_knobs(part)
-
-
-def _other_choices(row: Parameter, index: int) -> list[int]:
-    last = len(row.choices) - 1
-    wanted = [index + step for step in _INTERVALS] if last >= 2 * _INTERVALS[-1] else range(last + 1)
-    return [other for other in wanted if 0 <= other <= last and other != index]
+    for move in instrument.moves:
+        if all(name in free for name in move):
+            yield patch.with_knobs(move)

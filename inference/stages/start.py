@@ -1,23 +1,39 @@
-"""What the stages start from: patches from the user, the library, a network, and the default, on the target's note."""
+"""Before the stages: what needs no network. The user's patch, the library's nearest and the default patch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from inference.candidate import Candidate
 from inference.constraints import Constraints
-from inference.evaluate import Candidate
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import parameter
-from render.note import Note
+from inference.run import Run
+from render.data.library import Library
+from render.errors import InvalidAudio
+from render.instruments.patch import Patch
+from render.note import HIGHEST_NOTE, LOWEST_NOTE, Note
 
 _OCTAVE_SHARE = 5
 """One in how many of the library's patches, the first ones, is also tried an octave lower and higher."""
 
-_TRANSPOSE = parameter("transpose")
+
+def start(run: Run, library: Library | None) -> None:
+    """Measure the patches that need no network."""
+    options, note = run.options, run.target.note
+    found = [replace(candidate, origin="resumed") for candidate in options.resumed]
+    if options.start is not None:
+        found += candidates([options.start], note, "start preset", options.constraints)
+    if library is not None and options.library_starts:
+        try:
+            near = library.nearest(run.target.audio, note, min(run.afford(options.library_starts), len(library)))
+            found += candidates([*near, *in_octaves(near, note)], note, "library", options.constraints)
+        except InvalidAudio as error:
+            run.notices.append(f"the library is of no use here: {error}")
+    default = options.instrument.table.default
+    run.measure([*found, *candidates([default], note, "default patch", options.constraints)])
 
 
-def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note]:
+def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note] | None:
     """A patch meant for another key, so that it sounds the same on this note.
 
     Whole octaves are taken up by the transposition as far as it reaches, so that all candidates share one key; what is
@@ -25,23 +41,28 @@ def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note]:
 
     Args:
         patch: the patch.
-        key: MIDI number that it was meant for.
+        key: MIDI note number that it was meant for.
         note: the key press of the target.
+
+    Returns:
+        The patch and the key press; None where no key plays it so.
     """
     octaves, rest = divmod(key - note.number, 12)
-    transposition = patch.index("transpose") + octaves
-    if rest == 0 and 0 <= transposition < len(_TRANSPOSE.choices):
-        return patch.with_knobs({"transpose": _TRANSPOSE.choice_knobs[transposition]}), note
-    return patch, replace(note, number=key)
+    row = patch.table.transpose
+    if row is not None and rest == 0:
+        transposition = patch.index(row.name) + octaves
+        if 0 <= transposition < len(row.choices):
+            return patch.with_knobs({row.name: row.choice_knobs[transposition]}), note
+    return (patch, replace(note, number=key)) if LOWEST_NOTE <= key <= HIGHEST_NOTE else None
 
 
 def in_octaves(patches: Sequence[Patch], note: Note) -> Iterator[Patch]:
     """The first patches an octave lower and higher: which octave the key was in can hardly be heard."""
     for patch in patches[: -(-len(patches) // _OCTAVE_SHARE)]:
         for key in (note.number - 12, note.number + 12):
-            moved, at = on_key(patch, key, note)
-            if at == note:
-                yield moved
+            moved = on_key(patch, key, note)
+            if moved is not None and moved[1] == note:
+                yield moved[0]
 
 
 def candidates(patches: Iterable[Patch], note: Note, origin: str, constraints: Constraints) -> list[Candidate]:
@@ -50,7 +71,8 @@ def candidates(patches: Iterable[Patch], note: Note, origin: str, constraints: C
 
 
 def _audible(patch: Patch, constraints: Constraints) -> Patch:
-    """A patch that is silent only because of its volume knob cannot be levelled: it gets the default one."""
-    if patch["volume"] == 0.0 and "volume" not in constraints.locked:
-        return patch.with_knobs({"volume": Patch()["volume"]})
+    """A patch that is silent only because of its level knob cannot be levelled: it gets the default one."""
+    level = patch.table.level
+    if level is not None and patch[level.name] == 0.0 and level.name not in constraints.locked:
+        return patch.with_knobs({level.name: level.default})
     return patch

@@ -30,9 +30,9 @@ from render.data.accept import SILENT_PEAK
 from render.data.shards import Dataset
 from render.errors import FileError, FormatError
 from render.files import write_bytes
+from render.instruments.patch import Patch
 from render.measures.golden import GoldenRow
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import PARAMETERS, TABLE_HASH
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 CHECKPOINT_SCHEMA = 1
@@ -113,7 +113,7 @@ class Fit:
         self.corrections = Corrections() if corrections is None else corrections
         self.step = 0
         self._adam = torch.optim.Adam(self.corrections.parameters(), lr=settings.rate, betas=ADAM)
-        learned = [not (row.discrete or row.silent or row.name in KEPT) for row in PARAMETERS]
+        learned = [not (row.discrete or row.silent or row.name in KEPT) for row in TABLE.parameters]
         self._learned = torch.tensor(learned)[:, None]
 
     def steps(self) -> Iterator[dict[str, float]]:
@@ -185,7 +185,7 @@ class Fit:
         self.step = int(said["step"])
 
     def _said(self) -> dict[str, Any]:
-        return {"schema": CHECKPOINT_SCHEMA, "table_hash": TABLE_HASH, "settings": asdict(self.settings)}
+        return {"schema": CHECKPOINT_SCHEMA, "table_hash": TABLE.hash, "settings": asdict(self.settings)}
 
 
 def distances_of(examples: Sequence[Example], corrections: Corrections | None) -> Tensor:

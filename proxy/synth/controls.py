@@ -12,25 +12,18 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from render.errors import OutOfRange, ReconstructError, UnknownName
+from render.instruments.patch import Patch
 from render.noisemaker.envelope_editor import INITIAL_POINTS, spline
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import NAMES, PARAMETERS, parameter, position
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 EDITOR_POINTS = 1025
 """Points over one loop of the envelope editor's curve, both ends included: 8 ms apart in the slowest loop."""
 
-DISCRETE = tuple(row.name for row in PARAMETERS if row.discrete)
+DISCRETE = tuple(row.name for row in TABLE.parameters if row.discrete)
 
-SEARCHED = frozenset(
-    {
-        *("osc1finetune", "osc2finetune", "oscmastertune", "osc1phase", "osc2phase", "detune"),
-        *("lfo1rate", "lfo2rate", "lfo1phase", "lfo2phase"),
-        *("delaytime", "reverbpredelay"),
-    }
-)
-"""Continuous knobs whose gradient deceives, the one place that says so: they are searched, not descended
-(``docs/proxy.md``)."""
+SEARCHED = frozenset(row.name for row in TABLE.parameters if not row.discrete and not row.descended)
+"""Continuous knobs whose gradient deceives: they are searched, not descended (``docs/proxy.md``)."""
 
 
 class WrongShape(ReconstructError):
@@ -72,9 +65,9 @@ class Controls:
     factors: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.knobs.ndim != 2 or self.knobs.shape[1] != len(NAMES) or not self.knobs.is_floating_point():
-            raise WrongShape("knobs", self.knobs, f"(batch, {len(NAMES)}) of floats")
-        _check_unit("knob", self.knobs, NAMES)
+        if self.knobs.ndim != 2 or self.knobs.shape[1] != len(TABLE.names) or not self.knobs.is_floating_point():
+            raise WrongShape("knobs", self.knobs, f"(batch, {len(TABLE.names)}) of floats")
+        _check_unit("knob", self.knobs, TABLE.names)
         batch = (len(self.knobs),)
         for name in ("number", "velocity", "gate_seconds"):
             tensor: Tensor = getattr(self, name)
@@ -91,7 +84,7 @@ class Controls:
             self._check_choice(name, self.choices[name])
 
     def _check_choice(self, name: str, choice: Tensor) -> None:
-        batch, n_choices = len(self.knobs), len(parameter(name).choices)
+        batch, n_choices = len(self.knobs), len(TABLE.parameter(name).choices)
         if choice.shape == (batch,) and choice.dtype == torch.int64:
             if not bool(((choice >= 0) & (choice < n_choices)).all()):
                 raise OutOfRange(f"choice of {name}", choice.tolist(), f"0 to {n_choices - 1}")
@@ -119,7 +112,7 @@ class Controls:
             return torch.as_tensor(np.asarray(values, np.float64), dtype=dtype, device=device)
 
         positions = np.linspace(0.0, 1.0, EDITOR_POINTS)
-        curves = [spline(p.points if len(p.points) > 1 else INITIAL_POINTS, positions) for p in patches]
+        curves = [spline(p.extra if len(p.extra) > 1 else INITIAL_POINTS, positions) for p in patches]
         return cls(
             knobs=tensor([patch.snapped().knobs for patch in patches]),
             choices={name: torch.tensor([p.index(name) for p in patches], device=device) for name in DISCRETE},
@@ -140,7 +133,7 @@ class Controls:
 
     def knob(self, name: str) -> Tensor:
         """Knobs of a continuous parameter, ``(batch,)``; raises ``UnknownName``."""
-        return self._columns[position(name)]
+        return self._columns[TABLE.position(name)]
 
     def choice(self, name: str) -> Tensor:
         """Positions of a discrete parameter's choices, ``(batch,)``: of the largest weight where weights are given."""
@@ -152,11 +145,11 @@ class Controls:
         choice = self._given(name)
         if choice.ndim == 2:
             return choice
-        return torch.nn.functional.one_hot(choice, len(parameter(name).choices)).to(self.knobs)
+        return torch.nn.functional.one_hot(choice, len(TABLE.parameter(name).choices)).to(self.knobs)
 
     def weight(self, name: str, choice: str) -> Tensor:
         """The weight of one choice, ``(batch,)``; raises ``UnknownName``."""
-        choices = parameter(name).choices
+        choices = TABLE.parameter(name).choices
         if choice not in choices:
             raise UnknownName(f"{name} choice", choice, choices)
         return self.weights(name)[:, choices.index(choice)]

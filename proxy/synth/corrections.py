@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from proxy.synth.controls import Controls
 from render.errors import UnknownName
-from render.noisemaker.table import FILTER_TYPES, NAMES, PARAMETERS
+from render.noisemaker.table import FILTER_TYPES, TABLE
 
 SEGMENTS = 8
 """Straight pieces of a knob's curve."""
@@ -51,11 +51,13 @@ class Corrections(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bends = nn.Parameter(torch.zeros(len(NAMES), SEGMENTS))
+        self.bends = nn.Parameter(torch.zeros(len(TABLE.names), SEGMENTS))
         self.log_factors = nn.Parameter(torch.zeros(len(FACTORS)))
-        centred = torch.tensor([row.curve.name in _CENTRED for row in PARAMETERS])
+        centred = torch.tensor([row.curve.name in _CENTRED for row in TABLE.parameters])
         self.register_buffer("centred", centred, persistent=False)
-        self.register_buffer("continuous", torch.tensor([not row.discrete for row in PARAMETERS]), persistent=False)
+        self.register_buffer(
+            "continuous", torch.tensor([not row.discrete for row in TABLE.parameters]), persistent=False
+        )
 
     def apply_to(self, controls: Controls) -> Controls:
         """The controls with every continuous knob passed through its curve, and with the factors."""

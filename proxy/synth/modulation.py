@@ -12,7 +12,7 @@ from proxy.synth.controls import Controls
 from proxy.synth.curves import cube
 from proxy.synth.envelopes import attack_decay
 from render.noisemaker.engine.modulation import EDITOR_SEMITONES, SEMITONES
-from render.noisemaker.table import parameter
+from render.noisemaker.table import TABLE
 
 
 @dataclass
@@ -161,7 +161,7 @@ def _used(controls: Controls, name: str, amount: Tensor) -> dict[str, Tensor]:
     """
     row = controls.weights(name)
     reached = ((row != 0.0) & (amount != 0.0)[:, None]).any(0).tolist()
-    names = parameter(name).choices
+    names = TABLE.parameter(name).choices
     return {choice: row[:, k] for k, choice in enumerate(names) if reached[k] and choice != "off"}
 
 

@@ -8,7 +8,7 @@ from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from render.audio import Audio
-from render.noisemaker.patch import Patch
+from render.instruments.patch import Patch
 from render.note import Note
 
 

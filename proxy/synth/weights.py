@@ -13,7 +13,7 @@ from safetensors.torch import save
 from proxy.synth.corrections import FACTORS, Corrections
 from render.errors import FileError, FormatError
 from render.files import write_bytes
-from render.noisemaker.table import TABLE_HASH
+from render.noisemaker.table import TABLE
 
 SCHEMA = 1
 SHIPPED = Path(__file__).parent / "corrections.safetensors"
@@ -30,7 +30,7 @@ def save_corrections(path: Path, corrections: Corrections, notes: Mapping[str, o
     Raises:
         FileError: if it cannot be written.
     """
-    said = {"schema": SCHEMA, "table_hash": TABLE_HASH, "factors": FACTORS, "notes": dict(notes or {})}
+    said = {"schema": SCHEMA, "table_hash": TABLE.hash, "factors": FACTORS, "notes": dict(notes or {})}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in corrections.state_dict().items()}
     write_bytes(path, save(tensors, {"description": json.dumps(said)}))
 
@@ -53,7 +53,7 @@ def load_corrections(path: Path | None = None) -> Corrections:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except (SafetensorError, KeyError, ValueError) as error:
         raise FormatError(f"{path} holds no corrections: {error}") from error
-    for name, expected in (("schema", SCHEMA), ("table_hash", TABLE_HASH), ("factors", list(FACTORS))):
+    for name, expected in (("schema", SCHEMA), ("table_hash", TABLE.hash), ("factors", list(FACTORS))):
         if said.get(name) != expected:
             raise FormatError(f"{path} has {name} {said.get(name)!r}; allowed: {expected!r}")
     corrections = Corrections()

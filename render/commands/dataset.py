@@ -14,9 +14,9 @@ from typing import Any
 from render.data.dataset import SHARD_SIZE, Progress, make_dataset, make_worker, on_executor, plan
 from render.data.shards import Manifest
 from render.errors import HostError, ReconstructError
-from render.hosts.open import open_host
 from render.hosts.pool import Pool
-from render.hosts.protocol import Host
+from render.instruments.host import Host
+from render.noisemaker.hosts import open_host
 
 DEFAULT_SEED = 1
 """Not the library's."""

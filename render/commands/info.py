@@ -11,23 +11,18 @@ from itertools import cycle
 
 import numpy as np
 
-from render.hosts.open import EMBEDDED, choose_host
 from render.hosts.pool import Pool
-from render.hosts.protocol import Host, HostInfo
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import NAMES
+from render.instruments.host import EMBEDDED, Host, HostInfo
+from render.noisemaker.hosts import choose_host, installed_plugins
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 SECONDS_PER_SPEED = 3.0
 
 _NOTE = Note(60)
-_PLAIN = Patch()
-_RICH = (
-    Patch()
-    .with_settings({"chorus1enable": "on", "lfo1destination": "filter"})
-    .with_knobs(
-        {"osc2volume": 0.7, "resonance": 0.5, "cutoff": 0.5, "lfo1amount": 0.7, "delaywet": 0.4, "reverbwet": 0.4}
-    )
+_PLAIN = TABLE.default
+_RICH = TABLE.default.with_settings({"chorus1enable": "on", "lfo1destination": "filter"}).with_knobs(
+    {"osc2volume": 0.7, "resonance": 0.5, "cutoff": 0.5, "lfo1amount": 0.7, "delaywet": 0.4, "reverbwet": 0.4}
 )
 _ENDLESS = _RICH.with_knobs({"volume": 0.8, "delaywet": 1.0, "delayfeedback": 1.0})
 """Its delay never decays, so a host with a memory would be heard to have one."""
@@ -61,19 +56,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from render.hosts.plugin_files import find_plugins, plugin_format
+    from render.hosts.plugin_files import plugin_format
 
-    installed = find_plugins()
+    installed = installed_plugins()
     for path in installed:
         print(f"installed    {path} ({plugin_format(path)})")
     if not installed:
         print("installed    no TAL-NoiseMaker in the standard plug-in folders")
-    where = choose_host(arguments.plugin)
+    where, notices = choose_host(arguments.plugin)
+    for notice in notices:
+        print(f"unusable     {notice}")
     print(f"chosen       {where}")
     facts = examine(where)
     print(f"host         {facts.info.name} {facts.info.version}, opened in {facts.seconds_to_open:.2f} s")
     if where != EMBEDDED:
-        print(f"table        all {len(NAMES)} parameters found by name, and the cutoff changes the sound")
+        print(f"table        all {len(TABLE.names)} parameters found by name, and the cutoff changes the sound")
     print(f"clean        {'bit-equal in any order' if facts.repeatable else 'NOT repeatable'}")
     print(f"floor        {facts.floor_mss:.2f} dB of MSS between two renders of one patch")
     print(
@@ -92,15 +89,16 @@ def examine(where: str) -> Facts:
         HostError: in one line, why it cannot be used.
     """
     from render.hosts.plugin import check_plugin
+    from render.noisemaker.plugin import ADAPTER
 
     if where != EMBEDDED:
-        check_plugin(where)
+        check_plugin(where, ADAPTER)
     with Pool(partial(_make_worker, where), 1) as pool:
         return pool.submit(None).result()
 
 
 def _make_worker(where: str) -> Callable[[None], Facts]:
-    from render.hosts.open import open_host
+    from render.noisemaker.hosts import open_host
 
     start = time.perf_counter()
     host = open_host(where)

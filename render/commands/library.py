@@ -6,13 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from render.data.library import DEFAULT_PLAN, SHIPPED, open_library
-from render.hosts.open import open_host
+from render.data.library import open_library
+from render.noisemaker.hosts import open_host
+from render.noisemaker.instrument import NOISEMAKER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m render library``."""
-    parser.add_argument("--out", type=Path, default=SHIPPED, metavar="FILE", help="default: the project's own")
+    parser.add_argument(
+        "--out", type=Path, default=NOISEMAKER.library, metavar="FILE", help="default: the project's own"
+    )
     parser.add_argument("--workers", type=int, default=2, metavar="W", help="processes (default: 2)")
 
 
@@ -26,6 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
         if done % 100 == 0 or done == count:
             print(f"{done} of {count} patches", file=sys.stderr, flush=True)
 
-    library = open_library(arguments.out, info, plan=DEFAULT_PLAN, workers=arguments.workers, progress=say)
+    prior = NOISEMAKER.prior
+    assert prior is not None
+    library = open_library(
+        arguments.out, NOISEMAKER.table, prior, info, open_host, workers=arguments.workers, progress=say
+    )
     print(f"{arguments.out}: {len(library)} patches of {int(library.indices[-1]) + 1} draws, notes {library.notes}")
     return 0

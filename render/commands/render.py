@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from render.audio import write_wav
 from render.errors import PresetError
-from render.hosts.open import choose_host, open_host
+from render.noisemaker.hosts import choose_host, open_host
 from render.noisemaker.presets import read_programs
 from render.note import Note
 
@@ -32,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not wanted:
         raise PresetError(f"no program {arguments.program!r}; it has {', '.join(p.name for p in programs)}")
     note = Note(arguments.note, arguments.velocity, arguments.gate, arguments.seconds)
-    host = open_host(choose_host(arguments.plugin))
+    where, notices = choose_host(arguments.plugin)
+    print(*notices, sep="\n", end="\n" * bool(notices), file=sys.stderr)
+    host = open_host(where)
     try:
         write_wav(arguments.out, host.render(wanted[0].patch, note, seed=arguments.seed))
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from render.data.shards import Dataset
-from render.noisemaker.patch import Patch
+from render.instruments.patch import Patch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -33,7 +33,7 @@ from render.data.shards import (
     write_shard,
 )
 from render.errors import FileError, FormatError, HostError, OutOfRange
-from render.hosts.protocol import Host, HostInfo
+from render.instruments.host import Host, HostInfo
 from render.noisemaker.prior import draw, prior_hash
 
 SHARD_SIZE = 250

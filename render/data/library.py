@@ -25,9 +25,11 @@ from render.audio import Audio
 from render.data.accept import refusal
 from render.errors import HostError, InvalidAudio, OutOfRange
 from render.files import replacing
-from render.hosts.open import open_host
 from render.hosts.pool import Pool
-from render.hosts.protocol import Host, HostInfo
+from render.instruments.host import Host, HostInfo
+from render.instruments.instrument import Prior
+from render.instruments.patch import Patch
+from render.instruments.table import Table
 from render.measures.fingerprint import (
     DECIBELS_PER_STEP,
     FLOOR_DB,
@@ -38,13 +40,9 @@ from render.measures.fingerprint import (
     fingerprint,
     to_steps,
 )
-from render.noisemaker.patch import Patch
-from render.noisemaker.prior import draw, prior_hash
-from render.noisemaker.table import TABLE_HASH
 from render.note import Note
 
 SCHEMA = 2
-SHIPPED = Path(__file__).parents[1] / "noisemaker" / "library.npz"
 SEED = 0
 """The set of the prior that the library is made of; data to learn from must use another seed."""
 DUPLICATE_DB = 1.0
@@ -80,11 +78,13 @@ class Library:
     """Patches and their sounds.
 
     Attributes:
+        prior: where the patches are drawn from.
         notes: the reference notes.
         indices: which draw of set ``SEED`` each patch is, shape ``(patches,)``.
         sounds: fingerprints, shape ``(notes, patches, cells, bands)``.
     """
 
+    prior: Prior
     notes: tuple[int, ...]
     indices: NDArray[np.int64]
     sounds: Steps
@@ -94,7 +94,7 @@ class Library:
 
     def patch(self, position: int) -> Patch:
         """The patch at a position."""
-        return draw(SEED, int(self.indices[position]))[0]
+        return self.prior.draw(SEED, int(self.indices[position]), 0)[0]
 
     def nearest(self, audio: Audio, note: Note, k: int) -> list[Patch]:
         """The ``k`` patches that sound most like a clip, nearest first; level differences do not count.
@@ -124,8 +124,10 @@ class Library:
 
 def open_library(
     path: Path,
+    table: Table,
+    prior: Prior,
     host: HostInfo,
-    make_host: Callable[[], Host] = open_host,
+    make_host: Callable[[], Host],
     *,
     plan: Plan = DEFAULT_PLAN,
     workers: int = 2,
@@ -134,7 +136,9 @@ def open_library(
     """The library kept in a file, made first if the file is missing, damaged, or of another host, prior or plan.
 
     Args:
-        path: of the file.
+        path: the file.
+        table: parameters of the instrument.
+        prior: where its patches are drawn from.
         host: what ``make_host`` opens: the library of another version is made anew.
         make_host: runs in each worker; a module-level function or a ``functools.partial`` of one.
         plan: what to make.
@@ -145,27 +149,30 @@ def open_library(
         HostError: if the host fails.
         FileError: if the file cannot be written.
     """
-    identity = _identity(plan)
-    kept = _read(path, identity, host)
+    identity = _identity(table, prior, plan)
+    kept = _read(path, prior, identity, host)
     if kept is not None:
         return kept
-    with Pool(functools.partial(_make_worker, make_host, plan), workers) as pool:
-        library = build(pool.map(count()), plan, progress)
+    with Pool(functools.partial(_make_worker, make_host, prior, plan), workers) as pool:
+        library = build(pool.map(count()), prior, plan, progress)
     _write(path, identity | {"host": host.as_dict()}, library)
     return library
 
 
-def shipped_library(path: Path = SHIPPED) -> Library | None:
-    """The library that comes with the project, or another file; None if it does not fit this table and prior."""
-    return _read(path, _identity(DEFAULT_PLAN))
+def read_library(path: Path, table: Table, prior: Prior, plan: Plan = DEFAULT_PLAN) -> Library | None:
+    """The library of a file, made on whichever host; None if it does not fit the table, the prior or the plan."""
+    return _read(path, prior, _identity(table, prior, plan))
 
 
-def build(renders: Iterator[Steps | HostError | None], plan: Plan, progress: Progress | None = None) -> Library:
+def build(
+    renders: Iterator[Steps | HostError | None], prior: Prior, plan: Plan, progress: Progress | None = None
+) -> Library:
     """Collect a library.
 
     Args:
         renders: for draw 0, 1, 2, ... of set ``SEED`` its fingerprints, shape ``(notes, cells, bands)``, or None if it
             is refused, or the error of a render that failed.
+        prior: where the patches are drawn from.
         plan: what to make.
         progress: see ``Progress``.
 
@@ -190,7 +197,7 @@ def build(renders: Iterator[Steps | HostError | None], plan: Plan, progress: Pro
             break
         if index + 1 >= MOST_DRAWS_PER_PATCH * max(len(indices), 10):
             raise HostError(f"only {len(indices)} of {index + 1} patches of the library sound") from error
-    return Library(plan.notes, np.array(indices, np.int64), sounds)
+    return Library(prior, plan.notes, np.array(indices, np.int64), sounds)
 
 
 def _is_known(sound: Steps, sounds: Steps) -> bool:
@@ -202,16 +209,16 @@ def _is_known(sound: Steps, sounds: Steps) -> bool:
     return bool(steps.min(initial=np.inf) * DECIBELS_PER_STEP < DUPLICATE_DB)
 
 
-def _make_worker(make_host: Callable[[], Host], plan: Plan) -> Callable[[int], Steps | None]:
-    return functools.partial(_render, make_host(), plan)
+def _make_worker(make_host: Callable[[], Host], prior: Prior, plan: Plan) -> Callable[[int], Steps | None]:
+    return functools.partial(_render, make_host(), prior, plan)
 
 
-def _render(host: Host, plan: Plan, index: int) -> Steps | None:
+def _render(host: Host, prior: Prior, plan: Plan, index: int) -> Steps | None:
     """Fingerprints of a draw, shape ``(notes, cells, bands)``; None if it cannot be heard at one of the notes.
 
     Renders need not be clean: what an earlier one left behind is small beside what fingerprints tell apart.
     """
-    patch, _ = draw(SEED, index)
+    patch, _ = prior.draw(SEED, index, 0)
     sounds = []
     for number in plan.notes:
         note = Note(number, 100, GATE_SECONDS, SECONDS)
@@ -223,16 +230,16 @@ def _render(host: Host, plan: Plan, index: int) -> Steps | None:
     return np.stack(sounds)
 
 
-def _identity(plan: Plan) -> dict[str, Any]:
+def _identity(table: Table, prior: Prior, plan: Plan) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "table_hash": TABLE_HASH,
-        "prior_hash": prior_hash(),
+        "table_hash": table.hash,
+        "prior_hash": prior.hash(),
         "plan": asdict(plan) | {"notes": list(plan.notes)},
     }
 
 
-def _read(path: Path, identity: dict[str, Any], host: HostInfo | None = None) -> Library | None:
+def _read(path: Path, prior: Prior, identity: dict[str, Any], host: HostInfo | None = None) -> Library | None:
     """The library of a file; None if there is none, or a damaged one, or another (of another host, if one is given)."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
@@ -240,7 +247,7 @@ def _read(path: Path, identity: dict[str, Any], host: HostInfo | None = None) ->
             made_on = found.pop("host")
             if found != identity or (host is not None and made_on != host.as_dict()):
                 return None
-            return Library(tuple(identity["plan"]["notes"]), kept["indices"], kept["sounds"])
+            return Library(prior, tuple(identity["plan"]["notes"]), kept["indices"], kept["sounds"])
     except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile):
         return None
 

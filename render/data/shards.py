@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from render.audio import Audio
 from render.errors import FileError, FormatError
 from render.files import replacing, write_text
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.table import PARAMETERS, TABLE_HASH
+from render.instruments.patch import Patch
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 SCHEMA = 1
@@ -58,7 +59,7 @@ class Manifest:
     host: dict[str, str | None]
     prior_hash: str
     schema: int = SCHEMA
-    table_hash: str = TABLE_HASH
+    table_hash: str = TABLE.hash
     sample_rate: int = SAMPLE_RATE
     refused: dict[str, int] | None = None
     sha256: tuple[str, ...] | None = None
@@ -138,12 +139,12 @@ def shard_path(folder: Path, shard: int) -> Path:
 
 def write_shard(path: Path, rows: Sequence[EncodedRow]) -> None:
     """Write a whole shard or nothing; raises ``FileError``."""
-    points = [[getattr(point, name) for name in _POINT_FIELDS] for row in rows for point in row.patch.points]
+    points = [[getattr(point, name) for name in _POINT_FIELDS] for row in rows for point in row.patch.extra]
     fields = {
         "index": np.array([row.index for row in rows], np.int64),
         "attempt": np.array([row.attempt for row in rows], np.int64),
         "knobs": np.array([row.patch.knobs for row in rows], np.float64),
-        "n_points": np.array([len(row.patch.points) for row in rows], np.int64),
+        "n_points": np.array([len(row.patch.extra) for row in rows], np.int64),
         "points": np.array(points, np.float64).reshape(-1, len(_POINT_FIELDS)),
         "number": np.array([row.note.number for row in rows], np.int64),
         "velocity": np.array([row.note.velocity for row in rows], np.int64),
@@ -219,7 +220,7 @@ class Shard:
         """The patch of row ``k``."""
         first = int(self.fields["n_points"][:k].sum())
         points = self.fields["points"][first : first + int(self.fields["n_points"][k])]
-        return Patch(tuple(self.fields["knobs"][k].tolist()), tuple(EnvelopePoint(*p) for p in points.tolist()))
+        return Patch(TABLE, tuple(self.fields["knobs"][k].tolist()), tuple(EnvelopePoint(*p) for p in points.tolist()))
 
 
 def open_shard(path: Path, indices: Sequence[int]) -> Shard:
@@ -242,7 +243,9 @@ def open_shard(path: Path, indices: Sequence[int]) -> Shard:
                 fields = {name: rows[name] for name in rows.files}
         files = [members[_flac_name(index)] for index in indices]
         refused = tuple(tuple(reasons) for reasons in json.loads(str(fields.pop("refused"))))
-        sound = fields["knobs"].shape == (len(indices), len(PARAMETERS)) and list(fields["index"]) == list(indices)
+        sound = fields["knobs"].shape == (len(indices), len(TABLE.parameters)) and list(fields["index"]) == list(
+            indices
+        )
         last = files[-1]
         if not sound or path.stat().st_size < last.offset_data + last.size:
             raise _damaged(path, "it is cut short, or of another data set")
@@ -279,7 +282,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise FileError(f"{folder} holds no data set: {error.strerror or error}") from error
     except ValueError as error:
         raise FormatError(f"{path} is no manifest: {error}") from error
-    for name, expected in (("schema", SCHEMA), ("table_hash", TABLE_HASH), ("sample_rate", SAMPLE_RATE)):
+    for name, expected in (("schema", SCHEMA), ("table_hash", TABLE.hash), ("sample_rate", SAMPLE_RATE)):
         found = content.get(name) if isinstance(content, dict) else None
         if found != expected:
             raise FormatError(f"{path} has {name} {found!r}; allowed: {expected!r}")

@@ -1,4 +1,4 @@
-"""The plug-in host: the real TAL-NoiseMaker, any build of it.
+"""The plug-in host: plays the patches of an instrument on its real plug-in.
 
 A reused plug-in has a memory (tails, free-running LFOs and noise generators), so a **clean** render is played by a
 forked child of a pristine instance, which is bit-equal to a fresh one; where a process cannot fork safely, by a fresh
@@ -24,18 +24,16 @@ from render.hosts.dawdreamer import PluginInstance
 from render.hosts.forked import FORK_IS_SAFE, DeadChildError, in_fork
 from render.hosts.plugin_files import PluginClass, fxbank, lv2_uri, normalised, plugin_class, plugin_format, vstpreset
 from render.hosts.pool import Pool
-from render.hosts.protocol import HostInfo
-from render.noisemaker.envelope_editor import INITIAL_POINTS
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.presets import Program
-from render.noisemaker.table import NAMES
+from render.instruments.host import HostInfo
+from render.instruments.patch import Patch
+from render.instruments.plugin_adapter import Extra, PluginAdapter
 from render.note import SAMPLE_RATE, Note
 
 PRE_ROLL_SECONDS = 0.25
-"""Parameters arrive with the first block and the cutoff then glides for about 1000 samples (FACTS.md, section 4)."""
+"""Parameters arrive with the first block and the cutoff then glides for about 1000 samples (``docs/noisemaker.md``)."""
 
 OTHER_PRE_ROLL_SECONDS = 0.137
-"""Added for a second opinion on a patch, so that whatever runs freely has another phase (the golden README)."""
+"""Added for a second opinion on a patch, so that whatever runs freely has another phase."""
 
 SECONDS_PER_SECOND = 5.0
 """A clean render that takes this long, and 5 s, for a second of audio is given up: a real one takes 0.01 to 0.05 s."""
@@ -47,13 +45,8 @@ loading) and takes a lock of the engine: a child that is forked just then dies o
 SECONDS_TO_LOAD = 30.0
 """A plug-in that takes longer to load is given up: a real one takes 0.1 s."""
 
-ALIASES: Mapping[str, str] = {"velocitycutoff": "velocityfilter"}
-"""Other names under which versions of the plug-in know a row of the table."""
-
 PRISTINE_KEPT = 4
 """Pristine instances that are kept at a time, one for each curve of the envelope editor."""
-
-Points = tuple[EnvelopePoint, ...]
 
 _TEST_NOTE = Note(48, gate_seconds=0.1, seconds=0.15)
 
@@ -62,17 +55,16 @@ class PluginHost:
     """A plug-in in this process, which must not be lost when the plug-in crashes: see ``check_plugin``.
 
     Args:
-        path: of the plug-in.
-        names: the plug-in's parameter for each row of the table, where it is not TAL-NoiseMaker: the other rows do
-            nothing.
+        path: the plug-in's file or bundle.
+        adapter: how the instrument's patches are played on it.
         fork: whether clean renders fork.
 
     Raises:
         HostError: if it does not load, does not fit the table, or ignores its parameters.
     """
 
-    def __init__(self, path: Path | str, *, names: Mapping[str, str] | None = None, fork: bool = FORK_IS_SAFE) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path | str, adapter: PluginAdapter, *, fork: bool = FORK_IS_SAFE) -> None:
+        self.path, self.adapter = Path(path), adapter
         self.format = plugin_format(self.path)
         if not self.path.exists():
             raise HostError(f"no plug-in at {self.path}; allowed: an existing file")
@@ -81,17 +73,17 @@ class PluginHost:
         self.plugin_class: PluginClass | None = plugin_class(self.path) if self.format == "VST3" else None
         self._fork = fork
         self._class_id, self._bank = "", b""
-        # The first instance in a process differs from all later ones (hosting.md): it is for the checks.
+        # The first instance in a process differs from all later ones (``docs/hosting.md``): it is for the checks.
         first = self._load()
-        self._indices = _match(first.parameter_names(), names, self.path)
-        if names is None:  # another synth would make nothing of NoiseMaker's state
+        self._indices = _match(first.parameter_names(), adapter.names, self.path)
+        if adapter.state is not None:
             self._class_id = self.plugin_class.class_id if self.plugin_class is not None else ""
             self._bank = _saved_bank(first) if self.format == "VST2" else b""
-        _prove_sound(first, self._indices, self.path)
-        self._pristine: dict[Points, PluginInstance] = {(): self._load()}
+        _prove_sound(first, self._indices, adapter.proof, self.path)
+        self._pristine: dict[Extra, PluginInstance] = {(): self._load()}
         self._closed = False
         self._reused: PluginInstance | None = None
-        self._reused_points: Points = ()
+        self._reused_extra: Extra = ()
 
     @property
     def info(self) -> HostInfo:
@@ -127,59 +119,60 @@ class PluginHost:
     def _render(self, patch: Patch, note: Note, seed: int, clean: bool, pre_roll_seconds: float) -> Audio:
         if self._closed:
             raise HostError("the host is closed")
-        points = _sounding_points(patch)
+        extra = self.adapter.heard(patch)
         if clean and self._fork:
-            instance = self._pristine_with(points)
+            instance = self._pristine_with(extra)
         elif clean:
-            instance = self._load(points)
+            instance = self._load(extra)
         else:
-            instance = self._reused_with(points)
+            instance = self._reused_with(extra)
         play = partial(_play, instance, self._indices, patch, note, seed, pre_roll_seconds)
         if clean and self._fork:
             return _play_in_fork(play, note)
         return play()
 
-    def _pristine_with(self, points: Points) -> PluginInstance:
+    def _pristine_with(self, extra: Extra) -> PluginInstance:
         """An instance that has never played and will not: only its forked children do.
 
-        Points go in here and not in the child, where loading a state may wait for a thread that was not forked.
+        Such state goes in here and not in the child, where loading a state may wait for a thread that was not forked.
         """
-        instance = self._pristine.pop(points, None) or self._load(points)
+        instance = self._pristine.pop(extra, None) or self._load(extra)
         while len(self._pristine) >= PRISTINE_KEPT:
             del self._pristine[next(iter(self._pristine))]
-        self._pristine[points] = instance  # the last used comes last
+        self._pristine[extra] = instance  # the last used comes last
         return instance
 
-    def _reused_with(self, points: Points) -> PluginInstance:
+    def _reused_with(self, extra: Extra) -> PluginInstance:
         if self._reused is None:
-            self._reused, self._reused_points = self._load(), ()
-        if points != self._reused_points:
-            self._load_state(self._reused, points)
-            self._reused_points = points
+            self._reused, self._reused_extra = self._load(), ()
+        if extra != self._reused_extra:
+            self._load_state(self._reused, extra)
+            self._reused_extra = extra
         return self._reused
 
-    def _load(self, points: Points = ()) -> PluginInstance:
-        """A fresh instance with a curve in its envelope editor."""
+    def _load(self, extra: Extra = ()) -> PluginInstance:
+        """A fresh instance with a state that no parameter sets."""
         if not self.path.exists():
             raise HostError(f"the plug-in at {self.path} is gone")
         _seed(0)
         instance = PluginInstance(_findable(self.path, self.format))
-        self._load_state(instance, points)
+        self._load_state(instance, extra)
         return instance
 
-    def _load_state(self, instance: PluginInstance, points: Points) -> None:
-        """Load the default patch with a curve as the plug-in's whole state, for only that sets a curve.
+    def _load_state(self, instance: PluginInstance, extra: Extra) -> None:
+        """Load the default patch with the extra as the plug-in's whole state, for nothing else sets it.
 
-        It is done without points too: a plug-in that never loaded a state plays 2 of the 176 factory programs in
+        It is done without an extra too: a NoiseMaker that never loaded a state plays 2 of its 176 factory programs in
         another way, whatever its parameters say (``docs/hosting.md``), and people open presets.
         """
-        program = Program("patch", Patch().with_points(points or INITIAL_POINTS))
-        if self._class_id:
-            suffix, content = ".vstpreset", vstpreset(program, self._class_id)
-        elif self._bank:
-            suffix, content = ".fxp", fxbank(program, self._bank)
-        elif points:
-            raise HostError(f"the envelope editor's points cannot be set in this {self.format}; allowed: the VST3")
+        if self.adapter.state is not None and self._class_id:
+            suffix, content = ".vstpreset", vstpreset(self.adapter.state(extra), self._class_id)
+        elif self.adapter.state is not None and self._bank:
+            suffix, content = ".fxp", fxbank(self.adapter.state(extra), self._bank)
+        elif extra:
+            raise HostError(
+                f"a patch with a state of its own cannot be played by this {self.format}; allowed: the VST3"
+            )
         else:
             return
         with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as file:
@@ -191,17 +184,17 @@ class PluginHost:
             os.unlink(file.name)
 
 
-def check_plugin(path: Path | str, *, names: Mapping[str, str] | None = None) -> HostInfo:
+def check_plugin(path: Path | str, adapter: PluginAdapter) -> HostInfo:
     """Open a plug-in in a process of its own, so that one that crashes or hangs does no harm.
 
     Args:
-        path: of the plug-in.
-        names: as for ``PluginHost``.
+        path: the plug-in's file or bundle.
+        adapter: as for ``PluginHost``.
 
     Raises:
         HostError: in one line, why the plug-in cannot be used.
     """
-    make_worker = partial(_open_and_describe, Path(path), names)
+    make_worker = partial(_open_and_describe, Path(path), adapter)
     try:
         with Pool(make_worker, 1, seconds_to_start=SECONDS_TO_LOAD) as pool:
             return pool.submit(None).result()
@@ -214,8 +207,8 @@ def check_plugin(path: Path | str, *, names: Mapping[str, str] | None = None) ->
         raise HostError(f"cannot use {path}: {reason}; --plugin embedded needs no plug-in") from error
 
 
-def _open_and_describe(path: Path, names: Mapping[str, str] | None) -> Callable[[None], HostInfo]:
-    info = PluginHost(path, names=names).info
+def _open_and_describe(path: Path, adapter: PluginAdapter) -> Callable[[None], HostInfo]:
+    info = PluginHost(path, adapter).info
     return lambda _: info
 
 
@@ -239,20 +232,19 @@ def _findable(path: Path, format_: str) -> str:
     return lv2_uri(path)
 
 
-def _match(live: list[str], names: Mapping[str, str] | None, path: Path) -> dict[str, int]:
+def _match(live: list[str], names: Mapping[str, tuple[str, ...]], path: Path) -> dict[str, int]:
     """Index of the plug-in's parameter for each row; the first of several with one name counts."""
     index_of: dict[str, int] = {}
     for index, name in enumerate(live):
         index_of.setdefault(normalised(name), index)
-    wanted = names if names is not None else {name: name for name in NAMES}
     indices: dict[str, int] = {}
-    for row, name in wanted.items():
-        for spelling in (normalised(name), ALIASES.get(row, normalised(name))):
+    for row, spellings in names.items():
+        for spelling in map(normalised, spellings):
             if spelling in index_of:
                 indices.setdefault(row, index_of[spelling])
-    if missing := [row for row in wanted if row not in indices]:
+    if missing := [row for row in names if row not in indices]:
         rows = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
-        what = "is another synthesizer" if len(missing) > len(wanted) // 2 else "does not fit the parameter table"
+        what = "is another synthesizer" if len(missing) > len(names) // 2 else "does not fit the parameter table"
         raise HostError(f"{path.name} {what}: it has no parameter {rows}")
     return indices
 
@@ -283,22 +275,14 @@ def _play_in_fork(play: Callable[[], Audio], note: Note) -> Audio:
     raise AssertionError("unreachable")
 
 
-def _prove_sound(instance: PluginInstance, indices: Mapping[str, int], path: Path) -> None:
-    """Some builds echo what is written to a parameter and play on regardless (hosting.md)."""
-    closed, opened = (
-        _play(instance, indices, Patch().with_knobs({"cutoff": cutoff}), _TEST_NOTE, 0, PRE_ROLL_SECONDS)
-        for cutoff in (0.1, 1.0)
-    )
-    if not opened.any():
+def _prove_sound(instance: PluginInstance, indices: Mapping[str, int], proof: tuple[Patch, Patch], path: Path) -> None:
+    """Some builds echo what is written to a parameter and play on regardless (``docs/hosting.md``)."""
+    one, other = (_play(instance, indices, patch, _TEST_NOTE, 0, PRE_ROLL_SECONDS) for patch in proof)
+    if not other.any():
         raise HostError(f"{path.name} is silent")
-    if np.abs(opened - closed).max() < 0.01 * np.abs(opened).max():
-        raise HostError(f"{path.name} ignores its parameters: the cutoff does not change the sound")
-
-
-def _sounding_points(patch: Patch) -> Points:
-    """The points of a patch, unless nobody can hear them: setting them costs time."""
-    heard = patch.index("envelopeeditordest1") > 0 and patch["envelopeeditoramount"] > 0.0
-    return patch.points if heard else ()
+    if np.abs(other - one).max() < 0.01 * np.abs(other).max():
+        changed = ", ".join(proof[0].diff(proof[1]))
+        raise HostError(f"{path.name} ignores its parameters: {changed} does not change the sound")
 
 
 def _seed(seed: int) -> None:

@@ -14,25 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from render.errors import HostError
-from render.files import write_bytes
-from render.noisemaker.patch import Patch
-from render.noisemaker.presets import Program, to_xml
-
-PLUGIN_VARIABLE = "NOISEMAKER_PLUGIN"
-"""Environment variable that names the plug-in."""
 
 FORMATS = ("VST3", "VST2", "LV2")
 """In the order of preference: only a VST3 or VST2 can be given the envelope editor's points."""
 
 _FORMAT_OF_SUFFIX = {".vst3": "VST3", ".vst": "VST2", ".so": "VST2", ".dll": "VST2", ".lv2": "LV2"}
 
-_FILE_NAME = re.compile(r"^(lib)?(tal)?noi[sz]emak[e3]r(vst2?|x?64)?$")
-"""File names of TAL-NoiseMaker's releases and ports, in the form of ``normalised``."""
-
 _SYSTEM_ROOTS = (Path("/usr/local/lib"), Path("/usr/lib"), Path("/usr/lib64"))
 
 _JUCE_MAGIC = 0x21324356
-"""Begins a JUCE plug-in's state when it is XML; then its length (int32), the text and a null."""
+"""Begins the state of a JUCE plug-in whose state is XML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +54,12 @@ def plugin_format(path: Path) -> str:
         raise HostError(f"{path} is no plug-in; allowed: a path that ends in {', '.join(_FORMAT_OF_SUFFIX)}") from None
 
 
-def find_plugins() -> list[Path]:
-    """Every TAL-NoiseMaker in the standard plug-in folders, the preferred format first."""
+def find_plugins(file_name: re.Pattern[str]) -> list[Path]:
+    """Every plug-in of some name in the standard plug-in folders, the preferred format first.
+
+    Args:
+        file_name: matches the stem of the plug-in's file in the form of ``normalised``.
+    """
     found = []
     for folder in _standard_folders():
         if folder.is_dir():
@@ -72,7 +67,7 @@ def find_plugins() -> list[Path]:
             for pattern in ("*", "*/*"):
                 for path in sorted(folder.glob(pattern)):
                     known = _FORMAT_OF_SUFFIX.get(path.suffix.lower())
-                    if known and _FILE_NAME.match(normalised(path.stem)) and path not in found:
+                    if known and file_name.match(normalised(path.stem)) and path not in found:
                         found.append(path)
     return sorted(found, key=lambda path: FORMATS.index(plugin_format(path)))
 
@@ -200,41 +195,23 @@ def _version(factory: int, index: int) -> str:
     return info.version.decode(errors="replace") if _call(second.value, 7, index, ctypes.byref(info)) == 0 else ""
 
 
-def vst_state(program: Program) -> bytes:
-    """NoiseMaker's own state that holds one program: its preset file in JUCE's wrapping."""
-    text = to_xml([program])
+def juce_state(text: bytes) -> bytes:
+    """The state of a JUCE plug-in whose state is XML: a magic number, the length, the text and a null."""
     return struct.pack("<II", _JUCE_MAGIC, len(text)) + text + b"\0"
 
 
-def vstpreset(program: Program, class_id: str) -> bytes:
-    """The content of a ``.vstpreset``: header, the processor's state, and the list of what lies where."""
-    state = vst_state(program)
+def vstpreset(state: bytes, class_id: str) -> bytes:
+    """The content of a ``.vstpreset`` file: header, the processor's state, and the list of what lies where."""
     header = struct.calcsize("<4si32sq")
     content = struct.pack("<4si32sq", b"VST3", 1, class_id.encode("ascii"), header + len(state)) + state
     return content + struct.pack("<4si4sqq", b"List", 1, b"Comp", header, len(state))
 
 
-def write_vstpreset(path: Path | str, patch: Patch, name: str, class_id: str) -> None:
-    """Write a preset that any VST3 host loads into the plug-in, envelope points included.
-
-    Args:
-        path: the file; replaced as a whole.
-        patch: what to write.
-        name: of the program.
-        class_id: of the plug-in (``plugin_class``).
-
-    Raises:
-        FileError: if it cannot be written.
-    """
-    write_bytes(Path(path), vstpreset(Program(name, patch), class_id))
-
-
-def fxbank(program: Program, saved: bytes) -> bytes:
+def fxbank(state: bytes, saved: bytes) -> bytes:
     """The content of a VST2 bank file.
 
     Args:
-        program: what it holds.
+        state: the plug-in's own state.
         saved: a bank that the plug-in saved: the first 156 bytes identify it.
     """
-    state = vst_state(program)
     return saved[:156] + struct.pack(">I", len(state)) + state

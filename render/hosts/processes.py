@@ -1,14 +1,16 @@
-"""Making sure that no process outlives the one that started it, however that one ends."""
+"""Processes: how many cores they may use, and that none outlives the one that started it."""
 
 from __future__ import annotations
 
 import ctypes
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 from multiprocessing.connection import wait
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -26,3 +28,25 @@ def die_with_parent(parent: int) -> None:
     elif (process := multiprocessing.parent_process()) is not None:
         sentinel = process.sentinel  # becomes readable when the parent ends
         threading.Thread(target=lambda: (wait([sentinel]), os._exit(1)), daemon=True).start()
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: fewer than the machine has under ``taskset`` or in a container."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(affinity, _quota(Path("/sys/fs/cgroup")) or affinity))
+
+
+def _quota(root: Path) -> int | None:
+    """Cores that the control group grants, rounded up; None without a limit (versions 2 and 1 of the interface)."""
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (root / "cpu" / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    try:
+        return math.ceil(int(quota) / int(period)) if int(quota) > 0 else None
+    except (ValueError, ZeroDivisionError):
+        return None

@@ -15,9 +15,9 @@ import numpy as np
 from render.audio import Audio
 from render.errors import UnknownName
 from render.files import replacing
+from render.instruments.patch import Patch
 from render.measures.golden import GoldenRow
 from render.measures.metrics import lsd, mss, side_mss, sot
-from render.noisemaker.patch import Patch
 from render.note import SAMPLE_RATE, Note
 
 Renderer = Callable[[Patch, Note], Audio]

@@ -12,7 +12,9 @@ import numpy as np
 
 from render.audio import Audio, read_audio
 from render.errors import FileError, FormatError
-from render.noisemaker.patch import EnvelopePoint, Patch
+from render.instruments.patch import Patch
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 
@@ -84,7 +86,7 @@ def _bank_points(bank: Path) -> dict[str, tuple[EnvelopePoint, ...]]:
         return {}
     from render.noisemaker.presets import read_programs
 
-    return {program.name: program.patch.points for program in read_programs(bank)}
+    return {program.name: program.patch.extra for program in read_programs(bank)}
 
 
 def _rows(
@@ -103,7 +105,7 @@ def _rows(
                 file=row["file"],
                 name=name,
                 group=row.get("group", "factory"),
-                patch=Patch.from_knobs(knobs, points),
+                patch=TABLE.patch(knobs, points),
                 note=Note(row["note"], row["velocity"], row["gate_seconds"], row["seconds"]),
                 gain=row["gain"],
                 peak=row["peak"],

@@ -8,58 +8,12 @@ solved for the time that the stage takes: attack until 1 is reached, decay and r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from render.errors import OutOfRange
+from render.instruments.curve import PLAIN, Curve
 from render.note import SAMPLE_RATE
 
 ENVELOPE_STEP = 0.004
 """The ``s`` of the envelope formulas at 44.1 kHz."""
-
-_BISECTIONS = 60  # halves 1.0 down to below the spacing of doubles near 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A named, increasing map from a knob to a setting.
-
-    Attributes:
-        name: identifies the curve in the table's hash.
-        unit: unit of the setting, empty for a bare number.
-        setting: knob in 0..1 to setting.
-        rises_until: knob of the largest setting; the inverse looks no further.
-    """
-
-    name: str
-    unit: str
-    setting: Callable[[float], float]
-    rises_until: float = 1.0
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Smallest and largest setting."""
-        return self.setting(0.0), self.setting(self.rises_until)
-
-    def knob(self, setting: float) -> float:
-        """The knob that gives ``setting``.
-
-        Raises:
-            OutOfRange: if no knob in 0..1 gives it.
-        """
-        low, high = self.range
-        if not low <= setting <= high:
-            raise OutOfRange("setting", setting, f"{low:.4g} to {high:.4g} {self.unit}".rstrip())
-        if setting in (low, high):
-            return 0.0 if setting == low else self.rises_until
-        left, right = 0.0, self.rises_until
-        for _ in range(_BISECTIONS):
-            middle = 0.5 * (left + right)
-            if self.setting(middle) < setting:
-                left = middle
-            else:
-                right = middle
-        return 0.5 * (left + right)
 
 
 def log20(knob: float) -> float:
@@ -102,12 +56,14 @@ def _lfo_hz(knob: float) -> float:
     return float((math.exp(0.2) * 20.0 ** (3.0 * knob) - 1.0) / 19.0)
 
 
-AMOUNT = Curve("amount", "", lambda v: v)
+AMOUNT = PLAIN
 BIPOLAR = Curve("bipolar", "", cube)
 LEVEL = Curve("log20", "", log20)
 LOG8 = Curve("log8", "", log8)
 SQUARE = Curve("square", "", lambda v: v * v)
-VOLUME = Curve("volume", "", lambda v: (400.0**v - 1.0) / 19.0)
+VOLUME = Curve(
+    "volume", "", lambda v: (400.0**v - 1.0) / 19.0, inverse=lambda gain: math.log(1.0 + 19.0 * gain) / math.log(400.0)
+)
 CUTOFF = Curve("cutoff", "Hz", lambda v: 0.5 * SAMPLE_RATE * log8(v) ** 2)
 SEMITONE = Curve("semitone", "semitones", lambda v: 2.0 * v - 1.0)
 ATTACK = Curve("attack", "s", _attack_seconds, rises_until=0.8619)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.noisemaker.engine.lfo import BPM
-from render.noisemaker.patch import EnvelopePoint
+from render.noisemaker.envelope_point import EnvelopePoint
 from render.note import SAMPLE_RATE
 
 Array = NDArray[np.float64]

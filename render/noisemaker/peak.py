@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
+from render.instruments.patch import Patch
 from render.noisemaker.curves import ATTACK, LEVEL, VOLUME, cube, log8
-from render.noisemaker.patch import Patch
 from render.note import SAMPLE_RATE, Note
 
 FAINTEST_DB = -70.0
@@ -71,6 +71,6 @@ def _largest_cutoff(patch: Patch, note: Note, velocity: float) -> float:
         if patch.choice(f"{source}destination") == "filter":
             moves.append(cube(patch[f"{source}amount"]))
     if patch.choice("envelopeeditordest1") == "filter":
-        moves.append(patch["envelopeeditoramount"] ** 2 * max((point.y for point in patch.points), default=0.5))
+        moves.append(patch["envelopeeditoramount"] ** 2 * max((point.y for point in patch.extra), default=0.5))
     values = [c + contour * LEVEL.setting(patch["filtersustain"])] + [c + contour * reached + move for move in moves]
     return min(max(value**2 for value in values), 1.0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,8 +16,11 @@ import defusedxml.ElementTree
 
 from render.errors import FileError, OutOfRange, PresetError
 from render.files import write_bytes
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.table import FILTER_TYPES, PARAMETERS, Kind, Parameter
+from render.instruments.instrument import Program
+from render.instruments.parameter import Kind, Parameter
+from render.instruments.patch import Patch
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.table import FILTER_TYPES, TABLE
 
 PRESET_VERSION = "1.7"
 SUFFIX = ".noisemakerpreset"
@@ -40,14 +42,6 @@ _POINT_ATTRIBUTES = {
     "right_y": "controlPointRightY",
 }
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A patch with its name."""
-
-    name: str
-    patch: Patch
 
 
 def read_programs(path: Path | str) -> list[Program]:
@@ -98,12 +92,12 @@ def to_xml(programs: Iterable[Program]) -> bytes:
     parent = ElementTree.SubElement(root, "programs")
     for program in programs:
         attributes = {"programname": _NOT_XML.sub("", program.name)}
-        for row, knob in zip(PARAMETERS, program.patch.knobs, strict=True):
+        for row, knob in zip(TABLE.parameters, program.patch.knobs, strict=True):
             attributes[row.name] = _text(knob)
         element = ElementTree.SubElement(parent, "program", attributes)
         points = ElementTree.SubElement(element, "splinePoints")
-        last = len(program.patch.points) - 1
-        for k, point in enumerate(program.patch.points):
+        last = len(program.patch.extra) - 1
+        for k, point in enumerate(program.patch.extra):
             flags = {"isStartPoint": str(int(k == 0)), "isEndPoint": str(int(k == last))}
             coordinates = {name: _text(getattr(point, field)) for field, name in _POINT_ATTRIBUTES.items()}
             ElementTree.SubElement(points, "splinePoint", flags | coordinates)
@@ -118,13 +112,13 @@ def _text(value: float) -> str:
 
 def _program(element: ElementTree.Element, version: float) -> Program:
     attributes = {_ALIASES.get(name.lower(), name.lower()): text for name, text in element.attrib.items()}
-    known = sum(row.name in attributes for row in PARAMETERS)
+    known = sum(row.name in attributes for row in TABLE.parameters)
     if known < _FEWEST_ATTRIBUTES:
         raise PresetError(f"not a NoiseMaker program: it names only {known} of the synth's parameters")
-    knobs = tuple(_knob(row, attributes, version) for row in PARAMETERS)
+    knobs = tuple(_knob(row, attributes, version) for row in TABLE.parameters)
     points = tuple(_point(point) for point in element.iterfind("splinePoints/splinePoint"))
     try:
-        return Program(attributes.get("programname", ""), Patch(knobs, points))
+        return Program(attributes.get("programname", ""), Patch(TABLE, knobs, points))
     except OutOfRange as error:
         raise PresetError(str(error)) from error
 

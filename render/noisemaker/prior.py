@@ -26,9 +26,11 @@ from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 
 from render.errors import FormatError, OutOfRange
-from render.noisemaker.patch import EnvelopePoint, Patch
+from render.instruments.parameter import Parameter
+from render.instruments.patch import Patch
+from render.noisemaker.envelope_point import EnvelopePoint
 from render.noisemaker.peak import expected_peak_db, volume_for
-from render.noisemaker.table import PARAMETERS, TABLE_HASH, Parameter
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 FIGURES_SCHEMA = 1
@@ -43,7 +45,7 @@ USUAL_SECONDS, LONGEST_SECONDS = 2.0, 4.0
 TAIL_SECONDS = 0.25
 """At least this much is rendered after the key is let go."""
 
-MODELLED: tuple[Parameter, ...] = tuple(row for row in PARAMETERS if not row.silent and row.name != "volume")
+MODELLED: tuple[Parameter, ...] = tuple(row for row in TABLE.parameters if not row.silent and row.name != "volume")
 """The rows that the figures describe. What cannot be heard in a single note keeps its default; the volume follows."""
 
 PEAK_DB, PEAK_SPREAD_DB = -14.0, 4.0
@@ -51,7 +53,7 @@ PEAK_DB, PEAK_SPREAD_DB = -14.0, 4.0
 median at -9 dB; the expectation is not that good, and what is clipped is lost."""
 VOLUME_RANGE = (0.1, 0.9)
 
-_GROUPS = tuple(dict.fromkeys(row.group for row in PARAMETERS))
+_GROUPS = tuple(dict.fromkeys(row.group for row in TABLE.parameters))
 _KNOB_DECIMALS = 4
 """Continuous knobs of draws are rounded, so that a last-bit difference between two machines' arithmetic is not kept."""
 _MOST_MOVED = 12
@@ -100,8 +102,8 @@ def draw_patch(rng: Generator) -> Patch:
             knobs |= {name: float(rng.random()) for name in _names_of_some_groups(rng)}
     for row in MODELLED:
         knobs[row.name] = row.snap(knobs[row.name]) if row.discrete else round(knobs[row.name], _KNOB_DECIMALS)
-    patch = Patch.from_knobs(knobs)
-    return patch.with_points(_draw_curve(rng)) if patch.sounds("envelopeeditorspeed") else patch
+    patch = TABLE.patch(knobs)
+    return patch.with_extra(_draw_curve(rng)) if patch.sounds("envelopeeditorspeed") else patch
 
 
 def draw_note(rng: Generator) -> Note:
@@ -120,7 +122,9 @@ def draw_note(rng: Generator) -> Note:
 @cache
 def prior_hash() -> str:
     """Identifies what ``draw`` draws, taken from draws themselves: kept files that hold draws carry it."""
-    return hashlib.sha256(repr([draw(0, index) for index in range(_HASHED_DRAWS)]).encode()).hexdigest()[:16]
+    draws = (draw(0, index) for index in range(_HASHED_DRAWS))
+    texts = (f"(Patch(knobs={patch.knobs!r}, points={patch.extra!r}), {note!r})" for patch, note in draws)
+    return hashlib.sha256(f"[{', '.join(texts)}]".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,7 @@ class Figures:
 
 def parse_figures(content: Mapping[str, Any]) -> Figures:
     """Figures from the content of ``prior_figures.json``; raises ``FormatError`` for another schema or table."""
-    for name, expected in (("schema", FIGURES_SCHEMA), ("table_hash", TABLE_HASH)):
+    for name, expected in (("schema", FIGURES_SCHEMA), ("table_hash", TABLE.hash)):
         if content.get(name) != expected:
             raise FormatError(f"figures of the prior have {name} {content.get(name)!r}; allowed: {expected!r}")
     correlation = np.eye(len(MODELLED))

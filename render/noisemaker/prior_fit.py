@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from render.errors import PresetError
 from render.held_out import held_out
-from render.noisemaker.patch import Patch
+from render.instruments.parameter import Parameter
+from render.instruments.patch import Patch
 from render.noisemaker.presets import read_programs
 from render.noisemaker.prior import FIGURES_SCHEMA, MODELLED
-from render.noisemaker.table import TABLE_HASH, Parameter
+from render.noisemaker.table import TABLE
 
 FEWEST_PROGRAMS = 30
 """With fewer, quantiles would be the presets themselves."""
@@ -56,7 +57,7 @@ def fit(patches: Sequence[Patch]) -> dict[str, Any]:
         quantiles[row.name] = _probabilities(row, column) if row.discrete else _quantile_function(column)
     return {
         "schema": FIGURES_SCHEMA,
-        "table_hash": TABLE_HASH,
+        "table_hash": TABLE.hash,
         "programs": len(patches),
         "quantiles": quantiles,
         "couplings": _couplings(knobs),

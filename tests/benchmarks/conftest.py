@@ -13,11 +13,11 @@ from tests.scale_host import make_any
 @pytest.fixture
 def fake_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     benchmarks = ("product.compare", "product.optimizers", "product.picture", "common.targets")
-    for name in (*(f"benchmarks.{benchmark}" for benchmark in benchmarks), "inference.stages.library"):
-        monkeypatch.setattr(importlib.import_module(name), "open_host", make_any)
+    for benchmark in benchmarks:
+        monkeypatch.setattr(importlib.import_module(f"benchmarks.{benchmark}"), "open_host", make_any)
     library = importlib.import_module("inference.stages.library")
-    monkeypatch.setattr(library, "PLAN", Plan(size=6, notes=(60,)))
     monkeypatch.setattr(library, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "library")
     targets = importlib.import_module("benchmarks.common.targets")
+    monkeypatch.setattr(targets, "PLAN", Plan(size=6, notes=(60,)))
     targets.host_of.cache_clear()
     targets.library_of.cache_clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,13 +19,14 @@ from benchmarks.common.summary import curve, interval, per_target, summary, time
 from benchmarks.common.table import Table
 from benchmarks.common.targets import Sound, floor_mss, parameter_error, read_sound, read_sounds
 from benchmarks.product import budgets, compare
-from inference import pipeline
-from inference.evaluate import Candidate
-from inference.stages.ports import Descent, Models
-from render.audio import Audio
+from inference import run as inference_run
+from inference.clip.target import Target
+from inference.options import Options
+from inference.ports import Descent, DescentJob, Models
 from render.errors import FileError
+from render.instruments.patch import Patch
 from render.measures.metrics import mss
-from render.noisemaker.patch import Patch
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 from tests.paths import GOLDEN, needs_golden
 from tests.scale_host import ScaleHost
@@ -43,8 +44,8 @@ class Proposal:
 class Guesser:
     """Proposes the default patch, a little brighter."""
 
-    def propose(self, audio: Audio, note: Note, **named: object) -> list[Proposal]:
-        return [Proposal(Patch().with_knobs({"cutoff": 0.6}), note)]
+    def propose(self, target: Target, **named: object) -> list[Proposal]:
+        return [Proposal(TABLE.patch({"cutoff": 0.6}), target.note)]
 
 
 class Descender:
@@ -52,16 +53,16 @@ class Descender:
 
     batch_size = 2
 
-    def descend(
-        self, starts: Sequence[Candidate], *clips_and_locks: object, on_step: Callable[[], None], **named: object
-    ) -> Descent:
-        on_step()
-        return Descent(tuple(replace(c, patch=c.patch.with_knobs({"cutoff": 0.9 * c.patch["cutoff"]})) for c in starts))
+    def descend(self, job: DescentJob) -> Descent:
+        job.on_step(len(job.starts))
+        duller = (c.patch.with_knobs({"cutoff": 0.9 * c.patch["cutoff"]}) for c in job.starts)
+        return Descent(tuple(replace(c, patch=patch) for c, patch in zip(job.starts, duller, strict=True)))
 
 
-def models(stages: tuple[str, ...], guess: str, workers: int) -> Models:
+def models(options: Options) -> Models:
     """Everything but the weights of the regression."""
-    if "guess" in stages and guess == "regression":
+    stages = options.stages
+    if "guess" in stages and options.guess == "regression":
         return Models(notices=("the guess is left out: no weights",))
     return Models(Guesser() if "guess" in stages else None, Descender() if "descend" in stages else None)
 
@@ -69,12 +70,14 @@ def models(stages: tuple[str, ...], guess: str, workers: int) -> Models:
 @pytest.fixture
 def quick(fake_hosts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "load_models", models)
-    compare._models.cache_clear()
+    compare._models_of.cache_clear()
     monkeypatch.setattr(compare, "SMALL", {**compare.SMALL, "count": 1, "seconds": (0.8,)})
     monkeypatch.setattr(compare, "CHECKPOINTS", (0.1, 0.2, 0.4, 0.6))
     monkeypatch.setattr(compare, "_JUDGING_SECONDS", 0.1)
     # On a busy machine 0.8 s may be over after the start: what runs must not depend on that.
-    monkeypatch.setattr(pipeline, "_FEWEST_SECONDS", {"guess": -math.inf, "descend": math.inf, "search": -math.inf})
+    monkeypatch.setattr(
+        inference_run, "_FEWEST_SECONDS", {"guess": -math.inf, "descend": math.inf, "search": -math.inf}
+    )
     # The first clip loads and compiles what estimates its note, which may take longer than this budget.
     monkeypatch.setattr(compare, "read_sound", lambda sound, **named: (read_sound(sound, **named)[0], 0.0))
 
@@ -128,7 +131,7 @@ def test_a_run_that_breaks_is_a_row_without_folders(quick: None, monkeypatch: py
 
 
 def job(method: str) -> compare.Job:
-    patch = Patch()
+    patch = TABLE.default
     sound = Sound("prior", "one", ScaleHost().render(patch, NOTE), NOTE, patch)
     blank = Row("prior", "one", method, 0.5, 0, "embedded", 1, 1, "machine")
     return compare.Job(sound, compare.METHODS[method], blank, "embedded")
@@ -172,7 +175,7 @@ def test_golden_targets_have_odd_hashes_and_a_floor() -> None:
 
 
 def test_foreign_targets_are_spread_and_have_no_floor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    audio = ScaleHost().render(Patch(), NOTE)
+    audio = ScaleHost().render(TABLE.default, NOTE)
     made = [ForeignSound("Nekobi", f"draw {k}", NOTE, audio) for k in range(9)]
     monkeypatch.setattr(targets, "read_foreign", lambda folder: made)
     few, many = (read_sounds(["foreign"], n, ScaleHost(), foreign=tmp_path) for n in (4, 20))
@@ -184,7 +187,7 @@ def test_foreign_targets_are_spread_and_have_no_floor(monkeypatch: pytest.Monkey
 
 
 def test_the_floor_is_the_distance_of_the_true_patch_from_the_clip_as_it_was_read() -> None:
-    host, patch = ScaleHost(), Patch().with_knobs({"volume": 0.5, "cutoff": 0.4})
+    host, patch = ScaleHost(), TABLE.patch({"volume": 0.5, "cutoff": 0.4})
     audio = host.render(patch, NOTE, seed=1)
     late = np.pad(audio, ((0, 0), (4410, 0)))[:, : audio.shape[1]]  # the sound begins 0.1 s into the file
     sound = Sound("factory", "one", audio, NOTE, patch, plugin_floor=0.7)
@@ -203,7 +206,7 @@ def test_the_floor_is_the_distance_of_the_true_patch_from_the_clip_as_it_was_rea
 
 
 def test_the_parameter_error_counts_what_can_be_heard() -> None:
-    true = Patch()
+    true = TABLE.default
     assert parameter_error(true, true) == 0.0
     silent = true.with_knobs({"reverbdecay": 1.0 - true["reverbdecay"]})
     assert parameter_error(true, silent) == (0.0 if not true.sounds("reverbdecay") else pytest.approx(0.5, abs=0.5))

@@ -12,10 +12,9 @@ from benchmarks.__main__ import main
 from benchmarks.common.table import Table
 from benchmarks.product import optimizers
 from benchmarks.product.optimizers import Row, around, phases, summary
-from inference.evaluate import Candidate
-from inference.stages.search import METHODS
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import PARAMETERS
+from inference.candidate import Candidate
+from inference.methods import METHODS
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 
@@ -53,7 +52,7 @@ def test_a_checkpoint_is_the_best_of_so_many_renders() -> None:
     board = optimizers._Checkpoints(wanted=(2, 3, 9))
     note = Note(60)
     for renders, loss in enumerate((5.0, 4.0, 3.0, 2.0), start=1):
-        board.offer(Candidate(Patch(), note, loss), seconds=float(renders), renders=renders)
+        board.offer(Candidate(TABLE.default, note, loss), seconds=float(renders), renders=renders)
     found = board.finished(10.0)
     assert [candidate.loss for candidate, _ in found] == [4.0, 3.0, 2.0]
     assert found[-1][1] == 10.0
@@ -67,12 +66,12 @@ def test_names_are_methods_or_nevergrads_own() -> None:
 
 
 def test_patches_around_the_true_one_keep_its_choices() -> None:
-    patch = Patch().with_knobs({"cutoff": 0.5})
+    patch = TABLE.patch({"cutoff": 0.5})
     near = around(patch)
     assert near == around(patch)
     for other in near:
         assert other != patch
-        assert all(other[row.name] == patch[row.name] for row in PARAMETERS if row.discrete)
+        assert all(other[row.name] == patch[row.name] for row in TABLE.parameters if row.discrete)
         assert np.abs(np.subtract(other.knobs, patch.knobs)).max() < 1.0
 
 

@@ -12,7 +12,7 @@ from benchmarks.common.rows import judging
 from benchmarks.common.runs import Row
 from benchmarks.common.table import Table
 from benchmarks.product import picture
-from inference.stages.ports import Models
+from inference.ports import Models
 from render.measures.golden import read_rows
 from tests.paths import GOLDEN, needs_golden
 

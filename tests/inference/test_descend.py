@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import torch
 
-import inference.stages.descend
+import inference.stages.proxy_descent
+from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
-from inference.evaluate import Candidate
-from inference.stages.descend import ProxyDescender, Settings, descend, free_knobs
+from inference.ports import DescentJob
+from inference.stages.proxy_descent import Path, ProxyDescender, Settings, free_knobs
+from inference.stages.proxy_descent import descend as descend_job
 from proxy.synth.controls import SEARCHED, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import NAMES
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 NOTE = Note(48, 100, 0.15, 0.25)
-TRUE = Patch().with_knobs(
-    {"cutoff": 0.45, "filtercontour": 0.7, "filterdecay": 0.4, "ampdecay": 0.35, "ampsustain": 0.6}
-)
+TRUE = TABLE.patch({"cutoff": 0.45, "filtercontour": 0.7, "filterdecay": 0.4, "ampdecay": 0.35, "ampsustain": 0.6})
 MOVED = {"cutoff": 0.6, "filterdecay": 0.25, "ampsustain": 0.4}
 SHORT = Settings(steps=15, survivors={})
+
+
+def descend(
+    starts: Sequence[Candidate],
+    targets: Sequence[Target],
+    *,
+    settings: Settings,
+    constraints: Constraints | None = None,
+    threads: int = 1,
+    n_going_on: int = 0,
+    used: Callable[[], float] = lambda: 0.0,
+) -> list[Path]:
+    job = DescentJob(starts, targets, constraints or Constraints(), n_going_on, used)
+    return descend_job(job, settings=settings, threads=threads)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +63,12 @@ def test_a_descent_comes_nearer_and_is_the_same_again(target: Target) -> None:
 
 def test_locked_searched_silent_and_discrete_knobs_stay(target: Target) -> None:
     start = Candidate(TRUE.with_knobs(MOVED), NOTE)
-    constraints = Constraints.parse(["ampsustain=0.4"])
+    constraints = Constraints.parse(TABLE, ["ampsustain=0.4"])
     free = free_knobs(start.patch, constraints)
     assert {"cutoff", "filtercontour", "osc1volume"} <= free
     assert not free & ({"ampsustain", "volume", "lfo1rate", "osc2finetune", "filtertype"} | SEARCHED)
     (path,) = descend([start], [target], constraints=constraints, settings=SHORT)
-    moved = {name for name in NAMES if path.kept[-1].patch[name] != start.patch[name]}
+    moved = {name for name in TABLE.names if path.kept[-1].patch[name] != start.patch[name]}
     assert moved
     assert moved <= free
 
@@ -66,7 +80,7 @@ def test_a_candidate_that_leaves_the_numbers_is_dropped_and_the_others_go_on(
         audio = render(controls, n_samples, corrections)
         return audio * torch.where(controls.knob("highpass") > 0.5, torch.nan, 1.0)[:, None, None]
 
-    monkeypatch.setattr(inference.stages.descend, "render", broken)
+    monkeypatch.setattr(inference.stages.proxy_descent, "render", broken)
     starts = [Candidate(TRUE.with_knobs(MOVED | {"highpass": high}), NOTE) for high in (0.9, 0.1)]
     lost, good = descend(starts, [target], settings=SHORT)
     assert not lost.finite
@@ -108,7 +122,7 @@ def test_a_start_that_goes_on_takes_smaller_steps_and_is_not_left_behind(target:
     assert len(new.losses) == 1
     moved = [
         name
-        for name in NAMES
+        for name in TABLE.names
         if 0.1 < first.kept[0].patch[name] < 0.9 and name in free_knobs(start.patch, Constraints())
     ]
     assert moved
@@ -128,14 +142,9 @@ def test_several_clips_pull_on_one_patch(target: Target) -> None:
 def test_the_shipped_proxy_gives_candidates_for_the_pipeline(target: Target) -> None:
     descender = ProxyDescender.load()
     steps: list[int] = []
-    found = descender.descend(
-        [Candidate(TRUE.with_knobs(MOVED), NOTE)],
-        [target],
-        Constraints(),
-        n_going_on=0,
-        used=lambda: len(steps) / 6,
-        on_step=lambda: steps.append(1),
-    )
+    starts = [Candidate(TRUE.with_knobs(MOVED), NOTE)]
+    job = DescentJob(starts, [target], Constraints(), used=lambda: len(steps) / 6, on_step=steps.append)
+    found = descender.descend(job)
     assert len(steps) == 6
     assert {candidate.origin for candidate in found.candidates} == {"descend"}
     assert found.notices == ()

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from inference import __main__ as command
+from inference.clip.target import Target
 from inference.network.augment import augment
 from inference.network.examples import Examples, split
 from inference.network.log_mel import SHAPE, picture, picture_of_render
@@ -33,13 +34,13 @@ from inference.network.variables import (
     variable,
 )
 from inference.network.weights import read_network, read_tensors, write_network, write_tensors
+from render.audio import Audio
 from render.data.dataset import make_dataset, make_row, plan
 from render.data.shards import EncodedRow
 from render.errors import FileError, FormatError, HostError, InvalidAudio, OutOfRange, UnknownName
 from render.noisemaker.envelope_editor import spline
-from render.noisemaker.patch import Patch
 from render.noisemaker.prior import draw
-from render.noisemaker.table import PARAMETERS
+from render.noisemaker.table import TABLE
 from render.note import Note
 from tests.scale_host import ScaleHost
 
@@ -74,6 +75,12 @@ def untrained() -> GuessNetwork:
     return network
 
 
+def heard_as(
+    audio: Audio, note: Note, *, pitched: bool = True, note_fixed: bool = False, gate_fixed: bool = False
+) -> Target:
+    return Target("clip", audio, note, pitched, gate_fixed, onset_seconds=0.0, note_fixed=note_fixed)
+
+
 def clip(seconds: float = 0.7, hz: float = 261.6) -> np.ndarray:
     t = np.arange(round(44100 * seconds)) / 44100
     return (0.2 * np.sin(2 * np.pi * hz * t) * np.exp(-3.0 * t)).astype(np.float32)[None]
@@ -104,7 +111,7 @@ def test_a_render_is_cut_as_a_clip_is() -> None:
 
 
 def test_variables_cover_the_table_and_conditions_come_first() -> None:
-    expected = {row.name for row in PARAMETERS if not row.silent and row.name != "volume"}
+    expected = {row.name for row in TABLE.parameters if not row.silent and row.name != "volume"}
     assert {var.name for var in VARIABLES if var.row is not None} == expected
     for k, var in enumerate(VARIABLES):
         assert all(variable(condition.name) < k for clause in var.needs for condition in clause)
@@ -136,7 +143,7 @@ def test_codes_survive_a_round_trip_and_silence_follows_the_table() -> None:
 
 
 def test_a_modulator_without_amount_reads_as_off() -> None:
-    patch = Patch().with_settings({"lfo1destination": "filter"}).with_knobs({"lfo1amount": 0.5})
+    patch = TABLE.default.with_settings({"lfo1destination": "filter"}).with_knobs({"lfo1amount": 0.5})
     moving = patch.with_knobs({"lfo1amount": 0.9})
     codes = encode([patch, moving], [Note(60)] * 2)
     destination, amount, rate = (variable(f"lfo1{name}") for name in ("destination", "amount", "rate"))
@@ -147,7 +154,7 @@ def test_a_modulator_without_amount_reads_as_off() -> None:
 
 def test_a_curve_of_steps_is_kept_as_far_as_it_is_heard() -> None:
     drawn = (draw(1, index)[0] for index in itertools.count())
-    patch = next(p for p in drawn if len(p.points) == 32)
+    patch = next(p for p in drawn if len(p.extra) == 32)
     patch = patch.with_settings(
         {"envelopeeditordest1": "volume", "envelopeeditorspeed": "x8", "envelopeeditoramount": 1.0}
     )
@@ -155,7 +162,7 @@ def test_a_curve_of_steps_is_kept_as_far_as_it_is_heard() -> None:
     assert (codes[0, variable("steps") :] != SILENT).all()
     other, _, _ = decode(codes[0].tolist(), [0.5] * N_VARIABLES)
     middles = (np.arange(16) + 0.5) / 16
-    np.testing.assert_allclose(spline(other.points, middles), spline(patch.points, middles), atol=0.5 / N_BINS + 1e-6)
+    np.testing.assert_allclose(spline(other.extra, middles), spline(patch.extra, middles), atol=0.5 / N_BINS + 1e-6)
     slow = encode([patch.with_settings({"envelopeeditorspeed": "x1"})], [Note(60)])
     assert (slow[0, variable("height 0") :] == SILENT).sum() == 12  # of a loop of 8 s, 2.2 s are seen
     assert unit_codes(np.array([0.0, 0.5, 1.0, 0.02])).tolist() == [N_BINS, N_BINS + 1, N_BINS + 2, 0]
@@ -195,7 +202,7 @@ def test_the_network_overfits_eight_sounds(tmp_path: Path) -> None:
     guesser = Guesser.load(tmp_path / "out" / "network.safetensors")
     right, mean = [], []
     for k, row in enumerate(examples.datasets[0]):
-        proposal = guesser.propose(row.audio, row.note, count=1, pitched=False)[0]
+        proposal = guesser.propose(heard_as(row.audio, row.note, pitched=False), count=1)[0]
         found = encode([proposal.patch], [proposal.note])[0]
         heard = examples.codes[k] != SILENT
         right.append((found == examples.codes[k])[heard].mean())
@@ -262,28 +269,28 @@ def test_the_right_patch_has_no_distance() -> None:
 
 def test_proposals_are_distinct_reproducible_and_keep_what_is_fixed(untrained: GuessNetwork) -> None:
     guesser, note = Guesser(untrained), Note(61, 90, 0.3, 0.7)
-    some = guesser.propose(clip(), note, count=6, seed=4)
+    some = guesser.propose(heard_as(clip(), note), count=6, seed=4)
     assert len({(p.patch, p.note) for p in some}) == 6
-    assert some == guesser.propose(clip(), note, count=6, seed=4)
-    assert some[1:] != guesser.propose(clip(), note, count=6, seed=5)[1:]
-    alone = guesser.propose(clip(), note, count=1, seed=5)[0]
+    assert some == guesser.propose(heard_as(clip(), note), count=6, seed=4)
+    assert some[1:] != guesser.propose(heard_as(clip(), note), count=6, seed=5)[1:]
+    alone = guesser.propose(heard_as(clip(), note), count=1, seed=5)[0]
     assert some[0].note.number == alone.note.number
     np.testing.assert_allclose(some[0].patch.knobs, alone.patch.knobs, atol=1e-5)
     likelihoods = [p.log_prob for p in some[1:]]
     assert likelihoods == sorted(likelihoods, reverse=True)
     assert len({p.note.number for p in some}) > 1
     assert {(p.note.velocity, p.note.seconds) for p in some} == {(90, 0.7)}
-    fixed = guesser.propose(clip(), note, count=6, seed=4, note_fixed=True, gate_fixed=True)
+    fixed = guesser.propose(heard_as(clip(), note, note_fixed=True, gate_fixed=True), count=6, seed=4)
     assert {p.note for p in fixed} == {note}
     with pytest.raises(OutOfRange):
-        guesser.propose(clip(), note, count=0)
+        guesser.propose(heard_as(clip(), note), count=0)
     with pytest.raises(InvalidAudio):
-        guesser.propose(np.zeros_like(clip()), note, count=1)
+        guesser.propose(heard_as(np.zeros_like(clip()), note), count=1)
 
 
 def test_regression_gives_one_patch_for_the_note_as_it_is() -> None:
     note = Note(61, 90, 0.3, 0.7)
-    proposals = Regression(RegressionNetwork(SMALL)).propose(clip(), note, count=5, seed=0)
+    proposals = Regression(RegressionNetwork(SMALL)).propose(heard_as(clip(), note), count=5, seed=0)
     assert [p.note for p in proposals] == [note]
     assert proposals[0].patch == proposals[0].patch.snapped()
 
@@ -349,11 +356,11 @@ def test_the_command_trains_and_resumes(tmp_path: Path, data: Path, capsys: pyte
     assert command.main([*arguments, "--epochs", "2"]) == 0
     assert "going on from step 2" in capsys.readouterr().out
     assert len((tmp_path / LOG_FILE).read_text().splitlines()) == 2
-    assert Guesser.load(tmp_path / "network.safetensors").propose(clip(), Note(60), count=2)
+    assert Guesser.load(tmp_path / "network.safetensors").propose(heard_as(clip(), Note(60)), count=2)
 
 
 def test_a_key_is_moved_until_what_was_heard_sounds() -> None:
-    saw = Patch().with_settings({"osc1tune": 0}).with_knobs({"osc3volume": 0.0})
+    saw = TABLE.default.with_settings({"osc1tune": 0}).with_knobs({"osc3volume": 0.0})
     assert key_for(saw, 60, 64) == 64
     assert key_for(saw.with_settings({"transpose": "+12"}), 60, 64) == 52
     assert key_for(saw.with_knobs({"osc3volume": 0.8}), 60, 37) == 61  # the sub is two octaves below
@@ -362,5 +369,5 @@ def test_a_key_is_moved_until_what_was_heard_sounds() -> None:
 
 @pytest.mark.parametrize("name", list(GUESSERS))
 def test_the_shipped_weights_load_and_are_small(name: str) -> None:
-    assert load_guesser(name).propose(clip(), Note(60, seconds=0.7), count=3, seed=0)
+    assert load_guesser(name).propose(heard_as(clip(), Note(60, seconds=0.7)), count=3, seed=0)
     assert sum(shipped_weights(kind).stat().st_size for kind in GUESSERS) <= 16e6

@@ -5,26 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inference.candidate import Candidate
 from inference.constraints import Constraints
-from inference.evaluate import Candidate
 from inference.stages.neighbours import crossings, neighbours
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.table import parameter
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.instrument import NOISEMAKER
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 NOTE = Note(60, 100, 0.5, 1.0)
-PLAIN = Candidate(Patch().with_settings({"osc1waveform": "pulse", "osc2volume": 0.0}), NOTE)
+PLAIN = Candidate(TABLE.default.with_settings({"osc1waveform": "pulse", "osc2volume": 0.0}), NOTE)
 
 
 def found(candidate: Candidate = PLAIN, *, locks: tuple[str, ...] = (), gate: bool = True) -> list[Candidate]:
-    return neighbours(candidate, Constraints.parse(locks), np.random.default_rng(1), gate=gate)
+    return neighbours(NOISEMAKER, candidate, Constraints.parse(TABLE, locks), np.random.default_rng(1), gate=gate)
 
 
 def test_every_other_choice_that_is_heard_is_there_once() -> None:
     patches = [candidate.patch for candidate in found()]
     assert len(set(patches)) == len(patches) - 3  # the four gates share the candidate's own patch
     types = [p.choice("filtertype") for p in patches if p["filtertype"] != PLAIN.patch["filtertype"]]
-    assert sorted(types) == sorted(set(parameter("filtertype").choices) - {"LP 24"})
+    assert sorted(types) == sorted(set(TABLE.parameter("filtertype").choices) - {"LP 24"})
     tunes = {p.index("osc1tune") - PLAIN.patch.index("osc1tune") for p in patches} - {0}
     assert tunes == {-12, -7, -5, 5, 7, 12, 24}  # 24 semitones lower is out of reach
     assert any(p.sounds("osc2waveform") for p in patches)
@@ -50,20 +51,20 @@ def test_crossings_take_one_section_of_the_panel_from_another_candidate() -> Non
     # The delay is off, so its time is no difference.
     patch = PLAIN.patch.with_knobs({"cutoff": 0.4, "ampattack": 0.3, "delaytime": 0.9})
     other = Candidate(patch.with_settings({"filtertype": "BP 12", "osc1waveform": "noise"}), NOTE)
-    crossed = [candidate.patch for candidate in crossings(PLAIN, [other, other], Constraints())]
+    crossed = [candidate.patch for candidate in crossings(NOISEMAKER, PLAIN, [other, other], Constraints())]
     changed = [sorted(PLAIN.patch.diff(patch)) for patch in crossed]
     assert changed == [["cutoff", "filtertype"], ["ampattack"], ["osc1waveform"]]
-    locked = crossings(PLAIN, [other], Constraints.parse(["cutoff=1", "osc1waveform=pulse"]))
+    locked = crossings(NOISEMAKER, PLAIN, [other], Constraints.parse(TABLE, ["cutoff=1", "osc1waveform=pulse"]))
     assert [sorted(PLAIN.patch.diff(candidate.patch)) for candidate in locked] == [["filtertype"], ["ampattack"]]
     elsewhere = Candidate(other.patch, Note(61, 100, 0.5, 1.0))
-    assert crossings(PLAIN, [elsewhere], Constraints()) == []
+    assert crossings(NOISEMAKER, PLAIN, [elsewhere], Constraints()) == []
 
 
 def test_a_crossing_of_the_envelope_editor_brings_its_curve() -> None:
     curve = (EnvelopePoint(0.0, 0.2, 0.0, 0.2, 0.1, 0.2), EnvelopePoint(1.0, 0.9, 0.9, 0.9, 1.0, 0.9))
     edited = PLAIN.patch.with_settings({"envelopeeditordest1": "filter"}).with_knobs({"envelopeeditoramount": 0.6})
-    other = Candidate(edited.with_points(curve), NOTE)
-    (crossed,) = crossings(PLAIN, [other], Constraints())
-    assert crossed.patch.points == curve
-    without = crossings(PLAIN, [other], Constraints.parse(["envelopeeditoramount=0"]))
-    assert all(candidate.patch.points == PLAIN.patch.points for candidate in without)
+    other = Candidate(edited.with_extra(curve), NOTE)
+    (crossed,) = crossings(NOISEMAKER, PLAIN, [other], Constraints())
+    assert crossed.patch.extra == curve
+    without = crossings(NOISEMAKER, PLAIN, [other], Constraints.parse(TABLE, ["envelopeeditoramount=0"]))
+    assert all(candidate.patch.extra == PLAIN.patch.extra for candidate in without)

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
+from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
-from inference.evaluate import Candidate
-from inference.network.proposals import Proposal
+from inference.match import Ended, Match
+from inference.methods import Phase
+from inference.options import Options
 from inference.output.residual import residual
-from inference.pipeline import Match, Options, refine
-from inference.stages import editor_curves
-from inference.stages.ports import Descent, Models
-from inference.stages.search import Phase, space_of
+from inference.pipeline import refine
+from inference.ports import Descent, DescentJob, Models, Proposal
+from inference.stages.search import space_of
 from inference.stages.start import in_octaves, on_key
-from render.audio import Audio
+from render.instruments.patch import Patch
+from render.noisemaker import editor_curves
 from render.noisemaker.envelope_editor import spline
-from render.noisemaker.patch import Patch
+from render.noisemaker.instrument import NOISEMAKER
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 from tests.fake_host import FakeHost
 
 NOTE = Note(57, 100, 0.3, 0.4)
-TRUE = Patch().with_knobs({"volume": 0.5, "cutoff": 0.7, "ampdecay": 0.3, "ampsustain": 0.5})
+TRUE = TABLE.patch({"volume": 0.5, "cutoff": 0.7, "ampdecay": 0.3, "ampsustain": 0.5})
 WORSE = TRUE.with_knobs({"cutoff": 0.1, "ampdecay": 0.9})
 
 
@@ -33,18 +36,8 @@ WORSE = TRUE.with_knobs({"cutoff": 0.1, "ampdecay": 0.9})
 class FixedGuesser:
     patch: Patch
 
-    def propose(
-        self,
-        audio: Audio,
-        note: Note,
-        *,
-        count: int,
-        seed: int = 0,
-        note_fixed: bool = False,
-        gate_fixed: bool = False,
-        pitched: bool = True,
-    ) -> list[Proposal]:
-        return [Proposal(self.patch, note, 0.0)]
+    def propose(self, target: Target, *, count: int, seed: int = 0) -> list[Proposal]:
+        return [Proposal(self.patch, target.note, 0.0)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,19 +45,10 @@ class FixedDescender:
     patch: Patch
     batch_size: int = 2
 
-    def descend(
-        self,
-        starts: Sequence[Candidate],
-        targets: Sequence[Target],
-        constraints: Constraints,
-        *,
-        n_going_on: int,
-        used: Callable[[], float],
-        on_step: Callable[[], None],
-    ) -> Descent:
-        on_step()
-        moved = constraints.apply(self.patch)
-        return Descent(tuple(Candidate(moved, start.note, origin="descend") for start in starts))
+    def descend(self, job: DescentJob) -> Descent:
+        job.on_step(len(job.starts))
+        moved = job.constraints.apply(self.patch)
+        return Descent(tuple(Candidate(moved, start.note, origin="descend") for start in job.starts))
 
     def changes(
         self,
@@ -84,8 +68,8 @@ class ClockedDescender(FixedDescender):
 
     used_before: list[float] = dataclasses.field(default_factory=list)
 
-    def descend(self, *_: object, used: Callable[[], float], **__: object) -> Descent:
-        self.used_before.append(used())
+    def descend(self, job: DescentJob) -> Descent:
+        self.used_before.append(job.used())
         return Descent(())
 
 
@@ -97,8 +81,9 @@ class RecordingDescender:
     def __init__(self) -> None:
         self.rounds: list[tuple[list[Candidate], int]] = []
 
-    def descend(self, starts: Sequence[Candidate], *_: object, n_going_on: int, **__: object) -> Descent:
-        self.rounds.append((list(starts), n_going_on))
+    def descend(self, job: DescentJob) -> Descent:
+        starts = job.starts
+        self.rounds.append((list(starts), job.n_going_on))
         end = starts[0].patch.with_knobs({"ampdecay": 0.35})
         return Descent((Candidate(end, starts[0].note, origin="descend"),) if len(self.rounds) == 1 else ())
 
@@ -122,7 +107,7 @@ def make_target(note: Note = NOTE, patch: Patch = TRUE) -> Target:
 
 def run(models: Models, *, also: Sequence[Target] = (), **chosen: object) -> Match:
     options: dict[str, object] = {"seconds": None, "renders": 60, "workers": 1, "candidates": 1} | chosen
-    return refine(make_target(), Options(**options), make_host=FakeHost, models=models, also=also)  # type: ignore[arg-type]
+    return refine([make_target(), *also], Options(NOISEMAKER, **options), make_host=FakeHost, models=models)  # type: ignore[arg-type]
 
 
 def test_each_stage_is_recorded_with_what_it_brought() -> None:
@@ -185,13 +170,13 @@ def test_missing_models_leave_their_stages_out_and_say_so() -> None:
 def test_ctrl_c_in_a_stage_keeps_the_best_so_far(stage: str) -> None:
     guesser = Interrupting(TRUE) if stage == "guess" else FixedGuesser(TRUE.with_knobs({"ampdecay": 0.4}))
     match = run(Models(guesser, Interrupting(TRUE)))
-    assert match.interrupted
+    assert match.ended is Ended.INTERRUPTED
     assert match.stages[-1].name == stage
     assert np.isfinite(match.best[0].mss)
 
 
 def test_locks_hold_in_every_stage() -> None:
-    locked = Constraints.parse(["cutoff=0.42"])
+    locked = Constraints.parse(TABLE, ["cutoff=0.42"])
     match = run(Models(FixedGuesser(TRUE), FixedDescender(TRUE)), constraints=locked, candidates=3)
     assert {confirmed.candidate.patch["cutoff"] for confirmed in match.best} == {0.42}
 
@@ -207,14 +192,22 @@ def test_one_patch_for_several_clips_is_nearer_to_all_of_them() -> None:
     np.testing.assert_array_equal(audios[1], expected)
 
 
+def moved_to(patch: Patch, key: int, note: Note) -> tuple[Patch, Note]:
+    moved = on_key(patch, key, note)
+    assert moved is not None
+    return moved
+
+
 def test_octaves_are_taken_up_by_the_transposition() -> None:
-    patch, note = on_key(Patch(), NOTE.number + 12, NOTE)
+    highest = dataclasses.replace(NOTE, number=127)
+    assert on_key(TABLE.default, 133, highest) is None
+    patch, note = moved_to(TABLE.default, NOTE.number + 12, NOTE)
     assert (patch.choice("transpose"), note) == ("+12", NOTE)
-    patch, note = on_key(patch, NOTE.number - 12, NOTE)
+    patch, note = moved_to(patch, NOTE.number - 12, NOTE)
     assert (patch.choice("transpose"), note) == ("0", NOTE)
-    patch, note = on_key(Patch(), NOTE.number + 7, NOTE)
-    assert (patch, note.number) == (Patch(), NOTE.number + 7)
-    low = Patch().with_settings({"transpose": "-12"})
+    patch, note = moved_to(TABLE.default, NOTE.number + 7, NOTE)
+    assert (patch, note.number) == (TABLE.default, NOTE.number + 7)
+    low = TABLE.default.with_settings({"transpose": "-12"})
     assert [p.choice("transpose") for p in in_octaves([low], NOTE)] == ["0"]  # -24 is out of reach
 
 
@@ -232,19 +225,20 @@ def test_the_editor_curves_go_through_their_heights() -> None:
 
 
 def test_the_search_draws_editor_curves() -> None:
-    on = Patch().with_settings({"envelopeeditordest1": "filter", "envelopeeditoramount": 0.7})
-    curved = on.with_points(editor_curves.lines((0.1, 0.9, 0.4)))
+    on = TABLE.default.with_settings({"envelopeeditordest1": "filter", "envelopeeditoramount": 0.7})
+    curved = on.with_extra(editor_curves.lines((0.1, 0.9, 0.4)))
     base = Candidate(curved, NOTE)
-    whole = space_of(base, Constraints(), Phase("TwoPointsDE"), gate=True)
-    assert whole.decode(whole.encode(base), "").patch.points == curved.points
-    flat = whole.decode(whole.encode(Candidate(on, NOTE)), "").patch.points
+    whole = space_of(base, Constraints(), Phase("TwoPointsDE"), gate=True, extra=editor_curves)
+    assert whole.decode(whole.encode(base)).patch.extra == curved.extra
+    flat = whole.decode(whole.encode(Candidate(on, NOTE))).patch.extra
     assert [point.y for point in flat] == pytest.approx([0.5] * 8)
-    local = space_of(base, Constraints(), Phase("CMA", discrete=False), gate=True)
+    local = space_of(base, Constraints(), Phase("CMA", discrete=False), gate=True, extra=editor_curves)
     code = local.encode(base)
     code[-2] = 0.6  # the last height; the gate comes after it
-    assert [point.y for point in local.decode(code, "").patch.points] == pytest.approx([0.1, 0.9, 0.6])
-    locked = space_of(base, Constraints.parse(["envelopeeditordest1"]), Phase("TwoPointsDE"), gate=True)
-    assert not locked.shapes
+    assert [point.y for point in local.decode(code).patch.extra] == pytest.approx([0.1, 0.9, 0.6])
+    constraints = Constraints.parse(TABLE, ["envelopeeditordest1"])
+    locked = space_of(base, constraints, Phase("TwoPointsDE"), gate=True, extra=editor_curves)
+    assert locked.extra is None
 
 
 def test_the_verdict_names_where_the_residual_is() -> None:
@@ -265,7 +259,58 @@ def test_the_verdict_names_where_the_residual_is() -> None:
 
 
 def test_far_matches_get_the_verdict() -> None:
-    locked = Constraints.parse(["cutoff=1", "ampdecay=0"])
+    locked = Constraints.parse(TABLE, ["cutoff=1", "ampdecay=0"])
     match = run(Models(None, None), stages=(), constraints=locked)
     assert match.best[0].mss > 4.0
     assert any("dB away" in notice for notice in match.notices)
+
+
+class Breaking(FixedGuesser, FixedDescender):
+    def propose(self, *_: object, **__: object) -> list[Proposal]:
+        raise ZeroDivisionError("a mistake")
+
+    def descend(self, job: DescentJob) -> Descent:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("stage", ["guess", "descend"])
+def test_an_error_in_a_stage_keeps_the_best_so_far(stage: str) -> None:
+    guesser = Breaking(TRUE) if stage == "guess" else FixedGuesser(TRUE.with_knobs({"ampdecay": 0.4}))
+    match = run(Models(guesser, Breaking(TRUE)))
+    assert match.ended is Ended.FAILED
+    assert match.stages[-1].name == stage
+    assert any(f"{stage} failed, the best so far" in notice for notice in match.notices)
+    assert np.isfinite(match.best[0].mss)
+
+
+def test_every_judgement_is_handed_over_to_be_kept() -> None:
+    kept: list[Match] = []
+    near = TRUE.with_knobs({"ampdecay": 0.5})
+    options = Options(NOISEMAKER, seconds=None, renders=60, workers=1)
+    models = Models(FixedGuesser(near), FixedDescender(TRUE.with_knobs({"ampdecay": 0.35})))
+    match = refine([make_target()], options, make_host=FakeHost, models=models, on_judged=kept.append)
+    assert [len(one.stages) for one in kept] == [1, 2, 3, 4]
+    assert all(one.ended is Ended.RUNNING for one in kept)
+    assert [one.best[0].mss for one in kept] == sorted((one.best[0].mss for one in kept), reverse=True)
+    assert match.ended is Ended.FINISHED
+    assert match.best[0].candidate == kept[-1].best[0].candidate
+
+
+def test_descent_steps_are_counted_and_can_be_limited() -> None:
+    class Stepping(FixedDescender):
+        def descend(self, job: DescentJob) -> Descent:
+            while job.used() < 1.0:
+                job.on_step(4)
+            return super().descend(job)
+
+    match = run(Models(FixedGuesser(WORSE), Stepping(TRUE.with_knobs({"ampdecay": 0.4}))), steps=10, renders=200)
+    assert next(stage.steps for stage in match.stages if stage.name == "descend") >= 10
+    assert match.stages[-1].name == "search"
+    assert match.steps < 20
+
+
+def test_a_run_goes_on_from_the_candidates_of_an_earlier_one() -> None:
+    near = Candidate(TRUE.with_knobs({"ampdecay": 0.31}), NOTE)
+    match = run(Models(None, None), stages=(), resumed=(near,))
+    assert match.best[0].candidate.origin == "resumed"
+    assert match.best[0].candidate.patch["ampdecay"] == 0.31

@@ -12,7 +12,7 @@ from benchmarks.parts.pitch import make_case, score, sounding_pitches
 from inference.clip.pitch import MIN_CONFIDENCE, PitchEstimate, estimate_note, levels, vote
 from render.errors import InvalidAudio
 from render.measures.golden import read_rows
-from render.noisemaker.patch import Patch
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 from tests.paths import GOLDEN, needs_golden
 
@@ -116,7 +116,7 @@ def test_levels_are_the_rms_around_each_time() -> None:
 
 
 def test_the_pitches_that_a_patch_lets_sound() -> None:
-    patch = Patch.from_knobs({"osc1volume": 0.8, "osc2volume": 0.0, "osc3volume": 0.8, "osc1tune": 0.25})
+    patch = TABLE.patch({"osc1volume": 0.8, "osc2volume": 0.0, "osc3volume": 0.8, "osc1tune": 0.25})
     assert sounding_pitches(patch, 60) == pytest.approx((36.0, 48.0))
     up = patch.with_settings({"transpose": "+12", "osc1finetune": 0.5})
     assert sounding_pitches(up, 60) == pytest.approx((48.0, 60.5))

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from proxy.synth.controls import Controls
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.table import NAMES, PARAMETERS
+from render.instruments.patch import Patch
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 POINTS = (
@@ -24,21 +25,21 @@ NO_EFFECTS = {"delaywet": 0.0, "reverbwet": 0.0, "chorus1enable": 0.0, "chorus2e
 
 def random_patch(seed: int, **knobs: float) -> Patch:
     """Any knobs but the given ones."""
-    values = np.random.default_rng(seed).uniform(0.05, 0.95, len(NAMES))
-    return Patch(tuple(values), POINTS).snapped().with_knobs(knobs)
+    values = np.random.default_rng(seed).uniform(0.05, 0.95, len(TABLE.names))
+    return Patch(TABLE, tuple(values), POINTS).snapped().with_knobs(knobs)
 
 
 def settings(**choices: str) -> dict[str, float]:
     """Knobs of some choices."""
-    rows = {row.name: row for row in PARAMETERS}
+    rows = {row.name: row for row in TABLE.parameters}
     return {name: rows[name].knob(choice) for name, choice in choices.items()}
 
 
 def extremes(value: float) -> Iterator[Patch]:
     """Patches with every continuous knob at 0 or 1 and every choice in turn."""
     for turn in range(8):
-        knobs = [row.choice_knobs[turn % len(row.choices)] if row.discrete else value for row in PARAMETERS]
-        yield Patch(tuple(knobs), POINTS)
+        knobs = [row.choice_knobs[turn % len(row.choices)] if row.discrete else value for row in TABLE.parameters]
+        yield Patch(TABLE, tuple(knobs), POINTS)
 
 
 def controls(*patches: Patch, note: Note | None = None, dtype: torch.dtype = torch.float64) -> Controls:

@@ -10,7 +10,7 @@ import torch
 from proxy.synth.controls import DISCRETE, EDITOR_POINTS, Controls, WrongShape
 from render.errors import OutOfRange, UnknownName
 from render.noisemaker.envelope_editor import spline
-from render.noisemaker.table import PARAMETERS, position
+from render.noisemaker.table import TABLE
 from render.note import Note
 from tests.proxy.patches import POINTS, controls, random_patch
 
@@ -18,7 +18,7 @@ from tests.proxy.patches import POINTS, controls, random_patch
 def test_they_hold_the_patches() -> None:
     patches = [random_patch(seed) for seed in range(3)]
     held = controls(*patches, note=Note(61, 80, 0.5, 1.0))
-    for row in PARAMETERS:
+    for row in TABLE.parameters:
         if row.discrete:
             assert held.choice(row.name).tolist() == [patch.index(row.name) for patch in patches]
             assert held.weights(row.name).argmax(1).tolist() == held.choice(row.name).tolist()
@@ -46,7 +46,7 @@ def changed(**fields: object) -> Controls:
 
 def with_knob(value: float) -> torch.Tensor:
     knobs = controls(random_patch(1), random_patch(2)).knobs
-    knobs[1, position("cutoff")] = value
+    knobs[1, TABLE.position("cutoff")] = value
     return knobs
 
 

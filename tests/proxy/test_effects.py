@@ -13,10 +13,10 @@ from torch import Tensor
 from proxy.kernels.effects import delay_loop, reverb_network, swept_line, two_sections
 from proxy.synth.controls import Controls
 from proxy.synth.effects import effects
+from render.instruments.patch import Patch
 from render.measures.metrics import mss, side_mss
 from render.noisemaker.engine.host import EmbeddedHost
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import position
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 N_SAMPLES = 30000
@@ -52,7 +52,7 @@ def controls(patches: Sequence[Patch], dtype: torch.dtype = torch.float32) -> Co
 
 @pytest.mark.parametrize("name", PATCHES)
 def test_the_compiled_programs_sound_the_same(name: str, host: EmbeddedHost) -> None:
-    patch = Patch.from_knobs(PATCHES[name])
+    patch = TABLE.patch(PATCHES[name])
     audio = burst()
     expected = host._effects(patch, audio)
     result = effects(torch.from_numpy(audio)[None], controls([patch]))[0].numpy()
@@ -64,7 +64,7 @@ def test_the_compiled_programs_sound_the_same(name: str, host: EmbeddedHost) -> 
 
 
 def test_a_batch_gives_what_its_items_give_alone() -> None:
-    patches = [Patch.from_knobs(knobs) for knobs in PATCHES.values()]
+    patches = [TABLE.patch(knobs) for knobs in PATCHES.values()]
     audio = torch.from_numpy(burst())[None] * torch.linspace(0.5, 1.0, len(patches))[:, None, None]
     together = effects(audio, controls(patches))
     for item, patch in enumerate(patches):
@@ -75,13 +75,13 @@ def test_a_batch_gives_what_its_items_give_alone() -> None:
 
 def test_what_is_off_leaves_the_audio_alone() -> None:
     audio = torch.from_numpy(burst())[None]
-    assert effects(audio, controls([Patch()])) is audio
+    assert effects(audio, controls([TABLE.default])) is audio
 
 
 @pytest.mark.parametrize("knob", [0.0, 1.0])
 def test_gradients_are_finite_at_the_ends(knob: float) -> None:
     # Everything at one end; the same with effects that sound.
-    patches = [Patch.from_knobs(dict.fromkeys(EFFECT_KNOBS, knob) | extra) for extra in ({}, WET, WET | CHORUSES)]
+    patches = [TABLE.patch(dict.fromkeys(EFFECT_KNOBS, knob) | extra) for extra in ({}, WET, WET | CHORUSES)]
     given = controls(patches)
     given.knobs.requires_grad_()
     audio = torch.from_numpy(burst()).expand(3, -1, -1).clone().requires_grad_()
@@ -114,7 +114,7 @@ def test_the_gradient_of_the_reverb_is_the_slope(name: str, knob: float) -> None
 
 
 def test_the_gradient_of_the_decay_points_where_the_reverb_gets_louder() -> None:
-    patch = Patch.from_knobs({"reverbwet": 0.5, "reverbdecay": 0.6})
+    patch = TABLE.patch({"reverbwet": 0.5, "reverbdecay": 0.6})
     given = controls([patch], torch.float64)
     given.knobs.requires_grad_()
     # Noise: the combs' lengths move with the knob too, and a tone meets other resonances then.
@@ -124,7 +124,7 @@ def test_the_gradient_of_the_decay_points_where_the_reverb_gets_louder() -> None
     tail.backward()
     higher = effects(audio, controls([patch.with_knobs({"reverbdecay": 0.65})], torch.float64))
     assert given.knobs.grad is not None
-    slope = float(given.knobs.grad[0, position("reverbdecay")])
+    slope = float(given.knobs.grad[0, TABLE.position("reverbdecay")])
     assert slope > 0.0
     assert float(higher[..., N_SAMPLES // 2 :].square().sum()) > float(tail.detach())
 
@@ -135,7 +135,7 @@ def check_slope(knobs: dict[str, float], name: str) -> None:
     weights = torch.from_numpy(np.random.default_rng(2).normal(size=audio.shape))
 
     def value(knob: float) -> tuple[float, Controls]:
-        given = controls([Patch.from_knobs(knobs | {name: knob})], torch.float64)
+        given = controls([TABLE.patch(knobs | {name: knob})], torch.float64)
         given.knobs.requires_grad_()
         result = (effects(audio, given) * weights).sum()
         result.backward()
@@ -145,12 +145,12 @@ def check_slope(knobs: dict[str, float], name: str) -> None:
     difference = (value(knobs[name] + step)[0] - value(knobs[name] - step)[0]) / (2.0 * step)
     grad = value(knobs[name])[1].knobs.grad
     assert grad is not None
-    assert float(grad[0, position(name)]) == pytest.approx(difference, rel=1e-5)
+    assert float(grad[0, TABLE.position(name)]) == pytest.approx(difference, rel=1e-5)
 
 
 def test_the_weight_of_a_chorus_fades_it_in() -> None:
     audio = torch.from_numpy(burst())[None]
-    off, on = (controls([Patch.from_knobs({"chorus1enable": knob})]) for knob in (0.0, 1.0))
+    off, on = (controls([TABLE.patch({"chorus1enable": knob})]) for knob in (0.0, 1.0))
     weights = torch.tensor([[0.75, 0.25]], requires_grad=True)
     mixed = replace(off, choices={**off.choices, "chorus1enable": weights})
     result = effects(audio, mixed)

@@ -21,11 +21,11 @@ from proxy.synth.play import play
 from proxy.synth.weights import load_corrections
 from render.errors import FileError, FormatError, OutOfRange
 from render.measures.golden import read_rows
-from render.noisemaker.patch import Patch
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 NOTE = Note(48, 100, 0.1, 0.2)
-PATCHES = [Patch.from_knobs({"osc1volume": 0.5 + 0.1 * k, "osc3volume": 0.0, "cutoff": 0.7}) for k in range(4)]
+PATCHES = [TABLE.patch({"osc1volume": 0.5 + 0.1 * k, "osc3volume": 0.0, "cutoff": 0.7}) for k in range(4)]
 
 
 def louder() -> Corrections:
@@ -39,7 +39,7 @@ def louder() -> Corrections:
 def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of golden renders by a synthesizer whose first oscillator is louder."""
     folder = tmp_path_factory.mktemp("golden")
-    base = Patch()
+    base = TABLE.default
     (folder / "base_patch.json").write_text(json.dumps(dict(base.diff(base))))
     lines = []
     for number, patch in enumerate(PATCHES):

@@ -13,11 +13,11 @@ from benchmarks.parts.slopes import STEP, Case, Slope, cases, has_slope, heard, 
 from proxy.synth.controls import SEARCHED
 from proxy.synth.play import play
 from render.audio import Audio
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import NAMES
+from render.instruments.patch import Patch
+from render.noisemaker.table import TABLE
 from render.note import Note
 
-PATCH = Patch.from_knobs({"osc1volume": 0.6, "osc3volume": 0.4, "cutoff": 0.6, "resonance": 0.3, "amprelease": 0.3})
+PATCH = TABLE.patch({"osc1volume": 0.6, "osc3volume": 0.4, "cutoff": 0.6, "resonance": 0.3, "amprelease": 0.3})
 NOTE = Note(48, 100, 0.15, 0.25)
 TARGET = PATCH.with_knobs({"osc1volume": 0.4, "cutoff": 0.5, "osc3volume": 0.6})
 
@@ -84,4 +84,4 @@ def test_the_table_counts_signs_of_what_exceeds_the_floor(tmp_path: Path) -> Non
 
 
 def test_what_is_searched_is_in_the_table_of_the_instrument() -> None:
-    assert set(NAMES) >= SEARCHED
+    assert set(TABLE.names) >= SEARCHED

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from proxy.synth import editor, lfo
 from proxy.synth.modulation import modulation
+from render.instruments.patch import Patch
 from render.noisemaker import envelope_editor
 from render.noisemaker.engine import lfo as engine_lfo
 from render.noisemaker.engine import modulation as engine
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import LFO1_DESTINATIONS, LFO2_DESTINATIONS, parameter
+from render.noisemaker.table import LFO1_DESTINATIONS, LFO2_DESTINATIONS, TABLE
 from tests.proxy.patches import POINTS, controls, settings
 
 FIELDS = [field.name for field in dataclasses.fields(engine.Modulation)]
@@ -35,38 +35,38 @@ def check(patch: Patch, tolerance: float = 1e-9) -> None:
 
 @pytest.mark.parametrize("destination", LFO1_DESTINATIONS)
 def test_lfo1(destination: str) -> None:
-    check(Patch.from_knobs(LFO | {"lfo1amount": 0.2} | settings(lfo1destination=destination)))
+    check(TABLE.patch(LFO | {"lfo1amount": 0.2} | settings(lfo1destination=destination)))
 
 
 @pytest.mark.parametrize("destination", LFO2_DESTINATIONS)
 def test_lfo2(destination: str) -> None:
-    check(Patch.from_knobs(LFO | {"lfo2amount": 0.9} | settings(lfo2destination=destination, lfo2waveform="triangle")))
+    check(TABLE.patch(LFO | {"lfo2amount": 0.9} | settings(lfo2destination=destination, lfo2waveform="triangle")))
 
 
 @pytest.mark.parametrize("sign", [0.1, 0.8])
 def test_one_lfo_moves_the_rate_of_the_other(sign: float) -> None:
     moved = settings(lfo1destination="lfo2 rate", lfo2destination="osc1")
     # A moved rate adds its first step one sample earlier in the engine, which is worth this many semitones.
-    check(Patch.from_knobs(LFO | {"lfo1amount": sign, "lfo2amount": 0.7} | moved), tolerance=0.02)
+    check(TABLE.patch(LFO | {"lfo1amount": sign, "lfo2amount": 0.7} | moved), tolerance=0.02)
 
 
 @pytest.mark.parametrize("synced", [0.1, 0.5, 0.8, 1.0])
 def test_synced_rates(synced: float) -> None:
     synced_lfo = {"lfo1sync": 1.0, "lfo1rate": synced, "lfo1amount": 0.8}
-    check(Patch.from_knobs(LFO | synced_lfo | settings(lfo1destination="filter")))
+    check(TABLE.patch(LFO | synced_lfo | settings(lfo1destination="filter")))
 
 
-@pytest.mark.parametrize("destination", parameter("freeaddestination").choices)
+@pytest.mark.parametrize("destination", TABLE.parameter("freeaddestination").choices)
 def test_free_envelope(destination: str) -> None:
     knobs = {"freeadattack": 0.2, "freeaddecay": 0.5, "freeadamount": 0.15}
-    check(Patch.from_knobs(knobs | settings(freeaddestination=destination)), tolerance=0.04)
+    check(TABLE.patch(knobs | settings(freeaddestination=destination)), tolerance=0.04)
 
 
-@pytest.mark.parametrize("destination", parameter("envelopeeditordest1").choices)
+@pytest.mark.parametrize("destination", TABLE.parameter("envelopeeditordest1").choices)
 @pytest.mark.parametrize("one_shot", ["off", "on"])
 def test_envelope_editor(destination: str, one_shot: str) -> None:
     chosen = settings(envelopeeditordest1=destination, envelopeeditorspeed="x32", envelopeoneshot=one_shot)
-    check(Patch.from_knobs({"envelopeeditoramount": 0.7} | chosen, POINTS), tolerance=3e-3)
+    check(TABLE.patch({"envelopeeditoramount": 0.7} | chosen, POINTS), tolerance=3e-3)
 
 
 def test_the_editor_loops_and_holds() -> None:
@@ -78,13 +78,13 @@ def test_the_editor_loops_and_holds() -> None:
 
 
 def test_what_nothing_moves_costs_nothing() -> None:
-    moves = modulation(controls(Patch(), Patch()), N)
+    moves = modulation(controls(TABLE.default, TABLE.default), N)
     assert all(getattr(moves, name).shape == (2, 1) for name in FIELDS)
 
 
 def test_weights_of_destinations_add_up() -> None:
     patches = [
-        Patch.from_knobs(LFO | {"lfo1amount": 0.9} | settings(lfo1destination=name, lfo1waveform=waveform))
+        TABLE.patch(LFO | {"lfo1amount": 0.9} | settings(lfo1destination=name, lfo1waveform=waveform))
         for name, waveform in (("filter", "sine"), ("filter", "saw"), ("osc1", "sine"), ("osc1", "saw"))
     ]
     weights = torch.zeros(1, len(LFO1_DESTINATIONS), dtype=torch.float64)

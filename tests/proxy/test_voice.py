@@ -15,9 +15,9 @@ from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.mixer import mixed
 from proxy.synth.modulation import modulation
+from render.instruments.patch import Patch
 from render.measures.metrics import mss
-from render.noisemaker.patch import Patch
-from render.noisemaker.table import NAMES, PARAMETERS, position
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 from tests.proxy.patches import NO_EFFECTS, controls, extremes, random_patch, settings
 
@@ -36,7 +36,7 @@ def test_gradients_are_finite_at_the_ends(value: float) -> None:
 
 
 def test_a_batch_is_many_batches_of_one() -> None:
-    patches = [random_patch(seed) for seed in range(5)] + [Patch(), random_patch(9, resonance=0.95)]
+    patches = [random_patch(seed) for seed in range(5)] + [TABLE.default, random_patch(9, resonance=0.95)]
     together = voice.render(controls(*patches, note=NOTE, dtype=torch.float32), NOTE.n_samples)
     assert together.shape == (7, 2, NOTE.n_samples)
     assert together.dtype == torch.float32
@@ -77,7 +77,7 @@ def test_gradients_of_cutoff_and_amplitude(seed: int) -> None:
 
 def check_gradients(patch: Patch, play: Callable[[Controls], Tensor]) -> None:
     played = controls(patch, note=Note(57, 90, 0.01, 0.05))
-    rows = [k for k, row in enumerate(PARAMETERS) if not row.discrete and row.name != "oscbitcrusher"]
+    rows = [k for k, row in enumerate(TABLE.parameters) if not row.discrete and row.name != "oscbitcrusher"]
 
     def of_knobs(values: Tensor) -> Tensor:
         knobs = played.knobs.clone()
@@ -116,7 +116,7 @@ def test_the_crusher_rounds_towards_zero_and_lets_the_gradient_through() -> None
 
 def test_weights_of_waveforms_add_up() -> None:
     quiet = {"osc3volume": 0.0, "osc2volume": 0.0, **NO_EFFECTS}
-    patches = [Patch.from_knobs(quiet | settings(osc1waveform=name)) for name in ("saw", "pulse", "noise")]
+    patches = [TABLE.patch(quiet | settings(osc1waveform=name)) for name in ("saw", "pulse", "noise")]
     weights = torch.tensor([[0.5, 0.2, 0.3]], dtype=torch.float64, requires_grad=True)
     mixed = controls(patches[0])
     mixed = dataclasses.replace(mixed, choices={**mixed.choices, "osc1waveform": weights})
@@ -148,23 +148,23 @@ def test_bent_curves_rise_and_keep_their_ends() -> None:
     corrections = Corrections().double()
     with torch.no_grad():
         corrections.bends.normal_(generator=torch.Generator().manual_seed(1))
-    grid = torch.linspace(0.0, 1.0, 101, dtype=torch.float64)[:, None].expand(-1, len(NAMES))
+    grid = torch.linspace(0.0, 1.0, 101, dtype=torch.float64)[:, None].expand(-1, len(TABLE.names))
     bent = corrections.bent(grid).detach()
     assert bool((bent.diff(dim=0) > 0.0).all())
     torch.testing.assert_close(bent[[0, 100]], grid[[0, 100]])
     assert float((bent - grid).abs().max()) > 0.05
     middle = bent[50]
     for name in ("filtercontour", "lfo1amount", "osc1finetune", "delayfeedback"):
-        assert float(middle[position(name)]) == pytest.approx(0.5)
+        assert float(middle[TABLE.position(name)]) == pytest.approx(0.5)
     knobs = controls(random_patch(1)).knobs
-    unread = [k for k, row in enumerate(PARAMETERS) if row.discrete]
+    unread = [k for k, row in enumerate(TABLE.parameters) if row.discrete]
     corrected = corrections.apply_to(controls(random_patch(1))).knobs
     assert torch.equal(corrected[:, unread], knobs[:, unread])
 
 
 def test_every_knob_that_sounds_has_a_gradient() -> None:
     """Of a patch where everything is on: what is left without one are the silent knobs and the random detune."""
-    on = {row.name: 1.0 for row in PARAMETERS if row.kind == "switch"} | {"lfo1sync": 0.0, "lfo2sync": 0.0}
+    on = {row.name: 1.0 for row in TABLE.parameters if row.kind == "switch"} | {"lfo1sync": 0.0, "lfo2sync": 0.0}
     chosen = settings(
         filtertype="LP 24",
         osc1waveform="pulse",
@@ -184,6 +184,6 @@ def test_every_knob_that_sounds_has_a_gradient() -> None:
     audio = voice.render(dataclasses.replace(played, knobs=knobs), round(0.35 * SAMPLE_RATE))
     audio.square().sum().backward()
     assert knobs.grad is not None
-    unheard = {name for name, slope in zip(NAMES, knobs.grad[0], strict=True) if float(slope) == 0.0}
-    silent = {row.name for row in PARAMETERS if row.discrete or row.silent}
+    unheard = {name for name, slope in zip(TABLE.names, knobs.grad[0], strict=True) if float(slope) == 0.0}
+    silent = {row.name for row in TABLE.parameters if row.discrete or row.silent}
     assert unheard - silent <= {"detune", "delaytime", "reverbpredelay"}

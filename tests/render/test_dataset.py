@@ -29,8 +29,8 @@ from render.data.dataset import make_dataset, make_row, make_worker, on_executor
 from render.data.shards import Dataset, EncodedRow, Manifest, decode, encode, open_shard, read_manifest, shard_path
 from render.errors import FileError, FormatError, HostError, OutOfRange, ReconstructError
 from render.hosts.pool import Pool
-from render.noisemaker.patch import Patch
 from render.noisemaker.prior import draw
+from render.noisemaker.table import TABLE
 from render.note import Note
 from tests.paths import ROOT
 from tests.scale_host import ScaleHost, make_any, make_broken, make_killer
@@ -307,7 +307,7 @@ def test_encoding_keeps_level_shape_and_the_quiet(tmp_path: Path) -> None:
     assert back.shape == (2, 5000)
     assert np.abs(back - audio).max() < 0.51 * 0.5 / 32767
     assert decode(*encode(np.stack([audio[0]] * 2))).shape == (1, 5000)
-    row = EncodedRow(0, 0, Patch(), Note(60), 1.0, b"flac")
+    row = EncodedRow(0, 0, TABLE.default, Note(60), 1.0, b"flac")
     shards.write_shard(tmp_path / "one.tar", [replace(row, index=1)])
     with pytest.raises(FormatError, match="damaged"):
         open_shard(tmp_path / "one.tar", [0])

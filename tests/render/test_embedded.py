@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 
 from render.errors import OutOfRange
+from render.instruments.parameter import Kind
+from render.instruments.patch import Patch
 from render.measures.fidelity import Score, audible_rows, score
 from render.measures.golden import GoldenRow, read_rows
 from render.noisemaker.engine.host import EmbeddedHost
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.table import PARAMETERS, Kind
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 from tests.paths import GOLDEN, needs_bank, needs_golden
 
 SELECTION = Path(__file__).parents[1] / "golden"
 SHORT = Note(48, gate_seconds=0.3, seconds=0.5)
 
-RICH = Patch().with_knobs(
+RICH = TABLE.patch(
     {
         "osc2volume": 0.7, "osc1waveform": 0.5, "cutoff": 0.4, "resonance": 0.5, "filtercontour": 0.7,
         "filterdecay": 0.3, "filtersustain": 0.3, "lfo1destination": 1 / 7, "lfo1amount": 0.8, "lfo1rate": 0.5,
@@ -80,7 +82,7 @@ EXTREME = {
 def test_extreme_patches_stay_finite(host: EmbeddedHost, filter_type: int, cutoff: float) -> None:
     for number, destination in ((127, 2 / 7), (0, 6 / 7)):
         knobs = {"filtertype": filter_type / 11, "cutoff": cutoff, "lfo1destination": destination}
-        patch = Patch().with_knobs({**EXTREME, **knobs, "lfo2destination": destination})
+        patch = TABLE.patch({**EXTREME, **knobs, "lfo2destination": destination})
         audio = host.render(patch, Note(number, 127, 0.2, 0.4))
         assert np.isfinite(audio).all()
         assert np.abs(audio).max() < 1e4
@@ -88,7 +90,7 @@ def test_extreme_patches_stay_finite(host: EmbeddedHost, filter_type: int, cutof
 
 @pytest.mark.parametrize("end", [0.0, 1.0])
 def test_every_knob_at_an_end_stays_finite(host: EmbeddedHost, end: float) -> None:
-    assert np.isfinite(host.render(Patch(tuple(end for _ in PARAMETERS)), SHORT)).all()
+    assert np.isfinite(host.render(Patch(TABLE, tuple(end for _ in TABLE.parameters)), SHORT)).all()
 
 
 def test_the_cache_is_used_and_repaired(tmp_path: Path) -> None:
@@ -110,24 +112,20 @@ def test_an_unusable_cache_folder_only_costs_time(tmp_path: Path) -> None:
     assert np.array_equal(EmbeddedHost(blocked).render(RICH, SHORT), EmbeddedHost(tmp_path).render(RICH, SHORT))
 
 
-AUDIBLE = (
-    Patch()
-    .with_knobs(
-        {"osc2volume": 0.7, "cutoff": 0.5, "resonance": 0.3, "lfo1rate": 0.6, "lfo2rate": 0.6}
-        # In a first note the key trigger is heard through the phase alone: a free LFO stands at 0 until then.
-        | {"lfo1phase": 0.4, "lfo2phase": 0.4}
-        # Loops and echoes that end within the note.
-        | {"envelopeeditorspeed": 1.0, "delaytime": 0.1}
-    )
-    .with_points([EnvelopePoint(0.0, 0.0, 0.0, 0.0, 0.2, 0.0), EnvelopePoint(1.0, 1.0, 0.8, 1.0, 1.0, 1.0)])
-)
+AUDIBLE = TABLE.default.with_knobs(
+    {"osc2volume": 0.7, "cutoff": 0.5, "resonance": 0.3, "lfo1rate": 0.6, "lfo2rate": 0.6}
+    # In a first note the key trigger is heard through the phase alone: a free LFO stands at 0 until then.
+    | {"lfo1phase": 0.4, "lfo2phase": 0.4}
+    # Loops and echoes that end within the note.
+    | {"envelopeeditorspeed": 1.0, "delaytime": 0.1}
+).with_extra([EnvelopePoint(0.0, 0.0, 0.0, 0.0, 0.2, 0.0), EnvelopePoint(1.0, 1.0, 0.8, 1.0, 1.0, 1.0)])
 
 
-@pytest.mark.parametrize("name", [row.name for row in PARAMETERS if not row.silent])
+@pytest.mark.parametrize("name", [row.name for row in TABLE.parameters if not row.silent])
 def test_every_parameter_changes_the_sound_where_it_can(host: EmbeddedHost, name: str) -> None:
     patch = AUDIBLE.where_sounding(name)
     assert patch.sounds(name)
-    row = next(row for row in PARAMETERS if row.name == name)
+    row = next(row for row in TABLE.parameters if row.name == name)
     knobs = (0.3, 0.8) if row.kind is Kind.CONTINUOUS else row.choice_knobs
     note = Note(60, 100, 0.5, 0.8)
     renders = [host.render(patch.with_knobs({name: knob}), note) for knob in knobs]
@@ -135,7 +133,7 @@ def test_every_parameter_changes_the_sound_where_it_can(host: EmbeddedHost, name
     assert max(differences) > 1e-5
 
 
-@pytest.mark.parametrize("name", [row.name for row in PARAMETERS if row.silent])
+@pytest.mark.parametrize("name", [row.name for row in TABLE.parameters if row.silent])
 def test_silent_parameters_change_nothing(host: EmbeddedHost, name: str) -> None:
     low, high = (host.render(AUDIBLE.with_knobs({name: knob}), SHORT) for knob in (0.0, 1.0))
     assert np.array_equal(low, high)

@@ -13,11 +13,13 @@ import pytest
 from render.audio import Audio
 from render.errors import HostError
 from render.hosts.pool import Pool
-from render.hosts.protocol import Host
-from render.noisemaker.patch import Patch
+from render.instruments.host import Host
+from render.instruments.patch import Patch
+from render.noisemaker.plugin import ADAPTER
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 from tests.fake_host import FakeHost
-from tests.plugins import NEKOBI, NEKOBI_NAMES, NOISEMAKER, needs_nekobi, needs_noisemaker
+from tests.plugins import NEKOBI, NEKOBI_ADAPTER, NOISEMAKER, needs_nekobi, needs_noisemaker
 
 SHORT = Note(60, gate_seconds=0.2, seconds=0.4)
 
@@ -44,13 +46,13 @@ def make_embedded() -> Host:
 def make_nekobi(fork: bool) -> Host:
     from render.hosts.plugin import PluginHost
 
-    return PluginHost(NEKOBI, names=NEKOBI_NAMES, fork=fork)
+    return PluginHost(NEKOBI, NEKOBI_ADAPTER, fork=fork)
 
 
 def make_noisemaker(fork: bool) -> Host:
     from render.hosts.plugin import PluginHost
 
-    return PluginHost(NOISEMAKER, fork=fork)
+    return PluginHost(NOISEMAKER, ADAPTER, fork=fork)
 
 
 SUBJECTS = [
@@ -91,9 +93,7 @@ def host(subject: Subject) -> Iterator[Host]:
 
 def patches(n: int) -> list[Patch]:
     choose = random.Random(3)
-    return [
-        Patch().with_knobs({"volume": choose.uniform(0.3, 0.6), "cutoff": choose.uniform(0.3, 1.0)}) for _ in range(n)
-    ]
+    return [TABLE.patch({"volume": choose.uniform(0.3, 0.6), "cutoff": choose.uniform(0.3, 1.0)}) for _ in range(n)]
 
 
 def make_worker(make: Callable[[], Host]) -> Callable[[tuple[Patch, Note]], Audio]:
@@ -106,38 +106,38 @@ class TestContract:
     @pytest.mark.parametrize("clean", [True, False])
     def test_audio_is_stereo_float32_finite_and_as_long_as_asked(self, host: Host, seconds: float, clean: bool) -> None:
         note = Note(60, seconds=seconds)
-        audio = host.render(Patch(), note, clean=clean)
+        audio = host.render(TABLE.default, note, clean=clean)
         assert audio.dtype == np.float32
         assert audio.shape == (2, note.n_samples)
         assert np.isfinite(audio).all()
 
     def test_a_note_begins_at_once_and_ends(self, host: Host) -> None:
-        audio = np.abs(host.render(Patch(), Note(60, gate_seconds=0.2, seconds=1.0)))
+        audio = np.abs(host.render(TABLE.default, Note(60, gate_seconds=0.2, seconds=1.0)))
         loudest = audio.max()
         assert audio[:, : SAMPLE_RATE // 50].max() > 0.1 * loudest
         assert audio[:, SAMPLE_RATE // 2 :].max() < 0.1 * loudest
 
     def test_zero_volume_is_silent(self, host: Host, subject: Subject) -> None:
-        loud = np.abs(host.render(Patch().with_knobs({"volume": 0.5}), SHORT)).max()
-        assert np.abs(host.render(Patch().with_knobs({"volume": 0.0}), SHORT)).max() <= subject.silent * loud
+        loud = np.abs(host.render(TABLE.patch({"volume": 0.5}), SHORT)).max()
+        assert np.abs(host.render(TABLE.patch({"volume": 0.0}), SHORT)).max() <= subject.silent * loud
 
     def test_a_knob_reaches_the_sound(self, host: Host) -> None:
-        dark, bright = (host.render(Patch().with_knobs({"cutoff": cutoff}), SHORT) for cutoff in (0.2, 1.0))
+        dark, bright = (host.render(TABLE.patch({"cutoff": cutoff}), SHORT) for cutoff in (0.2, 1.0))
         assert np.abs(dark - bright).max() > 0.01 * np.abs(bright).max()
 
     def test_the_note_reaches_the_sound(self, host: Host) -> None:
-        low, high = (host.render(Patch(), Note(number, seconds=0.4)) for number in (48, 60))
+        low, high = (host.render(TABLE.default, Note(number, seconds=0.4)) for number in (48, 60))
         assert np.abs(low - high).max() > 0.01 * np.abs(low).max()
 
     def test_the_same_seed_gives_the_same_clean_audio(self, host: Host, subject: Subject) -> None:
-        patch = Patch().with_knobs({"detune": 1.0})
+        patch = TABLE.patch({"detune": 1.0})
         first, again, other = (host.render(patch, SHORT, seed=seed) for seed in (1, 1, 2))
         assert np.array_equal(first, again)
         assert subject.draws != np.array_equal(first, other)
 
     def test_another_instance_gives_the_same_clean_audio(self, host: Host, subject: Subject) -> None:
         other = subject.make()
-        assert np.array_equal(host.render(Patch(), SHORT), other.render(Patch(), SHORT))
+        assert np.array_equal(host.render(TABLE.default, SHORT), other.render(TABLE.default, SHORT))
         other.close()
 
     def test_the_order_of_clean_renders_does_not_matter(self, host: Host) -> None:
@@ -147,7 +147,7 @@ class TestContract:
         assert all(np.array_equal(a, b) for a, b in zip(forward, reversed(backward), strict=True))
 
     def test_a_fast_render_does_not_reach_the_next_clean_one(self, host: Host) -> None:
-        quiet, loud = Patch().with_knobs({"volume": 0.3}), Patch().with_knobs({"volume": 0.7, "amprelease": 1.0})
+        quiet, loud = TABLE.patch({"volume": 0.3}), TABLE.patch({"volume": 0.7, "amprelease": 1.0})
         before = host.render(quiet, SHORT)
         host.render(loud, SHORT, clean=False)
         assert np.array_equal(before, host.render(quiet, SHORT))
@@ -182,12 +182,12 @@ def test_a_closed_plugin_says_so() -> None:
     host = make_noisemaker(True)
     host.close()
     with pytest.raises(HostError, match="closed"):
-        host.render(Patch(), SHORT)
+        host.render(TABLE.default, SHORT)
 
 
 def test_the_fake_hosts_tail_is_heard_only_in_fast_renders() -> None:
     host = FakeHost()
     note = Note(60, gate_seconds=1.0, seconds=0.1)
-    clean = host.render(Patch(), note)
-    assert not np.array_equal(clean, host.render(Patch(), note, clean=False))
-    assert np.array_equal(clean, host.render(Patch(), note))
+    clean = host.render(TABLE.default, note)
+    assert not np.array_equal(clean, host.render(TABLE.default, note, clean=False))
+    assert np.array_equal(clean, host.render(TABLE.default, note))

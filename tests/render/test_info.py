@@ -10,7 +10,7 @@ import pytest
 from render.audio import Audio
 from render.commands import info
 from render.errors import HostError
-from render.noisemaker.patch import Patch
+from render.instruments.patch import Patch
 from render.note import Note
 from tests.fake_host import FakeHost
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +13,39 @@ import pytest
 from render.audio import Audio
 from render.data import library
 from render.data.accept import refusal
-from render.data.library import Library, Plan, _make_worker, build, open_library, shipped_library
+from render.data.library import Library, Plan, Progress, _make_worker, build, read_library
+from render.data.library import open_library as open_any_library
 from render.errors import HostError, InvalidAudio, OutOfRange
+from render.instruments.host import Host, HostInfo
+from render.instruments.instrument import Prior
+from render.instruments.table import Table
 from render.measures.fingerprint import DECIBELS_PER_STEP, FLOOR_DB, Steps, distances, fingerprint, to_steps
 from render.noisemaker.engine.host import EmbeddedHost
+from render.noisemaker.instrument import NOISEMAKER
+from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 from tests.scale_host import ScaleHost, make_broken
 
 PLAN = Plan(size=12, notes=(48, 60))
 INFO = ScaleHost().info
+assert NOISEMAKER.prior is not None
+PRIOR = NOISEMAKER.prior
+
+
+def open_library(
+    path: Path,
+    host: HostInfo,
+    make_host: Callable[[], Host],
+    *,
+    plan: Plan,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> Library:
+    return open_any_library(path, TABLE, PRIOR, host, make_host, plan=plan, workers=workers, progress=progress)
+
+
+def _other_hash() -> str:
+    return "other"
 
 
 def noise(seconds: float, seed: int = 0) -> Audio:
@@ -69,7 +93,8 @@ def test_patches_differ_in_sound(made: Library) -> None:
 
 
 def test_the_shipped_library_fits_and_finds_the_sounds_of_the_embedded_host() -> None:
-    shipped = shipped_library()
+    assert NOISEMAKER.library is not None
+    shipped = read_library(NOISEMAKER.library, TABLE, PRIOR)
     assert shipped is not None, "the table or the prior has changed: python -m render library makes it again"
     assert len(shipped) == library.DEFAULT_PLAN.size
     host = EmbeddedHost()
@@ -121,22 +146,26 @@ def test_what_does_not_fit_is_made_anew(kept: Path, tmp_path: Path, monkeypatch:
         open_library(path, replace(INFO, version="2"), make_broken, plan=PLAN, workers=1)
     with pytest.raises(HostError):
         open_library(path, INFO, make_broken, plan=replace(PLAN, size=13), workers=1)
-    for name in ("TABLE_HASH", "SCHEMA"):
-        with monkeypatch.context() as patched:
-            patched.setattr(library, name, "other")
-            with pytest.raises(HostError):
-                open_library(path, INFO, make_broken, plan=PLAN, workers=1)
+    other_table = Table("other", TABLE.home, TABLE.parameters[:-1])
+    other_prior = Prior(PRIOR.draw, _other_hash)
+    for table, prior in ((other_table, PRIOR), (TABLE, other_prior)):
+        with pytest.raises(HostError):
+            open_any_library(path, table, prior, INFO, make_broken, plan=PLAN, workers=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(library, "SCHEMA", "other")
+        with pytest.raises(HostError):
+            open_library(path, INFO, make_broken, plan=PLAN, workers=1)
     assert path.read_bytes() == kept.read_bytes()
 
 
 def test_a_few_failed_renders_are_passed_over() -> None:
-    render = _make_worker(ScaleHost, PLAN)
+    render = _make_worker(ScaleHost, PRIOR, PLAN)
 
     def renders() -> Iterator[Steps | HostError | None]:
         for index in range(200):
             yield HostError("crashed") if index % 3 == 0 else render(index)
 
-    made = build(renders(), PLAN)
+    made = build(renders(), PRIOR, PLAN)
     assert len(made) == PLAN.size
     assert (made.indices % 3 != 0).all()
 

@@ -13,12 +13,13 @@ from render.__main__ import main
 from render.audio import read_audio, write_wav
 from render.errors import FileError
 from render.files import replacing, write_text
-from render.hosts.open import open_host
-from render.noisemaker.patch import Patch
-from render.noisemaker.presets import Program, to_xml, write_program
+from render.instruments.instrument import Program
+from render.noisemaker.hosts import open_host
+from render.noisemaker.presets import to_xml, write_program
+from render.noisemaker.table import TABLE
 from render.note import Note
 
-PATCH = Patch().with_knobs({"cutoff": 0.5, "ampsustain": 0.3, "ampdecay": 0.3})
+PATCH = TABLE.patch({"cutoff": 0.5, "ampsustain": 0.3, "ampdecay": 0.3})
 
 
 def test_a_preset_is_rendered_as_the_host_renders_it(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_a_preset_is_rendered_as_the_host_renders_it(tmp_path: Path) -> None:
 
 def test_a_program_of_a_bank_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bank = tmp_path / "bank.noisemakerpreset"
-    bank.write_bytes(to_xml([Program("a", Patch()), Program("b", PATCH)]))
+    bank.write_bytes(to_xml([Program("a", TABLE.default), Program("b", PATCH)]))
     arguments = ["render", str(bank), str(tmp_path / "b.wav"), "--seconds", "0.1", "--plugin", "embedded", "--program"]
     assert main([*arguments, "b"]) == 0
     assert main([*arguments, "c"]) == 1

@@ -9,18 +9,20 @@ import sys
 import pytest
 
 from render.errors import OutOfRange, UnknownName
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.table import NAMES, PARAMETERS, TABLE_HASH, Kind, parameter
+from render.instruments.parameter import Kind
+from render.instruments.patch import Patch
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 
 def test_the_table_is_the_instrument() -> None:
-    assert len(PARAMETERS) == len(set(NAMES)) == 82
+    assert len(TABLE.parameters) == len(set(TABLE.names)) == 82
     # A changed hash refuses every library, dataset and weights file that exists: change it knowingly.
-    assert TABLE_HASH == "5e7aac5c12b72c66"
+    assert TABLE.hash == "5e7aac5c12b72c66"
 
 
-@pytest.mark.parametrize("row", PARAMETERS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", TABLE.parameters, ids=lambda row: row.name)
 def test_settings_and_knobs_are_inverse(row) -> None:  # type: ignore[no-untyped-def]
     if row.discrete:
         for index, knob in enumerate(row.choice_knobs):
@@ -53,7 +55,7 @@ def test_settings_and_knobs_are_inverse(row) -> None:  # type: ignore[no-untyped
     ],
 )
 def test_discrete_knobs_read_as_the_instrument_reads_them(name: str, knob: float, setting: str) -> None:
-    assert parameter(name).setting(knob) == setting
+    assert TABLE.parameter(name).setting(knob) == setting
 
 
 @pytest.mark.parametrize(
@@ -69,21 +71,23 @@ def test_discrete_knobs_read_as_the_instrument_reads_them(name: str, knob: float
     ],
 )
 def test_continuous_settings(name: str, knob: float, setting: float) -> None:
-    assert parameter(name).setting(knob) == pytest.approx(setting)
+    assert TABLE.parameter(name).setting(knob) == pytest.approx(setting)
 
 
 def test_a_patch_by_name() -> None:
-    patch = Patch().with_settings({"cutoff": 1200.0, "osc1waveform": "Pulse", "osc1tune": -7, "chorus1enable": True})
+    patch = TABLE.default.with_settings(
+        {"cutoff": 1200.0, "osc1waveform": "Pulse", "osc1tune": -7, "chorus1enable": True}
+    )
     assert patch.setting("cutoff") == pytest.approx(1200.0)
     assert patch.choice("osc1waveform") == "pulse"
     assert patch.choice("osc1tune") == "-7"
     assert patch.choice("chorus1enable") == "on"
-    assert set(Patch().diff(patch)) == {"cutoff", "osc1waveform", "osc1tune", "chorus1enable"}
-    assert Patch()["cutoff"] == 1.0
+    assert set(TABLE.default.diff(patch)) == {"cutoff", "osc1waveform", "osc1tune", "chorus1enable"}
+    assert TABLE.default["cutoff"] == 1.0
 
 
 def test_a_synced_rate_is_a_division() -> None:
-    patch = Patch().with_settings({"lfo1rate": "1/8T", "lfo1sync": "on"})
+    patch = TABLE.default.with_settings({"lfo1rate": "1/8T", "lfo1sync": "on"})
     assert patch.setting("lfo1rate") == "1/8T"
     assert patch.with_settings({"lfo1sync": "off", "lfo1rate": 2.0}).setting("lfo1rate") == pytest.approx(2.0)
     with pytest.raises(UnknownName, match="1/7"):
@@ -91,34 +95,34 @@ def test_a_synced_rate_is_a_division() -> None:
 
 
 def test_snapping_changes_the_knob_but_not_the_meaning() -> None:
-    patch = Patch().with_knobs({"lfo1waveform": 0.744, "cutoff": 0.123})
+    patch = TABLE.patch({"lfo1waveform": 0.744, "cutoff": 0.123})
     assert patch.snapped()["lfo1waveform"] == 0.6
     assert patch.snapped()["cutoff"] == 0.123
     assert patch.diff(patch.snapped()) == {}
 
 
-@pytest.mark.parametrize("row", PARAMETERS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", TABLE.parameters, ids=lambda row: row.name)
 def test_every_parameter_can_be_put_where_it_sounds(row) -> None:  # type: ignore[no-untyped-def]
-    assert Patch().where_sounding(row.name).sounds(row.name) is not row.silent
+    assert TABLE.default.where_sounding(row.name).sounds(row.name) is not row.silent
     for clause in row.needs:
         for condition in clause:
             assert condition.name != row.name
-            assert (parameter(condition.name).kind is Kind.CONTINUOUS) == (not condition.indices)
+            assert (TABLE.parameter(condition.name).kind is Kind.CONTINUOUS) == (not condition.indices)
 
 
 def test_wrong_input_names_the_thing_the_value_and_what_is_allowed() -> None:
     with pytest.raises(UnknownName, match=r"cutof.*cutoff"):
-        Patch().with_knobs({"cutof": 0.5})
+        TABLE.patch({"cutof": 0.5})
     with pytest.raises(OutOfRange, match=r"cutoff is 1\.5; allowed: 0 to 1"):
-        Patch().with_knobs({"cutoff": 1.5})
+        TABLE.patch({"cutoff": 1.5})
     with pytest.raises(OutOfRange, match="nan"):
-        Patch().with_knobs({"cutoff": math.nan})
+        TABLE.patch({"cutoff": math.nan})
     with pytest.raises(OutOfRange, match="Hz"):
-        Patch().with_settings({"cutoff": 1e6})
+        TABLE.default.with_settings({"cutoff": 1e6})
     with pytest.raises(UnknownName, match="saw, pulse, noise"):
-        Patch().with_settings({"osc1waveform": "sine"})
+        TABLE.default.with_settings({"osc1waveform": "sine"})
     with pytest.raises(OutOfRange, match="82"):
-        Patch((0.0,))
+        Patch(TABLE, (0.0,))
     with pytest.raises(OutOfRange, match="envelope point y"):
         EnvelopePoint(0.0, math.inf, 0.0, 0.0, 0.0, 0.0)
 
@@ -143,7 +147,7 @@ def test_impossible_notes_are_refused(fields: dict[str, float]) -> None:
 
 def test_importing_the_instrument_loads_nothing_heavy() -> None:
     modules = "('torch', 'dawdreamer', 'scipy')"
-    imports = "sys, render.noisemaker.patch, render.noisemaker.presets, render.hosts.protocol"
+    imports = "sys, render.instruments.patch, render.noisemaker.presets, render.instruments.host"
     code = f"import {imports}; print([m for m in {modules} if m in sys.modules])"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert output.strip() == "[]"

@@ -9,23 +9,24 @@ from pathlib import Path
 import pytest
 
 from render.errors import HostError
-from render.hosts.open import EMBEDDED, choose_host
 from render.hosts.plugin_files import (
-    PLUGIN_VARIABLE,
-    find_plugins,
     fxbank,
     lv2_uri,
     normalised,
     plugin_class,
     plugin_format,
-    vst_state,
-    write_vstpreset,
+    vstpreset,
 )
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.presets import Program, parse_programs
+from render.instruments.host import EMBEDDED
+from render.instruments.instrument import Program
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.hosts import PLUGIN_VARIABLE, choose_host, installed_plugins
+from render.noisemaker.plugin import plugin_state
+from render.noisemaker.presets import parse_programs
+from render.noisemaker.table import TABLE
 from tests.plugins import NEKOBI, NOISEMAKER, needs_nekobi, needs_noisemaker
 
-PATCH = Patch().with_knobs({"cutoff": 0.3}).with_points([EnvelopePoint(0.0, 0.2, 0.0, 0.2, 0.1, 0.2)])
+PATCH = TABLE.patch({"cutoff": 0.3}).with_extra([EnvelopePoint(0.0, 0.2, 0.0, 0.2, 0.1, 0.2)])
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ class TestFinding:
         (folders / ".vst").mkdir()
         for name in ("libTAL-NoiseMaker.so", "TAL-Noise Mak3r-vst.so", "TAL-Reverb-4.so", "TAL-NoiseMaker.txt"):
             (folders / ".vst" / name).touch()
-        assert [str(path.relative_to(folders)) for path in find_plugins()] == [
+        assert [str(path.relative_to(folders)) for path in installed_plugins()] == [
             ".vst3/tal/TAL-NoiseMaker.vst3",
             ".vst/TAL-Noise Mak3r-vst.so",
             ".vst/libTAL-NoiseMaker.so",
@@ -56,35 +57,38 @@ class TestFinding:
     def test_the_choice_is_asked_then_environment_then_installed_then_embedded(
         self, folders: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert choose_host() == EMBEDDED
+        assert choose_host() == (EMBEDDED, ())
         (folders / ".vst3" / "TAL-NoiseMaker.vst3").mkdir(parents=True)
-        assert choose_host() == str(folders / ".vst3" / "TAL-NoiseMaker.vst3")
+        where, notices = choose_host()  # an empty bundle cannot be used, and nobody asked for it
+        assert where == EMBEDDED
+        assert "TAL-NoiseMaker.vst3" in notices[0]
+        monkeypatch.setattr("render.hosts.plugin.check_plugin", lambda path, adapter: None)
+        assert choose_host() == (str(folders / ".vst3" / "TAL-NoiseMaker.vst3"), ())
         monkeypatch.setenv(PLUGIN_VARIABLE, "/elsewhere.vst3")
-        assert choose_host() == "/elsewhere.vst3"
-        assert choose_host(EMBEDDED) == EMBEDDED
+        assert choose_host() == ("/elsewhere.vst3", ())
+        assert choose_host(EMBEDDED) == (EMBEDDED, ())
 
 
 class TestContainers:
     def test_a_state_is_the_preset_in_juces_wrapping(self) -> None:
-        state = vst_state(Program("x", PATCH))
+        state = plugin_state(Program("x", PATCH))
         magic, length = struct.unpack("<4sI", state[:8])
         assert magic == b"VC2!"
         assert state[8 + length :] == b"\0"
         assert parse_programs(state[8 : 8 + length])[0] == Program("x", PATCH)
 
-    def test_a_vstpreset_lists_where_its_state_lies(self, tmp_path: Path) -> None:
-        write_vstpreset(tmp_path / "x.vstpreset", PATCH, "x", "0123456789ABCDEF" * 2)
-        content = (tmp_path / "x.vstpreset").read_bytes()
+    def test_a_vstpreset_lists_where_its_state_lies(self) -> None:
+        content = vstpreset(plugin_state(Program("x", PATCH)), "0123456789ABCDEF" * 2)
         assert content[:4] == b"VST3"
         assert content[8:40] == b"0123456789ABCDEF" * 2
         listed = struct.unpack("<q", content[40:48])[0]
         kind, count, name, offset, size = struct.unpack("<4si4sqq", content[listed:])
         assert (kind, count, name) == (b"List", 1, b"Comp")
-        assert content[offset : offset + size] == vst_state(Program("x", PATCH))
+        assert content[offset : offset + size] == plugin_state(Program("x", PATCH))
 
     def test_a_bank_keeps_the_plugins_own_header(self) -> None:
         saved = bytes(range(156)) + struct.pack(">I", 3) + b"old"
-        bank = fxbank(Program("x", PATCH), saved)
+        bank = fxbank(plugin_state(Program("x", PATCH)), saved)
         assert bank[:156] == saved[:156]
         assert struct.unpack(">I", bank[156:160])[0] == len(bank) - 160
 

@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 
 from render.errors import FileError, PresetError
-from render.noisemaker.patch import EnvelopePoint, Patch
-from render.noisemaker.presets import Program, parse_programs, read_programs, to_xml, write_program
-from render.noisemaker.table import NAMES, PARAMETERS, Kind
+from render.instruments.instrument import Program
+from render.instruments.parameter import Kind
+from render.instruments.patch import Patch
+from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.presets import parse_programs, read_programs, to_xml, write_program
+from render.noisemaker.table import TABLE
 from tests.paths import BANK, GOLDEN, needs_bank, needs_golden
 
 POINTS = (EnvelopePoint(0.0, 0.1, 0.0, 0.1, 0.25, 0.3), EnvelopePoint(1.0, 1.0 / 3.0, 0.9, 0.2, 1.0, 0.7))
 
 
 def random_program(rng: random.Random) -> Program:
-    return Program(f"Pätch & <{rng.random()}>", Patch(tuple(rng.random() for _ in NAMES), POINTS))
+    return Program(f"Pätch & <{rng.random()}>", Patch(TABLE, tuple(rng.random() for _ in TABLE.names), POINTS))
 
 
 @needs_bank
@@ -34,7 +37,7 @@ def test_every_factory_program_reads_to_its_golden_knobs() -> None:
         for name, knob in golden[program.name]["patch"].items():
             assert program.patch[name] == pytest.approx(knob, abs=1e-6), (program.name, name)
         if golden[program.name]["uses_envelope_editor"]:
-            assert len(program.patch.points) >= 2
+            assert len(program.patch.extra) >= 2
 
 
 @needs_bank
@@ -52,11 +55,11 @@ def test_random_programs_survive_writing_and_reading() -> None:
 
 
 def test_a_name_loses_only_what_xml_cannot_hold() -> None:
-    assert parse_programs(to_xml([Program("a\0b\x1fc\td", Patch())]))[0].name == "abc\td"
+    assert parse_programs(to_xml([Program("a\0b\x1fc\td", TABLE.default)]))[0].name == "abc\td"
 
 
 def one_program(version: str, attributes: dict[str, str], points: str = "") -> bytes:
-    stored = {row.name: "0" for row in PARAMETERS if row.kind is not Kind.CHOICE} | attributes
+    stored = {row.name: "0" for row in TABLE.parameters if row.kind is not Kind.CHOICE} | attributes
     listed = " ".join(f'{name}="{value}"' for name, value in stored.items() if value != "missing")
     return f'<tal version="{version}"><programs><program {listed}>{points}</program></programs></tal>'.encode()
 
@@ -87,7 +90,7 @@ def test_spellings_and_defaults() -> None:
     assert (patch["delayfactorr"], patch["lfo1phase"], patch["velocitycutoff"]) == (1.0, 0.25, 0.5)
     assert patch["oscbitcrusher"] == 1.0
     assert patch.choice("filtertype") == "Moog through"
-    assert patch.points == ()
+    assert patch.extra == ()
 
 
 def test_what_is_written_names_its_ends() -> None:
@@ -140,5 +143,5 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
         read_programs(tmp_path / "missing.noisemakerpreset")
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(FileError, match="file"):
-        write_program(tmp_path / "file" / "x.noisemakerpreset", Program("x", Patch()))
+        write_program(tmp_path / "file" / "x.noisemakerpreset", Program("x", TABLE.default))
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

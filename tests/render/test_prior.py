@@ -12,12 +12,13 @@ import pytest
 from render.commands.fit_prior import add_arguments, run
 from render.errors import FormatError, OutOfRange, PresetError
 from render.held_out import held_out
-from render.noisemaker.patch import Patch
+from render.instruments.instrument import Program
+from render.instruments.patch import Patch
 from render.noisemaker.peak import FAINTEST_DB, expected_peak_db, volume_for
-from render.noisemaker.presets import Program, read_programs, to_xml
+from render.noisemaker.presets import read_programs, to_xml
 from render.noisemaker.prior import FIGURES_PATH, MODELLED, VOLUME_RANGE, draw, draw_note, parse_figures, prior_hash
 from render.noisemaker.prior_fit import fit, programs_to_fit_on
-from render.noisemaker.table import NAMES, PARAMETERS, parameter
+from render.noisemaker.table import TABLE
 from render.note import Note
 from tests.paths import BANK, needs_bank
 
@@ -55,7 +56,7 @@ def test_notes_are_in_range() -> None:
 
 
 def test_every_choice_and_all_of_every_knob_is_drawn(patches: list[Patch]) -> None:
-    for row in PARAMETERS:
+    for row in TABLE.parameters:
         knobs = [patch[row.name] for patch in patches]
         if row.silent:
             assert set(knobs) == {row.default}
@@ -70,7 +71,7 @@ def test_every_choice_and_all_of_every_knob_is_drawn(patches: list[Patch]) -> No
 
 
 def test_a_third_has_an_envelope_editor_curve(patches: list[Patch]) -> None:
-    curves = [patch.points for patch in patches if patch.sounds("envelopeeditorspeed")]
+    curves = [patch.extra for patch in patches if patch.sounds("envelopeeditorspeed")]
     assert 0.27 < len(curves) / len(patches) < 0.42
     for points in curves:
         xs = [point.x for point in points]
@@ -85,7 +86,7 @@ def test_choices_are_as_common_as_the_figures_say() -> None:
     drawn = [figures.draw(rng) for _ in range(1500)]
     patches = [draw(8, index)[0] for index in range(1500)]
     for name in ("transpose", "osc1waveform", "filtertype", "oscsync"):
-        shares = np.bincount([parameter(name).index(knobs[name]) for knobs in drawn]) / len(drawn)
+        shares = np.bincount([TABLE.parameter(name).index(knobs[name]) for knobs in drawn]) / len(drawn)
         np.testing.assert_allclose(shares, content["quantiles"][name][: len(shares)], atol=0.05)
         of_draws = np.bincount([patch.index(name) for patch in patches], minlength=len(shares)) / len(patches)
         assert of_draws.argmax() == shares.argmax(), name
@@ -108,7 +109,7 @@ def test_the_figures_are_those_of_the_bank(tmp_path: Path) -> None:
 
 @needs_bank
 def test_no_program_of_the_bank_can_be_found_in_draws(patches: list[Patch]) -> None:
-    rows = [NAMES.index(row.name) for row in MODELLED]
+    rows = [TABLE.names.index(row.name) for row in MODELLED]
     drawn = np.array([patch.knobs for patch in patches])[:, rows]
     for program in read_programs(BANK):
         differ = (np.abs(drawn - np.array(program.patch.knobs)[rows]) > 0.02).sum(axis=1)
@@ -116,7 +117,7 @@ def test_no_program_of_the_bank_can_be_found_in_draws(patches: list[Patch]) -> N
 
 
 def test_only_even_names_are_fitted_on(tmp_path: Path) -> None:
-    programs = [Program(f"P{k}", Patch()) for k in range(20)]
+    programs = [Program(f"P{k}", TABLE.default) for k in range(20)]
     path = tmp_path / "bank.noisemakerpreset"
     path.write_bytes(to_xml(programs))
     even = sum(not held_out(program.name) for program in programs)
@@ -132,7 +133,7 @@ def test_a_fit_reproduces_what_it_was_fitted_on() -> None:
     fm = np.clip(resonance + 0.05 * rng.standard_normal(400), 0.0, 1.0)
     waves = (resonance > 0.7) * 1.0
     fitted = [
-        Patch.from_knobs({"resonance": float(r), "osc2fm": float(f), "osc1waveform": float(w)})
+        TABLE.patch({"resonance": float(r), "osc2fm": float(f), "osc1waveform": float(w)})
         for r, f, w in zip(resonance, fm, waves, strict=True)
     ]
     figures = parse_figures(fit(fitted))
@@ -148,7 +149,7 @@ def test_a_fit_reproduces_what_it_was_fitted_on() -> None:
 
 
 def test_a_louder_patch_is_expected_to_be_louder() -> None:
-    patch, note = Patch().with_settings({"filtertype": "LP 24", "cutoff": 100.0}), Note(60)
+    patch, note = TABLE.default.with_settings({"filtertype": "LP 24", "cutoff": 100.0}), Note(60)
     peak_db = expected_peak_db(patch, note)
     assert -20.0 < peak_db < 0.0
     for louder in (

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from render.audio import Audio
 from render.errors import OutOfRange
 from render.files import cache_folder
-from render.hosts.protocol import HostInfo
+from render.instruments.host import HostInfo
+from render.instruments.patch import Patch
 from render.noisemaker.curves import VOLUME, cube, log8, log20
 from render.noisemaker.engine import lfo, oscillators
 from render.noisemaker.engine.envelopes import Adsr, adsr
 from render.noisemaker.engine.modulation import Modulation, Signal, modulation
-from render.noisemaker.patch import Patch
 from render.note import SAMPLE_RATE, Note
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class EmbeddedHost:
             yield self.render(patch, note, seed=seed, clean=clean)
 
     def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
-        """Play one note; see ``render.hosts.protocol.Host``. Every render is clean, whatever ``clean`` says."""
+        """Play one note; see ``render.instruments.host.Host``. Every render is clean, whatever ``clean`` says."""
         if seed < 0:
             raise OutOfRange("seed", seed, "0 and above")
         rng = np.random.default_rng(seed)

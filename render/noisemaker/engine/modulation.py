@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from render.instruments.patch import Patch
 from render.noisemaker import envelope_editor
 from render.noisemaker.curves import cube
 from render.noisemaker.engine import lfo
 from render.noisemaker.engine.envelopes import attack_decay
-from render.noisemaker.patch import Patch
 
 Array = NDArray[np.float64]
 Signal = Array | float
@@ -145,7 +145,7 @@ def _add_editor(to: Modulation, patch: Patch, n_samples: int) -> None:
     if amount == 0.0 or destination == "off":
         return
     one_shot = patch["envelopeoneshot"] > 0.0
-    curve = envelope_editor.curve(patch.points, patch.index("envelopeeditorspeed"), one_shot, n_samples)
+    curve = envelope_editor.curve(patch.extra, patch.index("envelopeeditorspeed"), one_shot, n_samples)
     semitones = EDITOR_SEMITONES * amount * (2.0 * curve - 1.0)
     match destination:
         case "filter":

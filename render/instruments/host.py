@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from render.audio import Audio
-from render.noisemaker.patch import Patch
+from render.instruments.patch import Patch
 from render.note import Note
 
 
@@ -67,3 +67,7 @@ class Host(Protocol):
     def close(self) -> None:
         """Give back what the host holds; closing twice is allowed."""
         ...
+
+
+EMBEDDED = "embedded"
+"""What stands for an instrument's embedded host where a plug-in's path might stand."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from render.instruments.patch import Patch
 from render.noisemaker.curves import LEVEL
-from render.noisemaker.patch import Patch
 
 _SUB_SEMITONES = -24
 

@@ -1,0 +1,140 @@
+"""Refining the clips of one command, one group after the other, so that nothing that was found is lost."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inference.clip.pitch import warm_up
+from inference.clip.target import read_target
+from inference.console import Console
+from inference.jobs import Group
+from inference.keeper import Keeper
+from inference.match import Ended
+from inference.output.files import install
+from render.errors import ReconstructError
+from render.files import display_name
+
+if TYPE_CHECKING:
+    from inference.match import Match
+    from inference.stages.library import LibraryOpener
+
+
+class Batch:
+    """The groups of one command.
+
+    Args:
+        groups: what there is to refine.
+        console: what a person sees.
+        again: whether clips of a batch that are done already are refined anew.
+        preset_folder: folder of the synth to install presets into, if wanted.
+
+    Attributes:
+        records: the record of each clip that has a match.
+        failures: what went wrong, for each clip that failed.
+        not_started: clips that were left because the command was interrupted.
+        interrupted: whether it was.
+    """
+
+    def __init__(
+        self, groups: Sequence[Group], console: Console, *, again: bool = False, preset_folder: Path | None = None
+    ) -> None:
+        self.groups, self.console, self.again, self.preset_folder = groups, console, again, preset_folder
+        self.records: list[dict[str, Any]] = []
+        self.failures: list[dict[str, str]] = []
+        self.not_started: list[str] = []
+        self.interrupted = False
+
+    @property
+    def n_clips(self) -> int:
+        """How many clips there are."""
+        return sum(len(group.jobs) for group in self.groups)
+
+    def run(self) -> None:
+        """Refine every group.
+
+        Raises:
+            ReconstructError: if the only group fails.
+            KeyboardInterrupt: if the only group is interrupted before there is a match.
+        """
+        self.console.say(f"host: {self.groups[0].options.where}")
+        open_library = _library_opener(self.groups[0], self.console)
+        for group in self.groups:
+            if self.interrupted:
+                self.not_started += _names(group)
+                continue
+            try:
+                self._refine(group, open_library)
+            except ReconstructError as error:
+                if len(self.groups) == 1:
+                    raise
+                self._failed(group, str(error))
+            except KeyboardInterrupt:
+                if len(self.groups) == 1:
+                    raise
+                self.interrupted = True
+                self.not_started += _names(group)
+
+    def _refine(self, group: Group, open_library: LibraryOpener) -> None:
+        finished = group.finished() if len(self.groups) > 1 and not self.again else None
+        if finished is not None:
+            self.records += finished
+            self.console.say(f"{', '.join(_names(group))}: done already (--again refines it anew)")
+            return
+        match, records = _refined(group, open_library, self.console)
+        self.records += records
+        self.console.done(match, records[0])
+        if match.ended is Ended.FAILED:
+            self._failed(group, next(notice for notice in match.notices if " failed, " in notice))
+        self.interrupted = match.ended is Ended.INTERRUPTED
+        if self.preset_folder is not None:
+            for path in install([Path(files["preset"]) for files in records[0]["files"]], self.preset_folder):
+                self.console.say(f"  installed {display_name(path)}")
+
+    def _failed(self, group: Group, error: str) -> None:
+        self.failures.append({"clip": ", ".join(_names(group)), "error": error})
+        self.console.error(error)
+
+
+def _refined(group: Group, open_library: LibraryOpener, console: Console) -> tuple[Match, list[dict[str, Any]]]:
+    """Refine the clips of a group; their files are written whenever a stage has been judged, and at the end."""
+    from inference.pipeline import refine
+
+    jobs = group.jobs
+    if any(job.note is None for job in jobs):
+        warm_up()
+    began = time.monotonic()
+    targets = [
+        read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds) for job in jobs
+    ]
+    for job, target in zip(jobs, targets, strict=True):
+        console.heard(job.clip, target)
+    keeper = Keeper(group)
+    try:
+        with console.progress() as on_progress:
+            match = refine(
+                targets,
+                group.options,
+                open_library=open_library,
+                analysis_seconds=time.monotonic() - began,
+                on_progress=on_progress,
+                on_judged=keeper.keep,
+            )
+        return match, keeper.finish(match)
+    finally:
+        keeper.close()
+
+
+def _library_opener(group: Group, console: Console) -> LibraryOpener:
+    from inference.stages.library import library_opener
+
+    options = group.options
+    make_host = functools.partial(options.instrument.hosts.open_host, options.where)
+    return library_opener(options.instrument, make_host, workers=options.workers, progress=console.preparing)
+
+
+def _names(group: Group) -> list[str]:
+    return [display_name(job.clip) for job in group.jobs]

@@ -1,0 +1,139 @@
+"""What ``refine`` has to do: clips with what the user knows of them, in groups that share a patch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from inference.candidate import Candidate
+from inference.constraints import Constraints
+from inference.match import Ended
+from inference.options import Options
+from inference.output.names import RECORD_SUFFIX, ResultFiles
+from inference.output.record import read_record
+from inference.synths import synth
+from render.errors import FileError, FormatError, ReconstructError
+from render.note import Note
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip with what the user knows of it, and where its results go.
+
+    Attributes:
+        clip: the audio file.
+        files: names of the results.
+        note: MIDI note number; estimated when missing.
+        velocity: MIDI velocity.
+        gate_seconds: how long the key was held; estimated when missing.
+    """
+
+    clip: Path
+    files: ResultFiles
+    note: int | None = None
+    velocity: int = 100
+    gate_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Clips that one patch must match, which is mostly one clip."""
+
+    jobs: tuple[Job, ...]
+    options: Options
+
+    @property
+    def identity(self) -> str:
+        """Identifies what is asked for: the content of the clips and all options that can change the answer."""
+        options = self.options
+        asked = [
+            options.instrument.name,
+            options.where,
+            [options.seconds, options.renders, options.steps, options.candidates, options.seed],
+            options.start.knobs if options.start is not None else None,
+            sorted(options.constraints.locked.items()),
+            [options.stages, options.guess, options.method],
+            [[_digest(job.clip), job.note, job.velocity, job.gate_seconds] for job in self.jobs],
+        ]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+
+    def finished(self) -> list[dict[str, Any]] | None:
+        """The records of a run that was asked for the same and has finished; None if there is none."""
+        try:
+            records = [read_record(job.files.record) for job in self.jobs]
+        except ReconstructError:
+            return None
+        done = all(r["ended"] == Ended.FINISHED and r["identity"] == self.identity for r in records)
+        present = all(Path(path).is_file() for r in records for files in r["files"] for path in files.values())
+        return records if done and present else None
+
+
+def resumed_groups(folder: Path, options: Options) -> list[Group]:
+    """Groups that go on from the results in a folder.
+
+    Args:
+        folder: where an earlier run wrote its results.
+        options: the budget, the workers and the host to go on with; all else is as it was.
+
+    Raises:
+        FileError: if there are no results in the folder, or a clip is missing.
+        FormatError: if a result cannot be read.
+    """
+    groups = []
+    for path in sorted(folder.glob(f"*{RECORD_SUFFIX}")):
+        record = read_record(path)
+        if record["together_with"]:
+            raise FormatError(f"{path} was matched together with other clips; allowed: results of single clips")
+        clip = Path(record["clip_path"])
+        if not clip.is_file():
+            raise FileError(f"the clip of {path} is gone: {clip}")
+        groups.append(_resumed(record, clip, ResultFiles(folder, path.stem), options))
+    if not groups:
+        raise FileError(f"no results of refine in {folder}")
+    return groups
+
+
+def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Options) -> Group:
+    instrument, was = synth(record["instrument"]), record["options"]
+    if record["table"] != instrument.table.hash:
+        raise FormatError(f"{files.record} has table {record['table']!r}; allowed: {instrument.table.hash!r}")
+    candidates = []
+    for one in record["candidates"]:
+        extra = instrument.extra.from_data(one["extra"]) if instrument.extra is not None else ()
+        candidates.append(Candidate(instrument.table.patch(one["knobs"], extra), Note(**one["note"])))
+    job = Job(
+        clip,
+        files,
+        record["note"] if record["note_fixed"] else None,
+        record["velocity"],
+        record["gate_seconds"] if record["gate_fixed"] else None,
+    )
+    resumed = replace(
+        options,
+        instrument=instrument,
+        candidates=was["candidates"],
+        resumed=tuple(candidates),
+        constraints=Constraints(was["locked"]),
+        stages=tuple(was["stages"]),
+        guess=was["guess"],
+        method=was["method"],
+        seed=was["seed"] + 1,  # the same draws would find the same again
+    )
+    return Group((job,), resumed)
+
+
+def _digest(clip: Path) -> str:
+    try:
+        with clip.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def in_groups(jobs: Sequence[Job], options: Options, *, together: bool) -> list[Group]:
+    """One group of all jobs, or a group for each."""
+    return [Group(tuple(jobs), options)] if together else [Group((job,), options) for job in jobs]

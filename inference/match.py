@@ -1,0 +1,155 @@
+"""The result of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from functools import cached_property
+
+from inference.candidate import Candidate
+from inference.clip.target import Target
+from inference.evaluate import Audios
+from inference.leaderboard import Improvement
+from inference.options import Options
+from render.audio import Audio
+from render.instruments.host import HostInfo
+from render.measures.metrics import Distances, distances
+from render.note import SAMPLE_RATE, Note
+
+
+class Ended(StrEnum):
+    """How a run ended."""
+
+    RUNNING = "running"  # it has not: this is the best so far
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A candidate with its clean renders, one per clip, and how far they are from the clips: mean MSS."""
+
+    candidate: Candidate
+    audios: Audios
+    mss: float
+    targets: tuple[Target, ...]
+
+    @cached_property
+    def distances(self) -> tuple[Distances, ...]:
+        """Every metric, for each clip."""
+        pairs = zip(self.targets, self.audios, strict=True)
+        return tuple(distances(target.audio, audio, SAMPLE_RATE) for target, audio in pairs)
+
+    def mean_distances(self) -> Distances:
+        """Every metric, its mean over the clips; None where one of them has none."""
+        each = self.distances
+        if len(each) == 1:
+            return each[0]
+        columns = [[getattr(one, column.name) for one in each] for column in fields(Distances)]
+        return Distances(*(None if None in column else mean(column) for column in columns))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What a stage cost, and the clean distance of the best once it had ended.
+
+    Attributes:
+        name: name of the stage.
+        seconds: how long it took, its judgement included.
+        renders: how many renders it made.
+        steps: how many descent steps it made.
+        best: distance of the answer once it had ended.
+        rerender_mss: MSS between two clean renders of the best: less than that is no gain.
+        counted: whether the stage changed the answer.
+    """
+
+    name: str
+    seconds: float
+    renders: int
+    steps: int
+    best: Distances
+    rerender_mss: float
+    counted: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A match for one clip.
+
+    Attributes:
+        candidate: the patch, with its origin and loss.
+        note: the key press that it plays this clip with.
+        audio: its clean render, shape ``(2, samples)``.
+        distance: every metric.
+    """
+
+    candidate: Candidate
+    note: Note
+    audio: Audio
+    distance: Distances
+
+
+@dataclass(frozen=True)
+class ClipMatch:
+    """The matches of one clip, nearest first."""
+
+    target: Target
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The result of a run: its matches, and the history that the report is made from.
+
+    Attributes:
+        targets: the clips.
+        options: what the user chose.
+        host: what rendered.
+        best: the answer, and after it the others that differ.
+        stages: what each stage cost and brought.
+        history: the progress curve.
+        seconds: how long the run took.
+        prepared_seconds: how long it took before the budget began to count.
+        renders: how many renders were made.
+        steps: how many descent steps were made.
+        ended: how the run ended.
+        notices: what the user should know of the run; those of the clips are in ``targets``.
+    """
+
+    targets: tuple[Target, ...]
+    options: Options
+    host: HostInfo
+    best: tuple[Confirmed, ...]
+    stages: tuple[StageRecord, ...]
+    history: tuple[Improvement, ...]
+    seconds: float
+    prepared_seconds: float
+    renders: int
+    steps: int
+    ended: Ended
+    notices: tuple[str, ...]
+
+    @cached_property
+    def clips(self) -> tuple[ClipMatch, ...]:
+        """The matches of each clip. Only the first clip's key press may differ from what was heard."""
+        return tuple(
+            ClipMatch(
+                target,
+                tuple(
+                    Answer(
+                        one.candidate, one.candidate.note if k == 0 else target.note, one.audios[k], one.distances[k]
+                    )
+                    for one in self.best
+                ),
+            )
+            for k, target in enumerate(self.targets)
+        )
+
+
+def mean(values: Iterable[float]) -> float:
+    """Mean of some numbers, at least one, free of rounding errors."""
+    found: Sequence[float] = list(values)
+    return math.fsum(found) / len(found)

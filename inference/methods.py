@@ -1,0 +1,37 @@
+"""The search methods by name: which optimisers, for which shares of the stage's budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimiser for a share of the budget.
+
+    Attributes:
+        optimizer: name in nevergrad's registry.
+        share: of the stage's budget.
+        discrete: whether discrete knobs, and knobs that cannot be heard in the best candidate, are in its space.
+        sigma: standard deviation of a first step in knob units.
+        starts: how many of the best candidates it is told at its start.
+    """
+
+    optimizer: str
+    share: float = 1.0
+    discrete: bool = True
+    sigma: float = 0.1
+    starts: int = 40
+
+
+METHODS: dict[str, tuple[Phase, ...]] = {
+    "NGOpt": (Phase("NGOpt"),),
+    "DE": (Phase("TwoPointsDE"),),
+    "CMA": (Phase("CMA", discrete=False, starts=1),),
+    "OnePlusOne": (Phase("OnePlusOne", starts=1),),
+    "portfolio": (
+        Phase("TwoPointsDE", 0.5),
+        Phase("CMA", 0.5, discrete=False, sigma=0.05, starts=1),
+    ),
+}
+DEFAULT_METHOD = "portfolio"

@@ -1,0 +1,71 @@
+"""What a user chooses for a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from inference.candidate import Candidate
+from inference.constraints import Constraints
+from inference.methods import DEFAULT_METHOD, METHODS
+from render.errors import UnknownName
+from render.instruments.host import EMBEDDED
+from render.instruments.instrument import Instrument
+from render.instruments.patch import Patch
+
+STAGES = ("guess", "descend", "search")
+GUESSERS = ("network", "regression")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user chooses for a run; the defaults are those of ``refine``.
+
+    Attributes:
+        instrument: the synth whose patches are wanted.
+        where: the host to search on: ``embedded`` or the path of a plug-in.
+        seconds: budget in seconds of wall clock.
+        renders: budget in renders instead.
+        steps: limit of descent steps, each of one candidate, beside ``renders``.
+        candidates: how many different matches are wanted.
+        start: patch to start from.
+        resumed: candidates of an earlier run, to go on from.
+        constraints: knobs that must keep a value.
+        stages: names of the stages that run.
+        guess: which network proposes.
+        guesses: how many of its proposals are rendered.
+        descend_until: share of the budget at which descend ends, if search follows; a small budget leaves more to it.
+        method: search method.
+        library_starts: how many patches of the library are rendered.
+        seed: seeds everything random.
+        workers: processes that render.
+
+    Raises:
+        UnknownName: for a stage, network or method that does not exist.
+    """
+
+    instrument: Instrument
+    where: str = EMBEDDED
+    seconds: float | None = 60.0
+    renders: int | None = None
+    steps: int | None = None
+    candidates: int = 1
+    start: Patch | None = None
+    resumed: tuple[Candidate, ...] = ()
+    constraints: Constraints = field(default_factory=Constraints)
+    stages: tuple[str, ...] = STAGES
+    guess: str = "network"
+    guesses: int = 48
+    descend_until: float = 0.9
+    method: str = DEFAULT_METHOD
+    library_starts: int = 64
+    seed: int = 0
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        for stage in self.stages:
+            if stage not in STAGES:
+                raise UnknownName("stage", stage, STAGES)
+        if self.guess not in GUESSERS:
+            raise UnknownName("guess", self.guess, GUESSERS)
+        if self.method not in METHODS:
+            raise UnknownName("search method", self.method, METHODS)

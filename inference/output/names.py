@@ -1,0 +1,95 @@
+"""Naming the files of results: no result replaces an input, another result, or a file that is no result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from inference.output.record import read_record
+from render.errors import ReconstructError
+
+RECORD_SUFFIX = ".json"
+_LONGEST_STEM = 180  # bytes: file systems allow 255, and the suffixes and temporary names need some
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Where the results of one clip go.
+
+    Attributes:
+        folder: folder of the results.
+        stem: what their names begin with.
+        renamed: whether the stem is another one than the clip's.
+    """
+
+    folder: Path
+    stem: str
+    renamed: bool = False
+
+    def path(self, suffix: str, number: int = 1) -> Path:
+        """File of a match: the first one has the plain stem, the others their number in the name."""
+        return self.folder / f"{self.stem if number == 1 else f'{self.stem}.{number}'}{suffix}"
+
+    @property
+    def record(self) -> Path:
+        """The JSON file, which names all others."""
+        return self.path(RECORD_SUFFIX)
+
+
+def plan_results(
+    clips: Sequence[Path], folder: Path, suffixes: Sequence[str], candidates: int
+) -> tuple[ResultFiles, ...]:
+    """Choose names for the results of some clips.
+
+    Args:
+        clips: the clips, whose stems the results are named after as far as that is possible.
+        folder: where the results go.
+        suffixes: endings of all files that may be written for a match.
+        candidates: how many matches of each clip may be written.
+
+    Returns:
+        One for each clip.
+    """
+    taken = {_key(clip) for clip in clips}
+    planned = []
+    for clip in clips:
+        for stem in _stems(clip):
+            files = ResultFiles(folder, stem, renamed=stem != clip.stem)
+            paths = [files.path(suffix, number) for suffix in suffixes for number in range(1, candidates + 1)]
+            own = _results_of(files.record, clip)
+            if not any(_key(path) in taken or (os.path.lexists(path) and path.name not in own) for path in paths):
+                break
+        taken |= {_key(path) for path in paths}
+        planned.append(files)
+    return tuple(planned)
+
+
+def _stems(clip: Path) -> Iterator[str]:
+    text = "".join(
+        c if c.isprintable() and not "\ud800" <= c <= "\udfff" and c not in '\\:*?"<>|' else "_" for c in clip.stem
+    )
+    while len(text.encode()) > _LONGEST_STEM:
+        text = text[:-1]
+    text = text or "clip"
+    yield text
+    for number in count(2):
+        yield f"{text}-{number}"
+
+
+def _results_of(record: Path, clip: Path) -> set[str]:
+    """Names of the files that an earlier run wrote for the same clip; none if the record is of another one."""
+    try:
+        data = read_record(record)
+    except ReconstructError:
+        return set()
+    if _key(Path(data["clip_path"])) != _key(clip):
+        return set()
+    return {Path(path).name for files in data["files"] for path in files.values()} | {record.name}
+
+
+def _key(path: Path) -> str:
+    """Two spellings of one file have one key, on file systems that ignore case too."""
+    return os.path.normcase(os.path.realpath(path)).casefold()

@@ -1,0 +1,128 @@
+"""The recorded result of a run as plain data: what ``NAME.json`` holds, and all that the report is made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from inference.match import Answer, ClipMatch, Match
+from render.errors import FileError, FormatError
+from render.files import display_name
+from render.measures.metrics import Distances
+
+SCHEMA = "synth-reconstruct/match/3"
+
+
+def as_data(
+    match: Match, clip_match: ClipMatch, clip: Path, files: Sequence[dict[str, str]], identity: str = ""
+) -> dict[str, Any]:
+    """The matches of one clip as JSON-ready data.
+
+    Args:
+        match: the result of the run.
+        clip_match: one of ``match.clips``.
+        clip: the clip as the user named it.
+        files: paths of the written files of each answer, by kind.
+        identity: identifies what the run was asked for.
+    """
+    target, options = clip_match.target, match.options
+    best = clip_match.answers[0]
+    return {
+        "schema": SCHEMA,
+        "instrument": options.instrument.name,
+        "table": options.instrument.table.hash,
+        "clip": display_name(clip),
+        "clip_path": str(clip.absolute()),
+        "together_with": [display_name(other.name) for other in match.targets if other is not target],
+        "identity": identity,
+        "ended": match.ended,
+        "note": best.note.number,
+        "pitched": target.pitched,
+        "note_fixed": target.note_fixed,
+        "velocity": best.note.velocity,
+        "gate_seconds": round(best.note.gate_seconds, 4),
+        "gate_fixed": target.gate_fixed,
+        "seconds_of_audio": round(best.note.seconds, 4),
+        "onset_seconds": round(target.onset_seconds, 4),
+        "stereo": target.stereo,
+        "host": match.host.as_dict(),
+        "options": {
+            "where": options.where,
+            "seconds": options.seconds,
+            "renders": options.renders,
+            "steps": options.steps,
+            "candidates": options.candidates,
+            "locked": dict(options.constraints.locked),
+            "stages": list(options.stages),
+            "guess": options.guess,
+            "method": options.method,
+            "seed": options.seed,
+            "workers": options.workers,
+        },
+        "notices": [*target.notices, *match.notices],
+        "seconds": round(match.seconds, 3),
+        "prepared_seconds": round(match.prepared_seconds, 3),
+        "renders": match.renders,
+        "steps": match.steps,
+        "stages": [
+            {
+                "name": stage.name,
+                "seconds": round(stage.seconds, 3),
+                "renders": stage.renders,
+                "steps": stage.steps,
+                "distance": _rounded(stage.best),
+                "rerender_mss": round(stage.rerender_mss, 4),
+                "counted": stage.counted,
+            }
+            for stage in match.stages
+        ],
+        "files": list(files),
+        "best": _answer(match, best),
+        "candidates": [_answer(match, answer) for answer in clip_match.answers],
+        "history": [asdict(point) for point in match.history],
+    }
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The content of a ``NAME.json``.
+
+    Raises:
+        FileError: if the file cannot be read.
+        FormatError: if it is no result, or one of another version of this project.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise FormatError(f"{path} is no result of refine: {error}") from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise FormatError(f"{path} has schema {schema!r}; allowed: {SCHEMA!r}")
+    return content  # type: ignore[no-any-return]
+
+
+def _answer(match: Match, answer: Answer) -> dict[str, Any]:
+    patch, instrument = answer.candidate.patch, match.options.instrument
+    start = match.options.start or instrument.table.default
+    changed = [name for name in start.diff(patch) if patch.sounds(name)]
+    return {
+        "origin": answer.candidate.origin,
+        "loss": answer.candidate.loss,
+        "distance": _rounded(answer.distance),
+        "note": asdict(answer.note),
+        "gate_seconds": round(answer.note.gate_seconds, 4),
+        "knobs": dict(zip(instrument.table.names, patch.knobs, strict=True)),
+        "settings": patch.settings(),
+        "extra": instrument.extra.as_data(patch) if instrument.extra is not None else None,
+        "heard": [name for name in instrument.table.names if patch.sounds(name)],
+        "changed": changed,
+        "changed_from": {name: start.setting(name) for name in changed},
+    }
+
+
+def _rounded(measured: Distances) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 4) for name, value in measured.as_dict().items()}

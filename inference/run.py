@@ -1,0 +1,102 @@
+"""A run: the clips on their way through the stages, and what all stages share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from inference.budget import Budget
+from inference.candidate import Candidate
+from inference.clip.target import Target
+from inference.evaluate import Evaluator
+from inference.judge import Judge
+from inference.leaderboard import Leaderboard
+from inference.options import Options
+from inference.ports import Models
+
+GOOD_ENOUGH_LOSS = 0.004  # of the search distance: some 0.05 dB of MSS, which nobody hears
+
+_FINISH_FACTOR = 1.5  # what judging the last stage may take, over what judging the start took
+_LONGEST_FINISH = 0.3  # share of the budget
+_FEWEST_RENDERS = 2
+_FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # left of a budget, for a stage to begin
+_SEARCH_SECONDS, _SEARCH_RENDERS = 2.5, 40  # of a small budget, that descend leaves for search
+_MOST_FOR_SEARCH = 0.25  # share of a budget, however small
+
+
+@dataclass
+class Run:
+    """What the stages of one run share.
+
+    Attributes:
+        targets: the clip, or several clips that one patch must match.
+        options: what the user chose.
+        models: the network and the proxy.
+        evaluator: measures candidates, with the leaderboard and the budget.
+        judge: knows the answer so far.
+        judging_seconds: how long the last judgement took.
+        notices: what the user should know.
+    """
+
+    targets: tuple[Target, ...]
+    options: Options
+    models: Models
+    evaluator: Evaluator
+    judge: Judge
+    judging_seconds: float = 0.0
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def target(self) -> Target:
+        """The clip, or the first of several."""
+        return self.targets[0]
+
+    @property
+    def board(self) -> Leaderboard:
+        """The best candidates so far."""
+        return self.evaluator.board
+
+    @property
+    def budget(self) -> Budget:
+        """What may be spent, and what was."""
+        return self.evaluator.budget
+
+    def measure(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """Render candidates; returns those that could be, with their losses."""
+        return self.evaluator.measure(found)
+
+    def afford(self, wanted: int) -> int:
+        """How many renders of those that are wanted: in a small budget of renders each stage gets its share."""
+        return wanted if self.budget.renders is None else min(wanted, max(1, self.budget.renders // 5))
+
+    def moves_gate(self) -> bool:
+        """Whether the length of the key press may be changed."""
+        return not self.target.gate_fixed and len(self.targets) == 1
+
+    def reached(self) -> bool:
+        """Whether the answer is as near as the host is to itself."""
+        loss = self.board.best[0].loss if self.board.best else 1.0
+        best = self.judge.best
+        return loss <= GOOD_ENOUGH_LOSS or (best is not None and best.mss <= self.judge.rerender_mss)
+
+    def too_little_for(self, stage: str) -> bool:
+        """Whether what is left of the budget is too little for a stage."""
+        budget = self.budget
+        if budget.renders is not None:
+            return budget.renders - budget.n_renders < _FEWEST_RENDERS
+        assert budget.seconds is not None
+        return budget.seconds - budget.elapsed() < _FEWEST_SECONDS[stage]
+
+    def descend_until(self) -> float:
+        """Share of the budget at which descend ends."""
+        if "search" not in self.options.stages:
+            return self.before_judging()
+        seconds, renders = self.budget.seconds, self.budget.renders
+        left = _SEARCH_SECONDS / seconds if seconds is not None else _SEARCH_RENDERS / (renders or 1)
+        return min(self.options.descend_until, 1.0 - min(left, _MOST_FOR_SEARCH))
+
+    def before_judging(self) -> float:
+        """Share of the budget after which the rest is needed to judge the last stage."""
+        if self.budget.seconds is None:
+            return 1.0
+        return 1.0 - min(_FINISH_FACTOR * self.judging_seconds / self.budget.seconds, _LONGEST_FINISH)

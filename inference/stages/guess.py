@@ -1,0 +1,24 @@
+"""Stage 1: what a network proposes, measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from inference.candidate import Candidate
+from inference.ports import Guess
+from inference.run import Run
+from inference.stages.start import candidates, on_key
+
+
+def guess(run: Run, guesser: Guess) -> None:
+    """Measure what a network proposes, all on the target's key where the transposition can take up the octaves."""
+    options, target = run.options, run.target
+    several = len(run.targets) > 1
+    heard = replace(target, gate_fixed=target.gate_fixed or several)
+    found: list[Candidate] = []
+    for proposal in guesser.propose(heard, count=run.afford(options.guesses), seed=options.seed):
+        note = replace(proposal.note, number=target.note.number)
+        moved = on_key(proposal.patch, proposal.note.number, note)
+        if moved is not None and (not several or moved[1] == target.note):
+            found += candidates([moved[0]], moved[1], options.guess, options.constraints)
+    run.measure(found)

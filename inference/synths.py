@@ -1,0 +1,22 @@
+"""The synths that ``refine`` knows, by the name that ``--synth`` takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from render.errors import UnknownName
+
+if TYPE_CHECKING:
+    from render.instruments.instrument import Instrument
+
+DEFAULT_SYNTH = "noisemaker"
+SYNTHS = (DEFAULT_SYNTH,)
+
+
+def synth(name: str) -> Instrument:
+    """The instrument of a name; raises ``UnknownName``."""
+    if name == DEFAULT_SYNTH:
+        from render.noisemaker.instrument import NOISEMAKER
+
+        return NOISEMAKER
+    raise UnknownName("synth", name, SYNTHS)

@@ -1,0 +1,1 @@
+"""What an instrument is: parameters, patches, preset files, hosts and what else it may offer."""
