@@ -28,6 +28,7 @@ COMMANDS = {
     "proxy": ("benchmarks.parts.proxy", "a picture: a golden render, the untrained and the trained proxy"),
     "proxy-fidelity": ("benchmarks.parts.proxy_fidelity", "how close the proxy is to golden renders"),
     "recovery": ("benchmarks.product.recovery", "descending on the proxy from moved knobs, judged by host renders"),
+    "structure": ("benchmarks.parts.structure", "sizes of the sources, and what names the instrument outside of it"),
     "speed": ("benchmarks.product.speed", "evaluations per second beside bare renders, and the cost of the losses"),
 }
 

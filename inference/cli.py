@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inference.interruptions import Interrupted, interruptions
+from inference.command.interruptions import Interrupted, interruptions
 from inference.synths import DEFAULT_SYNTH, SYNTHS, synth
 from render.errors import FileError, OutOfRange, PresetError, ReconstructError, UnknownName
 from render.hosts.processes import usable_cores
 from render.note import Note
 
 if TYPE_CHECKING:
-    from inference.console import Console
-    from inference.jobs import Group
+    from inference.command.console import Console
+    from inference.command.jobs import Group
     from inference.options import Options
     from render.instruments.instrument import Instrument
 
@@ -131,7 +131,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int]) -> int:
         raise OutOfRange("--seed", arguments.seed, "0 or more")
     if bool(arguments.clips) == (arguments.resume is not None):
         raise OutOfRange("clips", len(arguments.clips), "one or more, or --resume DIR without clips")
-    from inference.console import Console
+    from inference.command.console import Console
 
     console = Console(quiet=arguments.quiet or arguments.json)
     instrument = synth(arguments.synth)
@@ -139,7 +139,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int]) -> int:
     preset_folder = _preset_folder(arguments.install)
     for folder in {group.jobs[0].files.folder for group in groups}:
         _check_writable(folder)
-    from inference.batch import Batch
+    from inference.command.batch import Batch
 
     batch = Batch(groups, console, again=arguments.again, preset_folder=preset_folder)
     batch.run()
@@ -158,7 +158,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int]) -> int:
 def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console) -> list[Group]:
     """What there is to do; refuses what is impossible before any work."""
     from inference.budget import Budget
-    from inference.jobs import Job, in_groups, resumed_groups
+    from inference.command.jobs import Job, in_groups, resumed_groups
     from inference.output.files import suffixes
     from inference.output.names import plan_results
 

@@ -29,12 +29,12 @@ from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from proxy.synth.weights import load_corrections
 from render.instruments.patch import Patch
+from render.noisemaker.auditions import EVERYTHING
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
 from render.note import Note
 
 _AT_ONCE = 8  # candidates that are computed at a time: what a step needs of memory
-_FILTER_FAMILIES = ("LP 24", "LP SV 24", "Moog 24", "Moog through")
 
 
 @dataclass(frozen=True)
@@ -233,12 +233,9 @@ def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
 
 def warm_up(corrections: Corrections) -> None:
     """Run every loop of the proxy once: the first run ever compiles them, later ones load them from disk."""
-    knobs = {"osc2volume": 0.5, "osc2waveform": 0.5, "oscsync": 1.0, "osc2fm": 0.5, "delaywet": 0.5, "reverbwet": 0.5}
-    everything = TABLE.patch(knobs | {"chorus1enable": 1.0, "lfo1destination": 1.0 / 7.0, "lfo1amount": 0.9})
-    notes = [Note(60, 100, 0.03, 0.06)] * len(_FILTER_FAMILIES)
-    patches = [everything.with_settings({"filtertype": family}) for family in _FILTER_FAMILIES]
-    controls = Controls.from_patches(patches, notes)
-    part = _part(controls, range(len(patches)), controls.knobs.clone().requires_grad_())
+    notes = [Note(60, 100, 0.03, 0.06)] * len(EVERYTHING)
+    controls = Controls.from_patches(EVERYTHING, notes)
+    part = _part(controls, range(len(EVERYTHING)), controls.knobs.clone().requires_grad_())
     render(part, notes[0].n_samples, corrections).square().sum().backward()  # type: ignore[no-untyped-call]
 
 

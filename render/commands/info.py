@@ -13,6 +13,7 @@ import numpy as np
 
 from render.hosts.pool import Pool
 from render.instruments.host import EMBEDDED, Host, HostInfo
+from render.noisemaker.auditions import ENDLESS, RICH
 from render.noisemaker.hosts import choose_host, installed_plugins
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
@@ -20,12 +21,6 @@ from render.note import SAMPLE_RATE, Note
 SECONDS_PER_SPEED = 3.0
 
 _NOTE = Note(60)
-_PLAIN = TABLE.default
-_RICH = TABLE.default.with_settings({"chorus1enable": "on", "lfo1destination": "filter"}).with_knobs(
-    {"osc2volume": 0.7, "resonance": 0.5, "cutoff": 0.5, "lfo1amount": 0.7, "delaywet": 0.4, "reverbwet": 0.4}
-)
-_ENDLESS = _RICH.with_knobs({"volume": 0.8, "delaywet": 1.0, "delayfeedback": 1.0})
-"""Its delay never decays, so a host with a memory would be heard to have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +105,11 @@ def _examine(host: Host, seconds_to_open: float) -> Facts:
     from render.hosts.plugin import PluginHost
     from render.measures.metrics import mss
 
-    plain, rich = host.render(_PLAIN, _NOTE), host.render(_RICH, _NOTE)
-    host.render(_ENDLESS, _NOTE)
-    host.render(_ENDLESS, _NOTE, clean=False)
-    again = host.render(_RICH, _NOTE), host.render(_PLAIN, _NOTE)
-    other = host.rendered_again(_RICH, _NOTE) if isinstance(host, PluginHost) else host.render(_RICH, _NOTE, seed=1)
+    plain, rich = host.render(TABLE.default, _NOTE), host.render(RICH, _NOTE)
+    host.render(ENDLESS, _NOTE)
+    host.render(ENDLESS, _NOTE, clean=False)
+    again = host.render(RICH, _NOTE), host.render(TABLE.default, _NOTE)
+    other = host.rendered_again(RICH, _NOTE) if isinstance(host, PluginHost) else host.render(RICH, _NOTE, seed=1)
     return Facts(
         info=host.info,
         seconds_to_open=seconds_to_open,
@@ -127,7 +122,7 @@ def _examine(host: Host, seconds_to_open: float) -> Facts:
 
 def _speed(host: Host, *, clean: bool) -> float:
     start = time.perf_counter()
-    for n_done, patch in enumerate(cycle((_PLAIN, _RICH))):
+    for n_done, patch in enumerate(cycle((TABLE.default, RICH))):
         elapsed = time.perf_counter() - start
         if elapsed > SECONDS_PER_SPEED:
             return n_done / elapsed

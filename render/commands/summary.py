@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from render.data.shards import Dataset
-from render.instruments.patch import Patch
+from render.noisemaker.auditions import PARTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,25 +51,6 @@ def summary(dataset: Dataset) -> str:
         quantiles = np.quantile(values, (0.05, 0.25, 0.5, 0.75, 0.95))
         lines.append(f"{name:12}" + "".join(f"{value:9.2f}" for value in quantiles))
     patches = [shard.patch(k) for shard in dataset.shards for k in range(len(shard))]
-    shares = {name: np.mean([condition(patch) for patch in patches]) for name, condition in _SHARES.items()}
+    shares = {name: np.mean([condition(patch) for patch in patches]) for name, condition in PARTS.items()}
     lines.append("share with " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
     return "\n".join(lines)
-
-
-_SHARES: dict[str, Callable[[Patch], bool]] = {
-    "osc 1": lambda patch: patch["osc1volume"] > 0.0,
-    "osc 2": lambda patch: patch["osc2volume"] > 0.0,
-    "sub": lambda patch: patch["osc3volume"] > 0.0,
-    "noise": lambda patch: "noise" in (patch.choice("osc1waveform"), patch.choice("osc2waveform")),
-    "sync": lambda patch: patch.choice("oscsync") == "on",
-    "FM": lambda patch: patch["osc2fm"] > 0.0,
-    "ring modulation": lambda patch: patch["ringmodulation"] > 0.0,
-    "LFO 1": lambda patch: patch.sounds("lfo1rate"),
-    "LFO 2": lambda patch: patch.sounds("lfo2rate"),
-    "AD": lambda patch: patch.sounds("freeaddecay"),
-    "envelope editor": lambda patch: patch.sounds("envelopeeditorspeed"),
-    "drive": lambda patch: patch["filterdrive"] > 0.0,
-    "delay": lambda patch: patch["delaywet"] > 0.0,
-    "chorus": lambda patch: "on" in (patch.choice("chorus1enable"), patch.choice("chorus2enable")),
-    "reverb": lambda patch: patch["reverbwet"] > 0.0,
-}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from inference.clip.pitch import warm_up
 from inference.clip.target import read_target
-from inference.console import Console
-from inference.jobs import Group
-from inference.keeper import Keeper
+from inference.command.console import Console
+from inference.command.jobs import Group
+from inference.command.keeper import Keeper
 from inference.match import Ended
 from inference.output.files import install
 from render.errors import ReconstructError

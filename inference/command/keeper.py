@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from inference.jobs import Group
+from inference.command.jobs import Group
 from inference.match import Match
 from inference.output.files import write_match
 from render.errors import ReconstructError

@@ -1,0 +1,82 @@
+"""How the sources are built: sizes, names of parameters outside of the instrument, words in the docs of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from render.noisemaker.table import TABLE
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("render", "proxy", "inference", "benchmarks")
+
+OF_THE_INSTRUMENT = ("render/noisemaker/", "proxy/", "inference/network/")
+"""Folders that may name NoiseMaker's parameters: its own, its proxy, and its network."""
+
+KERNELS = "proxy/kernels/"
+"""Compiled loops may be longer than other files."""
+
+_ARGUMENT = re.compile(r"^\s+(\w[\w, ]*): of ", re.MULTILINE)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--list", action="store_true", help="also list the literals and the largest files")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the figures; returns the exit code."""
+    files = sources()
+    folders = Counter(str(file.parent.relative_to(ROOT)) for file in files if file.name != "__init__.py")
+    literals = {file: names for file in files if (names := parameter_names(file))}
+    lengths = {file: len(file.read_text("utf-8").splitlines()) for file in files}
+    outside = {file: n for file, n in lengths.items() if KERNELS not in file.as_posix()}
+    largest_folder, n_modules = folders.most_common(1)[0]
+    largest = max(outside, key=outside.__getitem__)
+    print(f"modules: {len(files)}; in the largest folder, {largest_folder}: {n_modules}")
+    print(f"lines: {sum(lengths.values())}; in the largest file, {largest.relative_to(ROOT)}: {outside[largest]}")
+    print(f"statements, without docstrings: {sum(map(statements, files))}")
+    print(f"parameter names outside of the instrument: {sum(map(len, literals.values()))} in {len(literals)} files")
+    print(f"argument docs that begin with 'of': {sum(len(_ARGUMENT.findall(f.read_text('utf-8'))) for f in files)}")
+    if arguments.list:
+        for file, names in sorted(literals.items()):
+            print(f"  {file.relative_to(ROOT)}: {', '.join(names)}")
+        for file in sorted(outside, key=outside.__getitem__, reverse=True)[:10]:
+            print(f"  {outside[file]:4d} {file.relative_to(ROOT)}")
+    return 0
+
+
+def sources() -> list[Path]:
+    """Every module of the packages."""
+    return sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+
+
+def parameter_names(file: Path) -> list[str]:
+    """Names of NoiseMaker's parameters that stand as literals in a file outside of the instrument."""
+    path = file.relative_to(ROOT).as_posix()
+    if path.startswith(OF_THE_INSTRUMENT):
+        return []
+    known = set(TABLE.names)
+    return [text for text in literal_texts(file) if text in known]
+
+
+def literal_texts(file: Path) -> Iterator[str]:
+    """Every text in a file that is no docstring, parts of f-strings included."""
+    tree = ast.parse(file.read_text("utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def statements(file: Path) -> int:
+    """Statements of a file; docstrings and other bare texts do not count."""
+    tree = ast.parse(file.read_text("utf-8"))
+    return sum(
+        isinstance(node, ast.stmt) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in ast.walk(tree)
+    )

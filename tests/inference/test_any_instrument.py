@@ -1,0 +1,117 @@
+"""The product works with any instrument, and names none outside of the folders that are one's own."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from benchmarks.parts.structure import ROOT, literal_texts, parameter_names
+from inference.candidate import Candidate
+from inference.command.batch import Batch
+from inference.command.console import Console
+from inference.command.jobs import Job, in_groups
+from inference.constraints import Constraints
+from inference.options import Options
+from inference.output.files import suffixes
+from inference.output.names import plan_results
+from inference.stages.neighbours import crossings, neighbours
+from render.note import SAMPLE_RATE, Note
+from tests.toy import TABLE, TOY, ToyHost
+
+NOTE = Note(57, 100, 0.4, 0.6)
+TRUE = TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": 0.3, "fade": 0.2})
+
+NAMING = {
+    "inference/cli.py": "the variable of the user's preset folder",
+    "inference/synths.py": "the registry of synths",
+    "inference/stages/models.py": "which instrument has a network and a proxy",
+    "inference/stages/proxy_descent.py": "NoiseMaker's proxy, descended on",
+    "render/commands/dataset.py": "data sets are NoiseMaker's",
+    "render/commands/fit_prior.py": "the prior is NoiseMaker's",
+    "render/commands/info.py": "describes NoiseMaker's hosts",
+    "render/commands/library.py": "makes NoiseMaker's library",
+    "render/commands/render.py": "plays NoiseMaker's presets",
+    "render/commands/summary.py": "data sets are NoiseMaker's",
+    "render/data/dataset.py": "data sets are NoiseMaker's",
+    "render/data/shards.py": "data sets are NoiseMaker's",
+    "render/measures/golden.py": "golden renders are NoiseMaker's",
+}
+"""Product modules outside of the instrument's folder, its proxy and its network that may name it, and why."""
+
+
+def test_from_a_clip_to_a_preset_and_a_report_by_search(tmp_path: Path) -> None:
+    clip = tmp_path / "toy clip.wav"
+    soundfile.write(clip, ToyHost().render(TRUE, NOTE)[0], SAMPLE_RATE)
+    options = Options(
+        TOY,
+        seconds=None,
+        renders=250,
+        workers=1,
+        candidates=2,
+        constraints=Constraints.parse(TABLE, ["octave=0"], no_effects=True),
+    )
+    (files,) = plan_results([clip], tmp_path / "out", suffixes(TOY), options.candidates)
+    batch = Batch(in_groups([Job(clip, files, note=57)], options, together=False), Console(quiet=True))
+    batch.run()
+    (record,) = batch.records
+    assert record["instrument"] == "toy"
+    assert [stage["name"] for stage in record["stages"]] == ["start", "search"]
+    assert any("no model of Toy" in notice for notice in record["notices"])
+    assert record["best"]["distance"]["mss"] < 0.7 * record["stages"][0]["distance"]["mss"]
+    (program,) = TOY.presets.read_programs(tmp_path / "out" / "toy clip.toy")
+    assert dict(zip(TABLE.names, program.patch.knobs, strict=True)) == record["best"]["knobs"]
+    for candidate in record["candidates"]:
+        assert (candidate["settings"]["octave"], candidate["knobs"]["shake"]) == ("0", 0.0)
+    page = (tmp_path / "out" / "toy clip.html").read_text()
+    assert "a patch of Toy" in page
+    assert "NoiseMaker" not in page
+    match, _ = soundfile.read(tmp_path / "out" / "toy clip.match.wav", always_2d=True)
+    note = Note(**record["best"]["note"])
+    np.testing.assert_array_equal(match.T.astype(np.float32), ToyHost().render(program.patch, note))
+    assert json.loads(files.record.read_text()) == record
+
+
+def test_neighbours_and_crossings_come_from_the_table() -> None:
+    rng = np.random.default_rng(0)
+    candidate = Candidate(TRUE, NOTE)
+    patches = [c.patch for c in neighbours(TOY, candidate, Constraints(), rng, gate=False)]
+    assert {p.choice("shape") for p in patches} == {"sine", "square", "saw"}
+    assert {p.choice("octave") for p in patches} == {"-12", "0", "+12"}
+    assert {p["shake"] for p in patches} == {0.0, 0.5}
+    other = Candidate(TRUE.with_knobs({"fade": 0.9, "shake": 0.5}), NOTE)
+    crossed = {tuple(TRUE.diff(c.patch)) for c in crossings(TOY, candidate, [other], Constraints())}
+    assert crossed == {("fade",), ("shake",)}
+
+
+def test_a_patch_travels_to_another_process_as_a_patch_of_the_same_table() -> None:
+    copy = pickle.loads(pickle.dumps(TRUE))
+    assert copy == TRUE
+    assert copy.table is TABLE
+
+
+def test_no_product_module_names_noisemaker_or_its_parameters_without_a_reason() -> None:
+    own = ("render/noisemaker/", "proxy/", "inference/network/")
+    found = set()
+    for file in sorted(path for package in ("render", "inference") for path in (ROOT / package).rglob("*.py")):
+        path = file.relative_to(ROOT).as_posix()
+        if path.startswith(own):
+            continue
+        nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+        imports = any(isinstance(n, ast.ImportFrom) and (n.module or "").startswith("render.noisemaker") for n in nodes)
+        says = any("noisemaker" in text.lower() for text in literal_texts(file))
+        if imports or says or (parameter_names(file) and path != "render/instruments/parameter.py"):
+            found.add(path)
+    assert found == set(NAMING)
+
+
+@pytest.mark.parametrize("package", ["render", "proxy", "inference", "benchmarks"])
+def test_folders_and_files_stay_small(package: str) -> None:
+    for folder in (ROOT / package, *(path for path in (ROOT / package).rglob("*") if path.is_dir())):
+        modules = [file for file in folder.glob("*.py") if file.name != "__init__.py"]
+        assert len(modules) <= 15, folder

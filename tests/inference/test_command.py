@@ -1,0 +1,341 @@
+"""Whatever ends a command: true words, whole files, the right exit code, and the next command goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from inference.cli import main
+from inference.command.batch import Batch
+from inference.command.console import Console
+from inference.command.jobs import Job, in_groups, resumed_groups
+from inference.options import Options
+from inference.output.files import suffixes
+from inference.output.names import ResultFiles, plan_results
+from inference.output.record import read_record
+from render.errors import FileError, FormatError
+from render.files import replacing_together
+from render.hosts.processes import _quota, usable_cores
+from render.note import SAMPLE_RATE, Note
+from tests.toy import TABLE, TOY, ToyHost
+
+NOTE = Note(57, 100, 0.4, 0.6)
+
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
+
+
+def toy_clip(path: Path, colour: float = 0.3) -> Path:
+    patch = TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": colour, "fade": 0.2})
+    soundfile.write(path, ToyHost().render(patch, NOTE)[0], SAMPLE_RATE)
+    return path
+
+
+def toy_batch(clips: list[Path], out: Path, *, renders: int = 60, again: bool = False) -> Batch:
+    options = Options(TOY, seconds=None, renders=renders, workers=1)
+    names = plan_results(clips, out, suffixes(TOY), options.candidates)
+    jobs = [Job(clip, files, note=57) for clip, files in zip(clips, names, strict=True)]
+    return Batch(in_groups(jobs, options, together=False), Console(quiet=True), again=again)
+
+
+def assert_whole(folder: Path, stem: str, suffix: str = ".toy") -> dict[str, Any]:
+    """A complete and valid set of results, and nothing half-written beside it."""
+    record = read_record(folder / f"{stem}.json")
+    for files in record["files"]:
+        assert all(Path(path).stat().st_size > 0 for path in files.values())
+    if suffix == ".toy":
+        (program,) = TOY.presets.read_programs(folder / f"{stem}.toy")
+        assert dict(zip(TABLE.names, program.patch.knobs, strict=True)) == record["best"]["knobs"]
+    assert (folder / f"{stem}.html").read_text().rstrip().endswith("</html>")
+    assert np.isfinite(soundfile.read(folder / f"{stem}.match.wav")[0]).all()
+    assert not list(folder.glob(".*.part"))
+    return record
+
+
+class TestBatches:
+    def test_a_batch_that_was_stopped_is_continued_by_the_same_command(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clips = [toy_clip(tmp_path / f"{name}.wav", colour) for name, colour in (("a", 0.2), ("b", 0.4), ("c", 0.6))]
+        batch = toy_batch(clips, tmp_path / "out")
+        heard = batch.console.heard
+
+        def press(clip: Path, target: Any) -> None:
+            heard(clip, target)
+            if clip.stem == "b":
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(batch.console, "heard", press)
+        batch.run()
+        assert batch.interrupted
+        assert [Path(record["clip"]).stem for record in batch.records] == ["a"]
+        assert [Path(name).stem for name in batch.not_started] == ["b", "c"]
+        before = (tmp_path / "out" / "a.json").stat().st_mtime_ns
+        again = toy_batch(clips, tmp_path / "out")
+        again.run()
+        assert [Path(record["clip"]).stem for record in again.records] == ["a", "b", "c"]
+        assert not again.interrupted
+        assert (tmp_path / "out" / "a.json").stat().st_mtime_ns == before
+        for stem in "abc":
+            assert assert_whole(tmp_path / "out", stem)["ended"] == "finished"
+
+    def test_what_is_asked_anew_is_done_anew(self, tmp_path: Path) -> None:
+        clips = [toy_clip(tmp_path / "a.wav"), toy_clip(tmp_path / "b.wav", 0.7)]
+        toy_batch(clips, tmp_path / "out", renders=20).run()
+        first = read_record(tmp_path / "out" / "a.json")
+        toy_batch(clips, tmp_path / "out", renders=20).run()
+        assert read_record(tmp_path / "out" / "a.json") == first
+        toy_clip(clips[0], 0.9)  # another sound under the same name
+        toy_batch(clips, tmp_path / "out", renders=20).run()
+        assert read_record(tmp_path / "out" / "a.json") != first
+        second = read_record(tmp_path / "out" / "b.json")
+        toy_batch(clips, tmp_path / "out", renders=20, again=True).run()
+        assert read_record(tmp_path / "out" / "b.json")["seconds"] != second["seconds"]
+
+    def test_a_run_is_resumed_from_its_results(self, tmp_path: Path) -> None:
+        clip = toy_clip(tmp_path / "a.wav")
+        toy_batch([clip], tmp_path / "out", renders=20).run()
+        first = assert_whole(tmp_path / "out", "a")
+        (group,) = resumed_groups(tmp_path / "out", Options(TOY, seconds=None, renders=80, workers=1))
+        batch = Batch([group], Console(quiet=True))
+        # The registry of synths does not know the toy: what a record names is looked up there.
+        batch.run()
+        second = assert_whole(tmp_path / "out", "a")
+        assert second["best"]["distance"]["mss"] <= first["best"]["distance"]["mss"]
+        assert second["stages"][0]["distance"]["mss"] <= first["best"]["distance"]["mss"] + 1e-9
+        clip.unlink()
+        with pytest.raises(FileError, match="is gone"):
+            resumed_groups(tmp_path / "out", Options(TOY))
+        with pytest.raises(FileError, match="no results"):
+            resumed_groups(tmp_path, Options(TOY))
+
+    @pytest.fixture(autouse=True)
+    def known_toy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("inference.command.jobs.synth", lambda name: TOY)
+
+
+class TestNames:
+    def plan(self, clips: list[Path], out: Path, candidates: int = 3) -> list[str]:
+        return [files.stem for files in plan_results(clips, out, suffixes(TOY), candidates)]
+
+    def test_candidates_and_clips_never_share_a_name(self, tmp_path: Path) -> None:
+        clips = [tmp_path / "a.wav", tmp_path / "a.2.wav", tmp_path / "sub" / "a.wav", tmp_path / "A.flac"]
+        assert self.plan(clips, tmp_path / "out") == ["a", "a.2-2", "a-2", "A-3"]
+
+    def test_an_input_is_never_replaced(self, tmp_path: Path) -> None:
+        clips = [tmp_path / "a.wav", tmp_path / "a.match.wav"]
+        for clip in clips:
+            toy_clip(clip)
+        assert self.plan(clips, tmp_path) == ["a-2", "a.match"]
+
+    def test_files_that_are_no_results_of_the_clip_stay(self, tmp_path: Path) -> None:
+        clip = toy_clip(tmp_path / "a.wav")
+        out = tmp_path / "out"
+        out.mkdir()
+        (out / "a.toy").write_text("somebody's own preset")
+        assert self.plan([clip], out) == ["a-2"]
+        (out / "a.toy").unlink()
+        toy_batch([clip], out, renders=8).run()
+        assert self.plan([clip], out) == ["a"]  # its own results may be replaced
+        other = toy_clip(tmp_path / "elsewhere.wav").rename(tmp_path / "out" / "a.wav")
+        assert self.plan([other], out) == ["a-2"]  # another clip's may not
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+    def test_any_name_that_the_file_system_allows(self, tmp_path: Path) -> None:
+        names = [b"Fl\xfcgel.wav", "\u266b \n\t.wav".encode(), b"x" * 250 + b".wav", "\u00e9".encode() * 120 + b".wav"]
+        clips = [
+            toy_clip(tmp_path / "plain.wav").rename(os.fsdecode(os.path.join(os.fsencode(tmp_path), n))) for n in names
+        ]
+        batch = toy_batch(clips, tmp_path / "out", renders=8)
+        batch.run()
+        assert len(batch.records) == len(names)
+        assert batch.failures == []
+        json.dumps(batch.records)
+        for record in batch.records:
+            record["clip"].encode("utf-8")
+            assert_whole(tmp_path / "out", Path(record["files"][0]["result"]).stem)
+
+
+class TestFiles:
+    def test_a_set_takes_its_place_together_or_not_at_all(self, tmp_path: Path) -> None:
+        def write(text: str, *, fail: bool = False) -> None:
+            with replacing_together(tmp_path) as place:
+                for name in ("a", "b"):
+                    place(tmp_path / name).write_text(text)
+                if fail:
+                    raise OSError(28, "No space left on device")
+
+        write("old")
+        with pytest.raises(FileError, match="No space left"):
+            write("new", fail=True)
+        assert [(tmp_path / name).read_text() for name in ("a", "b")] == ["old", "old"]
+        write("new")
+        assert [(tmp_path / name).read_text() for name in ("a", "b")] == ["new", "new"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+    def test_results_of_another_version_are_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "a.json").write_text('{"schema": "synth-reconstruct/match/2"}')
+        with pytest.raises(FormatError, match="match/2'; allowed: 'synth-reconstruct/match/3"):
+            read_record(tmp_path / "a.json")
+        (tmp_path / "a.json").write_text("[")
+        with pytest.raises(FormatError, match="no result of refine"):
+            read_record(tmp_path / "a.json")
+
+    def test_a_full_disk_leaves_the_last_whole_set(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        clip = toy_clip(tmp_path / "a.wav")
+        toy_batch([clip], tmp_path / "out", renders=8).run()
+        first = read_record(tmp_path / "out" / "a.json")
+
+        def full(*_: object) -> None:
+            raise FileError("cannot write: No space left on device")
+
+        monkeypatch.setattr("inference.output.files.write_wav", full)
+        with pytest.raises(FileError, match="No space left"):
+            toy_batch([clip], tmp_path / "out", renders=20).run()
+        assert assert_whole(tmp_path / "out", "a") == first
+
+
+@needs_signals
+class TestSignals:
+    """The real command, on a clip that it takes a while to match."""
+
+    @pytest.fixture
+    def start(self, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+        started = []
+
+        def start(*arguments: object) -> subprocess.Popen[str]:
+            clip = toy_clip(tmp_path / "clip.wav")
+            script = tmp_path / "script.py"
+            # A shell starts its background jobs with Ctrl-C ignored, and that is inherited.
+            script.write_text(
+                "import signal, sys\nfrom inference.cli import main\nif __name__ == '__main__':\n"
+                "    signal.signal(signal.SIGINT, signal.default_int_handler)\n    sys.exit(main())"
+            )
+            command = [sys.executable, script, clip, *arguments, "--out", tmp_path / "out", "--workers", "1"]
+            command += ["--stages", "search", "--seconds", "300", "--note", "57", "--plugin", "embedded"]
+            path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+            started.append(
+                subprocess.Popen(
+                    [str(part) for part in command],
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env=os.environ | {"PYTHONPATH": path},
+                    start_new_session=True,
+                )
+            )
+            self.wait_for(tmp_path / "out" / "clip.json", started[-1])
+            return started[-1]
+
+        yield start
+        for process in started:
+            process.kill()
+            process.wait()
+
+    @staticmethod
+    def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + 120.0
+        while not path.exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+    def test_a_polite_end_keeps_the_best_so_far(
+        self, name: str, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    ) -> None:
+        process = start()
+        number = getattr(signal, name)
+        process.send_signal(number)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 128 + number, said
+        assert "interrupted: the best so far" in said
+        assert "Traceback" not in said
+        record = assert_whole(tmp_path / "out", "clip", ".noisemakerpreset")
+        assert record["ended"] == "interrupted"
+
+    def test_two_at_once_leave_a_whole_set_too(
+        self, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    ) -> None:
+        process = start()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+        assert_whole(tmp_path / "out", "clip", ".noisemakerpreset")
+
+    def test_being_killed_loses_nothing_that_was_judged(
+        self, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    ) -> None:
+        process = start()
+        process.kill()
+        process.wait()
+        assert read_record(tmp_path / "out" / "clip.json")["ended"] == "running"
+        arguments = ["--resume", str(tmp_path / "out"), "--renders", "40", "--workers", "1", "--plugin", "embedded"]
+        assert main([*arguments, "--quiet"]) == 0
+        assert assert_whole(tmp_path / "out", "clip", ".noisemakerpreset")["ended"] == "finished"
+
+
+def test_a_file_that_python_would_import_from_the_current_folder_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "signal.py").write_text("raise SystemExit('this is not the standard library')")
+    clip = toy_clip(tmp_path / "clip.wav")
+    code = "import sys; from inference.cli import main\nif __name__ == '__main__': sys.exit(main())"
+    command = [sys.executable, "-P", "-c", code, str(clip), "--out", str(tmp_path / "out"), "--stages", "search"]
+    command += ["--renders", "20", "--workers", "1", "--note", "57", "--plugin", "embedded", "--quiet"]
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert_whole(tmp_path / "out", "clip", ".noisemakerpreset")
+
+
+class TestCores:
+    @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+    def test_the_affinity_counts(self) -> None:
+        code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+        code += "from render.hosts.processes import usable_cores; print(usable_cores())"
+        output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+        assert output.strip() == "1"
+        assert usable_cores() >= 1
+
+    @pytest.mark.parametrize(
+        ("files", "cores"),
+        [
+            ({"cpu.max": "max 100000"}, None),
+            ({"cpu.max": "150000 100000"}, 2),
+            ({"cpu.max": "50000 100000"}, 1),
+            ({"cpu.max": "nonsense"}, None),
+            ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+            ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+            ({}, None),
+        ],
+    )
+    def test_the_quota_of_a_container_counts(self, files: dict[str, str], cores: int | None, tmp_path: Path) -> None:
+        for name, content in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(content)
+        assert _quota(tmp_path) == cores
+
+
+def test_result_names_of_several_matches() -> None:
+    files = ResultFiles(Path("out"), "a")
+    assert files.path(".toy") == Path("out/a.toy")
+    assert files.path(".toy", 2) == Path("out/a.2.toy")
