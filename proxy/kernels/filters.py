@@ -451,7 +451,7 @@ def stage_back(
         dt: derivative by what the stage gives.
         x: input of the step.
         f: coefficient of the integrators.
-        damping: of this stage.
+        damping: damping of this stage.
         band: state before the step.
         low: state before the step.
         dband: derivative by the band state after the step, from all that follows.
