@@ -1,4 +1,4 @@
-"""The one split of this project: what is fitted to, and what is kept for judging."""
+"""The one split of the presets: what is fitted to, and what judges."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import hashlib
 
 
 def held_out(name: str) -> bool:
-    """Whether a preset, or the render of one, is kept for judging.
+    """Whether a preset is held out: it judges, and so do renders of it.
 
     Nothing that is held out may enter a fit, the prior, the library or training.
 
+        >>> held_out("P3"), held_out("P4")
+        (True, False)
+
     Args:
-        name: the preset's name; for a probe that has none, the stem of its file.
+        name: name of the preset; for a probe, which has none, the stem of its file.
     """
     return name_hash(name) % 2 == 1
 
 
 def name_hash(name: str) -> int:
-    """SHA-256 of a name as a number. Benchmarks take their targets in its order, which knows nothing of the sounds."""
+    """SHA-256 of a name as a number.
+
+    Benchmarks take their targets in the order of this number, which has nothing to do with how they sound.
+
+    Args:
+        name: name of a preset, or the stem of a file.
+    """
     return int(hashlib.sha256(name.encode()).hexdigest(), 16)

@@ -1,101 +1,99 @@
-"""Weights and checkpoints as safetensors files that say what they are for."""
+"""Weights of the guess networks, and checkpoints of their training, as files."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from inference.network.log_mel import FEATURES_SCHEMA
 from inference.network.model import GuessNetwork, RegressionNetwork, Size
-from render.errors import FileError, FormatError
-from render.files import write_bytes
-from render.noisemaker.table import TABLE
+from proxy import tensor_file
 
 WEIGHTS_SCHEMA = 1
+CHECKPOINT = "training checkpoint"
 NETWORKS: dict[str, type[GuessNetwork] | type[RegressionNetwork]] = {
     "network": GuessNetwork,
     "regression": RegressionNetwork,
 }
+"""Networks by the kind of their weights."""
 
 Tensors = Mapping[str, torch.Tensor]
 
+_FEATURES = {"features_schema": FEATURES_SCHEMA}
+
 
 def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) -> None:
-    """Write a whole file or nothing; raises ``FileError``."""
-    content = {
-        "schema": WEIGHTS_SCHEMA,
-        "features_schema": FEATURES_SCHEMA,
-        "table_hash": TABLE.hash,
-        **description,
-    }
-    plain = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, save(plain, {"description": json.dumps(content)}))
+    """Write a checkpoint of a training run; a whole one, or nothing.
+
+    Args:
+        path: file to write.
+        tensors: state of the run by name.
+        description: what else the file is to say, in JSON's types.
+
+    Raises:
+        FileError: if the file cannot be written.
+    """
+    fields = {**_FEATURES, **description}
+    tensor_file.write_tensors(path, tensors, kind=CHECKPOINT, schema=WEIGHTS_SCHEMA, fields=fields)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The tensors and the description of a file.
+    """The tensors and the description of a checkpoint.
+
+    Args:
+        path: file to read.
 
     Raises:
         FileError: if it cannot be read.
-        FormatError: if it is damaged, or of another schema or table.
+        FormatError: if it is damaged, or of another kind, schema or table.
     """
-    if not path.is_file():
-        raise FileError(f"cannot read {path}: no such file")
-    try:
-        with safe_open(path, "pt") as file:
-            description = json.loads((file.metadata() or {})["description"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise FormatError(f"{path} holds no weights of this project: {error}") from error
-    expected = {"schema": WEIGHTS_SCHEMA, "features_schema": FEATURES_SCHEMA, "table_hash": TABLE.hash}
-    for name, value in expected.items():
-        if description.get(name) != value:
-            raise FormatError(f"{path} has {name} {description.get(name)!r}; allowed: {value!r}")
-    return tensors, description
+    return tensor_file.read_tensors(path, kind=CHECKPOINT, schema=WEIGHTS_SCHEMA, expected=_FEATURES)
 
 
 def write_network(path: Path, kind: str, size: Size, tensors: Tensors) -> None:
-    """Write the weights of a network in half precision; raises ``FileError``."""
+    """Write the weights of a network in half precision; a whole file, or nothing.
+
+    Args:
+        path: file to write.
+        kind: ``network`` or ``regression``.
+        size: size of the network.
+        tensors: its weights by name.
+
+    Raises:
+        FileError: if the file cannot be written.
+    """
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    write_tensors(path, halves, {"kind": kind, "size": asdict(size)})
+    fields = {**_FEATURES, "size": asdict(size)}
+    tensor_file.write_tensors(path, halves, kind=kind, schema=WEIGHTS_SCHEMA, fields=fields)
 
 
 def read_network(path: Path, kind: str, size: Size | None = None) -> GuessNetwork | RegressionNetwork:
-    """A network ready to be used.
+    """A network that is ready to be used.
 
     Args:
-        path: of its weights.
+        path: file of its weights.
         kind: ``network`` or ``regression``.
-        size: that it must have; any where missing.
+        size: size that it must have; any size by default.
 
     Raises:
         FileError: if the file cannot be read.
-        FormatError: if it is damaged, or of another schema, table or kind.
+        FormatError: if it is damaged, or of another kind, schema, table or size.
     """
-    tensors, description = read_tensors(path)
-    if description.get("kind") != kind:
-        raise FormatError(f"{path} has kind {description.get('kind')!r}; allowed: {kind!r}")
-    try:
+    tensors, description = tensor_file.read_tensors(path, kind=kind, schema=WEIGHTS_SCHEMA, expected=_FEATURES)
+    with tensor_file.must_fit(path, kind):
         found = size_from(description)
         if size not in (None, found):
             raise ValueError(f"its size is {found}; allowed: {size}")
         network = NETWORKS[kind](found)
         network.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise FormatError(f"{path} does not fit the network: {str(error).splitlines()[0]}") from error
     return network.float().eval()
 
 
 def size_from(description: Mapping[str, Any]) -> Size:
-    """The size that a description states."""
+    """The size of a network that the description of its file states."""
     content = description["size"]
     return Size(tuple(content["channels"]), content["hidden"])

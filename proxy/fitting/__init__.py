@@ -1,1 +1,1 @@
-"""Training the proxy: its corrections are fitted to renders."""
+"""The fit of the proxy's corrections to renders."""

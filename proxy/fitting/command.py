@@ -1,4 +1,4 @@
-"""``python -m proxy fit``: fit the corrections, then hold them against the golden renders that were kept out."""
+"""``python -m proxy fit``: fit the corrections, then judge them by the golden renders that are held out."""
 
 from __future__ import annotations
 
@@ -29,22 +29,30 @@ LOG = "fit.jsonl"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
+    """Add the options of the command to a parser."""
     settings = Settings()
     parser.add_argument("--data", type=Path, metavar="DIR", help="shards made by python -m render dataset")
-    parser.add_argument("--golden", type=Path, metavar="DIR", help="golden renders: half is fitted to, half judges")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for checkpoint, log and weights")
-    parser.add_argument("--steps", type=int, default=settings.steps, metavar="N")
+    parser.add_argument(
+        "--golden", type=Path, metavar="DIR", help="golden renders: half of them is fitted to, the other half judges"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for the checkpoint, the log and the corrections"
+    )
+    parser.add_argument("--steps", type=int, default=settings.steps, metavar="N", help="steps of Adam")
     parser.add_argument("--items", type=int, default=settings.items, metavar="N", help="renders per step")
-    parser.add_argument("--rate", type=float, default=settings.rate, metavar="R", help="of Adam, in logarithms")
-    parser.add_argument("--golden-share", type=float, default=settings.golden_share, metavar="S", help="of a step")
-    parser.add_argument("--seed", type=int, default=settings.seed, metavar="N")
-    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument(
+        "--rate", type=float, default=settings.rate, metavar="R", help="learning rate at the first step"
+    )
+    parser.add_argument(
+        "--golden-share", type=float, default=settings.golden_share, metavar="S", help="share of golden renders"
+    )
+    parser.add_argument("--seed", type=int, default=settings.seed, metavar="N", help="seed of the order of the renders")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of torch")
     parser.add_argument("--save-every", type=int, default=10, metavar="N", help="steps between checkpoints")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command, or go on where it was interrupted; returns the exit code."""
+    """Run the command, or continue where it was interrupted; returns the exit code."""
     import torch
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -84,16 +92,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def rows_to_fit_to(rows: Sequence[GoldenRow]) -> list[GoldenRow]:
-    """The golden rows that are not held out."""
+    """The golden rows that are not held out (``render.held_out``)."""
     return [row for row in rows if not held_out(row.name)]
 
 
 def judged(rows: Sequence[GoldenRow], corrections: Corrections) -> dict[str, dict[str, float]]:
     """How much closer the corrections bring the proxy to golden renders that it was not fitted to, in MSS.
 
+    Args:
+        rows: golden rows that are held out.
+        corrections: corrections to judge.
+
     Returns:
-        For all rows, for whole patches and for blocks: their number, the median MSS in dB before and after, and the
-        share of rows that came closer.
+        For all rows, for whole patches and for blocks: their number, the median MSS in dB without and with the
+        corrections, and the share of rows that come closer with them.
     """
     from proxy.synth.play import play
 
@@ -116,6 +128,7 @@ def judged(rows: Sequence[GoldenRow], corrections: Corrections) -> dict[str, dic
 
 def _log(folder: Path, line: Mapping[str, Any]) -> None:
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOG).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
     except OSError as error:

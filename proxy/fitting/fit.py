@@ -1,57 +1,56 @@
-"""Training: the corrections are fitted to renders by gradient descent on the multi-resolution STFT loss.
+"""The fit of the corrections to renders, by gradient descent on the multi-resolution STFT distance.
 
 The formulas come close to begin with, and what is left differs by orders of magnitude from sound to sound: the
-plug-in's random numbers in one, a hundredth of a decibel in the next. So it is the mean *logarithm* of the distances
-that is minimised: a tenth off any of them counts the same.
+plug-in's random numbers in one, a hundredth of a decibel in the next. So the fit minimises the mean *logarithm* of the
+distances: ten percent less of any of them counts the same.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from proxy.fitting.settings import Settings
 from proxy.loss.distance import TargetDistance
-from proxy.synth.controls import SEARCHED, Controls
+from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
+from proxy.tensor_file import must_fit, read_tensors, write_tensors
 from render.audio import Audio
 from render.data.accept import SILENT_PEAK
 from render.data.shards import Dataset
-from render.errors import FileError, FormatError
-from render.files import write_bytes
+from render.errors import FileError
 from render.instruments.patch import Patch
 from render.measures.golden import GoldenRow
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
+CHECKPOINT = "fit checkpoint"
 CHECKPOINT_SCHEMA = 1
 LONGEST_SECONDS = 2.0
-"""What lies behind it in a render is not looked at."""
+"""Only this much of the beginning of each render is compared."""
 TINY = 1e-4
 """Added to a distance before its logarithm: about the distance of a render from itself after 16-bit storage."""
 ADAM = (0.9, 0.99)
-
-KEPT = SEARCHED | {
-    *("osc1pw", "osc2fm", "oscbitcrusher", "vintagenoise", "lfo1amount", "lfo2amount"),
-    *("freeadattack", "freeaddecay", "freeadamount", "envelopeeditoramount"),
-}
-"""Knobs whose curves are not learned: gradients along them are the least true (``docs/proxy.md``)."""
+"""Decay rates of Adam's two moments."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A render to imitate; audio ``(2, samples)``."""
+    """A render to imitate.
+
+    Attributes:
+        patch: patch that was rendered.
+        note: key press that it was rendered with.
+        audio: the render, ``(2, samples)``.
+    """
 
     patch: Patch
     note: Note
@@ -62,12 +61,12 @@ class Examples:
     """The renders of each step, drawn from golden ones and from a data set.
 
     Args:
-        golden: rows that may be fitted to.
-        data: shards made by ``python -m render dataset``.
-        settings: shares and seed.
+        golden: golden rows that may be fitted to.
+        data: data set made by ``python -m render dataset``.
+        settings: how many renders a step has, the share of golden ones, and the seed.
 
     Raises:
-        FileError: if there is nothing to draw from.
+        FileError: if there are neither golden rows nor a data set.
     """
 
     def __init__(self, golden: Sequence[GoldenRow], data: Dataset | None, settings: Settings) -> None:
@@ -77,7 +76,13 @@ class Examples:
             raise FileError("there is nothing to fit to: no golden renders, no data set")
 
     def step(self, number: int) -> list[Example]:
-        """The renders of a step, a function of the seed and the number. Golden ones come in turn, newly shuffled."""
+        """The renders of a step, a function of the seed and the step's number.
+
+        Golden rows are dealt out one after the other, in an order that is shuffled anew each time all have been used.
+
+        Args:
+            number: number of the step, from 0.
+        """
         settings = self.settings
         n_golden = round(settings.items * settings.golden_share) if self.data else settings.items
         n_golden = n_golden if self.golden else 0
@@ -96,16 +101,16 @@ class Examples:
 
 
 class Fit:
-    """A fit under way.
+    """A fit of corrections to renders, which can be interrupted and resumed.
 
     Args:
-        examples: what to imitate.
-        settings: how.
-        corrections: where to start; fresh ones by default.
+        examples: renders to imitate.
+        settings: options of the fit.
+        corrections: corrections to start from; fresh ones by default.
 
     Attributes:
-        corrections: as they are now.
-        step: how many steps are done.
+        corrections: the corrections after the steps so far.
+        step: number of steps so far.
     """
 
     def __init__(self, examples: Examples, settings: Settings, corrections: Corrections | None = None) -> None:
@@ -113,11 +118,16 @@ class Fit:
         self.corrections = Corrections() if corrections is None else corrections
         self.step = 0
         self._adam = torch.optim.Adam(self.corrections.parameters(), lr=settings.rate, betas=ADAM)
-        learned = [not (row.discrete or row.silent or row.name in KEPT) for row in TABLE.parameters]
+        learned = [row.learned and not row.discrete and not row.silent for row in TABLE.parameters]
         self._learned = torch.tensor(learned)[:, None]
 
     def steps(self) -> Iterator[dict[str, float]]:
-        """Do the steps that are left; yields what each one measured."""
+        """Take the steps that are left.
+
+        Yields:
+            After each step its number, the mean logarithm of the distances (``loss``), and the number of renders whose
+            distance was not finite and that were left out (``lost``).
+        """
         while self.step < self.settings.steps:
             examples = self.examples.step(self.step)
             self._adam.zero_grad()
@@ -134,7 +144,7 @@ class Fit:
             yield {"step": self.step, "loss": sum(logs) / len(logs), "lost": len(examples) - len(logs)}
 
     def _update(self) -> None:
-        """One step of Adam; the knobs of ``KEPT`` keep their curves."""
+        """Take one step of Adam; the curves of knobs that are not learned (``Parameter.learned``) do not change."""
         settings = self.settings
         for one in self.corrections.parameters():
             assert one.grad is not None
@@ -146,53 +156,56 @@ class Fit:
         self._adam.step()
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint; raises ``FileError``."""
-        tensors = {f"now.{name}": tensor.detach() for name, tensor in self.corrections.named_parameters()}
+        """Write a checkpoint.
+
+        Args:
+            path: file to write.
+
+        Raises:
+            FileError: if the file cannot be written.
+        """
+        tensors = {f"now.{name}": tensor for name, tensor in self.corrections.named_parameters()}
         for (name, _), state in zip(
             self.corrections.named_parameters(), self._adam.state_dict()["state"].values(), strict=False
         ):
             tensors |= {f"{key}.{name}": tensor for key, tensor in state.items()}
-        said = self._said() | {"step": self.step}
-        write_bytes(path, save({k: v.contiguous() for k, v in tensors.items()}, {"description": json.dumps(said)}))
+        fields = self._options() | {"step": self.step}
+        write_tensors(path, tensors, kind=CHECKPOINT, schema=CHECKPOINT_SCHEMA, fields=fields)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint.
+        """Continue from a checkpoint.
+
+        Args:
+            path: file to read.
 
         Raises:
-            FileError: if it cannot be read.
+            FileError: if the file cannot be read.
             FormatError: if it is damaged, of another table or schema, or was made with other settings.
         """
-        try:
-            with safe_open(path, "pt") as file:
-                said: Mapping[str, Any] = json.loads((file.metadata() or {})["description"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except OSError as error:
-            raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-        except (SafetensorError, KeyError, ValueError) as error:
-            raise FormatError(f"{path} is no checkpoint: {error}") from error
-        for name, expected in self._said().items():
-            if said.get(name) != expected:
-                raise FormatError(f"{path} has {name} {said.get(name)!r}; allowed: {expected!r}")
+        tensors, description = read_tensors(path, kind=CHECKPOINT, schema=CHECKPOINT_SCHEMA, expected=self._options())
         state = self._adam.state_dict()
         names = [name for name, _ in self.corrections.named_parameters()]
-        try:
+        with must_fit(path, CHECKPOINT):
             self.corrections.load_state_dict({name: tensors[f"now.{name}"] for name in names})
             for number, name in enumerate(names):
                 state["state"][number] = {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
-        except (KeyError, RuntimeError) as error:
-            raise FormatError(f"{path} does not fit: {str(error).splitlines()[0]}") from error
+            self.step = int(description["step"])
         self._adam.load_state_dict(state)
-        self.step = int(said["step"])
 
-    def _said(self) -> dict[str, Any]:
-        return {"schema": CHECKPOINT_SCHEMA, "table_hash": TABLE.hash, "settings": asdict(self.settings)}
+    def _options(self) -> dict[str, Any]:
+        """What a checkpoint must have been made with."""
+        return {"settings": asdict(self.settings)}
 
 
 def distances_of(examples: Sequence[Example], corrections: Corrections | None) -> Tensor:
-    """How far the proxy is from each render, at their own level.
+    """Distance of the proxy from each render, at the level that both have.
+
+    Args:
+        examples: renders, of any lengths.
+        corrections: corrections that the proxy plays with; None for the formulas as they are.
 
     Shape:
-        ``(examples,)``.
+        Returns: ``(examples,)``.
     """
     lengths = [min(one.audio.shape[1], round(LONGEST_SECONDS * SAMPLE_RATE)) for one in examples]
     controls = Controls.from_patches([one.patch for one in examples], [one.note for one in examples])

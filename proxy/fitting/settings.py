@@ -1,4 +1,4 @@
-"""How to fit the corrections; apart from the fit, so that the command's help needs no torch."""
+"""Options of the fit, in a module of their own so that the command's help does not load torch."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from render.errors import OutOfRange
 
 @dataclass(frozen=True)
 class Settings:
-    """How to fit.
+    """Options of a fit.
 
     Attributes:
-        steps: of Adam.
+        steps: steps of Adam.
         items: renders per step.
-        part: how many are played at once.
-        rate: of Adam at the first step, in logarithms; it falls to 0 by a cosine.
-        pull: how strongly the corrections are held at "no change".
-        golden_share: of the renders in a step, where there are golden ones.
-        seed: of the order.
+        part: renders that are played at once.
+        rate: learning rate of Adam at the first step, in units of the logarithmic corrections; it falls to 0 by a
+            cosine.
+        pull: weight of the L2 penalty that holds the corrections at "no change".
+        golden_share: share of golden renders in a step, where there are any.
+        seed: seed of the order in which renders are drawn.
+
+    Raises:
+        OutOfRange: if a number of steps or renders is below 1, or the share is not within 0 and 1.
     """
 
     steps: int = 60

@@ -1,1 +1,1 @@
-"""Sample-by-sample loops as machine code, with their adjoints."""
+"""Loops over samples as machine code, with their adjoints."""

@@ -1,9 +1,17 @@
-"""The recursions of the effects with their adjoints: two filter sections, a feedback delay, a swept line, a reverb.
+"""The recursions of the effects with their adjoints: cascaded first-order sections, a feedback delay, a modulated
+delay line and a reverb.
 
 Each is a ``torch.autograd.Function`` around a compiled forward and a compiled backward loop
-(``proxy/kernels/compiled.py``). The structures are those of ``render/faust/delay.dsp``, ``chorus.dsp`` and
-``reverb.dsp``, which were fitted to renders of the real synth. States are float64 inside a loop, whatever the signals
-are.
+(``proxy/kernels/compiled.py``). The structures are those of the embedded engine's ``delay.dsp``, ``chorus.dsp`` and
+``reverb.dsp``, whose figures were fitted to renders of the real plug-in (``docs/noisemaker.md``, "Effects"). States are
+float64 inside a loop, whatever the type of the signals is.
+
+A **fractional delay** of ``w + f`` samples, ``w`` whole and ``0 <= f < 1``, is a first-order all-pass interpolator:
+``d[n] = eta x[n - w] + x[n - w - 1] - eta d[n - 1]`` with ``eta = 1 - f`` (``docs/noisemaker.md``).
+
+Every backward loop is the transpose of its forward loop, run from the last sample to the first: where the forward loop
+reads ``y[n] = a x[n - k]``, the backward loop adds ``a dy[n + k]`` to ``dx[n]``. In comments, ``dx`` is the derivative
+of the loss by ``x``.
 """
 
 from __future__ import annotations
@@ -14,86 +22,110 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from proxy.kernels.compiled import compiled, per_item, to_numpy
+from proxy.kernels.compiled import compiled, per_item, to_numpy, to_tensor
 
 Rows = NDArray[Any]
 """Shape ``(rows, ...)``, float32 or float64."""
 
 COMBS = 4
-PASS_GAIN = 0.68
-"""Of the reverb's all-passes (``render/faust/reverb.dsp``)."""
-PASS_LENGTHS = np.array([[263, 281, 307, 331, 353], [251, 269, 293, 311, 337]])
-"""Of the reverb's all-passes in samples, left and right (as above)."""
+"""Comb filters on each side of the reverb."""
+ALL_PASS_GAIN = 0.68
+"""Gain of the reverb's all-passes (``docs/noisemaker.md``)."""
+ALL_PASS_LENGTHS = np.array([[263, 281, 307, 331, 353], [251, 269, 293, 311, 337]])
+"""Delays of the reverb's all-passes in samples, left and right (``docs/noisemaker.md``)."""
 
 
-def two_sections(signal: Tensor, coefficients: Tensor) -> Tensor:
-    """Two first-order sections in series, each ``y[n] = b0 x[n] + b1 x[n-1] - a y[n-1]``.
+def cascaded_sections(signal: Tensor, coefficients: Tensor) -> Tensor:
+    """Two first-order IIR sections in cascade, each ``y[n] = b0 x[n] + b1 x[n - 1] - a y[n - 1]``.
+
+    Args:
+        signal: input.
+        coefficients: ``b0, b1, a`` of the first section, then of the second.
 
     Shape:
-        signal ``(rows, samples)``, coefficients ``(rows, 6)``: ``b0, b1, a`` of one and of the other; result as signal.
+        signal: ``(rows, samples)``.
+        coefficients: ``(rows, 6)``.
+        Returns: ``(rows, samples)``.
     """
-    return _TwoSections.apply(signal, coefficients)  # type: ignore[no-any-return, no-untyped-call]
+    return _CascadedSections.apply(signal, coefficients)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def delay_loop(signal: Tensor, coefficients: Tensor, whole: Tensor) -> Tensor:
-    """What a delay line with feedback gives: low-pass, low cut and soft clip in the loop, without the dry signal.
+def feedback_delay(signal: Tensor, coefficients: Tensor, whole_samples: Tensor) -> Tensor:
+    """The wet signal of a feedback delay whose loop has a low-pass, a low cut and a soft clip in front of the line.
+
+    A feedback above 1 makes the loop grow into its soft clip. The exact gradient of such a loop is dominated by the few
+    samples that are not clipped yet, and grows without bound; there the adjoint runs with a feedback of 1.
 
     Args:
-        signal: shape ``(rows, samples)``.
-        coefficients: shape ``(rows, 4)``: feedback, ``g`` of the low-pass, pole of the low cut, coefficient of the
-            all-pass that makes the delay's fraction of a sample.
-        whole: whole samples of the delay, at least 2, shape ``(rows,)``, int64.
+        signal: input.
+        coefficients: feedback gain, coefficient ``g`` of the low-pass, pole of the low cut, and coefficient of the
+            all-pass that makes the fractional part of the delay.
+        whole_samples: whole part of the delay in samples, 2 or more, int64.
 
-    A feedback above 1 makes a loop that grows into its soft clip. The gradient of such a loop is dominated by the few
-    samples at which it is not clipped yet, and grows without bound; there the adjoint runs with a feedback of 1.
+    Shape:
+        signal: ``(rows, samples)``.
+        coefficients: ``(rows, 4)``.
+        whole_samples: ``(rows,)``.
+        Returns: ``(rows, samples)``.
     """
-    return _DelayLoop.apply(signal, coefficients, whole)  # type: ignore[no-any-return, no-untyped-call]
+    return _FeedbackDelay.apply(signal, coefficients, whole_samples)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def swept_line(signal: Tensor, whole: Rows, pole: Rows) -> Tensor:
-    """A line whose delay moves on a fixed course: ``late[n] = p x[n-w] + x[n-w-1] - p late[n-1]``.
+def modulated_delay_line(signal: Tensor, whole_samples: Rows, all_pass: Rows) -> Tensor:
+    """A delay line whose length follows a given curve: ``d[n] = eta x[n - w] + x[n - w - 1] - eta d[n - 1]``.
 
     Args:
-        signal: shape ``(rows, samples)``.
-        whole: ``w`` of every sample, shape ``(courses, samples)``, int64; rows take the courses in turn.
-        pole: ``p`` of every sample, shape ``(courses, samples)``, float64.
+        signal: input.
+        whole_samples: ``w``, the whole part of the delay at every sample, int64. Rows of the signal take the curves in
+            turn.
+        all_pass: ``eta``, the coefficient of the all-pass at every sample, float64.
+
+    Shape:
+        signal: ``(rows, samples)``.
+        whole_samples: ``(curves, samples)``.
+        all_pass: ``(curves, samples)``.
+        Returns: ``(rows, samples)``.
     """
-    return _SweptLine.apply(signal, whole, pole)  # type: ignore[no-any-return, no-untyped-call]
+    return _ModulatedDelayLine.apply(signal, whole_samples, all_pass)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def reverb_network(signal: Tensor, decay: Tensor, lengths: Tensor) -> Tensor:
-    """Four combs in parallel, with signs + - + -, then five all-passes, for both sides.
+    """A Schroeder reverb: per side four parallel combs with signs + - + -, then five all-passes in series.
 
     Args:
-        signal: shape ``(rows, samples)``.
-        decay: feedback of the combs, shape ``(rows,)``.
-        lengths: of the combs in samples, at least 2, shape ``(rows, 2, COMBS)``; without gradient. The fraction of a
-            sample is made by a first-order all-pass.
+        signal: input.
+        decay: feedback gain of the combs.
+        lengths: delays of the combs in samples, 2 or more, with a fractional part; they have no gradient.
 
-    Returns:
-        Shape ``(rows, 2, samples)``.
+    Shape:
+        signal: ``(rows, samples)``.
+        decay: ``(rows,)``.
+        lengths: ``(rows, 2, COMBS)``.
+        Returns: ``(rows, 2, samples)``.
     """
     return _Reverb.apply(signal, decay, lengths)  # type: ignore[no-any-return, no-untyped-call]
 
 
-class _TwoSections(torch.autograd.Function):
+class _CascadedSections(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, signal: Tensor, coefficients: Tensor) -> Tensor:
         x = to_numpy(signal)
         y, z = np.empty_like(x), np.empty_like(x)
         per_item(_sections_forward, len(x), x, to_numpy(coefficients.double()), y, z)
-        ctx.save_for_backward(signal, coefficients, tensor(y, signal), tensor(z, signal))
-        return tensor(z, signal)
+        ctx.save_for_backward(signal, coefficients, to_tensor(y, signal), to_tensor(z, signal))
+        return to_tensor(z, signal)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
         signal, coefficients, y, z = ctx.saved_tensors
         grad_x = np.empty_like(to_numpy(signal))
         grad_c = np.zeros(coefficients.shape)
         given = [to_numpy(one) for one in (signal, coefficients.double(), y, z, grads[0])]
         per_item(_sections_backward, len(grad_x), *given, grad_x, grad_c)
-        return tensor(grad_x, signal), tensor(grad_c, coefficients)
+        return to_tensor(grad_x, signal), to_tensor(grad_c, coefficients)
 
 
 @compiled
@@ -103,8 +135,8 @@ def _sections_forward(first: int, last: int, x: Rows, c: Rows, y: Rows, z: Rows)
         x1 = y1 = z1 = 0.0
         for n in range(x.shape[1]):
             x0 = x[row, n] * 1.0
-            y0 = b0 * x0 + b1 * x1 - a * y1
-            z1 = d0 * y0 + d1 * y1 - e * z1
+            y0 = b0 * x0 + b1 * x1 - a * y1  # y[n] = b0 x[n] + b1 x[n-1] - a y[n-1]
+            z1 = d0 * y0 + d1 * y1 - e * z1  # z[n] = d0 y[n] + d1 y[n-1] - e z[n-1]
             x1, y1 = x0, y0
             y[row, n] = y0
             z[row, n] = z1
@@ -116,48 +148,48 @@ def _sections_backward(
 ) -> None:
     for row in range(first, last):
         b0, b1, a, d0, d1, e = c[row]
-        # Adjoints of z, y at the sample after this one.
+        # Derivatives of the loss by z and y: w0 and v0 at sample n, w1 and v1 at sample n + 1.
         w1 = v1 = 0.0
         s0 = s1 = s2 = s3 = s4 = s5 = 0.0
         for n in range(x.shape[1] - 1, -1, -1):
-            w0 = grad[row, n] - e * w1
-            v0 = d0 * w0 + d1 * w1 - a * v1
-            grad_x[row, n] = b0 * v0 + b1 * v1
-            # The products with a sample before are counted from the sample that they come from.
-            s0 += v0 * x[row, n]
-            s1 += v1 * x[row, n]
-            s2 -= v1 * y[row, n]
-            s3 += w0 * y[row, n]
-            s4 += w1 * y[row, n]
-            s5 -= w1 * z[row, n]
+            w0 = grad[row, n] - e * w1  # dz[n] = grad[n] - e dz[n+1]
+            v0 = d0 * w0 + d1 * w1 - a * v1  # dy[n] = d0 dz[n] + d1 dz[n+1] - a dy[n+1]
+            grad_x[row, n] = b0 * v0 + b1 * v1  # dx[n] = b0 dy[n] + b1 dy[n+1]
+            s0 += v0 * x[row, n]  # db0 = sum dy[n] x[n]
+            s1 += v1 * x[row, n]  # db1 = sum dy[n+1] x[n]
+            s2 -= v1 * y[row, n]  # da = -sum dy[n+1] y[n]
+            s3 += w0 * y[row, n]  # dd0 = sum dz[n] y[n]
+            s4 += w1 * y[row, n]  # dd1 = sum dz[n+1] y[n]
+            s5 -= w1 * z[row, n]  # de = -sum dz[n+1] z[n]
             w1, v1 = w0, v0
         grad_c[row] = (s0, s1, s2, s3, s4, s5)
 
 
-class _DelayLoop(torch.autograd.Function):
+class _FeedbackDelay(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, signal: Tensor, coefficients: Tensor, whole: Tensor) -> Tensor:
+    def forward(ctx: Any, signal: Tensor, coefficients: Tensor, whole_samples: Tensor) -> Tensor:
         x = to_numpy(signal)
-        u, y, c, s, late = (np.empty_like(x) for _ in range(5))
-        line = np.empty_like(x)
-        per_item(_delay_forward, len(x), x, to_numpy(coefficients.double()), to_numpy(whole), u, y, c, s, late, line)
-        ctx.states = u, y, c, s, late
-        ctx.save_for_backward(signal, coefficients, whole)
-        return tensor(line, signal)
+        states = tuple(np.empty_like(x) for _ in range(5))
+        wet = np.empty_like(x)
+        per_item(_delay_forward, len(x), x, to_numpy(coefficients.double()), to_numpy(whole_samples), *states, wet)
+        ctx.states = states
+        ctx.save_for_backward(signal, coefficients, whole_samples)
+        return to_tensor(wet, signal)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        signal, coefficients, whole = ctx.saved_tensors
-        grad_x, of_c, of_late = (np.empty_like(ctx.states[0]) for _ in range(3))
+        signal, coefficients, whole_samples = ctx.saved_tensors
+        grad_x, grad_delayed = (np.empty_like(ctx.states[0]) for _ in range(2))
         grad_c = np.zeros(coefficients.shape)
-        given = [to_numpy(coefficients.double()), to_numpy(whole), *ctx.states, to_numpy(grads[0])]
-        per_item(_delay_backward, len(grad_x), *given, of_c, of_late, grad_x, grad_c)
-        return tensor(grad_x, signal), tensor(grad_c, coefficients), None
+        given = [to_numpy(coefficients.double()), to_numpy(whole_samples), *ctx.states, to_numpy(grads[0])]
+        per_item(_delay_backward, len(grad_x), *given, grad_delayed, grad_x, grad_c)
+        return to_tensor(grad_x, signal), to_tensor(grad_c, coefficients), None
 
 
 @compiled
 def _soft(x: float) -> float:
-    """``tanh~`` of the published facts."""
+    """The instrument's rational tanh: ``y (6 + |y| (3 + |y|)) / (|y| (6 + |y| (3 + |y|)) + 12)``, ``y = 2 x``."""
     y = 2.0 * x
     a = abs(y)
     p = 6.0 + a * (3.0 + a)
@@ -166,11 +198,11 @@ def _soft(x: float) -> float:
 
 @compiled
 def _soft_slope(x: float) -> float:
-    """Its derivative."""
+    """Derivative of ``_soft``."""
     a = 2.0 * abs(x)
     p = 6.0 + a * (3.0 + a)
     q = a * p + 12.0
-    rise = 6.0 + a * (6.0 + 3.0 * a)  # of a p
+    rise = 6.0 + a * (6.0 + 3.0 * a)  # derivative of a p by a
     return 24.0 * rise / (q * q)
 
 
@@ -180,33 +212,33 @@ def _delay_forward(
     last: int,
     x: Rows,
     coefficients: Rows,
-    whole: Rows,
+    whole_samples: Rows,
     u: Rows,
     y: Rows,
     c: Rows,
     s: Rows,
-    late: Rows,
-    line: Rows,
+    delayed: Rows,
+    wet: Rows,
 ) -> None:
     n_samples = x.shape[1]
     for row in range(first, last):
-        feedback, g, a, pole = coefficients[row]
-        w = whole[row]
-        late1 = y1 = z1 = c1 = 0.0
+        feedback, g, a, eta = coefficients[row]
+        w = whole_samples[row]
+        delayed1 = y1 = z1 = c1 = 0.0  # states at sample n - 1
         for n in range(n_samples):
-            line[row, n] = late1
-            u0 = x[row, n] + feedback * late1
-            y0 = g * u0 + (1.0 - g) * y1
-            z0 = 0.875 * y0 + 0.125 * y1
-            c1 = z0 - z1 + a * c1
+            wet[row, n] = delayed1  # wet[n] = d[n-1]
+            u0 = x[row, n] + feedback * delayed1  # u[n] = x[n] + feedback d[n-1]
+            y0 = g * u0 + (1.0 - g) * y1  # low-pass, first pole: y[n] = g u[n] + (1 - g) y[n-1]
+            z0 = 0.875 * y0 + 0.125 * y1  # low-pass, zero: z[n] = 7/8 y[n] + 1/8 y[n-1]
+            c1 = z0 - z1 + a * c1  # low cut: c[n] = z[n] - z[n-1] + a c[n-1]
             u[row, n] = u0
             y[row, n] = y0
             c[row, n] = c1
-            s[row, n] = _soft(c1)
-            new = s[row, n - w + 1] * pole if n >= w - 1 else 0.0
+            s[row, n] = _soft(c1)  # soft clip: s[n] = soft(c[n])
+            new = s[row, n - w + 1] * eta if n >= w - 1 else 0.0
             old = s[row, n - w] if n >= w else 0.0
-            late1 = new + old - pole * late1
-            late[row, n] = late1
+            delayed1 = new + old - eta * delayed1  # fractional delay: d[n] = eta s[n-w+1] + s[n-w] - eta d[n-1]
+            delayed[row, n] = delayed1
             y1, z1 = y0, z0
 
 
@@ -215,92 +247,93 @@ def _delay_backward(
     first: int,
     last: int,
     coefficients: Rows,
-    whole: Rows,
+    whole_samples: Rows,
     u: Rows,
     y: Rows,
     c: Rows,
     s: Rows,
-    late: Rows,
+    delayed: Rows,
     grad: Rows,
-    of_c: Rows,
-    of_late: Rows,
+    grad_delayed: Rows,
     grad_x: Rows,
     grad_c: Rows,
 ) -> None:
     n_samples = u.shape[1]
     for row in range(first, last):
-        feedback, g, a, pole = coefficients[row]
+        feedback, g, a, eta = coefficients[row]
         feedback = min(feedback, 1.0)
-        w = whole[row]
-        grad1 = late1 = c1 = z1 = y1 = u1 = 0.0
-        of_feedback = of_g = of_a = of_pole = 0.0
+        w = whole_samples[row]
+        # Derivatives of the loss by the signals of the forward loop: names with 1 are those at sample n + 1.
+        grad1 = delayed1 = c1 = z1 = y1 = u1 = 0.0
+        sum_feedback = sum_g = sum_a = sum_eta = 0.0
         for n in range(n_samples - 1, -1, -1):
-            late0 = grad1 + feedback * u1 - pole * late1
-            of_late[row, n] = late0
-            s0 = pole * of_late[row, n + w - 1] if n + w - 1 < n_samples else 0.0
+            delayed0 = grad1 + feedback * u1 - eta * delayed1  # dd[n] = grad[n+1] + feedback du[n+1] - eta dd[n+1]
+            grad_delayed[row, n] = delayed0
+            s0 = eta * grad_delayed[row, n + w - 1] if n + w - 1 < n_samples else 0.0
             if n + w < n_samples:
-                s0 += of_late[row, n + w]
-            c0 = _soft_slope(c[row, n]) * s0 + a * c1
-            z0 = c0 - c1
-            y0 = 0.875 * z0 + 0.125 * z1 + (1.0 - g) * y1
-            u0 = g * y0
-            grad_x[row, n] = u0
-            of_feedback += u1 * late[row, n]
-            of_g += y0 * u[row, n] - y1 * y[row, n]
-            of_a += c1 * c[row, n]
+                s0 += grad_delayed[row, n + w]  # ds[n] = eta dd[n+w-1] + dd[n+w]
+            c0 = _soft_slope(c[row, n]) * s0 + a * c1  # dc[n] = soft'(c[n]) ds[n] + a dc[n+1]
+            z0 = c0 - c1  # dz[n] = dc[n] - dc[n+1]
+            y0 = 0.875 * z0 + 0.125 * z1 + (1.0 - g) * y1  # dy[n] = 7/8 dz[n] + 1/8 dz[n+1] + (1 - g) dy[n+1]
+            u0 = g * y0  # du[n] = g dy[n]
+            grad_x[row, n] = u0  # dx[n] = du[n]
+            sum_feedback += u1 * delayed[row, n]  # dfeedback = sum du[n+1] d[n]
+            sum_g += y0 * u[row, n] - y1 * y[row, n]  # dg = sum dy[n] (u[n] - y[n-1])
+            sum_a += c1 * c[row, n]  # da = sum dc[n+1] c[n]
             if n >= w - 1:
-                of_pole += late0 * s[row, n - w + 1]
-            of_pole -= late1 * late[row, n]
+                sum_eta += delayed0 * s[row, n - w + 1]  # deta = sum dd[n] (s[n-w+1] - d[n-1])
+            sum_eta -= delayed1 * delayed[row, n]
             grad1 = grad[row, n]
-            late1, c1, z1, y1, u1 = late0, c0, z0, y0, u0
-        grad_c[row] = (of_feedback, of_g, of_a, of_pole)
+            delayed1, c1, z1, y1, u1 = delayed0, c0, z0, y0, u0
+        grad_c[row] = (sum_feedback, sum_g, sum_a, sum_eta)
 
 
-class _SweptLine(torch.autograd.Function):
+class _ModulatedDelayLine(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, signal: Tensor, whole: Rows, pole: Rows) -> Tensor:
+    def forward(ctx: Any, signal: Tensor, whole_samples: Rows, all_pass: Rows) -> Tensor:
         x = to_numpy(signal)
-        late = np.empty_like(x)
-        per_item(_swept_forward, len(x), x, whole, pole, late)
-        ctx.course = whole, pole
-        return tensor(late, signal)
+        delayed = np.empty_like(x)
+        per_item(_modulated_forward, len(x), x, whole_samples, all_pass, delayed)
+        ctx.curves = whole_samples, all_pass
+        return to_tensor(delayed, signal)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         grad = to_numpy(grads[0])
         grad_x = np.zeros_like(grad)
-        per_item(_swept_backward, len(grad), grad, *ctx.course, grad_x)
-        return tensor(grad_x, grads[0]), None, None
+        per_item(_modulated_backward, len(grad), grad, *ctx.curves, grad_x)
+        return to_tensor(grad_x, grads[0]), None, None
 
 
 @compiled
-def _swept_forward(first: int, last: int, x: Rows, whole: Rows, pole: Rows, late: Rows) -> None:
+def _modulated_forward(first: int, last: int, x: Rows, whole_samples: Rows, all_pass: Rows, delayed: Rows) -> None:
     for row in range(first, last):
-        late1 = 0.0
-        course = row % len(whole)
+        delayed1 = 0.0
+        curve = row % len(whole_samples)
         for n in range(x.shape[1]):
-            at = n - whole[course, n]
-            p = pole[course, n]
-            new = x[row, at] * p if at >= 0 else 0.0
+            at = n - whole_samples[curve, n]
+            eta = all_pass[curve, n]
+            new = x[row, at] * eta if at >= 0 else 0.0
             old = x[row, at - 1] if at >= 1 else 0.0
-            late1 = new + old - p * late1
-            late[row, n] = late1
+            delayed1 = new + old - eta * delayed1  # d[n] = eta x[n-w] + x[n-w-1] - eta d[n-1]
+            delayed[row, n] = delayed1
 
 
 @compiled
-def _swept_backward(first: int, last: int, grad: Rows, whole: Rows, pole: Rows, grad_x: Rows) -> None:
+def _modulated_backward(first: int, last: int, grad: Rows, whole_samples: Rows, all_pass: Rows, grad_x: Rows) -> None:
     for row in range(first, last):
         carried = 0.0
-        course = row % len(whole)
+        curve = row % len(whole_samples)
         for n in range(grad.shape[1] - 1, -1, -1):
-            at = n - whole[course, n]
-            p = pole[course, n]
-            late0 = grad[row, n] + carried
+            at = n - whole_samples[curve, n]
+            eta = all_pass[curve, n]
+            delayed0 = grad[row, n] + carried  # dd[n] = grad[n] - eta[n+1] dd[n+1]
             if at >= 0:
-                grad_x[row, at] += p * late0
+                grad_x[row, at] += eta * delayed0  # dx[n-w] += eta dd[n]
             if at >= 1:
-                grad_x[row, at - 1] += late0
-            carried = -p * late0
+                grad_x[row, at - 1] += delayed0  # dx[n-w-1] += dd[n]
+            carried = -eta * delayed0
 
 
 class _Reverb(torch.autograd.Function):
@@ -310,32 +343,24 @@ class _Reverb(torch.autograd.Function):
         rows, n_samples = x.shape
         combs = np.empty((rows, 2, n_samples, COMBS), x.dtype)
         sides = np.empty((rows, 2, n_samples), x.dtype)
-        gain = np.array(PASS_GAIN, x.dtype)
-        per_item(
-            _reverb_forward,
-            rows,
-            x,
-            to_numpy(decay.double()),
-            to_numpy(lengths.double()),
-            PASS_LENGTHS,
-            gain,
-            combs,
-            sides,
-        )
+        gain = np.array(ALL_PASS_GAIN, x.dtype)
+        given = to_numpy(decay.double()), to_numpy(lengths.double()), ALL_PASS_LENGTHS, gain
+        per_item(_reverb_forward, rows, x, *given, combs, sides)
         ctx.combs = combs
         ctx.save_for_backward(signal, decay, lengths)
-        return tensor(sides, signal)
+        return to_tensor(sides, signal)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         signal, decay, lengths = ctx.saved_tensors
         grad = to_numpy(grads[0])
         grad_x = np.zeros((len(grad), grad.shape[2]), grad.dtype)
         grad_decay = np.zeros(len(grad))
-        gain = np.array(PASS_GAIN, grad.dtype)
-        given = to_numpy(decay.double()), to_numpy(lengths.double()), PASS_LENGTHS, gain, ctx.combs, grad
+        gain = np.array(ALL_PASS_GAIN, grad.dtype)
+        given = to_numpy(decay.double()), to_numpy(lengths.double()), ALL_PASS_LENGTHS, gain, ctx.combs, grad
         per_item(_reverb_backward, len(grad), *given, grad_x, grad_decay)
-        return tensor(grad_x, signal), tensor(grad_decay, decay), None
+        return to_tensor(grad_x, signal), to_tensor(grad_decay, decay), None
 
 
 @compiled
@@ -345,37 +370,39 @@ def _reverb_forward(
     x: Rows,
     decay: Rows,
     lengths: Rows,
-    passes: Rows,
-    pass_gain: Rows,
+    all_pass_lengths: Rows,
+    all_pass_gain: Rows,
     combs: Rows,
     sides: Rows,
 ) -> None:
     n_samples = x.shape[1]
-    g = pass_gain.item()
+    g = all_pass_gain.item()
     state = np.empty(n_samples, x.dtype)
-    fed = np.empty((n_samples, COMBS), x.dtype)
-    before = np.empty(COMBS)
+    line = np.empty((n_samples, COMBS), x.dtype)
+    delayed = np.empty(COMBS)
     for row in range(first, last):
         d = decay[row]
         wholes = np.floor(lengths[row]).astype(np.int64)
-        poles = 1.0 - (lengths[row] - wholes)
+        etas = 1.0 - (lengths[row] - wholes)
         for side in range(2):
             out = sides[row, side]
             o = combs[row, side]
-            before[:] = 0.0
+            delayed[:] = 0.0
             for n in range(n_samples):
                 total = 0.0
                 for k in range(COMBS):
-                    w = before[k]
-                    whole, pole = wholes[side, k], poles[side, k]
-                    o[n, k] = w
-                    fed[n, k] = x[row, n] + d * w
-                    total += w if k % 2 == 0 else -w
-                    new = fed[n - whole + 1, k] * pole if n >= whole - 1 else 0.0
-                    old = fed[n - whole, k] if n >= whole else 0.0
-                    before[k] = new + old - pole * w
+                    # Comb k, the output of its fractional delay one sample late: o[n] = delayed[n-1].
+                    before = delayed[k]
+                    w, eta = wholes[side, k], etas[side, k]
+                    o[n, k] = before
+                    line[n, k] = x[row, n] + d * before  # v[n] = x[n] + d o[n]
+                    total += before if k % 2 == 0 else -before  # out[n] = o_0[n] - o_1[n] + o_2[n] - o_3[n]
+                    new = line[n - w + 1, k] * eta if n >= w - 1 else 0.0
+                    old = line[n - w, k] if n >= w else 0.0
+                    delayed[k] = new + old - eta * before  # delayed[n] = eta v[n-w+1] + v[n-w] - eta delayed[n-1]
                 out[n] = total
-            for length in passes[side]:
+            for length in all_pass_lengths[side]:
+                # All-pass of L samples: v[n] = x[n] + g v[n-L];  y[n] = v[n-L] - g v[n].
                 # Within one length nothing depends on itself: the inner loops are vectors.
                 m = min(length, n_samples)
                 state[:m] = out[:m]
@@ -395,28 +422,29 @@ def _reverb_backward(
     last: int,
     decay: Rows,
     lengths: Rows,
-    passes: Rows,
-    pass_gain: Rows,
+    all_pass_lengths: Rows,
+    all_pass_gain: Rows,
     combs: Rows,
     grad: Rows,
     grad_x: Rows,
     grad_decay: Rows,
 ) -> None:
     n_samples = grad.shape[2]
-    g = pass_gain.item()
+    g = all_pass_gain.item()
     out = np.empty(n_samples, grad.dtype)
     state = np.empty(n_samples, grad.dtype)
-    of_w = np.empty((n_samples, COMBS), grad.dtype)
+    grad_delayed = np.empty((n_samples, COMBS), grad.dtype)
     later = np.empty(COMBS)
     for row in range(first, last):
         d = decay[row]
         wholes = np.floor(lengths[row]).astype(np.int64)
-        poles = 1.0 - (lengths[row] - wholes)
+        etas = 1.0 - (lengths[row] - wholes)
         for side in range(2):
             out[:] = grad[row, side]
-            for k in range(passes.shape[1] - 1, -1, -1):
-                # The all-pass run backwards: its own transpose.
-                length = passes[side, k]
+            for k in range(all_pass_lengths.shape[1] - 1, -1, -1):
+                # The transpose of an all-pass is the same all-pass run backwards:
+                # dv[n] = dy[n+L] - g dy[n] + g dv[n+L];  dx[n] = dv[n].
+                length = all_pass_lengths[side, k]
                 m = max(n_samples - length, 0)
                 state[m:] = -g * out[m:]
                 for stop in range(m, 0, -length):
@@ -429,24 +457,20 @@ def _reverb_backward(
             o = combs[row, side]
             later[:] = 0.0
             summed = 0.0
-            out1 = 0.0
+            out1 = 0.0  # the gradient of out[n + 1]
             for n in range(n_samples - 1, -1, -1):
-                fed_sum = 0.0
+                line_sum = 0.0
                 for k in range(COMBS):
-                    whole, pole = wholes[side, k], poles[side, k]
-                    w = later[k] + (out1 if k % 2 == 0 else -out1)
-                    of_w[n, k] = w
-                    v = of_w[n + whole - 1, k] * pole if n + whole - 1 < n_samples else 0.0
-                    if n + whole < n_samples:
-                        v += of_w[n + whole, k]
-                    later[k] = d * v - pole * w
-                    fed_sum += v
-                    summed += v * o[n, k]
-                grad_x[row, n] += fed_sum
+                    w, eta = wholes[side, k], etas[side, k]
+                    # ddelayed[n] = (dout[n+1] with the comb's sign) + d dv[n+1] - eta ddelayed[n+1]
+                    here = later[k] + (out1 if k % 2 == 0 else -out1)
+                    grad_delayed[n, k] = here
+                    v = grad_delayed[n + w - 1, k] * eta if n + w - 1 < n_samples else 0.0
+                    if n + w < n_samples:
+                        v += grad_delayed[n + w, k]  # dv[n] = eta ddelayed[n+w-1] + ddelayed[n+w]
+                    later[k] = d * v - eta * here
+                    line_sum += v
+                    summed += v * o[n, k]  # dd = sum dv[n] o[n]
+                grad_x[row, n] += line_sum  # dx[n] = sum over the combs of dv[n]
                 out1 = out[n]
             grad_decay[row] += summed
-
-
-def tensor(rows: Rows, like: Tensor) -> Tensor:
-    """A kernel's result on the device of ``like``, in its type."""
-    return torch.from_numpy(rows).to(like)

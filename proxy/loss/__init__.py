@@ -1,1 +1,1 @@
-"""The distance that the stages minimise, in torch."""
+"""The distance that gradient descent minimises, in torch."""

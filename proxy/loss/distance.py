@@ -1,5 +1,5 @@
-"""The distance that every stage minimises, in torch: auraloss's STFT losses with linear and log magnitudes, and an
-envelope term. ``render/measures/distance.py`` is its numpy twin and owns the definition and the settings.
+"""The distance that gradient descent minimises, in torch: auraloss's STFT losses of linear and log magnitudes, and an
+envelope term. ``render/measures/distance.py`` is its reference implementation in numpy, with the formulas and settings.
 """
 
 from __future__ import annotations
@@ -24,19 +24,30 @@ from render.measures.distance import (
 )
 
 _DEEP = 1e-4
-"""How far below the distance's floor a render's magnitudes are floored before their gain is known: 80 dB."""
-
+"""Before its gain is known, a render's magnitudes are floored at this share of the distance's floor: 80 dB below it."""
 
 _AROUND = 0.25
-"""How far from the median, in nepers (2 dB), cells still count for its slope."""
+"""Scale in nepers (2 dB) of the distance from the median at which cells still count for its slope."""
 
 
 class TargetDistance:
     """Differentiable distance of a batch of renders from one target.
 
+        >>> distance = TargetDistance(torch.from_numpy(clip))
+        >>> losses, gains = distance.measure(render(controls, distance.n_samples))
+        >>> losses.sum().backward()
+
     Args:
-        target: shape ``(channels, samples)`` with one or two channels, float32 or float64, on any device.
-        weights: of the terms.
+        target: sound to be matched, float32 or float64, on any device. One channel is compared with the mean of a
+            render's sides, two channels with both sides.
+        weights: weights and windows.
+
+    Attributes:
+        channels: number of channels of the target.
+        n_samples: length of the target in samples.
+
+    Shape:
+        target: ``(1 or 2, samples)``.
 
     Raises:
         InvalidAudio: if the target is silent, not finite or of the wrong shape.
@@ -64,19 +75,32 @@ class TargetDistance:
         self.envelope_db = _power_db(envelope, self.envelope_floor)
 
     def __call__(self, renders: Tensor) -> Tensor:
-        """Distance of each render.
+        """Distance of each render at its own level.
 
         Shape:
-            ``(batch, 2, samples)`` to ``(batch,)``. A target of one channel is compared with the mean of both sides.
+            renders: ``(batch, 2, samples)``, as long as the target.
+            Returns: ``(batch,)``.
+
+        Raises:
+            InvalidAudio: for renders of another shape.
         """
         loud, envelope = self._view(renders)
         return self._distance(loud, envelope, renders.new_ones(len(renders)))
 
     def measure(self, renders: Tensor, *, max_gain: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Distance of each render at the gain that suits it best, and that gain.
+        """Distance of each render at the gain that suits it best, and that gain; both have a gradient.
+
+        Args:
+            renders: sounds to compare.
+            max_gain: largest gain that can be used for each of them.
 
         Shape:
-            ``(batch, 2, samples)``, and ``(batch,)`` for the most gain that can be used, to two of ``(batch,)``.
+            renders: ``(batch, 2, samples)``, as long as the target.
+            max_gain: ``(batch,)``.
+            Returns: ``(batch,)`` and ``(batch,)``.
+
+        Raises:
+            InvalidAudio: for renders of another shape.
         """
         loud, envelope = self._view(renders)
         with torch.no_grad():
@@ -89,7 +113,7 @@ class TargetDistance:
         return self._distance(loud, envelope, gain), gain
 
     def _view(self, renders: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Magnitudes of each resolution, ``(batch, channels, bins, frames)``, and the envelope's power."""
+        """Magnitudes at each resolution, ``(batch, channels, bins, frames)``, and the power of the envelope."""
         if renders.ndim != 3 or renders.shape[1] != 2 or renders.shape[2] != self.n_samples:
             raise InvalidAudio(f"renders have shape {tuple(renders.shape)}; allowed: (batch, 2, {self.n_samples})")
         audio = renders if self.channels == 2 else reduce(renders, "batch sides samples -> batch 1 samples", "mean")
@@ -99,14 +123,14 @@ class TargetDistance:
         return [rearrange(one, per_item, channels=self.channels) for one in loud], _envelope_power(audio)
 
     def _matching_gain(self, loud: Tensor, envelope: Tensor) -> tuple[Tensor, Tensor]:
-        """The gains, ``(batch,)``, and the share of each cell in their slope, of the magnitudes' shape."""
+        """The gains, ``(batch,)``, and each cell's share in their slope, in the shape of the magnitudes."""
         energy = reduce(envelope, "batch ... -> batch", "sum")
         by_energy = (self.energy / energy.clamp(min=torch.finfo(energy.dtype).tiny)).sqrt()
         first = self.resolutions[0]
         here = loud * by_energy[:, None, None, None]
         heard = (here > first.floor) & (first.magnitudes > first.floor)
         difference = (first.magnitudes.log() - loud.log()).masked_fill(~heard, torch.nan)
-        # The lower of two middle values, where numpy takes their mean: neighbours among thousands.
+        # Of an even number of cells this takes the lower of the two in the middle, where numpy takes their mean.
         median = rearrange(difference, "batch ... -> batch (...)").nanmedian(dim=1).values
         around = torch.exp((difference - median[:, None, None, None]).abs() / -_AROUND).nan_to_num(0.0)
         total = reduce(around, "batch ... -> batch 1 1 1", "sum")
@@ -132,7 +156,7 @@ class TargetDistance:
 
 @dataclass(frozen=True)
 class _Resolution:
-    """The target as one STFT resolution sees it; magnitudes ``(channels, bins, frames)``, floored."""
+    """The target at one resolution of the STFT: floored magnitudes, ``(channels, bins, frames)``."""
 
     window: Tensor
     magnitudes: Tensor
@@ -140,10 +164,11 @@ class _Resolution:
 
 
 def _envelope_power(audio: Tensor) -> Tensor:
-    """Mean square over ``ENVELOPE_WINDOW`` samples every ``ENVELOPE_HOP``, ends reflected.
+    """Mean square over ``ENVELOPE_WINDOW`` samples every ``ENVELOPE_HOP`` samples, with reflected ends.
 
     Shape:
-        ``(..., channels, samples)`` to ``(..., channels, frames)``.
+        audio: ``(..., channels, samples)``.
+        Returns: ``(..., channels, frames)``.
     """
     half = ENVELOPE_WINDOW // 2
     mode = "reflect" if audio.shape[-1] > half else "constant"

@@ -1,7 +1,7 @@
-"""Magnitudes of the short-time Fourier transform as auraloss takes them, without its phases and with a cheaper adjoint.
+"""Magnitudes of the short-time Fourier transform as auraloss computes them, without its phases, with a cheaper adjoint.
 
 Frames are centred, the ends are reflected, the hop is half a window. PyTorch's own adjoint goes through complex
-transforms of twice the size.
+transforms of twice the size; this one needs a single inverse real transform of each frame.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from torch.nn.functional import pad
 
 
 def magnitudes(audio: Tensor, window: Tensor, smallest: float) -> Tensor:
-    """Magnitudes, no smaller than given.
+    """Magnitudes of a centred STFT, floored.
 
     Args:
-        audio: more than half a window of samples.
-        window: of an even number of samples.
-        smallest: what lies below it is set to it, and has no gradient.
+        audio: signals of more than half a window of samples.
+        window: window of an even number of samples.
+        smallest: floor; magnitudes below it are set to it and have no gradient.
 
     Shape:
-        ``(rows, samples)`` to ``(rows, bins, frames)``.
+        audio: ``(rows, samples)``.
+        window: ``(window,)``.
+        Returns: ``(rows, window / 2 + 1, frames)``.
     """
     half = len(window) // 2
     padded = pad(audio[:, None], (half, half), mode="reflect")[:, 0]
@@ -32,7 +34,7 @@ def magnitudes(audio: Tensor, window: Tensor, smallest: float) -> Tensor:
 
 
 class _Magnitudes(torch.autograd.Function):
-    """Of frames that lie whole in ``padded``, ``(rows, samples)``."""
+    """Magnitudes of the frames that lie entirely in ``padded``, ``(rows, samples)``."""
 
     @staticmethod
     def forward(ctx: Any, padded: Tensor, window: Tensor, smallest: float) -> Tensor:
@@ -51,7 +53,8 @@ class _Magnitudes(torch.autograd.Function):
         spectrum, result, heard, window = ctx.saved_tensors
         n = len(window)
         share = grad.transpose(1, 2) / result * heard
-        # The transpose of a real transform is an inverse one in which the two unpaired bins count twice.
+        # dL/dX = dL/d|X| X / |X|. The transpose of a real transform is n / 2 times an inverse one in which the two bins
+        # that have no mirror image, 0 and n / 2, count twice.
         share[..., 0] *= 2.0
         share[..., -1] *= 2.0
         frames = torch.fft.irfft(spectrum * share, n) * (0.5 * n * window)

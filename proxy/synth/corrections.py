@@ -1,4 +1,4 @@
-"""What is learned from renders: a curve for every continuous knob and a factor for every gain and tuning left open."""
+"""What is learned from renders: a curve for every continuous knob, and factors for gains and tunings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from render.errors import UnknownName
 from render.noisemaker.table import FILTER_TYPES, TABLE
 
 SEGMENTS = 8
-"""Straight pieces of a knob's curve."""
+"""Straight segments of a knob's curve."""
 
 FACTORS = (
     "osc1 gain",
@@ -29,21 +29,25 @@ FACTORS = (
     "chorus gain",
     "reverb gain",
 )
-"""Gains and tunings that may be learned."""
+"""Names of the gains and tunings that may be learned."""
 
 _CENTRED = ("bipolar", "semitone", "feedback")
-"""Curves whose middle means "nothing": it stays where it is, as both ends do."""
+"""Names of the table's curves whose middle means "nothing"; corrections leave it where it is."""
 
 
 class Corrections(nn.Module):
-    """Learned curves and factors; a fresh one changes nothing.
+    """Learned curves and factors; fresh ones change nothing.
 
-    A curve is made of straight pieces whose heights are positive and sum to the knob's range, so it rises and keeps 0,
-    1 and, for knobs that are neutral in the middle, 0.5.
+    A curve is made of straight segments whose rises are positive and sum to 1 (a softmax of ``bends``), so it rises
+    everywhere and keeps 0, 1 and, for knobs that are neutral in the middle, 0.5.
 
     Attributes:
-        bends: logarithms of the pieces' heights, shape ``(parameters, SEGMENTS)``.
-        log_factors: shape ``(len(FACTORS),)``.
+        bends: logarithms of the rises, up to a constant for each knob.
+        log_factors: logarithms of the factors, in the order of ``FACTORS``.
+
+    Shape:
+        bends: ``(parameters, SEGMENTS)``.
+        log_factors: ``(len(FACTORS),)``.
     """
 
     centred: Tensor
@@ -60,34 +64,47 @@ class Corrections(nn.Module):
         )
 
     def apply_to(self, controls: Controls) -> Controls:
-        """The controls with every continuous knob passed through its curve, and with the factors."""
+        """The same controls with the factors, and with every continuous knob passed through its curve."""
         knobs = torch.where(self.continuous, self.bent(controls.knobs), controls.knobs)
         return dataclasses.replace(controls, knobs=knobs, factors=self.factors(FACTORS))
 
     def bent(self, knobs: Tensor) -> Tensor:
-        """Knobs through their curves, ``(batch, parameters)``."""
+        """Knobs after their curves.
+
+        Shape:
+            knobs: ``(batch, parameters)``.
+            Returns: ``(batch, parameters)``.
+        """
         place = knobs.detach() * SEGMENTS
-        piece = place.long().clamp(max=SEGMENTS - 1)  # (batch, parameters)
+        segment = place.long().clamp(max=SEGMENTS - 1)  # (batch, parameters)
         ends = self._ends().to(knobs.dtype).expand(len(knobs), -1, -1)
-        low, high = ends.gather(2, torch.stack([piece, piece + 1], 2)).unbind(2)
-        return (low + (high - low) * (knobs * SEGMENTS - piece)).clamp(0.0, 1.0)
+        low, high = ends.gather(2, torch.stack([segment, segment + 1], 2)).unbind(2)
+        return (low + (high - low) * (knobs * SEGMENTS - segment)).clamp(0.0, 1.0)
 
     def _ends(self) -> Tensor:
-        """Ends of the pieces, ``(1, parameters, SEGMENTS + 1)``."""
+        """Heights at the ends of the segments, ``(1, parameters, SEGMENTS + 1)``."""
         whole = self.bends.softmax(1)
         half = 0.5 * rearrange(
-            rearrange(self.bends, "knobs (halves pieces) -> knobs halves pieces", halves=2).softmax(2),
-            "knobs halves pieces -> knobs (halves pieces)",
+            rearrange(self.bends, "knobs (halves segments) -> knobs halves segments", halves=2).softmax(2),
+            "knobs halves segments -> knobs (halves segments)",
         )
         ends = torch.where(self.centred[:, None], half, whole).cumsum(1)
         return nn.functional.pad(ends, (1, 0))[None]
 
     def factor(self, name: str) -> Tensor:
-        """A learned factor, above 0, a scalar; raises ``UnknownName``."""
+        """A learned factor by name: a scalar above 0.
+
+        Raises:
+            UnknownName: for a name that is not in ``FACTORS``.
+        """
         if name not in FACTORS:
             raise UnknownName("factor", name, FACTORS)
         return self.log_factors[FACTORS.index(name)].exp()
 
     def factors(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """Some factors by name."""
+        """Learned factors by name.
+
+        Raises:
+            UnknownName: for a name that is not in ``FACTORS``.
+        """
         return {name: self.factor(name) for name in names}

@@ -15,7 +15,7 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor
 
-from proxy.kernels.effects import Rows, delay_loop, reverb_network, swept_line, two_sections
+from proxy.kernels.effects import Rows, cascaded_sections, feedback_delay, modulated_delay_line, reverb_network
 from proxy.synth.controls import Controls
 from proxy.synth.curves import cube, log20
 from render.note import SAMPLE_RATE
@@ -34,7 +34,7 @@ CHORUS_SECONDS = 0.007
 CHORUS_MIDDLE, CHORUS_SWING = 0.4, 0.3
 CHORUS_HZ = (0.5, 0.83)
 CHORUS_FILTERS = (0.253, 0.0, -0.747, 1.0, -1.0, -0.995)
-"""Low-pass and DC block as ``two_sections`` takes them."""
+"""Low-pass and DC block as ``cascaded_sections`` takes them."""
 
 DECAY_GAIN = 0.99
 COMB_LENGTHS = ((1949, 2083, 2267, 2437), (1949, 2105, 2251, 2473))
@@ -84,7 +84,7 @@ def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
     fraction = rearrange(1.0 - (samples - whole), "k side -> (k side)")
     coefficients = torch.stack([*both, fraction], 1)
     flat = rearrange(audio, "k side n -> (k side) n")
-    line = delay_loop(flat, coefficients, rearrange(whole.long(), "k side -> (k side)"))
+    line = feedback_delay(flat, coefficients, rearrange(whole.long(), "k side -> (k side)"))
     wet = (controls.factor("delay gain") * controls.knob("delaywet")[items])[:, None, None]
     return audio + wet * rearrange(line, "(k side) n -> k side n", side=2)
 
@@ -111,11 +111,11 @@ def _chorus(on: Tensor, items: Tensor, audio: Tensor) -> Tensor:
         used = (gain > 0.0).nonzero().squeeze(1)
         if len(used) > 0:
             flat = rearrange(audio[used], "k side n -> (k side) n")
-            late = swept_line(flat, *_chorus_course(number, n_samples))
+            late = modulated_delay_line(flat, *_chorus_course(number, n_samples))
             late = rearrange(late, "(k side) n -> k side n", side=2) * gain[used, None, None]
             wet = wet.index_add(0, used, late)
     filters = torch.tensor(CHORUS_FILTERS).to(audio).expand(2 * len(audio), -1)
-    wet = two_sections(rearrange(wet, "k side n -> (k side) n"), filters)
+    wet = cascaded_sections(rearrange(wet, "k side n -> (k side) n"), filters)
     return audio + CHORUS_GAIN * rearrange(wet, "(k side) n -> k side n", side=2)
 
 
@@ -169,4 +169,4 @@ def _low(mono: Tensor, knob: Tensor) -> Tensor:
     pole = 3.6 * frequency - 1.6 * frequency**2 - 1.0
     gain = 0.5 * (pole + 1.0)
     section = torch.stack([gain, gain, OPEN_POLE * pole], 1)
-    return two_sections(mono, repeat(section, "k three -> k (two three)", two=2))
+    return cascaded_sections(mono, repeat(section, "k three -> k (two three)", two=2))

@@ -16,14 +16,14 @@ from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import per_item, to_numpy
 from proxy.kernels.oscillators import (
-    MAX_STEP,
+    MAX_INCREMENT,
     Array,
-    modulate,
-    modulate_back,
-    play,
-    play_back,
-    residual_tables,
+    blep_tables,
+    fm_backward,
+    fm_forward,
     sine_table,
+    wave_backward,
+    wave_forward,
 )
 from render.noisemaker.engine import oscillators
 from render.noisemaker.engine.oscillators import FRESH_NOISE
@@ -43,7 +43,7 @@ def steps(number: Tensor, bend: Tensor | None = None) -> Tensor:
     step = 440.0 / SAMPLE_RATE * torch.exp2((number - 69.0) / 12.0)
     if bend is not None:
         step = step * torch.exp2(bend / 12.0)
-    return step.clamp(max=MAX_STEP)
+    return step.clamp(max=MAX_INCREMENT)
 
 
 def wave(waveform: Tensor, step: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int) -> Tensor:
@@ -105,14 +105,14 @@ class _Wave(torch.autograd.Function):
     ) -> Tensor:
         ctx.arrays = tuple(to_numpy(tensor) for tensor in (waveform, step, start, width, sync))
         output = torch.zeros((len(start), n_samples), dtype=start.dtype)
-        per_item(play, len(start), *ctx.arrays, residual_tables(), sine_table(), noise(n_samples), output.numpy())
+        per_item(wave_forward, len(start), *ctx.arrays, blep_tables(), sine_table(), noise(n_samples), output.numpy())
         return output.to(step.device)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grads = tuple(np.zeros_like(array) for array in ctx.arrays[1:])
-        per_item(play_back, len(grad), *ctx.arrays, residual_tables(), sine_table(), to_numpy(grad), *grads)
+        per_item(wave_backward, len(grad), *ctx.arrays, blep_tables(), sine_table(), to_numpy(grad), *grads)
         by_step, by_start, by_width, by_sync = (torch.from_numpy(array).to(grad.device) for array in grads)
         return None, by_step, by_start, by_width, by_sync, None
 
@@ -125,13 +125,13 @@ class _Fm(torch.autograd.Function):
         ctx.arrays = tuple(to_numpy(tensor) for tensor in (step1, step2, amount))
         ctx.reach = reach
         output = torch.empty((len(step1), n_samples + 1), dtype=step1.dtype)
-        per_item(modulate, len(step1), *ctx.arrays, reach, sine_table(), output.numpy())
+        per_item(fm_forward, len(step1), *ctx.arrays, reach, sine_table(), output.numpy())
         return output.to(step1.device)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grads = tuple(np.zeros_like(array) for array in ctx.arrays)
-        per_item(modulate_back, len(grad), *ctx.arrays, ctx.reach, sine_table(), to_numpy(grad), *grads)
+        per_item(fm_backward, len(grad), *ctx.arrays, ctx.reach, sine_table(), to_numpy(grad), *grads)
         by_step1, by_step2, by_amount = (torch.from_numpy(array).to(grad.device) for array in grads)
         return by_step1, by_step2, by_amount, None, None

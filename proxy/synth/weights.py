@@ -1,67 +1,72 @@
-"""The learned corrections as a safetensors file; the ones that fit found are shipped in the package."""
+"""The learned corrections as a file; the ones that the fit found are shipped in the package."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from torch import Tensor
 
 from proxy.synth.corrections import FACTORS, Corrections
-from render.errors import FileError, FormatError
-from render.files import write_bytes
-from render.noisemaker.table import TABLE
+from proxy.tensor_file import must_fit, read_tensors, write_tensors
+from render.errors import FormatError
 
+KIND = "corrections"
 SCHEMA = 1
 SHIPPED = Path(__file__).parent / "corrections.safetensors"
+"""The corrections that the product uses."""
 
 
 def save_corrections(path: Path, corrections: Corrections, notes: Mapping[str, object] | None = None) -> None:
-    """Write a whole file or nothing.
+    """Write corrections to a file; a whole one, or nothing.
 
     Args:
-        path: of the file.
+        path: file to write.
         corrections: what to keep.
-        notes: where they come from; kept for people.
+        notes: where they come from, for people, in JSON's types.
 
     Raises:
-        FileError: if it cannot be written.
+        FileError: if the file cannot be written.
     """
-    said = {"schema": SCHEMA, "table_hash": TABLE.hash, "factors": FACTORS, "notes": dict(notes or {})}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in corrections.state_dict().items()}
-    write_bytes(path, save(tensors, {"description": json.dumps(said)}))
+    fields = {"factors": FACTORS, "notes": dict(notes or {})}
+    write_tensors(path, corrections.state_dict(), kind=KIND, schema=SCHEMA, fields=fields)
 
 
 def load_corrections(path: Path | None = None) -> Corrections:
     """The corrections of a file, by default the shipped ones.
+
+    Args:
+        path: file to read.
 
     Raises:
         FileError: if it cannot be read.
         FormatError: if it is damaged, of another schema or table, or does not fit.
     """
     path = SHIPPED if path is None else path
-    if not path.is_file():
-        raise FileError(f"cannot read {path}: no such file")
-    try:
-        with safe_open(path, "pt") as file:
-            said = json.loads((file.metadata() or {})["description"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise FormatError(f"{path} holds no corrections: {error}") from error
-    for name, expected in (("schema", SCHEMA), ("table_hash", TABLE.hash), ("factors", list(FACTORS))):
-        if said.get(name) != expected:
-            raise FormatError(f"{path} has {name} {said.get(name)!r}; allowed: {expected!r}")
+    tensors, _ = _read(path)
     corrections = Corrections()
-    try:
+    with must_fit(path, KIND):
         corrections.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise FormatError(f"{path} does not fit the corrections: {str(error).splitlines()[0]}") from error
-    wrong = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+    wrong = [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]
     if wrong:
         raise FormatError(f"{path} has numbers that are not finite in {', '.join(wrong)}")
     return corrections
+
+
+def notes_of(path: Path | None = None) -> dict[str, Any]:
+    """What a file of corrections says about where they come from, by default the shipped one.
+
+    Args:
+        path: file to read.
+
+    Raises:
+        FileError: if it cannot be read.
+        FormatError: if it is damaged, or of another schema or table.
+    """
+    _, description = _read(SHIPPED if path is None else path)
+    return dict(description.get("notes", {}))
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    return read_tensors(path, kind=KIND, schema=SCHEMA, expected={"factors": FACTORS})

@@ -1,1 +1,1 @@
-"""How far two sounds are from each other, and the golden renders that everything is held against."""
+"""Distances between sounds, and the golden renders of the real plug-in that everything is compared with."""

@@ -1,14 +1,20 @@
-"""The distance that the search minimises: a numpy twin of ``proxy/loss/distance.py``, for workers without torch.
+"""The distance that the search minimises, in numpy, for workers without torch: the reference implementation of
+``proxy/loss/distance.py``.
 
-A multi-resolution STFT distance with three terms, each blind where another sees (``docs/distance.md``):
+A multi-resolution STFT distance with three terms, each of which sees what another is blind to (``docs/distance.md``).
+With magnitudes ``X`` of the target and ``Y`` of a render, both floored ``FLOOR_DB`` below the target's loudest bin of
+the resolution, and their RMS envelopes ``a`` and ``b``:
 
-* **log**: mean absolute difference of log magnitudes, floored at ``FLOOR_DB`` below the target's loudest bin of the
-  resolution; sees quiet partials and the noise floor, but hides pulse width;
-* **linear**: summed absolute difference of magnitudes over the target's sum (the loud partials);
-* **envelope**: mean absolute difference of the RMS envelope in decibels, over ``ENVELOPE_DB`` to be of the same size.
+* **log**: ``mean |ln X - ln Y|``. It sees quiet partials and the noise floor, but hardly sees pulse width.
+* **linear**: ``sum |X - Y| / sum X``. It sees the loud partials.
+* **envelope**: ``mean |20 log10 a - 20 log10 b| / ENVELOPE_DB``, floored ``ENVELOPE_FLOOR_DB`` below the largest of
+  ``a``; the division makes it as large as the other terms.
 
-A difference in level is not the search's business: the best gain is solved, not searched
-(see ``TargetDistance.measure``).
+The first two are means over the resolutions. The level is not searched: ``TargetDistance.measure`` solves the gain that
+suits a render best.
+
+    >>> target = TargetDistance(clip)
+    >>> loss, gain = target.measure(host.render(patch, note))
 """
 
 from __future__ import annotations
@@ -25,18 +31,27 @@ from render.audio import Audio
 from render.errors import InvalidAudio
 
 FLOOR_DB = 80.0
+"""Magnitudes are floored this far below the target's loudest bin."""
 ENVELOPE_DB = 20.0
+"""A mean difference of the envelopes by this much counts 1."""
 ENVELOPE_WINDOW = 1024  # samples; 23 ms
 ENVELOPE_HOP = 512
 ENVELOPE_FLOOR_DB = 60.0
+"""Envelopes are floored this far below the loudest window of the target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each term counts, and the STFT's windows in samples (hop: half a window).
+    """Weights of the terms, and windows of the STFT.
 
-    Chosen by how well the distance orders perturbed golden patches in the way of MSS: rank
+    The defaults were chosen by how well the distance orders perturbed golden patches in the way of MSS: rank
     correlation 0.94, where equal weights and windows of 2048 and 512 give 0.91 (``docs/distance.md``).
+
+    Attributes:
+        log: weight of the log magnitudes.
+        linear: weight of the linear magnitudes.
+        envelope: weight of the envelope.
+        windows: window of each resolution in samples; hops are half a window.
     """
 
     log: float = 1.0
@@ -50,7 +65,7 @@ DEFAULT_WEIGHTS = Weights()
 
 @dataclass(frozen=True, slots=True)
 class _Resolution:
-    """The target as one STFT resolution sees it."""
+    """The target at one resolution of the STFT."""
 
     window: int
     floor: float
@@ -68,7 +83,7 @@ class _Resolution:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A render as the distance sees it: magnitudes per resolution, and the RMS envelope, at a gain of 1."""
+    """Magnitudes of a render at each resolution, and its RMS envelope, at a gain of 1."""
 
     magnitudes: tuple[NDArray[np.float32], ...]
     envelope: NDArray[np.float32]
@@ -78,8 +93,17 @@ class TargetDistance:
     """Distance of renders from one target, with all that depends on the target computed once.
 
     Args:
-        target: shape ``(channels, samples)``; one channel is compared with the mean of a render's sides, two with both.
-        weights: of the terms.
+        target: sound to be matched. One channel is compared with the mean of a render's sides, two channels with both
+            sides.
+        weights: weights and windows.
+
+    Attributes:
+        weights: as given.
+        channels: number of channels of the target.
+        n_samples: length of the target in samples.
+
+    Shape:
+        target: ``(channels, samples)``.
 
     Raises:
         InvalidAudio: if the target is silent, not finite or of the wrong shape.
@@ -99,26 +123,38 @@ class TargetDistance:
         self._energy = float(np.square(envelope, dtype=np.float64).sum())
 
     def __call__(self, render: Audio, gain: float = 1.0) -> float:
-        """The distance of ``gain`` times a render of shape ``(2, samples)``; 0 for the target itself."""
+        """Distance of a render at a gain; 0 for the target itself.
+
+        Args:
+            render: sound to compare; it is cut, or continued with silence, to the length of the target.
+            gain: factor that the render is multiplied with first.
+
+        Shape:
+            render: ``(2, samples)``.
+        """
         return self._distance(self._view(render), gain)
 
     def measure(self, render: Audio, *, max_gain: float = math.inf) -> tuple[float, float]:
-        """The distance of a render at the gain that suits it best, and that gain.
+        """Distance of a render at the gain that suits it best, and that gain.
 
-        The gain makes the median difference of log magnitudes zero, over the cells of the first resolution that are
-        above the floor on both sides. Over perturbed golden patches that leaves 0.3 dB more MSS than the best of all
-        gains, where a gain that matches energies leaves 1.0 dB more.
+        The gain makes the median difference of log magnitudes zero, ``gain = exp(median(ln X - ln Y))``, over the cells
+        of the first resolution that are above the floor on both sides. Over perturbed golden patches that leaves 0.3 dB
+        more MSS than the best of all gains, where a gain that matches energies leaves 1.0 dB more
+        (``docs/distance.md``).
 
         Args:
-            render: shape ``(2, samples)``.
-            max_gain: the most that can be used.
+            render: sound to compare; it is cut, or continued with silence, to the length of the target.
+            max_gain: largest gain that can be used.
+
+        Shape:
+            render: ``(2, samples)``.
         """
         view = self._view(render)
         gain = min(self._matching_gain(view), max_gain)
         return self._distance(view, gain), gain
 
     def _view(self, render: Audio) -> _View:
-        """A stereo render as the target's channels (itself, or the mean of its sides), cut or padded to its length."""
+        """A stereo render with as many channels and samples as the target has."""
         render = render[:, : self.n_samples]
         if self.channels == 1:
             render = render.mean(axis=0, keepdims=True)
@@ -152,10 +188,17 @@ class TargetDistance:
 
 
 def stft_magnitudes(audio: Audio, window: int) -> NDArray[np.float32]:
-    """Magnitudes of a centred STFT: periodic Hann window, hop of half a window, reflected ends (``torch.stft``).
+    """Magnitudes of a centred STFT with a periodic Hann window, a hop of half a window and reflected ends.
+
+    The conventions are those of ``torch.stft``.
+
+    Args:
+        audio: sound to transform.
+        window: length of the window in samples.
 
     Shape:
-        ``(channels, samples)`` to ``(channels, frames, window // 2 + 1)``.
+        audio: ``(channels, samples)``.
+        Returns: ``(channels, frames, window // 2 + 1)``.
     """
     frames = _frames(audio, window, window // 2)
     spectrum = scipy.fft.rfft(frames * _hann(window), axis=-1, overwrite_x=True)
@@ -164,10 +207,11 @@ def stft_magnitudes(audio: Audio, window: int) -> NDArray[np.float32]:
 
 
 def rms_envelope(audio: Audio) -> NDArray[np.float32]:
-    """RMS over ``ENVELOPE_WINDOW`` samples every ``ENVELOPE_HOP``.
+    """RMS over ``ENVELOPE_WINDOW`` samples every ``ENVELOPE_HOP`` samples, with reflected ends.
 
     Shape:
-        ``(channels, samples)`` to ``(channels, frames)``.
+        audio: ``(channels, samples)``.
+        Returns: ``(channels, frames)``.
     """
     blocks = _frames(audio, ENVELOPE_WINDOW, ENVELOPE_HOP)
     power: NDArray[np.float32] = np.einsum("cfw,cfw->cf", blocks, blocks) / np.float32(ENVELOPE_WINDOW)

@@ -1,6 +1,7 @@
-"""How close a renderer is to golden renders of the real plug-in: per group the distances, and the worst by name.
+"""How close a renderer comes to golden renders of the real plug-in: distances by group, and the worst rows by name.
 
-Every golden patch is played at its note, velocity and gate, and compared with the golden audio (times its ``gain``).
+Every golden patch is played with its note, velocity and gate, and compared with the golden audio at the plug-in's own
+level.
 """
 
 from __future__ import annotations
@@ -21,19 +22,29 @@ from render.measures.metrics import lsd, mss, side_mss, sot
 from render.note import SAMPLE_RATE, Note
 
 Renderer = Callable[[Patch, Note], Audio]
-"""Plays a patch: shape ``(2, note.n_samples)``. A host's ``render`` is one, and so is anything that imitates a host."""
+"""Plays a patch and returns ``(2, note.n_samples)``: a host's ``render``, or anything that imitates a host."""
 
 SILENT_PEAK = 0.001
-"""Golden rows below it are left out (golden README)."""
+"""Golden rows with a lower peak are left out: next to silence, distances mean nothing."""
 
 MUSICAL = ("whole", "factory")
-"""Groups of whole patches; every other group varies one block."""
+"""Groups of whole patches; every other group varies one block of the instrument."""
 N_WORST = 5
+"""Rows that the table names as the worst of a group."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Distances of one render from its golden one; ``side`` where the golden one has two different sides."""
+    """Distances of one render from its golden render.
+
+    Attributes:
+        row: the golden render.
+        mss: multi-scale log-mel difference in dB.
+        lsd: log-spectral distance in dB.
+        sot: spectral optimal transport in kHz.
+        side: MSS of left minus right in dB, where the golden render has two different sides.
+        level_db: level of the render above that of the golden render.
+    """
 
     row: GoldenRow
     mss: float
@@ -44,7 +55,15 @@ class Score:
 
 
 def audible_rows(rows: Sequence[GoldenRow], groups: Sequence[str] = ()) -> list[GoldenRow]:
-    """The rows that are loud enough to be compared, of some groups or of all; raises ``UnknownName``."""
+    """The rows that are loud enough to be compared.
+
+    Args:
+        rows: golden rows.
+        groups: groups to keep; all of them by default.
+
+    Raises:
+        UnknownName: for a group that none of the rows belongs to.
+    """
     audible = [row for row in rows if row.peak >= SILENT_PEAK]
     known = list(dict.fromkeys(row.group for row in audible))
     for group in groups:
@@ -54,11 +73,11 @@ def audible_rows(rows: Sequence[GoldenRow], groups: Sequence[str] = ()) -> list[
 
 
 def score(row: GoldenRow, render: Renderer) -> Score:
-    """Play one golden patch and measure how far the sound is off.
+    """Play one golden patch and measure how far the sound is from the golden render.
 
     Args:
-        row: what to play, and the golden audio.
-        render: who plays it.
+        row: golden row, with the patch to play.
+        render: renderer that is judged.
     """
     target, audio = row.audio(), render(row.patch, row.note)
     energies = [float(np.mean(np.square(side.mean(0, dtype=np.float64)))) for side in (audio, target)]
@@ -73,9 +92,13 @@ def score(row: GoldenRow, render: Renderer) -> Score:
 
 
 def table(scores: Sequence[Score]) -> Iterator[str]:
-    """One line per group, then some groups together; medians and 90th percentiles, in dB (SOT in kHz).
+    """The lines of a table: one per group, then several groups together.
 
-    ``musical`` are ``whole`` and ``factory`` without the envelope editor.
+    Each metric has its median and its 90th percentile, in dB (SOT in kHz); the level has its 95th percentile. The line
+    ``musical`` is ``whole`` and ``factory`` together, without patches that use the envelope editor.
+
+    Args:
+        scores: scores of all rows.
     """
     yield (
         f"{'group':17s}{'count':>5s} {'MSS':>12s} {'floor':>6s} {'LSD':>12s} {'SOT':>12s} {'side MSS':>12s}"
@@ -106,13 +129,21 @@ def _line(title: str, scores: Sequence[Score]) -> str:
 
 
 def _figures(values: Iterable[float], quantile: float = 0.9) -> str:
-    """Median and a quantile."""
+    """Median and a quantile in columns of fixed width; a dash for no values."""
     listed = list(values)
     return f"{np.median(listed):5.2f} {np.quantile(listed, quantile):6.2f}" if listed else f"{'-':>12s}"
 
 
 def write_csv(scores: Sequence[Score], path: Path) -> None:
-    """One line per golden render."""
+    """Write one line per golden render.
+
+    Args:
+        scores: scores of all rows.
+        path: file to write.
+
+    Raises:
+        FileError: if the file cannot be written.
+    """
     with replacing(path) as temporary, temporary.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["name", "group", "mss", "floor_mss", "lsd", "sot", "side_mss", "level_db"])

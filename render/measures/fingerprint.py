@@ -1,7 +1,8 @@
-"""What a sound is recognised by: levels of frequency bands in dB, in time cells that are finer at the start.
+"""Fingerprints, by which the library is searched: levels of frequency bands in dB, in time cells.
 
-Cells are counted from the key press while the key is held, and from its release afterwards, so two sounds with other
-gate times are compared in the cells that both have.
+Time cells are shortest after the key press and after the release, where a sound changes most. They are counted from the
+key press while the key is held, and from its release afterwards, so sounds with different gate times are compared in
+the cells that both have.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ RELEASED_EDGES = (0.0, 0.05, 0.15, 0.4, 1.0)
 """Edges of the time cells in seconds from the key press and from its release."""
 WINDOW, HOP = 1024, 256
 N_BANDS = 40
+"""Bands between the lowest and the highest frequency, evenly spaced in pitch; low ones that share a bin are merged."""
 LOWEST_HZ, HIGHEST_HZ = 30.0, 18000.0
 FLOOR_DB = 70.0
-"""Further below the loudest cell of the target nothing counts."""
+"""Levels are floored this far below the loudest cell of the target."""
 DECIBELS_PER_STEP = 0.5
-"""Kept fingerprints are whole numbers of steps below the loudest cell."""
+"""A kept fingerprint counts steps of this size below its loudest cell."""
 _SMALLEST_RATIO = 1e-12
 
 Fingerprint = NDArray[np.float32]
-"""Decibels relative to the loudest cell, shape ``(cells, bands)``; NaN in cells that the audio does not have."""
+"""Decibels relative to the loudest cell, shape ``(cells, bands)``; NaN in cells that the sound does not have."""
 
 Steps = NDArray[np.uint8]
 """Fingerprints without missing cells in steps of ``-DECIBELS_PER_STEP``, shape ``(..., cells, bands)``."""
@@ -39,8 +41,12 @@ def fingerprint(audio: Audio, gate_seconds: float) -> Fingerprint | None:
     """The fingerprint of a sound; None if it is silent, or shorter than a cell.
 
     Args:
-        audio: shape ``(channels, samples)``, the key press at sample 0.
-        gate_seconds: when the key is let go.
+        audio: sound with the key press at sample 0.
+        gate_seconds: time of the release.
+
+    Shape:
+        audio: ``(channels, samples)``.
+        Returns: ``(cells, bands)``.
     """
     mono = audio.mean(axis=0, dtype=np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(mono, WINDOW // 2), WINDOW)[::HOP]
@@ -62,24 +68,29 @@ def fingerprint(audio: Audio, gate_seconds: float) -> Fingerprint | None:
 
 
 def to_steps(fingerprints: Fingerprint) -> Steps:
-    """The form to keep."""
+    """A fingerprint without missing cells in whole steps, as it is kept."""
     return np.clip(np.round(fingerprints / -DECIBELS_PER_STEP), 0, 255).astype(np.uint8)
 
 
 def to_decibels(steps: Steps) -> Fingerprint:
-    """The inverse, as far as steps go."""
+    """The inverse of ``to_steps``, up to rounding."""
     return np.asarray(steps * np.float32(-DECIBELS_PER_STEP), np.float32)
 
 
 def distances(target: Fingerprint, others: Steps) -> NDArray[np.float32]:
-    """Mean difference in dB between one sound and many, after giving each the target's energy.
+    """Mean absolute difference in dB between one sound and many, after giving each of them the target's energy.
+
+    ``d = sum w |max(T, floor) - max(O + gain, floor)| / sum w`` over the cells that the target has, with weights ``w``
+    by the length of a cell, and the gain that makes the weighted energies equal.
 
     Args:
-        target: shape ``(cells, bands)``.
-        others: shape ``(n, cells, bands)``.
+        target: fingerprint of the sound.
+        others: fingerprints that it is compared with.
 
-    Returns:
-        Shape ``(n,)``.
+    Shape:
+        target: ``(cells, bands)``.
+        others: ``(n, cells, bands)``.
+        Returns: ``(n,)``.
     """
     present = np.isfinite(target[:, 0])
     target = target[present]
@@ -99,13 +110,13 @@ def _power(decibels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @functools.cache
 def _band_edges() -> NDArray[np.int64]:
-    """First FFT bins of the bands and of what is above them, rising; low bands would share bins, so they are fewer."""
+    """First FFT bin of each band and the one above the last band, rising; bands that share a bin are merged."""
     hz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, N_BANDS + 1)
     return np.unique(np.round(hz * WINDOW / SAMPLE_RATE).astype(np.int64))
 
 
 @functools.cache
 def _cell_weights() -> NDArray[np.float32]:
-    """Square roots of the cells' lengths: an attack counts for more than its time, but for less than what follows."""
+    """Square roots of the cells' lengths: an attack counts for more than its share of the time, but not for all."""
     lengths = np.concatenate([np.diff(HELD_EDGES), np.diff(RELEASED_EDGES)])
     return np.asarray(np.sqrt(lengths), np.float32)

@@ -1,4 +1,4 @@
-"""Reading golden renders: a folder in the format that ``python -m benchmarks golden`` writes."""
+"""Golden renders of the real plug-in, read from a folder in the format that ``python -m benchmarks golden`` writes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,21 @@ from render.note import Note
 
 @dataclass(frozen=True)
 class GoldenRow:
-    """A render of the real plug-in and what it was rendered from.
+    """A render of the real plug-in, and what it was rendered from.
 
     Attributes:
-        name: of the preset, or the stem of the file.
-        group: what the row is about; ``factory`` for presets.
-        patch: the knobs, with the envelope editor's points where the row or the bank has them.
-        note: the key press.
-        floor_mss: the plug-in's own difference between two renders of this patch, dB; None where it has no meaning.
-        peak: of the audio.
+        folder: folder of the golden renders.
+        file: audio file, relative to the folder.
+        name: name of the preset; for a probe, which has none, the stem of its file.
+        group: block of the instrument that the row is about; ``whole`` or ``factory`` for whole patches.
+        patch: patch that was rendered, with the envelope editor's points where the row or the bank has them.
+        note: key press that it was rendered with.
+        gain: factor that gives the samples of the file the plug-in's own level.
+        peak: largest sample of the render at the plug-in's own level.
         stereo: whether its sides differ.
+        floor_mss: MSS in dB between two renders of the patch by the plug-in itself, with different random numbers; None
+            where it means nothing.
+        uses_envelope_editor: whether the envelope editor is heard.
     """
 
     folder: Path
@@ -46,7 +51,7 @@ class GoldenRow:
 
     @property
     def stem(self) -> str:
-        """Of the file, which unlike ``name`` is unique."""
+        """Stem of the file, which unlike ``name`` is unique."""
         return Path(self.file).stem
 
     def audio(self) -> Audio:
@@ -61,12 +66,12 @@ def read_rows(folder: Path, bank: Path | None = None) -> list[GoldenRow]:
     """Every row of ``probes.jsonl`` and ``factory.jsonl``.
 
     Args:
-        folder: with the two files.
-        bank: preset bank that has the envelope points of the factory rows; looked for beside the folder.
+        folder: folder with one of the two files, or both.
+        bank: preset bank with the envelope points of the factory rows; by default it is looked for beside the folder.
 
     Raises:
-        FileError: if there is no row file.
-        FormatError: if a row lacks a field.
+        FileError: if neither of the files is there.
+        FormatError: if a row lacks a field, or has a value that is not allowed.
     """
     files = [folder / name for name in ("probes.jsonl", "factory.jsonl") if (folder / name).is_file()]
     if not files:

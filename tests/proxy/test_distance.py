@@ -1,4 +1,4 @@
-"""The torch distance and its numpy twin are one function."""
+"""The torch distance and its reference implementation in numpy are one function."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ def noise(seed: int, channels: int, samples: int = 30000) -> np.ndarray:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_the_twins_agree(channels: int) -> None:
+def test_the_reference_agrees(channels: int) -> None:
     target = noise(1, channels)
     renders = np.stack([noise(seed, 2) for seed in (2, 3, 4)])
-    twin = render.measures.distance.TargetDistance(target)
+    reference = render.measures.distance.TargetDistance(target)
     batch = proxy.loss.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(renders))
     assert batch.shape == (3,)
-    np.testing.assert_allclose(batch.numpy(), [twin(r) for r in renders], rtol=2e-5)
+    np.testing.assert_allclose(batch.numpy(), [reference(r) for r in renders], rtol=2e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_the_twins_solve_the_same_gain(channels: int) -> None:
+def test_the_reference_solves_the_same_gain(channels: int) -> None:
     target = noise(1, channels)
     renders = np.stack([noise(2, 2), 0.03 * noise(3, 2), np.zeros((2, 30000), np.float32)])
-    twin = render.measures.distance.TargetDistance(target)
+    reference = render.measures.distance.TargetDistance(target)
     distance = proxy.loss.distance.TargetDistance(torch.from_numpy(target))
     for max_gain in (np.inf, 1.5):
         losses, gains = distance.measure(torch.from_numpy(renders), max_gain=torch.full((3,), max_gain))
-        expected = [twin.measure(r, max_gain=max_gain) for r in renders]
+        expected = [reference.measure(r, max_gain=max_gain) for r in renders]
         np.testing.assert_allclose(losses.numpy(), [loss for loss, _ in expected], rtol=1e-4)
         np.testing.assert_allclose(gains.numpy(), [gain for _, gain in expected], rtol=1e-3)
 
 
 @pytest.mark.parametrize("samples", [300, 5000])
-def test_the_twins_agree_on_short_clips(samples: int) -> None:
+def test_the_reference_agrees_on_short_clips(samples: int) -> None:
     # Shorter than half the long window, torch cannot reflect: such clips are padded by the caller
     # (inference.clip.target).
     target, other = noise(1, 1, max(samples, 1100)), noise(2, 2, max(samples, 1100))
-    twin = render.measures.distance.TargetDistance(target)(other)
+    reference = render.measures.distance.TargetDistance(target)(other)
     assert float(
         proxy.loss.distance.TargetDistance(torch.from_numpy(target))(torch.from_numpy(other)[None])
-    ) == pytest.approx(twin, rel=2e-5)
+    ) == pytest.approx(reference, rel=2e-5)
 
 
 def test_gradients_are_finite_and_the_batch_is_independent() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy.kernels.effects import delay_loop, reverb_network, swept_line, two_sections
+from proxy.kernels.effects import cascaded_sections, feedback_delay, modulated_delay_line, reverb_network
 from proxy.synth.controls import Controls
 from proxy.synth.effects import effects
 from render.instruments.patch import Patch
@@ -165,21 +165,21 @@ def random(*shape: int, seed: int = 3) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
 
 
-def test_gradcheck_of_two_sections() -> None:
+def test_gradcheck_of_cascaded_sections() -> None:
     coefficients = torch.tensor([[0.3, 0.2, -0.5, 1.0, -1.0, -0.9], [0.1, 0.1, 0.4, 0.2, 0.3, -0.2]]).double()
-    assert torch.autograd.gradcheck(two_sections, (random(2, 40), coefficients.requires_grad_()))
+    assert torch.autograd.gradcheck(cascaded_sections, (random(2, 40), coefficients.requires_grad_()))
 
 
-def test_gradcheck_of_the_delay_loop() -> None:
+def test_gradcheck_of_the_feedback_delay() -> None:
     coefficients = torch.tensor([[0.9, 0.6, 0.9, 0.3], [0.5, 0.3, 0.6, 1.0], [0.0, 0.9, 0.8, 0.7]]).double()
     whole = torch.tensor([7, 2, 100])
-    assert torch.autograd.gradcheck(delay_loop, (random(3, 40), coefficients.requires_grad_(), whole))
+    assert torch.autograd.gradcheck(feedback_delay, (random(3, 40), coefficients.requires_grad_(), whole))
 
 
-def test_gradcheck_of_a_swept_line() -> None:
+def test_gradcheck_of_the_modulated_delay_line() -> None:
     course = 3.0 + 2.0 * np.sin(np.arange(80).reshape(2, 40) / 9.0)
     whole = np.floor(course).astype(np.int64)
-    assert torch.autograd.gradcheck(lambda x: swept_line(x, whole, 1.0 - (course - whole)), (random(4, 40),))
+    assert torch.autograd.gradcheck(lambda x: modulated_delay_line(x, whole, 1.0 - (course - whole)), (random(4, 40),))
 
 
 def test_gradcheck_of_the_reverb_network() -> None:

@@ -95,7 +95,7 @@ def test_checkpoints_of_other_fits_are_refused(golden: Path, tmp_path: Path) -> 
     with pytest.raises(FormatError, match="settings"):
         Fit(examples(golden, other), other).resume(path)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(FormatError, match="is no checkpoint"):
+    with pytest.raises(FormatError, match="holds no fit checkpoint"):
         fit.resume(path)
     with pytest.raises(FileError, match="cannot read"):
         fit.resume(tmp_path / "none")
@@ -133,15 +133,16 @@ def test_nothing_to_fit_to_and_impossible_settings_are_refused(golden: Path) -> 
 def test_the_fit_command_writes_weights_log_and_verdict(
     golden: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["fit", "--golden", str(golden), "--out", str(tmp_path), "--steps", "8", "--items", "4"]
+    out = tmp_path / "new"
+    command = ["fit", "--golden", str(golden), "--out", str(out), "--steps", "8", "--items", "4"]
     command += ["--rate", "0.03"]
     assert main(command) == 0
-    said = [json.loads(line) for line in (tmp_path / "fit.jsonl").read_text().splitlines()]
+    said = [json.loads(line) for line in (out / "fit.jsonl").read_text().splitlines()]
     assert [line["step"] for line in said if "step" in line] == list(range(1, 9))
     assert said[-1]["held_out"] == "blocks"
     assert said[-1]["after"] < said[-1]["before"]
     assert "closer" in capsys.readouterr().out
-    assert float(load_corrections(tmp_path / "corrections.safetensors").factor("osc1 gain").detach()) > 1.0
+    assert float(load_corrections(out / "corrections.safetensors").factor("osc1 gain").detach()) > 1.0
 
 
 def test_the_fidelity_command_prints_the_shared_table(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:

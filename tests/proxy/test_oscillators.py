@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from proxy.kernels.oscillators import DUTY_SHRINK, MAX_STEP, NOISE, PULSE, SAW, SINE, TRIANGLE
+from proxy.kernels.oscillators import DUTY_SHRINK, MAX_INCREMENT, NOISE, PULSE, SAW, SINE, TRIANGLE
 from proxy.synth import oscillators
 from render.noisemaker.engine import oscillators as engine
 from render.note import SAMPLE_RATE
@@ -77,7 +77,7 @@ def test_gradients_of_fm(moving: bool) -> None:
 
 def test_fm_is_capped() -> None:
     step = oscillators.fm(tensor(0.2)[None], tensor(0.2)[None], tensor(1.0)[None], 10.0, 500)
-    assert float(step.max()) == MAX_STEP
+    assert float(step.max()) == MAX_INCREMENT
     assert float(step.min()) >= 0.2
 
 
@@ -96,5 +96,5 @@ def test_silent_above_nyquist(waveform: int) -> None:
 
 
 def test_frequencies_are_capped() -> None:
-    assert float(oscillators.steps(tensor(150.0))) == MAX_STEP
+    assert float(oscillators.steps(tensor(150.0))) == MAX_INCREMENT
     assert float(oscillators.steps(tensor(69.0))) == pytest.approx(440.0 / SAMPLE_RATE)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from proxy.fitting import weights
+from proxy import tensor_file
+from proxy.synth import weights
 from proxy.synth.corrections import Corrections
-from proxy.synth.weights import load_corrections, save_corrections
+from proxy.synth.weights import load_corrections, notes_of, save_corrections
 from render.errors import FileError, FormatError
 
 
@@ -28,6 +29,7 @@ def test_a_round_trip(tmp_path: Path) -> None:
     save_corrections(path, bent(), {"data": "a test"})
     for expected, found in zip(bent().parameters(), load_corrections(path).parameters(), strict=True):
         torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert notes_of(path) == {"data": "a test"}
 
 
 def test_the_shipped_ones_load() -> None:
@@ -39,12 +41,14 @@ def test_other_tables_schemas_and_files_are_refused(tmp_path: Path, monkeypatch:
     path = tmp_path / "corrections.safetensors"
     with pytest.raises(FileError, match="no such file"):
         load_corrections(path)
-    for name, value in (("TABLE_HASH", "0123"), ("SCHEMA", 99), ("FACTORS", ("none",))):
+    others = ((tensor_file, "TABLE_HASH", "0123"), (weights, "SCHEMA", 99), (weights, "FACTORS", ("none",)))
+    for module, name, value in others:
         with monkeypatch.context() as patched:
-            patched.setattr(weights, name, value)
+            patched.setattr(module, name, value)
             save_corrections(path, bent())
-        with pytest.raises(FormatError, match=r"allowed: "):
-            load_corrections(path)
+        for read in (load_corrections, notes_of):
+            with pytest.raises(FormatError, match=rf"has {name.lower()} .*; allowed: "):
+                read(path)
     path.write_bytes(b"no weights at all")
     with pytest.raises(FormatError, match="holds no corrections"):
         load_corrections(path)

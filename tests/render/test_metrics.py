@@ -16,15 +16,15 @@ import soundfile
 import torch
 
 from render.errors import InvalidAudio, OutOfRange
-from render.measures import metrics
 from render.measures.metrics import Distances, MssTarget, distances, lsd, mrstft, mss, rms_cosine, side_mss, sot, wmfcc
+from render.measures.wmfcc import warped_mean
 from tests.paths import GOLDEN, needs_golden
 
 RATE = 44100
 ALL = (mss, lsd, sot, wmfcc, rms_cosine, mrstft)
 LEVEL_FREE = (mss, lsd, sot, wmfcc, rms_cosine)  # the same when both sounds change level alike
 
-# golden/README.md, "Reference values"
+# Values of another implementation, for pairs of golden renders: MSS, LSD, SOT, 1 - RMS cosine, wMFCC, MRSTFT.
 REFERENCE = {
     ("probes/osc1-0000.flac", "probes/osc1-0001.flac"): (6.037, 4.180, 0.215, 0.001, 3.489, 1.921),
     ("probes/filter-0147.flac", "probes/filter-0152.flac"): (16.516, 20.394, 2.448, 0.000, 24.989, 3.756),
@@ -190,7 +190,7 @@ def test_warping_is_that_of_the_naive_recursion(shape: tuple[int, int], ties: bo
     rng = np.random.default_rng(shape[0] * 100 + shape[1])
     for _ in range(10):
         costs = rng.integers(0, 3, size=shape).astype(float) if ties else rng.random(shape)
-        assert metrics._warped_mean(costs) == pytest.approx(naive_warped_mean(costs), rel=1e-12)
+        assert warped_mean(costs) == pytest.approx(naive_warped_mean(costs), rel=1e-12)
 
 
 def test_warping_forgives_a_delay() -> None:
