@@ -18,28 +18,15 @@ from torch import Tensor
 from proxy.kernels.effects import Rows, delay_loop, reverb_network, swept_line, two_sections
 from proxy.synth.controls import Controls
 from proxy.synth.curves import cube, log20
+from render.noisemaker import facts
 from render.note import SAMPLE_RATE
 
-PRE_ROLL_SECONDS = 0.25
-"""What the golden renders' plug-in ran before the note: the choruses' sweep has moved by that much."""
-
-MAX_DELAY_SECONDS = 4.0
-DELAY_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Tempo-synced delay times at 120 bpm, 1/16 to 2/1."""
-DELAY_FACTORS = (1.0, 3.0 / 2.0, 2.0 / 3.0)
-"""The third and second half of the synced times against the first (``docs/noisemaker.md``)."""
-
-CHORUS_GAIN = 1.4
-CHORUS_SECONDS = 0.007
-CHORUS_MIDDLE, CHORUS_SWING = 0.4, 0.3
-CHORUS_HZ = (0.5, 0.83)
-CHORUS_FILTERS = (0.253, 0.0, -0.747, 1.0, -1.0, -0.995)
+CHORUS_FILTERS = (
+    *(1.0 - facts.CHORUS_LOW_PASS, 0.0, -facts.CHORUS_LOW_PASS),
+    *(1.0, -1.0, -facts.CHORUS_DC_BLOCK),
+)
 """Low-pass and DC block as ``two_sections`` takes them."""
 
-DECAY_GAIN = 0.99
-COMB_LENGTHS = ((1949, 2083, 2267, 2437), (1949, 2105, 2251, 2473))
-"""In samples at the longest decay; they grow with it."""
-COMB_EXTRA = ((7.2, 7.6, 8.2, 6.3), (5.2, 6.6, 7.7, 7.3))
 OPEN_POLE = 0.999
 """Keeps the reverb's low-pass off the pole at half the sample rate that it has when it is open."""
 
@@ -75,10 +62,11 @@ def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
     halves = [1.0 - 0.5 * controls.choice(f"delayfactor{side}")[items].to(audio) for side in "lr"]
     samples = _delay_seconds(controls)[items, None] * SAMPLE_RATE * torch.stack(halves, 1)
     whole = samples.detach().floor()
-    frequency = 0.38 * controls.factor("delay tone") * log20(1.0 - controls.knob("delayhighshelf")[items])
-    shape = ((1.873 * frequency + 0.4955) * frequency - 0.649) * frequency + 0.9988
-    low_pass = 1.0 - torch.exp(-math.pi * frequency * shape)
-    low_cut = 0.999 - 0.4 * (0.05 + 0.95 * controls.knob("delaylowshelf")[items])
+    frequency = facts.DELAY_TONE * controls.factor("delay tone") * log20(1.0 - controls.knob("delayhighshelf")[items])
+    shape = (facts.POLE_CUBIC * frequency + facts.POLE_SQUARE) * frequency + facts.POLE_LINEAR
+    low_pass = 1.0 - torch.exp(-math.pi * frequency * (shape * frequency + facts.POLE_CONSTANT))
+    cut = facts.DELAY_LOW_CUT + (1.0 - facts.DELAY_LOW_CUT) * controls.knob("delaylowshelf")[items]
+    low_cut = facts.HIGHPASS_POLE - facts.HIGHPASS_SPAN * cut
     feedback = 1.0 + cube(controls.knob("delayfeedback")[items])
     both = [repeat(one, "k -> (k 2)") for one in (feedback, low_pass, low_cut)]
     fraction = rearrange(1.0 - (samples - whole), "k side -> (k side)")
@@ -92,9 +80,9 @@ def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
 def _delay_seconds(controls: Controls) -> Tensor:
     """Shape ``(batch,)``; a synced time has no gradient."""
     knob = controls.knob("delaytime")
-    free = MAX_DELAY_SECONDS * (0.01 + 0.99 * log20(knob))
-    times = [min(s * factor, MAX_DELAY_SECONDS) for factor in DELAY_FACTORS for s in DELAY_SECONDS]
-    synced = torch.tensor(times).to(knob)[(17.0 * knob.detach()).long()]
+    free = facts.MAX_DELAY_SECONDS * (facts.DELAY_SHORTEST + (1.0 - facts.DELAY_SHORTEST) * log20(knob))
+    times = [min(s * factor, facts.MAX_DELAY_SECONDS) for factor in facts.DELAY_FACTORS for s in facts.DELAY_SECONDS]
+    synced = torch.tensor(times).to(knob)[(facts.LAST_DIVISION * knob.detach()).long()]
     return torch.where(controls.choice("delaysync") == 1, synced, free)
 
 
@@ -116,16 +104,16 @@ def _chorus(on: Tensor, items: Tensor, audio: Tensor) -> Tensor:
             wet = wet.index_add(0, used, late)
     filters = torch.tensor(CHORUS_FILTERS).to(audio).expand(2 * len(audio), -1)
     wet = two_sections(rearrange(wet, "k side n -> (k side) n"), filters)
-    return audio + CHORUS_GAIN * rearrange(wet, "(k side) n -> k side n", side=2)
+    return audio + facts.CHORUS_GAIN * rearrange(wet, "(k side) n -> k side n", side=2)
 
 
 @functools.lru_cache(maxsize=8)
 def _chorus_course(number: int, n_samples: int) -> tuple[Rows, Rows]:
     """Whole samples and all-pass coefficient of a chorus's moving line, both of shape ``(2, n_samples)``."""
-    cycles = (PRE_ROLL_SECONDS * SAMPLE_RATE + np.arange(n_samples)) * CHORUS_HZ[number] / SAMPLE_RATE
+    cycles = (facts.PRE_ROLL_SECONDS * SAMPLE_RATE + np.arange(n_samples)) * facts.CHORUS_HZ[number] / SAMPLE_RATE
     triangle = 4.0 * np.abs(cycles - np.floor(cycles) - 0.5) - 1.0
     motion = np.stack([triangle, -triangle]) * (1.0, -1.0)[number]
-    samples = CHORUS_SECONDS * SAMPLE_RATE * (CHORUS_MIDDLE + CHORUS_SWING * motion)
+    samples = facts.CHORUS_SECONDS * SAMPLE_RATE * (facts.CHORUS_MIDDLE + facts.CHORUS_SWING * motion)
     whole = np.floor(samples)
     return whole.astype(np.int64), 1.0 - (samples - whole)
 
@@ -138,11 +126,12 @@ def _reverb(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
     """
     size = 1.0 - log20(1.0 - controls.knob("reverbdecay")[items])
     predelay = log20(controls.knob("reverbpredelay")[items]) * SAMPLE_RATE
-    mono = _late(0.25 * (audio[:, 0] + audio[:, 1]), predelay)
+    mono = _late(facts.REVERB_INPUT * (audio[:, 0] + audio[:, 1]), predelay)
     toned = _low(mono, controls.knob("reverblowcut")[items])
     toned = toned - _low(toned, controls.knob("reverbhighcut")[items])
-    lengths = size.detach()[:, None, None] * torch.tensor(COMB_LENGTHS).to(size) + torch.tensor(COMB_EXTRA).to(size)
-    sides = reverb_network(toned, DECAY_GAIN * size, lengths)
+    combs, extra = (torch.tensor(lengths).to(size) for lengths in (facts.REVERB_COMBS, facts.REVERB_COMB_EXTRA))
+    lengths = size.detach()[:, None, None] * combs + extra
+    sides = reverb_network(toned, facts.REVERB_FEEDBACK * size, lengths)
     wet = controls.factor("reverb gain") * log20(controls.knob("reverbwet")[items])
     return audio + wet[:, None, None] * sides
 
@@ -166,7 +155,7 @@ def _low(mono: Tensor, knob: Tensor) -> Tensor:
         mono ``(k, n)``, knob ``(k,)``; result as mono.
     """
     frequency = log20(knob) ** 2
-    pole = 3.6 * frequency - 1.6 * frequency**2 - 1.0
+    pole = facts.REVERB_TONE * frequency - facts.REVERB_TONE_SQUARE * frequency**2 - 1.0
     gain = 0.5 * (pole + 1.0)
     section = torch.stack([gain, gain, OPEN_POLE * pole], 1)
     return two_sections(mono, repeat(section, "k three -> k (two three)", two=2))

@@ -17,15 +17,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
-from render.noisemaker.curves import ENVELOPE_STEP
+from render.noisemaker.facts import ENVELOPE_STEP, RELEASE_RAMP
 
 Array = NDArray[np.float64]
 
 SLOW = 0.0003 * ENVELOPE_STEP
-"""Rate of the slowest stage (``docs/noisemaker.md``, as every figure here)."""
-
-RELEASE_RAMP = round(1.0 / ENVELOPE_STEP)
-"""Samples in which a release reaches its full rate."""
 
 ATTACK, TOP, DECAY, SUSTAIN, RELEASE, INSTANT = range(6)
 """Columns of the stages' settings."""

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
-from render.noisemaker.engine.lfo import CYCLE_POINTS, SMOOTHING, SYNCED_FACTORS, SYNCED_HZ, TABLE_POINTS, _tables
-from render.noisemaker.table import LFO_WAVEFORMS
-from render.note import SAMPLE_RATE
+from render.noisemaker import facts
+from render.noisemaker.engine.lfo import CYCLES_PER_SAMPLE, tables
+from render.noisemaker.facts import LFO_CYCLE_POINTS, LFO_SMOOTHING, LFO_WAVEFORMS
 
 Array = NDArray[np.float64]
 
@@ -23,9 +23,6 @@ SINE, RANDOM_STEP, NOISE = (LFO_WAVEFORMS.index(name) for name in ("sine", "rand
 
 RANDOM_VALUES = 1 << 17
 """Length of the fixed sequence that the random waveforms read: 3 s of noise."""
-
-CYCLES_PER_SECOND = TABLE_POINTS / CYCLE_POINTS / SAMPLE_RATE
-"""Cycles per sample at a rate of 1 Hz: every LFO runs a little fast (``render.noisemaker.engine.lfo.CYCLE_POINTS``)."""
 
 
 def rate_hz(knob: Tensor, synced: Tensor) -> Tensor:
@@ -39,15 +36,15 @@ def rate_hz(knob: Tensor, synced: Tensor) -> Tensor:
         ``(batch,)`` each.
     """
     free = (math.exp(0.2) * torch.exp(3.0 * math.log(20.0) * knob) - 1.0) / 19.0
-    division = (17.0 * knob.detach()).long()
-    hz, factors = knob.new_tensor(SYNCED_HZ), knob.new_tensor(SYNCED_FACTORS)
+    division = (facts.LAST_DIVISION * knob.detach()).long()
+    hz, factors = knob.new_tensor(facts.LFO_SYNCED_HZ), knob.new_tensor(facts.LFO_SYNCED_FACTORS)
     return torch.where(synced, hz[division % 6] * factors[division // 6], free)
 
 
 def rate_factor(modulation: Tensor) -> Tensor:
     """What the other LFO does to a rate: ``modulation`` is ``0.5 (lfo + 1) amount``; any shape."""
     cubed = modulation**3
-    return 1.0 + torch.where(cubed < 0.0, 0.01, 100.0) * cubed
+    return 1.0 + torch.where(cubed < 0.0, facts.LFO_SLOWER, facts.LFO_FASTER) * cubed
 
 
 def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
@@ -64,7 +61,7 @@ def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
     Shape:
         ``(batch,)``, ``(batch, 1 or n_samples)`` and ``(batch,)`` to ``(batch, n_samples)``.
     """
-    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SECOND, start, n_samples)  # type: ignore[no-untyped-call]
+    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SAMPLE, start, n_samples)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -80,7 +77,7 @@ class _Wave(torch.autograd.Function):
     def forward(ctx: Any, waveform: Tensor, step: Tensor, start: Tensor, n_samples: int) -> Tensor:
         ctx.arrays = to_numpy(waveform), to_numpy(step), to_numpy(start)
         output = torch.empty((len(start), n_samples), dtype=step.dtype)
-        per_item(_run, len(start), *ctx.arrays, _tables(), _random_values(), output.numpy())
+        per_item(_run, len(start), *ctx.arrays, tables(), _random_values(), output.numpy())
         return output.to(step.device)
 
     @staticmethod
@@ -88,7 +85,7 @@ class _Wave(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         _, step, start = ctx.arrays
         grad_step, grad_start = np.zeros_like(step), np.zeros_like(start)
-        per_item(_run_back, len(start), *ctx.arrays, _tables(), to_numpy(grad), grad_step, grad_start)
+        per_item(_run_back, len(start), *ctx.arrays, tables(), to_numpy(grad), grad_step, grad_start)
         return None, torch.from_numpy(grad_step).to(grad.device), torch.from_numpy(grad_start).to(grad.device), None
 
 
@@ -117,11 +114,11 @@ def _run(
             elif waveform == RANDOM_STEP:
                 raw = random[turns % RANDOM_VALUES]
             else:
-                position = cycles * CYCLE_POINTS
+                position = cycles * LFO_CYCLE_POINTS
                 index = int(position)
                 here = tables[waveform, index]
                 raw = here + (tables[waveform, index + 1] - here) * (position - index)
-            smooth = raw if t == 0 else smooth + SMOOTHING * (raw - smooth)
+            smooth = raw if t == 0 else smooth + LFO_SMOOTHING * (raw - smooth)
             output[item, t] = smooth
 
 
@@ -148,12 +145,12 @@ def _run_back(
                 cycles += steps[item, t * moving]
             while cycles >= 1.0:
                 cycles -= 1.0
-            index = int(cycles * CYCLE_POINTS)
-            slopes[t] = (tables[waveform, index + 1] - tables[waveform, index]) * CYCLE_POINTS
+            index = int(cycles * LFO_CYCLE_POINTS)
+            slopes[t] = (tables[waveform, index + 1] - tables[waveform, index]) * LFO_CYCLE_POINTS
         smooth, by_cycles, by_steps = 0.0, 0.0, 0.0
         for t in range(n_samples - 1, -1, -1):
-            smooth = grads[item, t] + (1.0 - SMOOTHING) * smooth
-            by_cycles += (SMOOTHING if t > 0 else 1.0) * smooth * slopes[t]
+            smooth = grads[item, t] + (1.0 - LFO_SMOOTHING) * smooth
+            by_cycles += (LFO_SMOOTHING if t > 0 else 1.0) * smooth * slopes[t]
             if t > 0:
                 by_steps += by_cycles
                 if moving:

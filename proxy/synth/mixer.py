@@ -11,11 +11,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
+from render.noisemaker.facts import RING_GAIN
 
 Array = NDArray[np.float64]
-
-RING_GAIN = 8.0
-"""Gain of the ring product (``docs/noisemaker.md``)."""
 
 
 def mixed(first: Tensor, second: Tensor, level1: Tensor, level2: Tensor, ring: Tensor) -> Tensor:

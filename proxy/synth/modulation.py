@@ -11,7 +11,7 @@ from proxy.synth import editor, lfo
 from proxy.synth.controls import Controls
 from proxy.synth.curves import cube
 from proxy.synth.envelopes import attack_decay
-from render.noisemaker.engine.modulation import EDITOR_SEMITONES, SEMITONES
+from render.noisemaker.facts import EDITOR_PITCH_REACH, PITCH_REACH
 from render.noisemaker.table import parameter
 
 
@@ -86,7 +86,7 @@ def _add_lfo(to: Modulation, controls: Controls, number: int, n_samples: int) ->
         size = (weight * amount.abs())[:, None]
         match destination:
             case "osc1" | "osc2" | "osc1&2":
-                _add(to, destination, SEMITONES * share * output)
+                _add(to, destination, PITCH_REACH * share * output)
             case "filter":
                 _add(to, destination, share * positive)
             case "pulse width" | "fm":
@@ -127,7 +127,7 @@ def _add_attack_decay(to: Modulation, controls: Controls, n_samples: int) -> Non
     for destination, weight in used.items():
         match destination:
             case "osc1" | "osc2":
-                reach = SEMITONES * amount
+                reach = PITCH_REACH * amount
             case "pulse width" | "fm":
                 reach = amount.abs()
             case _:
@@ -146,7 +146,7 @@ def _add_editor(to: Modulation, controls: Controls, n_samples: int) -> None:
         share = (weight * amount)[:, None]
         match destination:
             case "osc1" | "osc2" | "osc1&2":
-                _add(to, destination, EDITOR_SEMITONES * share * (2.0 * curve - 1.0))
+                _add(to, destination, EDITOR_PITCH_REACH * share * (2.0 * curve - 1.0))
             case "volume":
                 used_volume = (weight * (amount > 0.0))[:, None]
                 to.volume = to.volume - used_volume + 0.5 * share * curve

@@ -26,7 +26,7 @@ from proxy.kernels.oscillators import (
     sine_table,
 )
 from render.noisemaker.engine import oscillators
-from render.noisemaker.engine.oscillators import FRESH_NOISE
+from render.noisemaker.facts import A4_HZ, A4_NUMBER, FRESH_NOISE
 from render.note import SAMPLE_RATE
 
 
@@ -40,7 +40,7 @@ def steps(number: Tensor, bend: Tensor | None = None) -> Tensor:
     Shape:
         ``(batch, 1)`` and ``(batch, 1 or samples)`` to the larger one.
     """
-    step = 440.0 / SAMPLE_RATE * torch.exp2((number - 69.0) / 12.0)
+    step = A4_HZ / SAMPLE_RATE * torch.exp2((number - A4_NUMBER) / 12.0)
     if bend is not None:
         step = step * torch.exp2(bend / 12.0)
     return step.clamp(max=MAX_STEP)

@@ -20,24 +20,10 @@ from proxy.synth.envelopes import Adsr, adsr
 from proxy.synth.filters import filtered, highpass
 from proxy.synth.mixer import mixed
 from proxy.synth.modulation import Modulation, modulation, weighted
+from render.noisemaker import facts
+from render.noisemaker.facts import MAX_VELOCITY, SETTLING_SAMPLES
 from render.noisemaker.table import FILTER_TYPES
 from render.note import SAMPLE_RATE
-
-TRANSPOSITIONS = (-12.0, 0.0, 12.0, 24.0)
-SUB_SEMITONES = -24.0
-FM_REACH = 10.0  # multiples of oscillator 1's frequency at full amount (docs/noisemaker.md)
-CRUSHER_LEVELS, CRUSHER_POWER = 65535.0, 8  # (as above)
-KEY_FOLLOW_CENTRE, KEY_FOLLOW_NOTES = 72, 512.0  # (as above)
-MAX_VELOCITY = 127.0
-
-DITHER = 1e-5
-"""Level of the noise that every filter adds: what lets a silent filter sing (``render.noisemaker.engine.host``)."""
-
-SINGING_RESONANCE = 0.85
-SETTLING_SAMPLES = 8000
-CUTOFF_SMOOTHING = 1000.0
-"""A filter with at least this resonance already sings when the note comes: it runs before it, while the smoothed cutoff
-(time constant in samples) glides down from 1 (``render.noisemaker.engine.host``)."""
 
 
 def render(controls: Controls, n_samples: int, corrections: Corrections | None = None) -> Tensor:
@@ -64,10 +50,10 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
 
 def mixer(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     """Everything before the filter, ``(batch, n_samples)``."""
-    transpose = controls.knobs.new_tensor(TRANSPOSITIONS)[controls.choice("transpose")]
+    transpose = controls.knobs.new_tensor(facts.TRANSPOSITIONS)[controls.choice("transpose")]
     # Pitches are float64 whatever the knobs are: two oscillators in step stay in step, which hard sync hears.
     number = (controls.number + transpose + 2.0 * controls.knob("oscmastertune").double() - 1.0)[:, None]
-    sub_step = oscillators.steps(number + SUB_SEMITONES)
+    sub_step = oscillators.steps(number + facts.SUB_SEMITONES)
     sync = sub_step[:, 0] * (controls.choice("oscsync") == 1)
     step1 = oscillators.steps(number + tuning(controls, 1), moves.pitch1)
     step2 = oscillators.steps(number + tuning(controls, 2), moves.pitch2)
@@ -100,7 +86,7 @@ def oscillator2(
 ) -> Tensor:
     """Oscillator 2 at full level, ``(batch, n_samples)``."""
     amount = (log20(controls.knob("osc2fm"))[:, None] + moves.fm).clamp(min=0.0)
-    step = oscillators.fm(step1, step2, amount, FM_REACH, n_samples)
+    step = oscillators.fm(step1, step2, amount, facts.FM_REACH, n_samples)
     start = controls.knob("osc2phase")
     square = torch.full_like(start, 0.5)[:, None]
     return weighted(
@@ -128,7 +114,7 @@ def crushed(signal: Tensor, knob: Tensor) -> Tensor:
     """
     if bool((knob == 1.0).all()):
         return signal
-    smooth = 1.0 + CRUSHER_LEVELS * knob**CRUSHER_POWER
+    smooth = 1.0 + facts.CRUSHER_LEVELS * knob**facts.CRUSHER_POWER
     levels = (smooth + (smooth.floor() - smooth).detach())[:, None]
     dropped = (signal * levels).detach().frac()
     return signal - torch.where((knob < 1.0)[:, None], dropped / levels, 0.0)
@@ -142,14 +128,14 @@ def level(controls: Controls, index: int) -> Tensor:
 
 def tuning(controls: Controls, index: int) -> Tensor:
     """Semitones of an oscillator against the note, ``(batch, 1)``."""
-    coarse = controls.choice(f"osc{index}tune") - 24
+    coarse = controls.choice(f"osc{index}tune") - facts.TUNE_SEMITONES
     return (coarse + 2.0 * controls.knob(f"osc{index}finetune").double() - 1.0)[:, None]
 
 
 def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     """The cutoff control 0..1, where 1 is about Nyquist, ``(batch, n_samples)``."""
     velocity = controls.velocity / MAX_VELOCITY
-    follow = controls.knob("keyfollow") ** 2 * (controls.number - KEY_FOLLOW_CENTRE) / KEY_FOLLOW_NOTES
+    follow = controls.knob("keyfollow") ** 2 * (controls.number - facts.KEY_FOLLOW_CENTRE) / facts.KEY_FOLLOW_NOTES
     still = log8(controls.knob("cutoff")) + log8(controls.knob("velocitycutoff")) * velocity + follow
     contour = cube(controls.knob("filtercontour")) + log8(controls.knob("velocitycontour")) * velocity
     stages = Adsr(
@@ -166,13 +152,13 @@ def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
 def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
     """Drive and filter, ``(batch, n_samples)``; what sings by itself is played in before the note."""
     resonance, n_samples = controls.knob("resonance"), mix.shape[1]
-    sings = resonance >= SINGING_RESONANCE
+    sings = resonance >= facts.SINGING_RESONANCE
     n_before = SETTLING_SAMPLES if bool(sings.any()) else 0
-    dither = DITHER * torch.from_numpy(oscillators.dither(SETTLING_SAMPLES + n_samples)).to(mix)
+    dither = facts.DITHER * torch.from_numpy(oscillators.dither(SETTLING_SAMPLES + n_samples)).to(mix)
     signal = mix + dither[SETTLING_SAMPLES:]
     if n_before:
         knob = log8(controls.knob("cutoff"))[:, None]
-        fade = torch.exp(torch.arange(n_before, dtype=mix.dtype, device=mix.device) / -CUTOFF_SMOOTHING)
+        fade = torch.exp(torch.arange(n_before, dtype=mix.dtype, device=mix.device) / -facts.CUTOFF_SMOOTHING)
         control = torch.cat([(knob + (1.0 - knob) * fade).square(), control], dim=1)
         signal = torch.cat([sings[:, None] * dither[:SETTLING_SAMPLES], signal], dim=1)
     sound = filtered(

@@ -8,14 +8,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from render.noisemaker.engine.lfo import BPM
+from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
 from render.noisemaker.patch import EnvelopePoint
 from render.note import SAMPLE_RATE
 
 Array = NDArray[np.float64]
-
-SPEEDS = (1, 2, 4, 8, 16, 32)
-LOOP_BEATS = 16.0
 
 INITIAL_POINTS = (
     EnvelopePoint(0.0, 0.5, 0.0, 0.5, 0.25, 0.5),
@@ -52,14 +49,14 @@ def curve(points: Sequence[EnvelopePoint], speed: int, one_shot: bool, n_samples
 
     Args:
         points: by increasing x; none for the plug-in's initial curve.
-        speed: index into ``SPEEDS``.
+        speed: position in ``facts.EDITOR_SPEEDS``.
         one_shot: hold the last value after one loop.
         n_samples: length.
 
     Returns:
         Heights 0..1, shape ``(n_samples,)``.
     """
-    loop_seconds = LOOP_BEATS * 60.0 / BPM / SPEEDS[speed]
+    loop_seconds = EDITOR_LOOP_SECONDS / EDITOR_SPEEDS[speed]
     positions = np.arange(n_samples) / (loop_seconds * SAMPLE_RATE)
     positions = np.minimum(positions, 1.0) if one_shot else positions % 1.0
     return spline(points if len(points) > 1 else INITIAL_POINTS, positions)
