@@ -81,6 +81,8 @@ SOURCES: Mapping[str, Source] = {
     "envelope editor": Source("envelopeeditoramount", square, "envelopeeditordest1", bipolar=False),
 }
 
+OTHER_LFO = {"lfo1": "lfo2", "lfo2": "lfo1"}
+
 OFF = "off"
 
 _FILTER = (Route(("cutoff",)),)
@@ -134,3 +136,8 @@ ROUTES: Mapping[str, Mapping[str, tuple[Route, ...]]] = {
     },
 }
 """By modulator and destination."""
+
+
+def moves_rate(routes: tuple[Route, ...]) -> bool:
+    """Whether some routes lead to the rate of the other LFO."""
+    return any("rate" in route.targets for route in routes)

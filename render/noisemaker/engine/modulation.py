@@ -11,13 +11,11 @@ from render.noisemaker import envelope_editor
 from render.noisemaker.engine import lfo
 from render.noisemaker.engine.envelopes import attack_decay
 from render.noisemaker.patch import Patch
-from render.noisemaker.routes import ROUTES, SOURCES, Route, Shape
+from render.noisemaker.routes import OTHER_LFO, ROUTES, SOURCES, Route, Shape, moves_rate
 
 Array = NDArray[np.float64]
 Signal = Array | float
 """A value over the note: one number, or shape ``(samples,)``."""
-
-_OTHER = {"lfo1": "lfo2", "lfo2": "lfo1"}
 
 
 @dataclass
@@ -80,11 +78,11 @@ def _routes(patch: Patch, name: str) -> tuple[Route, ...]:
 def _signals(patch: Patch, n_samples: int, rng: np.random.Generator) -> dict[str, Array]:
     """Signals of the modulators that are heard other than through the rate of an LFO; shape ``(n_samples,)`` each."""
     signals = {}
-    for name, other in _OTHER.items():
+    for name, other in OTHER_LFO.items():
         routes = _routes(patch, name)
-        if routes and not _is_rate(routes):
+        if routes and not moves_rate(routes):
             by = None
-            if _is_rate(_routes(patch, other)):
+            if moves_rate(_routes(patch, other)):
                 unipolar = SOURCES[other].shaped(_lfo(patch, other, n_samples, rng), Shape.UNIPOLAR)
                 by = unipolar * _amount(patch, other)
             signals[name] = _lfo(patch, name, n_samples, rng, by)
@@ -94,10 +92,6 @@ def _signals(patch: Patch, n_samples: int, rng: np.random.Generator) -> dict[str
         speed, one_shot = patch.index("envelopeeditorspeed"), patch["envelopeoneshot"] > 0.0
         signals["envelope editor"] = envelope_editor.curve(patch.points, speed, one_shot, n_samples)
     return signals
-
-
-def _is_rate(routes: tuple[Route, ...]) -> bool:
-    return any("rate" in route.targets for route in routes)
 
 
 def _lfo(patch: Patch, name: str, n_samples: int, rng: np.random.Generator, by: Array | None = None) -> Array:
