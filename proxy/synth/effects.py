@@ -17,8 +17,8 @@ from torch import Tensor
 
 from proxy.kernels.effects import Rows, delay_loop, reverb_network, swept_line, two_sections
 from proxy.synth.controls import Controls
-from proxy.synth.curves import cube, log20
 from render.noisemaker import facts
+from render.noisemaker.curves import delay_feedback, delay_seconds, log20, reverb_size
 from render.note import SAMPLE_RATE
 
 CHORUS_FILTERS = (
@@ -67,7 +67,7 @@ def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
     low_pass = 1.0 - torch.exp(-math.pi * frequency * (shape * frequency + facts.POLE_CONSTANT))
     cut = facts.DELAY_LOW_CUT + (1.0 - facts.DELAY_LOW_CUT) * controls.knob("delaylowshelf")[items]
     low_cut = facts.HIGHPASS_POLE - facts.HIGHPASS_SPAN * cut
-    feedback = 1.0 + cube(controls.knob("delayfeedback")[items])
+    feedback = delay_feedback(controls.knob("delayfeedback")[items])
     both = [repeat(one, "k -> (k 2)") for one in (feedback, low_pass, low_cut)]
     fraction = rearrange(1.0 - (samples - whole), "k side -> (k side)")
     coefficients = torch.stack([*both, fraction], 1)
@@ -80,10 +80,9 @@ def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
 def _delay_seconds(controls: Controls) -> Tensor:
     """Shape ``(batch,)``; a synced time has no gradient."""
     knob = controls.knob("delaytime")
-    free = facts.MAX_DELAY_SECONDS * (facts.DELAY_SHORTEST + (1.0 - facts.DELAY_SHORTEST) * log20(knob))
     times = [min(s * factor, facts.MAX_DELAY_SECONDS) for factor in facts.DELAY_FACTORS for s in facts.DELAY_SECONDS]
     synced = torch.tensor(times).to(knob)[(facts.LAST_DIVISION * knob.detach()).long()]
-    return torch.where(controls.choice("delaysync") == 1, synced, free)
+    return torch.where(controls.choice("delaysync") == 1, synced, delay_seconds(knob))
 
 
 def _chorus(on: Tensor, items: Tensor, audio: Tensor) -> Tensor:
@@ -124,7 +123,7 @@ def _reverb(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
     Shape:
         items ``(k,)``, audio ``(k, 2, samples)``; result as audio.
     """
-    size = 1.0 - log20(1.0 - controls.knob("reverbdecay")[items])
+    size = reverb_size(controls.knob("reverbdecay")[items])
     predelay = log20(controls.knob("reverbpredelay")[items]) * SAMPLE_RATE
     mono = _late(facts.REVERB_INPUT * (audio[:, 0] + audio[:, 1]), predelay)
     toned = _low(mono, controls.knob("reverblowcut")[items])

@@ -19,9 +19,9 @@ from torch.autograd.function import once_differentiable
 from proxy.kernels import filters as recursions
 from proxy.kernels.compiled import per_item, to_numpy
 from proxy.kernels.filters import LADDER, LANES, MOOG, STATE_VARIABLE, Floats
-from proxy.synth.curves import log20
 from render.errors import InvalidAudio, OutOfRange
 from render.noisemaker import facts
+from render.noisemaker.curves import log20
 from render.noisemaker.facts import FILTERS, Family
 
 N_TYPES = len(FILTERS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
 from render.noisemaker import facts
+from render.noisemaker.curves import lfo_hz
 from render.noisemaker.engine.lfo import CYCLES_PER_SAMPLE, tables
 from render.noisemaker.facts import LFO_CYCLE_POINTS, LFO_SMOOTHING, LFO_WAVEFORMS
 
@@ -35,10 +35,9 @@ def rate_hz(knob: Tensor, synced: Tensor) -> Tensor:
     Shape:
         ``(batch,)`` each.
     """
-    free = (math.exp(0.2) * torch.exp(3.0 * math.log(20.0) * knob) - 1.0) / 19.0
     division = (facts.LAST_DIVISION * knob.detach()).long()
     hz, factors = knob.new_tensor(facts.LFO_SYNCED_HZ), knob.new_tensor(facts.LFO_SYNCED_FACTORS)
-    return torch.where(synced, hz[division % 6] * factors[division // 6], free)
+    return torch.where(synced, hz[division % 6] * factors[division // 6], lfo_hz(knob))
 
 
 def rate_factor(modulation: Tensor) -> Tensor:

@@ -14,13 +14,13 @@ from proxy.kernels.oscillators import NOISE, PULSE, SAW
 from proxy.synth import oscillators
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
-from proxy.synth.curves import cube, gain, log8, log20
 from proxy.synth.effects import effects
 from proxy.synth.envelopes import Adsr, adsr
 from proxy.synth.filters import filtered, highpass
 from proxy.synth.mixer import mixed
 from proxy.synth.modulation import Modulation, modulation, weighted
 from render.noisemaker import facts
+from render.noisemaker.curves import contour_amount, log8, log20, still_cutoff, velocity_gain, volume_gain
 from render.noisemaker.facts import MAX_VELOCITY, SETTLING_SAMPLES
 from render.noisemaker.table import FILTER_TYPES
 from render.note import SAMPLE_RATE
@@ -44,7 +44,7 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
     sound = voice_filter(controls, mix, cutoff(controls, moves, n_samples))
     mono = highpass(sound * amplitude(controls, moves, n_samples), controls.knob("highpass"))
     sides = torch.stack([moves.left, moves.right], dim=1)[:, :, :n_samples]
-    volume = gain(controls.knob("volume"))[:, None, None]
+    volume = volume_gain(controls.knob("volume"))[:, None, None]
     return effects(mono[:, None] * (volume * sides), controls)
 
 
@@ -135,9 +135,9 @@ def tuning(controls: Controls, index: int) -> Tensor:
 def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     """The cutoff control 0..1, where 1 is about Nyquist, ``(batch, n_samples)``."""
     velocity = controls.velocity / MAX_VELOCITY
-    follow = controls.knob("keyfollow") ** 2 * (controls.number - facts.KEY_FOLLOW_CENTRE) / facts.KEY_FOLLOW_NOTES
-    still = log8(controls.knob("cutoff")) + log8(controls.knob("velocitycutoff")) * velocity + follow
-    contour = cube(controls.knob("filtercontour")) + log8(controls.knob("velocitycontour")) * velocity
+    knobs = (controls.knob(name) for name in ("cutoff", "velocitycutoff", "keyfollow"))
+    still = still_cutoff(*knobs, controls.number, velocity)
+    contour = contour_amount(controls.knob("filtercontour"), controls.knob("velocitycontour"), velocity)
     stages = Adsr(
         controls.knob("filterattack"),
         controls.knob("filterdecay"),
@@ -176,7 +176,7 @@ def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
 def amplitude(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     """The amp envelope with the velocity's and the envelope editor's share, ``(batch, n_samples)``."""
     stages = Adsr(*(controls.knob(f"amp{stage}") for stage in ("attack", "decay", "sustain", "release")))
-    share = 1.0 - controls.knob("velocityvolume") * (1.0 - controls.velocity / MAX_VELOCITY)
+    share = velocity_gain(controls.knob("velocityvolume"), controls.velocity / MAX_VELOCITY)
     return share[:, None] * moves.volume[:, :n_samples] * adsr(stages, gate_samples(controls), n_samples)
 
 
