@@ -17,11 +17,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
+from render.noisemaker.curves import attack_rate, attack_top, decay_rate, release_rate
 from render.noisemaker.facts import ENVELOPE_STEP, RELEASE_RAMP
 
 Array = NDArray[np.float64]
-
-SLOW = 0.0003 * ENVELOPE_STEP
 
 ATTACK, TOP, DECAY, SUSTAIN, RELEASE, INSTANT = range(6)
 """Columns of the stages' settings."""
@@ -53,11 +52,11 @@ def adsr(stages: Adsr, n_gate: Tensor, n_samples: int, *, instant: bool = False)
     at_once = (attack == 0.0) & instant
     settings = torch.stack(
         [
-            200.0 * ENVELOPE_STEP * (SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * attack) ** 24),
-            1.04 + 0.5 * attack,
-            SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * decay) ** 23,
+            attack_rate(attack),
+            attack_top(attack),
+            decay_rate(decay),
             stages.sustain.double(),
-            8.0 * (SLOW + 2.0 * ENVELOPE_STEP * (1.0 - 0.5 * release) ** 22),
+            release_rate(release),
             at_once.double(),
         ],
         dim=1,
