@@ -1,7 +1,7 @@
-"""The oscillators: phases, hard sync, FM and band-limited edges, differentiable in pitch, phase and pulse width.
+"""The oscillators: phases, hard sync, FM and band-limited waveforms, differentiable in pitch, phase and pulse width.
 
-The loops over samples are in ``proxy.kernels.oscillators``; the work is done by the processor, and tensors on another
-device are copied there and the results back.
+The loops over samples are in ``proxy.kernels.oscillators`` and run on the CPU: tensors of another device are copied
+there, and the results back.
 """
 
 from __future__ import annotations
@@ -26,55 +26,76 @@ from proxy.kernels.oscillators import (
     sine_table,
 )
 from render.noisemaker.engine import oscillators
-from render.noisemaker.facts import A4_HZ, A4_NUMBER, FRESH_NOISE
+from render.noisemaker.curves import frequency_hz
+from render.noisemaker.facts import FRESH_NOISE
 from render.note import SAMPLE_RATE
 
 
-def steps(number: Tensor, bend: Tensor | None = None) -> Tensor:
-    """Cycles per sample of a note, equal temperament, A4 = 440 Hz, capped.
+def phase_increments(number: Tensor, bend: Tensor | None = None) -> Tensor:
+    """Phase increments of a note in cycles per sample, capped at ``facts.MAX_HZ``.
 
     Args:
         number: note number.
-        bend: semitones added to it; none for none.
+        bend: semitones added to it, if any.
 
     Shape:
-        ``(batch, 1)`` and ``(batch, 1 or samples)`` to the larger one.
+        number: ``(batch, 1)``
+        bend: ``(batch, 1 or samples)``
+        output: as ``bend``, or as ``number`` without one
     """
-    step = A4_HZ / SAMPLE_RATE * torch.exp2((number - A4_NUMBER) / 12.0)
+    increments = frequency_hz(number) / SAMPLE_RATE
     if bend is not None:
-        step = step * torch.exp2(bend / 12.0)
-    return step.clamp(max=MAX_STEP)
+        # Not as a power with an operator: exp2 takes a seventh of the time, and this is every sample's.
+        increments = increments * torch.exp2(bend / 12.0)
+    return increments.clamp(max=MAX_STEP)
 
 
-def wave(waveform: Tensor, step: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int) -> Tensor:
+def wave(waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int) -> Tensor:
     """A band-limited waveform, -0.5..0.5.
 
     Args:
         waveform: ``SAW`` to ``NOISE``, int64.
-        step: cycles per sample.
+        increments: cycles per sample.
         start: phase before the first sample, in cycles.
         width: share of a cycle for which a slow pulse is high; the faster it is, the closer to a half.
         sync: cycles per sample of the oscillator whose cycles restart this one (a sine excepted); 0 for none.
         n_samples: length.
 
     Returns:
-        Samples of the type of ``start``.
+        Samples with the dtype of ``start``.
 
     Shape:
-        ``(batch,)``, ``(batch, 1 or n_samples + 1)``, ``(batch,)``, ``(batch, 1 or n_samples + 1)`` and ``(batch,)`` to
-        ``(batch, n_samples)``.
+        waveform: ``(batch,)``
+        increments: ``(batch, 1 or n_samples + 1)``
+        start: ``(batch,)``
+        width: ``(batch, 1 or n_samples + 1)``
+        sync: ``(batch,)``
+        output: ``(batch, n_samples)``
     """
-    output: Tensor = _Wave.apply(waveform, step, start, width, sync, n_samples)  # type: ignore[no-untyped-call]
+    output: Tensor = _Wave.apply(waveform, increments, start, width, sync, n_samples)  # type: ignore[no-untyped-call]
     return output
 
 
-def fm(step1: Tensor, step2: Tensor, amount: Tensor, reach: float, n_samples: int) -> Tensor:
-    """Cycles per sample of oscillator 2 when oscillator 1 modulates it: ``+ reach amount step1 (1 + sin)``, capped.
+def fm(increments1: Tensor, increments2: Tensor, amount: Tensor, reach: float, n_samples: int) -> Tensor:
+    """Phase increments of oscillator 2 when oscillator 1 modulates it, capped.
+
+    What is added is ``reach amount increments1 (1 + sin(2 pi phase))``, with a phase that runs from 0 at oscillator 1's
+    frequency.
+
+    Args:
+        increments1: cycles per sample of oscillator 1.
+        increments2: cycles per sample of oscillator 2.
+        amount: of the FM, 0 or more.
+        reach: multiples of oscillator 1's frequency at an amount of 1.
+        n_samples: length of the waveform.
 
     Shape:
-        Three times ``(batch, 1 or n_samples + 1)`` to ``(batch, n_samples + 1)``.
+        increments1: ``(batch, 1 or n_samples + 1)``
+        increments2: ``(batch, 1 or n_samples + 1)``
+        amount: ``(batch, 1 or n_samples + 1)``
+        output: ``(batch, n_samples + 1)``
     """
-    modulated: Tensor = _Fm.apply(step1, step2, amount, reach, n_samples)  # type: ignore[no-untyped-call]
+    modulated: Tensor = _Fm.apply(increments1, increments2, amount, reach, n_samples)  # type: ignore[no-untyped-call]
     return modulated
 
 
@@ -92,7 +113,7 @@ def clicks(n_samples: int) -> Array:
 
 @cache
 def dither(n_samples: int) -> Array:
-    """White noise, -1..1, for the filters, shape ``(n_samples,)``."""
+    """White noise, -1..1, for the noise floor of the filters; shape ``(n_samples,)``."""
     return np.random.default_rng(0).uniform(-1.0, 1.0, n_samples)
 
 

@@ -1,8 +1,8 @@
 """The synthesizer, read like its panel: knobs and a note to audio, differentiable in every continuous knob.
 
-Everything follows ``docs/noisemaker.md`` and imitates ``render.noisemaker.engine.host``. What the instrument draws at
-random is fixed: noise is that of a freshly opened plug-in, and the random detune is 0, so that its knob has no
-gradient.
+The formulas are those of ``docs/noisemaker.md``, as in ``render.noisemaker.engine.host``, with the same figures
+(``render.noisemaker.facts``). What the instrument draws at random is fixed: noise is that of a freshly opened plug-in,
+and the random detune is 0, so that its knob has no gradient.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
         n_samples: length at ``SAMPLE_RATE``.
         corrections: what was learned from renders; none for the formulas as they are.
 
-    Shape:
-        ``(batch, 2, n_samples)``: left and right.
+    Returns:
+        Left and right, shape ``(batch, 2, n_samples)``.
     """
     if corrections is not None:
         controls = corrections.apply_to(controls)
@@ -51,57 +51,57 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
 def mixer(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     """Everything before the filter, ``(batch, n_samples)``."""
     transpose = controls.knobs.new_tensor(facts.TRANSPOSITIONS)[controls.choice("transpose")]
-    # Pitches are float64 whatever the knobs are: two oscillators in step stay in step, which hard sync hears.
+    # Pitches are float64 whatever the knobs are: oscillators that run in step stay in step, which hard sync needs.
     number = (controls.number + transpose + 2.0 * controls.knob("oscmastertune").double() - 1.0)[:, None]
-    sub_step = oscillators.steps(number + facts.SUB_SEMITONES)
-    sync = sub_step[:, 0] * (controls.choice("oscsync") == 1)
-    step1 = oscillators.steps(number + tuning(controls, 1), moves.pitch1)
-    step2 = oscillators.steps(number + tuning(controls, 2), moves.pitch2)
-    first = oscillator1(controls, moves, step1, sync, n_samples)
-    second = oscillator2(controls, moves, step1, step2, sync, n_samples)
+    sub_increments = oscillators.phase_increments(number + facts.SUB_SEMITONES)
+    sync = sub_increments[:, 0] * (controls.choice("oscsync") == 1)
+    increments1 = oscillators.phase_increments(number + tuning(controls, 1), moves.pitch1)
+    increments2 = oscillators.phase_increments(number + tuning(controls, 2), moves.pitch2)
+    first = oscillator1(controls, moves, increments1, sync, n_samples)
+    second = oscillator2(controls, moves, increments1, increments2, sync, n_samples)
     ring = controls.knob("ringmodulation")[:, None] + moves.ring
     mix = mixed(first, second, level(controls, 1), level(controls, 2), ring)
     mix = crushed(mix, controls.knob("oscbitcrusher"))
     sub_level = (log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
-    mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_step, n_samples))
+    mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_increments, n_samples))
     clicks = torch.from_numpy(oscillators.clicks(n_samples)).to(mix)
     return torch.addcmul(mix, (controls.knob("vintagenoise") * controls.factor("click gain"))[:, None], clicks)
 
 
-def oscillator1(controls: Controls, moves: Modulation, step: Tensor, sync: Tensor, n_samples: int) -> Tensor:
+def oscillator1(controls: Controls, moves: Modulation, increments: Tensor, sync: Tensor, n_samples: int) -> Tensor:
     """Oscillator 1 at full level, ``(batch, n_samples)``."""
     width = (controls.knob("osc1pw")[:, None] + moves.duty).clamp(max=1.0)
     start = controls.knob("osc1phase")
-    waveforms = torch.tensor([SAW, PULSE, NOISE], device=step.device)
+    waveforms = torch.tensor([SAW, PULSE, NOISE], device=increments.device)
     return weighted(
         controls.weights("osc1waveform"),
         lambda items, choice: oscillators.wave(
-            waveforms[choice], step[items], start[items], width[items], sync[items], n_samples
+            waveforms[choice], increments[items], start[items], width[items], sync[items], n_samples
         ),
     )
 
 
 def oscillator2(
-    controls: Controls, moves: Modulation, step1: Tensor, step2: Tensor, sync: Tensor, n_samples: int
+    controls: Controls, moves: Modulation, increments1: Tensor, increments2: Tensor, sync: Tensor, n_samples: int
 ) -> Tensor:
     """Oscillator 2 at full level, ``(batch, n_samples)``."""
     amount = (log20(controls.knob("osc2fm"))[:, None] + moves.fm).clamp(min=0.0)
-    step = oscillators.fm(step1, step2, amount, facts.FM_REACH, n_samples)
+    increments = oscillators.fm(increments1, increments2, amount, facts.FM_REACH, n_samples)
     start = controls.knob("osc2phase")
     square = torch.full_like(start, 0.5)[:, None]
     return weighted(
         controls.weights("osc2waveform"),
         lambda items, choice: oscillators.wave(
-            choice, step[items], start[items], square[items], sync[items], n_samples
+            choice, increments[items], start[items], square[items], sync[items], n_samples
         ),
     )
 
 
-def sub_oscillator(controls: Controls, step: Tensor, n_samples: int) -> Tensor:
+def sub_oscillator(controls: Controls, increments: Tensor, n_samples: int) -> Tensor:
     """The square two octaves down at full level, ``(batch, n_samples)``."""
     zero = torch.zeros_like(controls.knob("osc3volume"))
     pulse = torch.full_like(zero, PULSE, dtype=torch.int64)
-    return oscillators.wave(pulse, step, zero, torch.full_like(step, 0.5), zero, n_samples)
+    return oscillators.wave(pulse, increments, zero, torch.full_like(increments, 0.5), zero, n_samples)
 
 
 def crushed(signal: Tensor, knob: Tensor) -> Tensor:
@@ -110,7 +110,9 @@ def crushed(signal: Tensor, knob: Tensor) -> Tensor:
     The error of the rounding shrinks with the number of levels: that is the knob's gradient.
 
     Shape:
-        ``(batch, samples)`` and ``(batch,)`` to ``(batch, samples)``.
+        signal: ``(batch, samples)``
+        knob: ``(batch,)``
+        output: ``(batch, samples)``
     """
     if bool((knob == 1.0).all()):
         return signal
@@ -150,7 +152,10 @@ def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
 
 
 def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
-    """Drive and filter, ``(batch, n_samples)``; what sings by itself is played in before the note."""
+    """Drive and filter, ``(batch, n_samples)``.
+
+    A filter that may oscillate by itself runs for ``facts.SETTLING_SAMPLES`` before the note, so that it already does.
+    """
     resonance, n_samples = controls.knob("resonance"), mix.shape[1]
     sings = resonance >= facts.SINGING_RESONANCE
     n_before = SETTLING_SAMPLES if bool(sings.any()) else 0

@@ -97,5 +97,5 @@ def test_silent_above_nyquist(waveform: int) -> None:
 
 
 def test_frequencies_are_capped() -> None:
-    assert float(oscillators.steps(tensor(150.0))) == MAX_STEP
-    assert float(oscillators.steps(tensor(69.0))) == pytest.approx(440.0 / SAMPLE_RATE)
+    assert float(oscillators.phase_increments(tensor(150.0))) == MAX_STEP
+    assert float(oscillators.phase_increments(tensor(69.0))) == pytest.approx(440.0 / SAMPLE_RATE)
