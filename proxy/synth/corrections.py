@@ -1,4 +1,4 @@
-"""What is learned from renders: a curve for every continuous knob and a factor for every gain and tuning left open."""
+"""Learned corrections: a curve for every continuous knob, and factors for gains and tunings."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ FACTORS = (
 """Gains and tunings that may be learned."""
 
 _CENTRED = ("bipolar", "semitone", "feedback")
-"""Curves whose middle means "nothing": it stays where it is, as both ends do."""
+"""Curves whose middle is neutral: it stays where it is, as both ends do."""
 
 
 class Corrections(nn.Module):
-    """Learned curves and factors; a fresh one changes nothing.
+    """Learned curves and factors; without training they change nothing.
 
-    A curve is made of straight pieces whose heights are positive and sum to the knob's range, so it rises and keeps 0,
-    1 and, for knobs that are neutral in the middle, 0.5.
+    A curve is piecewise linear. The heights of its pieces are positive and sum to 1, so it rises and keeps 0, 1 and,
+    for knobs that are neutral in the middle, 0.5.
 
     Attributes:
         bends: logarithms of the pieces' heights, shape ``(parameters, SEGMENTS)``.
@@ -58,12 +58,12 @@ class Corrections(nn.Module):
         self.register_buffer("continuous", torch.tensor([not row.discrete for row in PARAMETERS]), persistent=False)
 
     def apply_to(self, controls: Controls) -> Controls:
-        """The controls with every continuous knob passed through its curve, and with the factors."""
+        """Controls with the factors, and with every continuous knob passed through its curve."""
         knobs = torch.where(self.continuous, self.bent(controls.knobs), controls.knobs)
         return dataclasses.replace(controls, knobs=knobs, factors=self.factors(FACTORS))
 
     def bent(self, knobs: Tensor) -> Tensor:
-        """Knobs through their curves, ``(batch, parameters)``."""
+        """Knobs passed through their curves, shape ``(batch, parameters)``."""
         place = knobs.detach() * SEGMENTS
         piece = place.long().clamp(max=SEGMENTS - 1)  # (batch, parameters)
         ends = self._ends().to(knobs.dtype).expand(len(knobs), -1, -1)
@@ -81,7 +81,7 @@ class Corrections(nn.Module):
         return nn.functional.pad(ends, (1, 0))[None]
 
     def factor(self, name: str) -> Tensor:
-        """A learned factor, above 0, a scalar; raises ``UnknownName``."""
+        """A learned factor, a scalar above 0; raises ``UnknownName``."""
         if name not in FACTORS:
             raise UnknownName("factor", name, FACTORS)
         return self.log_factors[FACTORS.index(name)].exp()

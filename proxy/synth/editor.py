@@ -13,13 +13,16 @@ def curve(points: Tensor, speed: Tensor, one_shot: Tensor, n_samples: int) -> Te
     """The curve's height over a note, with straight lines between its points.
 
     Args:
-        points: heights over one loop, both ends included.
+        points: heights at even distances over one loop, both ends included.
         speed: position in ``facts.EDITOR_SPEEDS``, int64.
         one_shot: whether to hold the last value after one loop.
         n_samples: length.
 
     Shape:
-        ``(batch, points)``, ``(batch,)`` and ``(batch,)`` to ``(batch, n_samples)``.
+        points: ``(batch, points)``
+        speed: ``(batch,)``
+        one_shot: ``(batch,)``
+        output: ``(batch, n_samples)``
     """
     factors = torch.tensor(EDITOR_SPEEDS, dtype=torch.float64, device=points.device)[speed]
     loops = factors / (EDITOR_LOOP_SECONDS * SAMPLE_RATE)

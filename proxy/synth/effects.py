@@ -1,7 +1,8 @@
-"""The master effects as the panel has them: delay, choruses, reverb, each only for the items that use it.
+"""The master effects in the panel's order: delay, choruses, reverb, each only for the items that use it.
 
-Structures and figures are those of ``render/faust/delay.dsp``, ``chorus.dsp`` and ``reverb.dsp``. The gradient of
-the reverb's decay comes through the feedback of its combs, not through their lengths, which move with it.
+The structures are those of the engine's ``delay.dsp``, ``chorus.dsp`` and ``reverb.dsp``
+(``render/noisemaker/engine/faust``). The gradient of the reverb's decay comes through the feedback of its combs, not
+through their lengths, which move with it.
 """
 
 from __future__ import annotations
@@ -25,17 +26,18 @@ CHORUS_FILTERS = (
     *(1.0 - facts.CHORUS_LOW_PASS, 0.0, -facts.CHORUS_LOW_PASS),
     *(1.0, -1.0, -facts.CHORUS_DC_BLOCK),
 )
-"""Low-pass and DC block as ``two_sections`` takes them."""
+"""Low-pass and DC blocker as ``two_sections`` takes them."""
 
 OPEN_POLE = 0.999
-"""Keeps the reverb's low-pass off the pole at half the sample rate that it has when it is open."""
+"""Factor on the poles of the reverb's low-pass: when it is open they would lie at half the sample rate."""
 
 
 def effects(audio: Tensor, controls: Controls) -> Tensor:
     """Delay, then choruses, then reverb.
 
     Shape:
-        audio ``(batch, 2, samples)``; result the same.
+        audio: ``(batch, 2, samples)``
+        output: as ``audio``
     """
     audio = _where(controls.knob("delaywet") > 0.0, audio, functools.partial(_delay, controls))
     on = torch.stack([controls.weights(f"chorus{number}enable")[:, 1] for number in (1, 2)], 1).to(audio)
@@ -54,10 +56,17 @@ def _where(used: Tensor, audio: Tensor, effect: Callable[[Tensor, Tensor], Tenso
 
 
 def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
-    """Dry and wet.
+    """The delay's dry and wet sound.
+
+    Args:
+        controls: the whole batch.
+        items: indices of the items that use the delay.
+        audio: the sound of these items.
 
     Shape:
-        items ``(k,)``, audio ``(k, 2, samples)``; result as audio.
+        items: ``(k,)``
+        audio: ``(k, 2, samples)``
+        output: as ``audio``
     """
     halves = [1.0 - 0.5 * controls.choice(f"delayfactor{side}")[items].to(audio) for side in "lr"]
     samples = _delay_seconds(controls)[items, None] * SAMPLE_RATE * torch.stack(halves, 1)
@@ -78,7 +87,7 @@ def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
 
 
 def _delay_seconds(controls: Controls) -> Tensor:
-    """Shape ``(batch,)``; a synced time has no gradient."""
+    """Time of the delay, shape ``(batch,)``; a tempo-synced one has no gradient."""
     knob = controls.knob("delaytime")
     times = [min(s * factor, facts.MAX_DELAY_SECONDS) for factor in facts.DELAY_FACTORS for s in facts.DELAY_SECONDS]
     synced = torch.tensor(times).to(knob)[(facts.LAST_DIVISION * knob.detach()).long()]
@@ -86,10 +95,18 @@ def _delay_seconds(controls: Controls) -> Tensor:
 
 
 def _chorus(on: Tensor, items: Tensor, audio: Tensor) -> Tensor:
-    """Dry and wet.
+    """The choruses' dry and wet sound.
+
+    Args:
+        on: how much there is of each chorus, for the whole batch.
+        items: indices of the items that use one.
+        audio: the sound of these items.
 
     Shape:
-        on ``(batch, 2)``: how much of each chorus; items ``(k,)``; audio ``(k, 2, samples)``; result as audio.
+        on: ``(batch, 2)``
+        items: ``(k,)``
+        audio: ``(k, 2, samples)``
+        output: as ``audio``
     """
     n_samples = audio.shape[-1]
     wet = torch.zeros_like(audio)
@@ -98,17 +115,17 @@ def _chorus(on: Tensor, items: Tensor, audio: Tensor) -> Tensor:
         used = (gain > 0.0).nonzero().squeeze(1)
         if len(used) > 0:
             flat = rearrange(audio[used], "k side n -> (k side) n")
-            late = swept_line(flat, *_chorus_course(number, n_samples))
-            late = rearrange(late, "(k side) n -> k side n", side=2) * gain[used, None, None]
-            wet = wet.index_add(0, used, late)
+            delayed = swept_line(flat, *_chorus_delay(number, n_samples))
+            delayed = rearrange(delayed, "(k side) n -> k side n", side=2) * gain[used, None, None]
+            wet = wet.index_add(0, used, delayed)
     filters = torch.tensor(CHORUS_FILTERS).to(audio).expand(2 * len(audio), -1)
     wet = two_sections(rearrange(wet, "k side n -> (k side) n"), filters)
     return audio + facts.CHORUS_GAIN * rearrange(wet, "(k side) n -> k side n", side=2)
 
 
 @functools.lru_cache(maxsize=8)
-def _chorus_course(number: int, n_samples: int) -> tuple[Rows, Rows]:
-    """Whole samples and all-pass coefficient of a chorus's moving line, both of shape ``(2, n_samples)``."""
+def _chorus_delay(number: int, n_samples: int) -> tuple[Rows, Rows]:
+    """Delay of a chorus's two lines: whole samples and all-pass coefficients, both of shape ``(2, n_samples)``."""
     cycles = (facts.PRE_ROLL_SECONDS * SAMPLE_RATE + np.arange(n_samples)) * facts.CHORUS_HZ[number] / SAMPLE_RATE
     triangle = 4.0 * np.abs(cycles - np.floor(cycles) - 0.5) - 1.0
     motion = np.stack([triangle, -triangle]) * (1.0, -1.0)[number]
@@ -118,14 +135,21 @@ def _chorus_course(number: int, n_samples: int) -> tuple[Rows, Rows]:
 
 
 def _reverb(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
-    """Dry and wet.
+    """The reverb's dry and wet sound.
+
+    Args:
+        controls: the whole batch.
+        items: indices of the items that use the reverb.
+        audio: the sound of these items.
 
     Shape:
-        items ``(k,)``, audio ``(k, 2, samples)``; result as audio.
+        items: ``(k,)``
+        audio: ``(k, 2, samples)``
+        output: as ``audio``
     """
     size = reverb_size(controls.knob("reverbdecay")[items])
     predelay = log20(controls.knob("reverbpredelay")[items]) * SAMPLE_RATE
-    mono = _late(facts.REVERB_INPUT * (audio[:, 0] + audio[:, 1]), predelay)
+    mono = _predelayed(facts.REVERB_INPUT * (audio[:, 0] + audio[:, 1]), predelay)
     toned = _low(mono, controls.knob("reverblowcut")[items])
     toned = toned - _low(toned, controls.knob("reverbhighcut")[items])
     combs, extra = (torch.tensor(lengths).to(size) for lengths in (facts.REVERB_COMBS, facts.REVERB_COMB_EXTRA))
@@ -135,15 +159,17 @@ def _reverb(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
     return audio + wet[:, None, None] * sides
 
 
-def _late(mono: Tensor, samples: Tensor) -> Tensor:
-    """The signal after its pre-delay: whole samples, with the slope that the fraction of a sample would have.
+def _predelayed(mono: Tensor, samples: Tensor) -> Tensor:
+    """The signal after its pre-delay of whole samples, with the gradient that the fraction of a sample would have.
 
     Shape:
-        mono ``(k, n)``, samples ``(k,)``; result as mono.
+        mono: ``(k, n)``
+        samples: ``(k,)``
+        output: as ``mono``
     """
     whole = samples.detach().floor()
     at = torch.arange(mono.shape[1], device=mono.device) - whole.long()[:, None]
-    now, before = (torch.where(at >= late, mono.gather(1, (at - late).clamp(min=0)), 0.0) for late in (0, 1))
+    now, before = (torch.where(at >= more, mono.gather(1, (at - more).clamp(min=0)), 0.0) for more in (0, 1))
     return now + (samples - samples.detach())[:, None] * (before - now).detach()
 
 
@@ -151,7 +177,9 @@ def _low(mono: Tensor, knob: Tensor) -> Tensor:
     """The reverb's low-pass: two equal poles, open at 1, silent at 0.
 
     Shape:
-        mono ``(k, n)``, knob ``(k,)``; result as mono.
+        mono: ``(k, n)``
+        knob: ``(k,)``
+        output: as ``mono``
     """
     frequency = log20(knob) ** 2
     pole = facts.REVERB_TONE * frequency - facts.REVERB_TONE_SQUARE * frequency**2 - 1.0

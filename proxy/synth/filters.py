@@ -1,8 +1,8 @@
 """Drive, the twelve filters and the master high-pass, differentiable in their signals and knobs.
 
-The recursions are those of ``render/faust``, in machine code with adjoints written by hand
-(``proxy/kernels/filters.py``); what depends on the knobs alone is torch. The work is done by the processor: tensors on
-another device are copied there and the results back.
+The recursions are those of the engine's Faust programs (``render/noisemaker/engine/faust``), compiled by numba, with
+adjoints written by hand (``proxy/kernels/filters.py``); what depends on the knobs alone is torch. The recursions run on
+the CPU: tensors of another device are copied there, and the results back.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from render.noisemaker.facts import FILTERS, Family
 
 N_TYPES = len(FILTERS)
 THROUGH = 3
-"""The family of the type that filters nothing."""
-_FAMILIES = {
+"""The family of the type that filters nothing, beside those of ``proxy.kernels.filters``."""
+_KERNELS = {
     Family.LADDER: LADDER,
     Family.STATE_VARIABLE: STATE_VARIABLE,
     Family.MOOG: MOOG,
     Family.THROUGH: THROUGH,
 }
-FAMILIES = tuple(_FAMILIES[kind.family] for kind in FILTERS)
+FAMILIES = tuple(_KERNELS[row.family] for row in FILTERS)
 """By filter type."""
 
 SINGING_MEMORY = 300.0
@@ -59,16 +59,23 @@ def filtered(
     """Drive, filter, and the division that takes the drive back.
 
     Args:
-        signal: the mixed oscillators, with the filters' dither where they are to sing by themselves.
-        cutoff: control, 0 to 1, where 1 is about Nyquist (``docs/noisemaker.md``, section 4: squared and clipped).
+        signal: the mixed oscillators and the noise floor, without which no filter starts to oscillate by itself.
+        cutoff: control, 0 to 1, where 1 is about Nyquist (``docs/noisemaker.md``, "Filter").
         resonance: knob.
         drive_knob: knob.
-        filter_type: 0 to 11, not differentiable.
-        cutoff_scale: correction of the tuning: the control is multiplied by it (and stays below 1).
+        filter_type: position in ``facts.FILTERS``, int64.
+        cutoff_scale: correction of the tuning: the control is multiplied by it and limited to 1.
         gain: correction of the level.
 
     Shape:
-        ``signal`` and ``cutoff`` ``(batch, samples)``, everything else ``(batch,)``, to ``(batch, samples)``.
+        signal: ``(batch, samples)``
+        cutoff: ``(batch, samples)``
+        resonance: ``(batch,)``
+        drive_knob: ``(batch,)``
+        filter_type: ``(batch,)``
+        cutoff_scale: ``(batch,)``
+        gain: ``(batch,)``
+        output: ``(batch, samples)``
 
     Raises:
         InvalidAudio: for other shapes, or numbers that are neither float32 nor float64.
@@ -95,7 +102,9 @@ def highpass(signal: Tensor, knob: Tensor) -> Tensor:
     """The master high-pass, ``y[t] = x[t] - x[t - 1] + a y[t - 1]``; ``a`` falls with the knob.
 
     Shape:
-        ``(batch, samples)`` and ``(batch,)`` to ``(batch, samples)``.
+        signal: ``(batch, samples)``
+        knob: ``(batch,)``
+        output: ``(batch, samples)``
 
     Raises:
         InvalidAudio: for other shapes.
@@ -118,7 +127,7 @@ def _fitted(
     """The parameters of ``proxy.kernels.filters`` that have gradients, shape ``(N_FITTED, batch)``."""
 
     def by_type(name: str) -> Tensor:
-        """A figure of the filter types, shape ``(batch,)``."""
+        """A figure of each item's filter type, shape ``(batch,)``."""
         return resonance.new_tensor([getattr(FILTERS[kind], name) for kind in kinds])
 
     def is_of(family: int) -> Tensor:
@@ -127,7 +136,7 @@ def _fitted(
     ladder, stages, moog = is_of(LADDER), is_of(STATE_VARIABLE), is_of(MOOG)
     powers, lack = by_type("input_power"), 1.0 - resonance
     lost = torch.ones_like(lack)
-    for power in sorted({kind.input_power for kind in FILTERS} - {0}):
+    for power in sorted({row.input_power for row in FILTERS} - {0}):
         lost = torch.where(powers == power, lack**power, lost)
     gain_in = by_type("input_gain") * (2.0 - lost) * (1.0 + facts.MOOG_INPUT_RESONANCE * moog * resonance)
     gain_in = gain_in * (facts.DRIVE_INPUT * drive + 1.0)
@@ -148,11 +157,11 @@ def _parameters(kinds: Sequence[int], fitted: Floats) -> Floats:
     """All parameters of one group of items; rows as in ``proxy.kernels.filters``, shape ``(N_PARAMETERS, LANES)``."""
     parameters = np.zeros((recursions.N_PARAMETERS, LANES), fitted.dtype)
     parameters[: len(fitted), : len(kinds)] = fitted
-    for lane, kind in enumerate(FILTERS[index] for index in kinds):
-        if kind.family is Family.LADDER:
-            parameters[6:14, lane] = (kind.k0, *kind.mix, kind.clipped, kind.positive)
-        elif kind.family is Family.STATE_VARIABLE:
-            parameters[6:9, lane] = kind.mix
+    for lane, row in enumerate(FILTERS[kind] for kind in kinds):
+        if row.family is Family.LADDER:
+            parameters[6:14, lane] = (row.k0, *row.mix, row.clipped, row.clip_positive)
+        elif row.family is Family.STATE_VARIABLE:
+            parameters[6:9, lane] = row.mix
     return parameters
 
 

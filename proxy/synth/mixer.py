@@ -1,4 +1,4 @@
-"""The mixer of the two main oscillators with their ring product, in one pass and one pass back."""
+"""The mixer of the two main oscillators and their ring modulation, one loop for the sum and one for its gradient."""
 
 from __future__ import annotations
 
@@ -17,11 +17,22 @@ Array = NDArray[np.float64]
 
 
 def mixed(first: Tensor, second: Tensor, level1: Tensor, level2: Tensor, ring: Tensor) -> Tensor:
-    """``(1 - ring) (a + b) + 8 ring a b``, where ``a`` and ``b`` are the oscillators at their levels.
+    """``(1 - ring) (a + b) + RING_GAIN ring a b``, where ``a`` and ``b`` are the oscillators at their levels.
+
+    Args:
+        first: oscillator 1 at full level.
+        second: oscillator 2 at full level.
+        level1: gain of oscillator 1.
+        level2: gain of oscillator 2.
+        ring: amount of ring modulation.
 
     Shape:
-        Signals ``(batch, samples)``, levels ``(batch,)``, ring ``(batch, 1 or at least samples)`` to
-        ``(batch, samples)``.
+        first: ``(batch, samples)``
+        second: ``(batch, samples)``
+        level1: ``(batch,)``
+        level2: ``(batch,)``
+        ring: ``(batch, 1 or at least samples)``
+        output: ``(batch, samples)``
     """
     return _Mixed.apply(first, second, level1, level2, ring)  # type: ignore[no-any-return, no-untyped-call]
 

@@ -25,8 +25,8 @@ from proxy.kernels.oscillators import (
     residual_tables,
     sine_table,
 )
-from render.noisemaker.engine import oscillators
 from render.noisemaker.curves import frequency_hz
+from render.noisemaker.engine import oscillators
 from render.noisemaker.facts import FRESH_NOISE
 from render.note import SAMPLE_RATE
 
@@ -85,7 +85,7 @@ def fm(increments1: Tensor, increments2: Tensor, amount: Tensor, reach: float, n
     Args:
         increments1: cycles per sample of oscillator 1.
         increments2: cycles per sample of oscillator 2.
-        amount: of the FM, 0 or more.
+        amount: FM amount, 0 or more.
         reach: multiples of oscillator 1's frequency at an amount of 1.
         n_samples: length of the waveform.
 
@@ -122,37 +122,39 @@ class _Wave(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, waveform: Tensor, step: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int
+        ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int
     ) -> Tensor:
-        ctx.arrays = tuple(to_numpy(tensor) for tensor in (waveform, step, start, width, sync))
+        ctx.arrays = tuple(to_numpy(tensor) for tensor in (waveform, increments, start, width, sync))
         output = torch.zeros((len(start), n_samples), dtype=start.dtype)
         per_item(play, len(start), *ctx.arrays, residual_tables(), sine_table(), noise(n_samples), output.numpy())
-        return output.to(step.device)
+        return output.to(increments.device)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grads = tuple(np.zeros_like(array) for array in ctx.arrays[1:])
         per_item(play_back, len(grad), *ctx.arrays, residual_tables(), sine_table(), to_numpy(grad), *grads)
-        by_step, by_start, by_width, by_sync = (torch.from_numpy(array).to(grad.device) for array in grads)
-        return None, by_step, by_start, by_width, by_sync, None
+        by_increments, by_start, by_width, by_sync = (torch.from_numpy(array).to(grad.device) for array in grads)
+        return None, by_increments, by_start, by_width, by_sync, None
 
 
 class _Fm(torch.autograd.Function):
     """See ``fm``."""
 
     @staticmethod
-    def forward(ctx: Any, step1: Tensor, step2: Tensor, amount: Tensor, reach: float, n_samples: int) -> Tensor:
-        ctx.arrays = tuple(to_numpy(tensor) for tensor in (step1, step2, amount))
+    def forward(
+        ctx: Any, increments1: Tensor, increments2: Tensor, amount: Tensor, reach: float, n_samples: int
+    ) -> Tensor:
+        ctx.arrays = tuple(to_numpy(tensor) for tensor in (increments1, increments2, amount))
         ctx.reach = reach
-        output = torch.empty((len(step1), n_samples + 1), dtype=step1.dtype)
-        per_item(modulate, len(step1), *ctx.arrays, reach, sine_table(), output.numpy())
-        return output.to(step1.device)
+        output = torch.empty((len(increments1), n_samples + 1), dtype=increments1.dtype)
+        per_item(modulate, len(increments1), *ctx.arrays, reach, sine_table(), output.numpy())
+        return output.to(increments1.device)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grads = tuple(np.zeros_like(array) for array in ctx.arrays)
         per_item(modulate_back, len(grad), *ctx.arrays, ctx.reach, sine_table(), to_numpy(grad), *grads)
-        by_step1, by_step2, by_amount = (torch.from_numpy(array).to(grad.device) for array in grads)
-        return by_step1, by_step2, by_amount, None, None
+        by_increments1, by_increments2, by_amount = (torch.from_numpy(array).to(grad.device) for array in grads)
+        return by_increments1, by_increments2, by_amount, None, None

@@ -21,13 +21,13 @@ INITIAL_POINTS = (
 
 
 def spline(points: Sequence[EnvelopePoint], positions: Array) -> Array:
-    """The curve's height.
+    """Height of the curve.
 
-    A segment's cubic runs evenly from its first to its last x: the control points' own x do not bend it (golden
-    ``envelope_editor``).
+    Between two points it is a cubic Bezier of the four heights at the even share of the segment's width: where the
+    control points lie in x makes no difference (golden ``envelope_editor``).
 
     Args:
-        points: two or more, by increasing x.
+        points: two or more, with increasing x.
         positions: 0..1, shape ``(samples,)``.
 
     Returns:
@@ -48,7 +48,7 @@ def curve(points: Sequence[EnvelopePoint], speed: int, one_shot: bool, n_samples
     """The curve over a note.
 
     Args:
-        points: by increasing x; none for the plug-in's initial curve.
+        points: with increasing x; none for the plug-in's initial curve.
         speed: position in ``facts.EDITOR_SPEEDS``.
         one_shot: hold the last value after one loop.
         n_samples: length.

@@ -88,7 +88,7 @@ KEY_FOLLOW_CENTRE, KEY_FOLLOW_NOTES = 72, 512.0
 DRIVE_INPUT, DRIVE_OUTPUT = 10.0, 5.0
 """What drive at knob 1 adds to the gain before the filter, and to what its output is divided by."""
 DITHER = 1e-5
-"""Level of the noise that every filter adds, which is what lets a silent filter sing."""
+"""Level of the noise that every filter adds: without it no silent filter would start to oscillate."""
 SINGING_RESONANCE = 0.85
 """From this resonance on a filter may oscillate by itself, and does so already when the key goes down."""
 SETTLING_SAMPLES = 8000
@@ -104,8 +104,8 @@ POLE_CUBIC, POLE_SQUARE, POLE_LINEAR = 1.873, 0.4955, -0.649
 POLE_CONSTANT = 0.9988
 """The ``k0`` of all poles but those of the 24 dB ladder."""
 LADDER_FEEDBACK = 4.2
-BENT = 0.99
-"""What the soft clip of the ladder's fourth pole leaves of positive values."""
+CLIP_POSITIVE = 0.99
+"""Gain of positive values in the soft clip of the ladder's fourth pole."""
 DAMPING_SCALE, DAMPING_POWER, DAMPING_FLOOR = (10.0, 100000.0), 24, 0.5
 """The damping of each state-variable stage is ``1 / (scale r^24 + 0.5)``."""
 STATE_LIMIT = 10.0
@@ -131,30 +131,30 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FilterType:
-    """One filter type; ``r`` is the resonance, ``c`` the cutoff control.
+    """One filter type, where r is the resonance and c the cutoff control.
 
     Attributes:
         label: name in the table.
         family: structure.
-        mix: what is heard, as a weighted sum: of the input's node and the four poles of a ladder, of the low, high and
-            band outputs of a state-variable stage.
-        clipped: whether the ladder's output passes the soft clip, which then leaves ``positive`` of positive values.
-        positive: see ``clipped``.
-        k0: constant term of the ladder's tuning.
-        feedback_base: the ladder's feedback is ``LADDER_FEEDBACK r (base + slope c)``.
-        feedback_slope: see ``feedback_base``.
-        input_gain: the input is multiplied by ``gain (2 - (1 - r)^power)``.
-        input_power: see ``input_gain``; 0 for a gain that does not depend on the resonance.
-        output_gain: the output is multiplied by ``gain (1 + resonance r + slope c r)``.
-        output_resonance: see ``output_gain``.
-        output_slope: see ``output_gain``.
+        mix: weights of the output: of the input's node and the four poles of a ladder, or of the low, high and band
+            outputs of a state-variable stage.
+        clipped: whether the output of a ladder passes the soft clip.
+        clip_positive: gain of positive values in that clip.
+        k0: constant term of a ladder's tuning.
+        feedback_base: b of a ladder's feedback ``LADDER_FEEDBACK r (b + m c)``.
+        feedback_slope: m of the same.
+        input_gain: g of the gain before the filter, ``g (2 - (1 - r)^p)``.
+        input_power: p of the same; 0 for a constant gain.
+        output_gain: g of the gain after the filter, ``g (1 + a r + b c r)``.
+        output_resonance: a of the same.
+        output_slope: b of the same.
     """
 
     label: str
     family: Family
     mix: tuple[int, ...] = ()
     clipped: bool = False
-    positive: float = 1.0
+    clip_positive: float = 1.0
     k0: float = POLE_CONSTANT
     feedback_base: float = 1.0
     feedback_slope: float = 1.0
@@ -167,8 +167,8 @@ class FilterType:
 
 # fmt: off
 FILTERS = (
-    FilterType("LP 24", Family.LADDER, (0, 0, 0, 0, 1), clipped=True, positive=BENT, k0=1.4, feedback_base=1.05,
-               feedback_slope=1.4, input_power=2, output_resonance=1.1, output_slope=2.5),
+    FilterType("LP 24", Family.LADDER, (0, 0, 0, 0, 1), clipped=True, clip_positive=CLIP_POSITIVE, k0=1.4,
+               feedback_base=1.05, feedback_slope=1.4, input_power=2, output_resonance=1.1, output_slope=2.5),
     FilterType("LP 18", Family.LADDER, (0, 0, 0, 1, 0), clipped=True, feedback_slope=1.0, input_power=4,
                output_resonance=1.1, output_slope=1.5),
     FilterType("LP 12", Family.LADDER, (0, 0, 1, 0, 0), clipped=True, feedback_slope=0.9, input_power=2,

@@ -1,9 +1,9 @@
-"""How loud a patch will be, guessed from its knobs.
+"""The peak of a patch's renders, estimated from its knobs.
 
-People set the volume knob by ear. The prior draws without hearing, and with a volume knob drawn like the others three
-in ten of its renders would be silent, too quiet or clipped. The guess follows the published formulas of oscillators,
-filter and envelopes at their loudest moment; what they leave open is a regression on 700 renders of the embedded host
-(``_SLOPE`` and the numbers named ``..._DB``). Its error has a standard deviation of some 10 dB.
+People set the volume knob by ear. The prior cannot listen, and with a volume knob drawn like the others three in ten of
+its renders would be silent, too quiet or clipped. The estimate follows the formulas of oscillators, filter and
+envelopes (``docs/noisemaker.md``) at their loudest moment; what these leave open is a regression on 700 renders of the
+embedded host (``_SLOPE`` and the numbers named ``..._DB``). Its error has a standard deviation of some 10 dB.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SLOPE = 0.8
 
 
 def expected_peak_db(patch: Patch, note: Note) -> float:
-    """The peak of a render in dB of full scale with the volume knob at 0 dB, guessed; at least ``FAINTEST_DB``."""
+    """Estimated peak of a render with the volume knob at 0 dB, in dB of full scale; at least ``FAINTEST_DB``."""
     velocity = note.velocity / MAX_VELOCITY
     attacked = min(1.0, note.gate_seconds / ATTACK.setting(patch["ampattack"]))
     level = _filtered_level(patch, note, velocity)
@@ -38,13 +38,13 @@ def expected_peak_db(patch: Patch, note: Note) -> float:
 
 
 def volume_for(gain_db: float) -> float:
-    """The volume knob that gives a gain, or the nearest there is."""
+    """The volume knob that comes closest to a gain."""
     low, high = VOLUME.range
     return VOLUME.knob(min(max(10.0 ** (gain_db / 20.0), low), high))
 
 
 def _filtered_level(patch: Patch, note: Note, velocity: float) -> float:
-    """Sum of the oscillators' peaks, each lowered by the slope of a low-pass filter above the cutoff."""
+    """Sum of the oscillators' peaks, each lowered by the slope of a low-pass filter where it lies above the cutoff."""
     fall = _FALL_DB_PER_OCTAVE.get(patch.choice("filtertype"), 0.0)
     cutoff_hz = 0.5 * SAMPLE_RATE * _largest_cutoff(patch, note, velocity)
     octave = TRANSPOSITIONS[patch.index("transpose")] / 12.0 + math.log2(note.frequency_hz / max(cutoff_hz, 1.0))

@@ -1,7 +1,8 @@
 """The embedded host: our own NoiseMaker, its oscillators and modulators in numpy, its filters and effects in Faust.
 
-Everything follows ``docs/noisemaker.md``. A render is what a freshly opened plug-in plays: seed 0 starts the noise
-generators where a fresh plug-in does, other seeds elsewhere; the random detune and the random LFO are drawn from it.
+The formulas are those of ``docs/noisemaker.md``, the figures those of ``render.noisemaker.facts``. A render is what a
+freshly opened plug-in plays: seed 0 starts the noise generators where a fresh plug-in does, other seeds start them
+elsewhere; the random detune and the random LFO waveforms are drawn with the seed.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class EmbeddedHost:
     """Plays patches with the embedded engine; every render starts clean.
 
     Args:
-        cache_dir: where compiled programs are kept; the user's cache folder by default.
+        cache_dir: folder of compiled programs; the user's cache folder by default.
     """
 
     def __init__(self, cache_dir: Path | None = None) -> None:
@@ -70,11 +71,11 @@ class EmbeddedHost:
 
     @property
     def info(self) -> HostInfo:
-        """What this host is."""
+        """Name and version of this host."""
         return HostInfo("embedded", "embedded NoiseMaker", f"{VERSION} ({_source_hash()})")
 
     def close(self) -> None:
-        """Let go of the compiled programs."""
+        """Release the compiled programs."""
         self._programs.clear()
 
     def render_many(self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True) -> Iterator[Audio]:
@@ -90,7 +91,7 @@ class EmbeddedHost:
         n_samples = note.n_samples
         n_gate = max(1, round(note.gate_seconds * SAMPLE_RATE))
         amp = _amplitude(patch, note, n_gate, n_samples)
-        # Behind the last sample that the envelope lets through, only the high-pass rings.
+        # After the last sample that the envelope lets through, only the high-pass rings.
         n_voice = min(n_samples, int(np.max(np.flatnonzero(amp), initial=0)) + TAIL_SAMPLES)
         moves = modulation(patch, n_voice + 1, rng)
         mix = _oscillators(patch, note, moves, n_voice, rng, facts.FRESH_NOISE if seed == 0 else _odd(rng))
@@ -148,7 +149,7 @@ class EmbeddedHost:
         return np.ascontiguousarray(audio)
 
     def _program(self, name: str, *files: str, kind: FilterType | None = None) -> FaustProgram:
-        """The compiled program, made when it is first wanted."""
+        """A program of some Faust sources, compiled when it is first needed."""
         if name not in self._programs:
             parts = ['import("stdfaust.lib");\n', header(kind)]
             parts += [(SOURCES / file).read_text(encoding="utf-8") for file in ("common.lib", *files)]
@@ -157,7 +158,7 @@ class EmbeddedHost:
 
 
 def _odd(rng: np.random.Generator) -> int:
-    """A state for a noise generator."""
+    """A random state of a noise generator."""
     return 2 * int(rng.integers(1 << 30)) + 1
 
 
@@ -166,7 +167,7 @@ def _upto(signal: Signal, n_samples: int) -> Signal:
 
 
 def _amplitude(patch: Patch, note: Note, n_gate: int, n_samples: int) -> NDArray[np.float64]:
-    """The amp envelope with the velocity's share, shape ``(n_samples,)``."""
+    """The amp envelope times the gain of the velocity, shape ``(n_samples,)``."""
     settings = Adsr(patch["ampattack"], patch["ampdecay"], patch["ampsustain"], patch["amprelease"])
     return adsr(settings, n_gate, n_samples) * velocity_gain(patch["velocityvolume"], note.velocity / MAX_VELOCITY)
 
@@ -269,7 +270,7 @@ def _delay_seconds(patch: Patch) -> float:
 
 @functools.cache
 def _source_hash() -> str:
-    """Of all that makes the engine's sound: kept renders of another one must not pass for its own."""
+    """Hash of the engine's sources, so that stored renders of another version are not taken for its own."""
     package = Path(__file__).parents[1]
     files = sorted(file for pattern in ENGINE_SOURCES for file in package.glob(pattern))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]

@@ -191,7 +191,7 @@ def _add_turns(edges: Edges, of: Phase, turns: Array, shifted: Array, height: fl
         of: the phase that the waveform is made from.
         turns: whole cycles of ``shifted``.
         shifted: the phase, less what it passes at the edges.
-        height: of an edge for a change by 1.
+        height: height of an edge where ``turns`` changes by 1.
         by_slope: multiply heights by the phase increment, as corners need it.
     """
     change = np.diff(turns)
