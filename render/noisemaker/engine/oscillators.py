@@ -199,8 +199,7 @@ def _add_turns(edges: Edges, of: Phase, turns: Array, shifted: Array, height: fl
         change[of.restarts - 1] = 0.0
     index = np.flatnonzero(change) + 1
     increment = of.increment(index)
-    passed = shifted[index] - np.maximum(turns[index], turns[index - 1])
-    offsets = np.where(increment > 0.0, passed / increment, 0.0)
+    offsets = np.where(increment > 0.0, (shifted[index] - np.maximum(turns[index], turns[index - 1])) / increment, 0.0)
     heights = height * change[index - 1]
     edges.add(index - 1, offsets, heights * increment if by_slope else heights)
 
@@ -241,9 +240,8 @@ def pulse(of: Phase, high: Array | float) -> Array:
     _add_turns(edges, of, lows, shifted, -1.0)
     wave = (turns - lows)[:-1] - 0.5
     if len(of.restarts):
-        at = of.restarts
-        height = (turns - lows)[at] - (turns - lows)[at - 1]
-        edges.add(at - 1, of.offsets, height)
+        high_before, high_after = (turns - lows)[of.restarts - 1], (turns - lows)[of.restarts]
+        edges.add(of.restarts - 1, of.offsets, high_after - high_before)
     wave += edges.residual(min_blep_residuals())
     return wave
 
