@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from inference.network.log_mel import HOP, N_FRAMES
 from render.instruments.parameter import Condition, Parameter
 from render.instruments.patch import Patch
-from render.noisemaker.engine.lfo import BPM
-from render.noisemaker.envelope_editor import INITIAL_POINTS, LOOP_BEATS, SPEEDS, spline
+from render.noisemaker.envelope_editor import INITIAL_POINTS, spline
 from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
@@ -117,10 +117,10 @@ def _variables() -> tuple[Variable, ...]:
     for row in TABLE.parameters:
         add(row)
     editor = rows["envelopeeditorspeed"].needs
-    loop_seconds = LOOP_BEATS * 60.0 / BPM
     curve = [Variable("steps", 2, False, editor)]
     for k, position in enumerate(_POSITIONS):
-        heard = tuple(i for i, speed in enumerate(SPEEDS) if position * loop_seconds / speed < _HEARD_SECONDS)
+        seconds = position * EDITOR_LOOP_SECONDS
+        heard = tuple(i for i, speed in enumerate(EDITOR_SPEEDS) if seconds / speed < _HEARD_SECONDS)
         curve.append(Variable(f"height {k}", N_UNIT, True, (*editor, (Condition("envelopeeditorspeed", heard),))))
     return (*notes, *rows.values(), *curve)
 

@@ -18,14 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxy.kernels.compiled import compiled
-from render.noisemaker.engine.oscillators import (
-    MAX_HZ,
-    OVERSAMPLING,
-    STEP_SAMPLES,
-    TRIANGLE_DELAY,
-    _corner_residuals,
-    _step_residuals,
-)
+from render.noisemaker.engine.oscillators import OVERSAMPLING, STEP_SAMPLES, blamp_residuals, min_blep_residuals
+from render.noisemaker.facts import MAX_HZ, TRIANGLE_DELAY
 from render.note import SAMPLE_RATE
 
 Array = NDArray[np.float64]
@@ -69,7 +63,7 @@ def blep_tables() -> Array:
     Shape:
         Returns: ``(2, OVERSAMPLING + 1, STEP_SAMPLES)``.
     """
-    return np.stack([_step_residuals(), _corner_residuals()])
+    return np.stack([min_blep_residuals(), blamp_residuals()])
 
 
 @compiled

@@ -1,1 +1,1 @@
-"""The differentiable synthesizer, read like its panel."""
+"""The differentiable synthesizer: one module for each section of the panel."""

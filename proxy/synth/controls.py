@@ -23,11 +23,11 @@ EDITOR_POINTS = 1025
 DISCRETE = tuple(row.name for row in TABLE.parameters if row.discrete)
 
 SEARCHED = frozenset(row.name for row in TABLE.parameters if not row.discrete and not row.descended)
-"""Continuous knobs whose gradient deceives: they are searched, not descended (``docs/proxy.md``)."""
+"""Continuous knobs whose gradient is misleading, so that they are searched and not descended (``docs/proxy.md``)."""
 
 
 class WrongShape(ReconstructError):
-    """A tensor of another shape or kind than the block takes."""
+    """A tensor does not have the shape or dtype that is needed."""
 
     def __init__(self, name: str, tensor: Tensor, allowed: str) -> None:
         super().__init__(f"{name} has shape {tuple(tensor.shape)} and type {tensor.dtype}; allowed: {allowed}")
@@ -38,8 +38,8 @@ class Controls:
     """A batch of patches, each with its note.
 
     Attributes:
-        knobs: one row of 0..1 per patch, columns in the table's order; may require a gradient. Columns of discrete
-            parameters are not read.
+        knobs: 0..1, one row per patch, columns in the table's order, ``(batch, parameters)``; may require a gradient.
+            Columns of discrete parameters are not read.
         choices: for every discrete parameter the position of the choice, ``(batch,)`` int64, or one weight per choice,
             ``(batch, choices)``, which may require a gradient. Waveforms, destinations and switches of effects sound
             as the weighted sum of their choices; every other parameter takes the choice of the largest weight.
@@ -102,7 +102,17 @@ class Controls:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Controls:
-        """Controls of some patches, each played with its note; raises ``OutOfRange`` if there are not as many."""
+        """Controls of patches and as many notes.
+
+        Args:
+            patches: one or more.
+            notes: a key press for each patch.
+            dtype: floating-point type of the tensors.
+            device: where the tensors lie.
+
+        Raises:
+            OutOfRange: if there is no patch, or not one note for each.
+        """
         if len(patches) != len(notes) or not patches:
             raise OutOfRange(
                 "number of notes", len(notes), f"one for each of {len(patches)} patches, of which 1 or more"
@@ -124,7 +134,7 @@ class Controls:
 
     @property
     def batch(self) -> int:
-        """How many patches."""
+        """Number of patches."""
         return len(self.knobs)
 
     @cached_property
@@ -132,23 +142,26 @@ class Controls:
         return self.knobs.unbind(1)
 
     def knob(self, name: str) -> Tensor:
-        """Knobs of a continuous parameter, ``(batch,)``; raises ``UnknownName``."""
+        """Knobs of a continuous parameter, shape ``(batch,)``; raises ``UnknownName``."""
         return self._columns[TABLE.position(name)]
 
     def choice(self, name: str) -> Tensor:
-        """Positions of a discrete parameter's choices, ``(batch,)``: of the largest weight where weights are given."""
+        """Positions of a discrete parameter's choices, shape ``(batch,)``.
+
+        Where weights are given, it is the position of the largest one.
+        """
         choice = self._given(name)
         return choice if choice.ndim == 1 else choice.argmax(1)
 
     def weights(self, name: str) -> Tensor:
-        """Weights of a discrete parameter's choices, ``(batch, choices)``: 0 and 1 where positions are given."""
+        """Weights of a discrete parameter's choices, shape ``(batch, choices)``; 0 and 1 where positions are given."""
         choice = self._given(name)
         if choice.ndim == 2:
             return choice
         return torch.nn.functional.one_hot(choice, len(TABLE.parameter(name).choices)).to(self.knobs)
 
     def weight(self, name: str, choice: str) -> Tensor:
-        """The weight of one choice, ``(batch,)``; raises ``UnknownName``."""
+        """Weights of one choice, shape ``(batch,)``; raises ``UnknownName``."""
         choices = TABLE.parameter(name).choices
         if choice not in choices:
             raise UnknownName(f"{name} choice", choice, choices)

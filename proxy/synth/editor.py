@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from render.noisemaker.engine.lfo import BPM
-from render.noisemaker.envelope_editor import LOOP_BEATS, SPEEDS
+from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
 from render.note import SAMPLE_RATE
 
 
@@ -14,16 +13,19 @@ def curve(points: Tensor, speed: Tensor, one_shot: Tensor, n_samples: int) -> Te
     """The curve's height over a note, with straight lines between its points.
 
     Args:
-        points: heights over one loop, both ends included.
-        speed: position in ``SPEEDS``, int64.
+        points: heights at even distances over one loop, both ends included.
+        speed: position in ``facts.EDITOR_SPEEDS``, int64.
         one_shot: whether to hold the last value after one loop.
         n_samples: length.
 
     Shape:
-        ``(batch, points)``, ``(batch,)`` and ``(batch,)`` to ``(batch, n_samples)``.
+        points: ``(batch, points)``
+        speed: ``(batch,)``
+        one_shot: ``(batch,)``
+        output: ``(batch, n_samples)``
     """
-    factors = torch.tensor(SPEEDS, dtype=torch.float64, device=points.device)[speed]
-    loops = factors / (LOOP_BEATS * 60.0 / BPM * SAMPLE_RATE)
+    factors = torch.tensor(EDITOR_SPEEDS, dtype=torch.float64, device=points.device)[speed]
+    loops = factors / (EDITOR_LOOP_SECONDS * SAMPLE_RATE)
     position = torch.arange(n_samples, device=points.device) * loops[:, None]  # (batch, samples)
     position = torch.where(one_shot[:, None], position.clamp(max=1.0), position.frac()) * (points.shape[1] - 1)
     index = position.long().clamp(max=points.shape[1] - 2)

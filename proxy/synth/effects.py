@@ -1,7 +1,8 @@
-"""The master effects as the panel has them: delay, choruses, reverb, each only for the items that use it.
+"""The master effects in the panel's order: delay, choruses, reverb, each only for the items that use it.
 
-Structures and figures are those of ``render/faust/delay.dsp``, ``chorus.dsp`` and ``reverb.dsp``. The gradient of
-the reverb's decay comes through the feedback of its combs, not through their lengths, which move with it.
+The structures are those of the engine's ``delay.dsp``, ``chorus.dsp`` and ``reverb.dsp``
+(``render/noisemaker/engine/faust``). The gradient of the reverb's decay comes through the feedback of its combs, not
+through their lengths, which move with it.
 """
 
 from __future__ import annotations
@@ -17,38 +18,26 @@ from torch import Tensor
 
 from proxy.kernels.effects import Rows, cascaded_sections, feedback_delay, modulated_delay_line, reverb_network
 from proxy.synth.controls import Controls
-from proxy.synth.curves import cube, log20
+from render.noisemaker import facts
+from render.noisemaker.curves import delay_feedback, delay_seconds, log20, reverb_size
 from render.note import SAMPLE_RATE
 
-PRE_ROLL_SECONDS = 0.25
-"""What the golden renders' plug-in ran before the note: the choruses' sweep has moved by that much."""
+CHORUS_FILTERS = (
+    *(1.0 - facts.CHORUS_LOW_PASS, 0.0, -facts.CHORUS_LOW_PASS),
+    *(1.0, -1.0, -facts.CHORUS_DC_BLOCK),
+)
+"""Low-pass and DC blocker as ``cascaded_sections`` takes them."""
 
-MAX_DELAY_SECONDS = 4.0
-DELAY_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Tempo-synced delay times at 120 bpm, 1/16 to 2/1."""
-DELAY_FACTORS = (1.0, 3.0 / 2.0, 2.0 / 3.0)
-"""The third and second half of the synced times against the first (``docs/noisemaker.md``)."""
-
-CHORUS_GAIN = 1.4
-CHORUS_SECONDS = 0.007
-CHORUS_MIDDLE, CHORUS_SWING = 0.4, 0.3
-CHORUS_HZ = (0.5, 0.83)
-CHORUS_FILTERS = (0.253, 0.0, -0.747, 1.0, -1.0, -0.995)
-"""Low-pass and DC block as ``cascaded_sections`` takes them."""
-
-DECAY_GAIN = 0.99
-COMB_LENGTHS = ((1949, 2083, 2267, 2437), (1949, 2105, 2251, 2473))
-"""In samples at the longest decay; they grow with it."""
-COMB_EXTRA = ((7.2, 7.6, 8.2, 6.3), (5.2, 6.6, 7.7, 7.3))
 OPEN_POLE = 0.999
-"""Keeps the reverb's low-pass off the pole at half the sample rate that it has when it is open."""
+"""Factor on the poles of the reverb's low-pass: when it is open they would lie at half the sample rate."""
 
 
 def effects(audio: Tensor, controls: Controls) -> Tensor:
     """Delay, then choruses, then reverb.
 
     Shape:
-        audio ``(batch, 2, samples)``; result the same.
+        audio: ``(batch, 2, samples)``
+        output: as ``audio``
     """
     audio = _where(controls.knob("delaywet") > 0.0, audio, functools.partial(_delay, controls))
     on = torch.stack([controls.weights(f"chorus{number}enable")[:, 1] for number in (1, 2)], 1).to(audio)
@@ -67,19 +56,27 @@ def _where(used: Tensor, audio: Tensor, effect: Callable[[Tensor, Tensor], Tenso
 
 
 def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
-    """Dry and wet.
+    """The delay's dry and wet sound.
+
+    Args:
+        controls: the whole batch.
+        items: indices of the items that use the delay.
+        audio: the sound of these items.
 
     Shape:
-        items ``(k,)``, audio ``(k, 2, samples)``; result as audio.
+        items: ``(k,)``
+        audio: ``(k, 2, samples)``
+        output: as ``audio``
     """
     halves = [1.0 - 0.5 * controls.choice(f"delayfactor{side}")[items].to(audio) for side in "lr"]
     samples = _delay_seconds(controls)[items, None] * SAMPLE_RATE * torch.stack(halves, 1)
     whole = samples.detach().floor()
-    frequency = 0.38 * controls.factor("delay tone") * log20(1.0 - controls.knob("delayhighshelf")[items])
-    shape = ((1.873 * frequency + 0.4955) * frequency - 0.649) * frequency + 0.9988
-    low_pass = 1.0 - torch.exp(-math.pi * frequency * shape)
-    low_cut = 0.999 - 0.4 * (0.05 + 0.95 * controls.knob("delaylowshelf")[items])
-    feedback = 1.0 + cube(controls.knob("delayfeedback")[items])
+    frequency = facts.DELAY_TONE * controls.factor("delay tone") * log20(1.0 - controls.knob("delayhighshelf")[items])
+    shape = (facts.POLE_CUBIC * frequency + facts.POLE_SQUARE) * frequency + facts.POLE_LINEAR
+    low_pass = 1.0 - torch.exp(-math.pi * frequency * (shape * frequency + facts.POLE_CONSTANT))
+    cut = facts.DELAY_LOW_CUT + (1.0 - facts.DELAY_LOW_CUT) * controls.knob("delaylowshelf")[items]
+    low_cut = facts.HIGHPASS_POLE - facts.HIGHPASS_SPAN * cut
+    feedback = delay_feedback(controls.knob("delayfeedback")[items])
     both = [repeat(one, "k -> (k 2)") for one in (feedback, low_pass, low_cut)]
     fraction = rearrange(1.0 - (samples - whole), "k side -> (k side)")
     coefficients = torch.stack([*both, fraction], 1)
@@ -90,19 +87,26 @@ def _delay(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
 
 
 def _delay_seconds(controls: Controls) -> Tensor:
-    """Shape ``(batch,)``; a synced time has no gradient."""
+    """Time of the delay, shape ``(batch,)``; a tempo-synced one has no gradient."""
     knob = controls.knob("delaytime")
-    free = MAX_DELAY_SECONDS * (0.01 + 0.99 * log20(knob))
-    times = [min(s * factor, MAX_DELAY_SECONDS) for factor in DELAY_FACTORS for s in DELAY_SECONDS]
-    synced = torch.tensor(times).to(knob)[(17.0 * knob.detach()).long()]
-    return torch.where(controls.choice("delaysync") == 1, synced, free)
+    times = [min(s * factor, facts.MAX_DELAY_SECONDS) for factor in facts.DELAY_FACTORS for s in facts.DELAY_SECONDS]
+    synced = torch.tensor(times).to(knob)[(facts.LAST_DIVISION * knob.detach()).long()]
+    return torch.where(controls.choice("delaysync") == 1, synced, delay_seconds(knob))
 
 
 def _chorus(on: Tensor, items: Tensor, audio: Tensor) -> Tensor:
-    """Dry and wet.
+    """The choruses' dry and wet sound.
+
+    Args:
+        on: how much there is of each chorus, for the whole batch.
+        items: indices of the items that use one.
+        audio: the sound of these items.
 
     Shape:
-        on ``(batch, 2)``: how much of each chorus; items ``(k,)``; audio ``(k, 2, samples)``; result as audio.
+        on: ``(batch, 2)``
+        items: ``(k,)``
+        audio: ``(k, 2, samples)``
+        output: as ``audio``
     """
     n_samples = audio.shape[-1]
     wet = torch.zeros_like(audio)
@@ -111,51 +115,61 @@ def _chorus(on: Tensor, items: Tensor, audio: Tensor) -> Tensor:
         used = (gain > 0.0).nonzero().squeeze(1)
         if len(used) > 0:
             flat = rearrange(audio[used], "k side n -> (k side) n")
-            late = modulated_delay_line(flat, *_chorus_course(number, n_samples))
-            late = rearrange(late, "(k side) n -> k side n", side=2) * gain[used, None, None]
-            wet = wet.index_add(0, used, late)
+            delayed = modulated_delay_line(flat, *_chorus_delay(number, n_samples))
+            delayed = rearrange(delayed, "(k side) n -> k side n", side=2) * gain[used, None, None]
+            wet = wet.index_add(0, used, delayed)
     filters = torch.tensor(CHORUS_FILTERS).to(audio).expand(2 * len(audio), -1)
     wet = cascaded_sections(rearrange(wet, "k side n -> (k side) n"), filters)
-    return audio + CHORUS_GAIN * rearrange(wet, "(k side) n -> k side n", side=2)
+    return audio + facts.CHORUS_GAIN * rearrange(wet, "(k side) n -> k side n", side=2)
 
 
 @functools.lru_cache(maxsize=8)
-def _chorus_course(number: int, n_samples: int) -> tuple[Rows, Rows]:
-    """Whole samples and all-pass coefficient of a chorus's moving line, both of shape ``(2, n_samples)``."""
-    cycles = (PRE_ROLL_SECONDS * SAMPLE_RATE + np.arange(n_samples)) * CHORUS_HZ[number] / SAMPLE_RATE
+def _chorus_delay(number: int, n_samples: int) -> tuple[Rows, Rows]:
+    """Delay of a chorus's two lines: whole samples and all-pass coefficients, both of shape ``(2, n_samples)``."""
+    cycles = (facts.PRE_ROLL_SECONDS * SAMPLE_RATE + np.arange(n_samples)) * facts.CHORUS_HZ[number] / SAMPLE_RATE
     triangle = 4.0 * np.abs(cycles - np.floor(cycles) - 0.5) - 1.0
     motion = np.stack([triangle, -triangle]) * (1.0, -1.0)[number]
-    samples = CHORUS_SECONDS * SAMPLE_RATE * (CHORUS_MIDDLE + CHORUS_SWING * motion)
+    samples = facts.CHORUS_SECONDS * SAMPLE_RATE * (facts.CHORUS_MIDDLE + facts.CHORUS_SWING * motion)
     whole = np.floor(samples)
     return whole.astype(np.int64), 1.0 - (samples - whole)
 
 
 def _reverb(controls: Controls, items: Tensor, audio: Tensor) -> Tensor:
-    """Dry and wet.
+    """The reverb's dry and wet sound.
+
+    Args:
+        controls: the whole batch.
+        items: indices of the items that use the reverb.
+        audio: the sound of these items.
 
     Shape:
-        items ``(k,)``, audio ``(k, 2, samples)``; result as audio.
+        items: ``(k,)``
+        audio: ``(k, 2, samples)``
+        output: as ``audio``
     """
-    size = 1.0 - log20(1.0 - controls.knob("reverbdecay")[items])
+    size = reverb_size(controls.knob("reverbdecay")[items])
     predelay = log20(controls.knob("reverbpredelay")[items]) * SAMPLE_RATE
-    mono = _late(0.25 * (audio[:, 0] + audio[:, 1]), predelay)
+    mono = _predelayed(facts.REVERB_INPUT * (audio[:, 0] + audio[:, 1]), predelay)
     toned = _low(mono, controls.knob("reverblowcut")[items])
     toned = toned - _low(toned, controls.knob("reverbhighcut")[items])
-    lengths = size.detach()[:, None, None] * torch.tensor(COMB_LENGTHS).to(size) + torch.tensor(COMB_EXTRA).to(size)
-    sides = reverb_network(toned, DECAY_GAIN * size, lengths)
+    combs, extra = (torch.tensor(lengths).to(size) for lengths in (facts.REVERB_COMBS, facts.REVERB_COMB_EXTRA))
+    lengths = size.detach()[:, None, None] * combs + extra
+    sides = reverb_network(toned, facts.REVERB_FEEDBACK * size, lengths)
     wet = controls.factor("reverb gain") * log20(controls.knob("reverbwet")[items])
     return audio + wet[:, None, None] * sides
 
 
-def _late(mono: Tensor, samples: Tensor) -> Tensor:
-    """The signal after its pre-delay: whole samples, with the slope that the fraction of a sample would have.
+def _predelayed(mono: Tensor, samples: Tensor) -> Tensor:
+    """The signal after its pre-delay of whole samples, with the gradient that the fraction of a sample would have.
 
     Shape:
-        mono ``(k, n)``, samples ``(k,)``; result as mono.
+        mono: ``(k, n)``
+        samples: ``(k,)``
+        output: as ``mono``
     """
     whole = samples.detach().floor()
     at = torch.arange(mono.shape[1], device=mono.device) - whole.long()[:, None]
-    now, before = (torch.where(at >= late, mono.gather(1, (at - late).clamp(min=0)), 0.0) for late in (0, 1))
+    now, before = (torch.where(at >= more, mono.gather(1, (at - more).clamp(min=0)), 0.0) for more in (0, 1))
     return now + (samples - samples.detach())[:, None] * (before - now).detach()
 
 
@@ -163,10 +177,12 @@ def _low(mono: Tensor, knob: Tensor) -> Tensor:
     """The reverb's low-pass: two equal poles, open at 1, silent at 0.
 
     Shape:
-        mono ``(k, n)``, knob ``(k,)``; result as mono.
+        mono: ``(k, n)``
+        knob: ``(k,)``
+        output: as ``mono``
     """
     frequency = log20(knob) ** 2
-    pole = 3.6 * frequency - 1.6 * frequency**2 - 1.0
+    pole = facts.REVERB_TONE * frequency - facts.REVERB_TONE_SQUARE * frequency**2 - 1.0
     gain = 0.5 * (pole + 1.0)
     section = torch.stack([gain, gain, OPEN_POLE * pole], 1)
     return cascaded_sections(mono, repeat(section, "k three -> k (two three)", two=2))

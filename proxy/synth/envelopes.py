@@ -1,8 +1,8 @@
 """The two ADSRs and the free AD, differentiable in every stage's knob.
 
-A stage is a geometric fall (or rise) towards its target, so a sample costs one multiplication and every derivative is
-known in closed form. Unlike the instrument, a decay begins between two samples, at the moment when the attack reaches
-1: so a longer attack pushes the decay away smoothly, and its gradient shows that.
+A stage falls or rises exponentially towards its target, so a sample costs one multiplication and every derivative is
+known in closed form. Unlike the instrument's, a decay begins between two samples, at the moment when the attack reaches
+1: so a longer attack delays the decay smoothly, and its gradient shows that.
 """
 
 from __future__ import annotations
@@ -17,15 +17,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
-from render.noisemaker.curves import ENVELOPE_STEP
+from render.noisemaker.curves import attack_rate, attack_top, decay_rate, release_rate
+from render.noisemaker.facts import ENVELOPE_STEP, RELEASE_RAMP
 
 Array = NDArray[np.float64]
-
-SLOW = 0.0003 * ENVELOPE_STEP
-"""Rate of the slowest stage (``docs/noisemaker.md``, as every figure here)."""
-
-RELEASE_RAMP = round(1.0 / ENVELOPE_STEP)
-"""Samples in which a release reaches its full rate."""
 
 ATTACK, TOP, DECAY, SUSTAIN, RELEASE, INSTANT = range(6)
 """Columns of the stages' settings."""
@@ -33,7 +28,7 @@ ATTACK, TOP, DECAY, SUSTAIN, RELEASE, INSTANT = range(6)
 
 @dataclass(frozen=True)
 class Adsr:
-    """Knobs of an envelope, each ``(batch,)``; ``sustain`` is a level 0..1, not a knob."""
+    """Settings of an envelope, each ``(batch,)``; ``sustain`` is a level 0..1, the others are knobs."""
 
     attack: Tensor
     decay: Tensor
@@ -45,23 +40,23 @@ def adsr(stages: Adsr, n_gate: Tensor, n_samples: int, *, instant: bool = False)
     """An ADSR over one note.
 
     Args:
-        stages: its settings.
-        n_gate: samples until the key is released, at least 1, int64.
+        stages: three knobs and the sustain level.
+        n_gate: samples until the key is released, at least 1, int64, shape ``(batch,)``.
         n_samples: length.
         instant: with the attack knob at 0 stand at 1 for as long as the attack would last.
 
-    Shape:
-        ``(batch, n_samples)``.
+    Returns:
+        Levels 0..1, shape ``(batch, n_samples)``.
     """
     attack, decay, release = stages.attack.double(), stages.decay.double(), stages.release.double()
     at_once = (attack == 0.0) & instant
     settings = torch.stack(
         [
-            200.0 * ENVELOPE_STEP * (SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * attack) ** 24),
-            1.04 + 0.5 * attack,
-            SLOW + 7.0 * ENVELOPE_STEP * (1.0 - 0.5 * decay) ** 23,
+            attack_rate(attack),
+            attack_top(attack),
+            decay_rate(decay),
             stages.sustain.double(),
-            8.0 * (SLOW + 2.0 * ENVELOPE_STEP * (1.0 - 0.5 * release) ** 22),
+            release_rate(release),
             at_once.double(),
         ],
         dim=1,
@@ -71,7 +66,13 @@ def adsr(stages: Adsr, n_gate: Tensor, n_samples: int, *, instant: bool = False)
 
 
 def attack_decay(attack: Tensor, decay: Tensor, n_samples: int) -> Tensor:
-    """The free AD, left alone by the key's release: knobs ``(batch,)`` to levels ``(batch, n_samples)``."""
+    """The free AD, which the release of the key does not end.
+
+    Shape:
+        attack: ``(batch,)``
+        decay: ``(batch,)``
+        output: ``(batch, n_samples)``
+    """
     zero = torch.zeros_like(attack)
     held = torch.full(attack.shape, n_samples, device=attack.device)
     return adsr(Adsr(attack, decay, zero, zero), held, n_samples, instant=True)
@@ -97,8 +98,8 @@ class _Levels(torch.autograd.Function):
 
 
 @compiled
-def _attack_steps(setting: Array) -> float:
-    """Samples, and a fraction, until the attack reaches 1."""
+def _attack_time(setting: Array) -> float:
+    """Samples until the attack reaches 1, not rounded."""
     return float(np.log((setting[TOP] - 1.0) / setting[TOP]) / np.log1p(-setting[ATTACK]))
 
 
@@ -108,15 +109,15 @@ def _run(first: int, last: int, settings: Array, n_gates: NDArray[np.int64], lev
     for item in range(first, last):
         setting = settings[item]
         n_held = min(n_gates[item], n_samples)
-        steps = _attack_steps(setting)
-        n_rise = min(int(steps), n_held)
+        attack_time = _attack_time(setting)
+        n_rise = min(int(attack_time), n_held)
         top, floor = setting[TOP], setting[SUSTAIN]
         level, remaining = 0.0, 1.0
         for t in range(n_rise):
             remaining *= 1.0 - setting[ATTACK]
             level = 1.0 if setting[INSTANT] else top - top * remaining
             levels[item, t] = level
-        offset = (1.0 + ENVELOPE_STEP) * (1.0 - setting[DECAY]) ** (n_rise + 1.0 - steps)
+        offset = (1.0 + ENVELOPE_STEP) * (1.0 - setting[DECAY]) ** (n_rise + 1.0 - attack_time)
         for t in range(n_rise, n_held):
             level = max(offset - ENVELOPE_STEP, floor)
             levels[item, t] = level
@@ -135,9 +136,9 @@ def _run_back(
     for item in range(first, last):
         setting, grad, out = settings[item], grad_levels[item], grads[item]
         n_held = min(n_gates[item], n_samples)
-        steps = _attack_steps(setting)
-        n_rise = min(int(steps), n_held)
-        level = _level_at(setting, n_held, steps, n_rise)
+        attack_time = _attack_time(setting)
+        n_rise = min(int(attack_time), n_held)
+        level = _level_at(setting, n_held, attack_time, n_rise)
         # Release: product of (1 - rate w), whose derivative by the rate is the product times a running sum.
         by_level, by_rate, product, slope = 0.0, 0.0, 1.0, 0.0
         for t in range(n_held, n_samples):
@@ -160,25 +161,25 @@ def _run_back(
                 out[TOP] += g * (1.0 - remaining)
                 out[ATTACK] += g * top * (t + 1) * remaining / keep
         keep = 1.0 - setting[DECAY]
-        offset = (1.0 + ENVELOPE_STEP) * keep ** (n_rise + 1.0 - steps)
-        by_steps = 0.0
+        offset = (1.0 + ENVELOPE_STEP) * keep ** (n_rise + 1.0 - attack_time)
+        by_time = 0.0
         for t in range(n_rise, n_held):
             g = grad[t] + (by_level if t == n_held - 1 else 0.0)
             if offset - ENVELOPE_STEP > setting[SUSTAIN]:
-                out[DECAY] -= g * offset * (t + 1 - steps) / keep
-                by_steps -= g * offset * np.log(keep)
+                out[DECAY] -= g * offset * (t + 1 - attack_time) / keep
+                by_time -= g * offset * np.log(keep)
                 offset *= keep
             else:
                 out[SUSTAIN] += g
         log_keep = np.log1p(-setting[ATTACK])
-        out[TOP] += by_steps * (1.0 / (top - 1.0) - 1.0 / top) / log_keep
-        out[ATTACK] += by_steps * steps / log_keep / (1.0 - setting[ATTACK])
+        out[TOP] += by_time * (1.0 / (top - 1.0) - 1.0 / top) / log_keep
+        out[ATTACK] += by_time * attack_time / log_keep / (1.0 - setting[ATTACK])
 
 
 @compiled
-def _level_at(setting: Array, n_held: int, steps: float, n_rise: int) -> float:
+def _level_at(setting: Array, n_held: int, attack_time: float, n_rise: int) -> float:
     """The level of the last sample that the key is held."""
     if n_rise < n_held:
-        fallen = (1.0 + ENVELOPE_STEP) * (1.0 - setting[DECAY]) ** (n_held - steps) - ENVELOPE_STEP
+        fallen = (1.0 + ENVELOPE_STEP) * (1.0 - setting[DECAY]) ** (n_held - attack_time) - ENVELOPE_STEP
         return float(max(fallen, setting[SUSTAIN]))
     return float(1.0 if setting[INSTANT] else setting[TOP] * (1.0 - (1.0 - setting[ATTACK]) ** n_held))

@@ -1,8 +1,8 @@
 """Drive, the twelve filters and the master high-pass, differentiable in their signals and knobs.
 
-The recursions are those of ``render/faust``, in machine code with adjoints written by hand
-(``proxy/kernels/filters.py``); what depends on the knobs alone is torch. The work is done by the processor: tensors on
-another device are copied there and the results back.
+The recursions are those of the engine's Faust programs (``render/noisemaker/engine/faust``), compiled by numba, with
+adjoints written by hand (``proxy/kernels/filters.py``); what depends on the knobs alone is torch. The recursions run on
+the CPU: tensors of another device are copied there, and the results back.
 """
 
 from __future__ import annotations
@@ -19,58 +19,31 @@ from torch.autograd.function import once_differentiable
 from proxy.kernels import filters as recursions
 from proxy.kernels.compiled import per_item, to_numpy
 from proxy.kernels.filters import LADDER, LANES, MOOG, STATE_VARIABLE, Floats
-from proxy.synth.curves import log20
 from render.errors import InvalidAudio, OutOfRange
+from render.noisemaker import facts
+from render.noisemaker.curves import log20
+from render.noisemaker.facts import FILTERS, Family
 
-N_TYPES = 12
+N_TYPES = len(FILTERS)
 THROUGH = 3
-"""The family of the type that filters nothing."""
-FAMILIES = (LADDER,) * 7 + (STATE_VARIABLE,) * 3 + (MOOG, THROUGH)
+"""The family of the type that filters nothing, beside those of ``proxy.kernels.filters``."""
+_KERNELS = {
+    Family.LADDER: LADDER,
+    Family.STATE_VARIABLE: STATE_VARIABLE,
+    Family.MOOG: MOOG,
+    Family.THROUGH: THROUGH,
+}
+FAMILIES = tuple(_KERNELS[row.family] for row in FILTERS)
 """By filter type."""
 
-# By type of the ladder: render/faust/ladder.dsp.
-FEEDBACK = 4.2
-FEEDBACK_BASE = (1.05, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-FEEDBACK_SLOPE = (1.4, 1.0, 0.9, 0.8, 1.0, 1.0, 1.0)
-POLE = (1.4, 0.9988, 0.9988, 0.9988, 0.9988, 0.9988, 0.9988)
-INPUT_FLAT = (0.0, 0.0, 0.0, 0.0, 1.0, 4.0, 0.0)
-INPUT_POWER = (2.0, 4.0, 2.0, 2.0, 0.0, 0.0, 2.0)
-"""The input's gain is the flat one, or where that is 0, two minus this power of what resonance lacks to 1."""
-OUTPUT_RESONANCE = (1.1, 1.1, 1.1, 1.1, 0.0, 1.1, 1.1)
-OUTPUT_SLOPE = (2.5, 1.5, 1.5, 1.5, 0.0, 1.0, 1.0)
-MIXES = (
-    (0.0, 0.0, 0.0, 0.0, 1.0),
-    (0.0, 0.0, 0.0, 1.0, 0.0),
-    (0.0, 0.0, 1.0, 0.0, 0.0),
-    (0.0, 1.0, 0.0, 0.0, 0.0),
-    (1.0, -2.0, 1.0, 0.0, 0.0),
-    (0.0, 0.0, 2.0, -4.0, 2.0),
-    (1.0, -2.0, 4.0, -4.0, 0.0),
-)
-"""Shares of the input's node and the four poles in what is heard."""
-BENT = (1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
-POSITIVE = (0.99, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-"""Whether the soft clip bends what is heard, and what it leaves of positive values."""
-
-STAGES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-"""Low, high and band share of types 7 to 9 (render/faust/state_variable.dsp)."""
-DAMPING = (10.0, 100000.0)
-DAMPING_POWER = 24.0
-MOOG_GAIN = 6.0
-THROUGH_GAIN = 3.0
-
-SINGING_RESONANCE = 0.85
 SINGING_MEMORY = 300.0
-"""From this resonance on a filter may sing by itself, and a control moves the phase of all that follows: the exact
-gradient of a spectral loss grows to thousands of times what a small step of the knob does, with any sign. There the
-adjoint forgets with this time constant in samples (``docs/proxy.md``). Below, gradients are exact."""
+"""From ``facts.SINGING_RESONANCE`` on a filter may oscillate by itself, and a control moves the phase of all that
+follows: the exact gradient of a spectral loss grows to thousands of times what a small step of the knob does, with any
+sign. There the adjoint forgets with this time constant in samples (``docs/proxy.md``). Below, gradients are exact."""
 
 LARGEST_ADJOINT = 1e4
 """Adjoints of a filter's state stay below this multiple of the result's largest gradient; the exact ones do, except
 where a filter runs away."""
-
-SLOWEST, SPAN = 0.999, 0.4
-"""Master high-pass: feedback at knob 0, and what knob 1 takes from it (docs/noisemaker.md)."""
 
 
 def filtered(
@@ -86,16 +59,23 @@ def filtered(
     """Drive, filter, and the division that takes the drive back.
 
     Args:
-        signal: the mixed oscillators, with the filters' dither where they are to sing by themselves.
-        cutoff: control, 0 to 1, where 1 is about Nyquist (``docs/noisemaker.md``, section 4: squared and clipped).
+        signal: the mixed oscillators and the noise floor, without which no filter starts to oscillate by itself.
+        cutoff: control, 0 to 1, where 1 is about Nyquist (``docs/noisemaker.md``, "Filter").
         resonance: knob.
         drive_knob: knob.
-        filter_type: 0 to 11, not differentiable.
-        cutoff_scale: correction of the tuning: the control is multiplied by it (and stays below 1).
+        filter_type: position in ``facts.FILTERS``, int64.
+        cutoff_scale: correction of the tuning: the control is multiplied by it and limited to 1.
         gain: correction of the level.
 
     Shape:
-        ``signal`` and ``cutoff`` ``(batch, samples)``, everything else ``(batch,)``, to ``(batch, samples)``.
+        signal: ``(batch, samples)``
+        cutoff: ``(batch, samples)``
+        resonance: ``(batch,)``
+        drive_knob: ``(batch,)``
+        filter_type: ``(batch,)``
+        cutoff_scale: ``(batch,)``
+        gain: ``(batch,)``
+        output: ``(batch, samples)``
 
     Raises:
         InvalidAudio: for other shapes, or numbers that are neither float32 nor float64.
@@ -113,7 +93,7 @@ def filtered(
     for kind in kinds:
         if not 0 <= kind < N_TYPES:
             raise OutOfRange("filter type", kind, f"0 to {N_TYPES - 1}")
-    sings = tuple(bool(value >= SINGING_RESONANCE) for value in resonance.tolist())
+    sings = tuple(bool(value >= facts.SINGING_RESONANCE) for value in resonance.tolist())
     fitted = _fitted(kinds, resonance, drive_knob, cutoff_scale, gain).to(signal)
     return _Filtered.apply(signal, cutoff.to(signal), fitted, kinds, sings)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -122,7 +102,9 @@ def highpass(signal: Tensor, knob: Tensor) -> Tensor:
     """The master high-pass, ``y[t] = x[t] - x[t - 1] + a y[t - 1]``; ``a`` falls with the knob.
 
     Shape:
-        ``(batch, samples)`` and ``(batch,)`` to ``(batch, samples)``.
+        signal: ``(batch, samples)``
+        knob: ``(batch,)``
+        output: ``(batch, samples)``
 
     Raises:
         InvalidAudio: for other shapes.
@@ -130,7 +112,7 @@ def highpass(signal: Tensor, knob: Tensor) -> Tensor:
     if signal.ndim != 2 or signal.numel() == 0:
         raise InvalidAudio(f"signal has shape {tuple(signal.shape)}; allowed: (batch, samples), not empty")
     _check_shape("knob", knob, signal.shape[:1])
-    feedback = SLOWEST - SPAN * log20(knob)
+    feedback = facts.HIGHPASS_POLE - facts.HIGHPASS_SPAN * log20(knob)
     return _HighPass.apply(signal, feedback.to(signal))  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -144,28 +126,29 @@ def _fitted(
 ) -> Tensor:
     """The parameters of ``proxy.kernels.filters`` that have gradients, shape ``(N_FITTED, batch)``."""
 
-    def by_type(values: Sequence[float], other: float = 0.0) -> Tensor:
-        """Of a ladder's types, shape ``(batch,)``."""
-        return resonance.new_tensor([values[kind] if kind < len(values) else other for kind in kinds])
+    def by_type(name: str) -> Tensor:
+        """A figure of each item's filter type, shape ``(batch,)``."""
+        return resonance.new_tensor([getattr(FILTERS[kind], name) for kind in kinds])
 
-    def of(*members: int) -> Tensor:
-        return resonance.new_tensor([float(kind in members) for kind in kinds])
+    def is_of(family: int) -> Tensor:
+        return resonance.new_tensor([float(FAMILIES[kind] == family) for kind in kinds])
 
-    lack = 1.0 - resonance
-    powers = by_type(INPUT_POWER)
-    pushed = 2.0 - torch.where(powers == 4.0, lack**4, lack**2)
-    flat = by_type(INPUT_FLAT)
-    gain_in = torch.where(flat > 0.0, flat, pushed)
-    ladder, moog, stages, through = of(*range(7)), of(10), of(7, 8, 9), of(11)
-    gain_in = ladder * gain_in + stages + moog * (1.0 + 2.0 * resonance) / 4.0 + through
-    gain_in = gain_in * (10.0 * drive + 1.0)
-    level = (1.0 if gain is None else gain) / (5.0 * drive + 1.0)
-    gain_out = 1.0 + by_type(OUTPUT_RESONANCE) * resonance
-    gain_out = gain_out * (ladder + stages + MOOG_GAIN * moog + THROUGH_GAIN * through) * level
-    slope_out = by_type(OUTPUT_SLOPE) * resonance * level
-    damping = [1.0 / (scale_ * resonance**DAMPING_POWER + 0.5) for scale_ in DAMPING]
-    base = ladder * FEEDBACK * by_type(FEEDBACK_BASE) * resonance + moog * 4.0 * resonance + stages * damping[0]
-    slope = ladder * FEEDBACK * by_type(FEEDBACK_SLOPE) * resonance + stages * damping[1]
+    ladder, stages, moog = is_of(LADDER), is_of(STATE_VARIABLE), is_of(MOOG)
+    powers, lack = by_type("input_power"), 1.0 - resonance
+    lost = torch.ones_like(lack)
+    for power in sorted({row.input_power for row in FILTERS} - {0}):
+        lost = torch.where(powers == power, lack**power, lost)
+    gain_in = by_type("input_gain") * (2.0 - lost) * (1.0 + facts.MOOG_INPUT_RESONANCE * moog * resonance)
+    gain_in = gain_in * (facts.DRIVE_INPUT * drive + 1.0)
+    level = (1.0 if gain is None else gain) / (facts.DRIVE_OUTPUT * drive + 1.0)
+    level = by_type("output_gain") * level
+    gain_out = (1.0 + by_type("output_resonance") * resonance) * level
+    slope_out = by_type("output_slope") * resonance * level
+    damping = [1.0 / (scale_ * resonance**facts.DAMPING_POWER + facts.DAMPING_FLOOR) for scale_ in facts.DAMPING_SCALE]
+    feedback = facts.LADDER_FEEDBACK * ladder
+    base = feedback * by_type("feedback_base") * resonance + facts.MOOG_FEEDBACK * moog * resonance
+    base = base + stages * damping[0]
+    slope = feedback * by_type("feedback_slope") * resonance + stages * damping[1]
     tuning = torch.ones_like(resonance) if scale is None else scale
     return torch.stack([gain_in, tuning, gain_out, slope_out, base, slope])
 
@@ -174,11 +157,11 @@ def _parameters(kinds: Sequence[int], fitted: Floats) -> Floats:
     """All parameters of one group of items; rows as in ``proxy.kernels.filters``, shape ``(N_PARAMETERS, LANES)``."""
     parameters = np.zeros((recursions.N_PARAMETERS, LANES), fitted.dtype)
     parameters[: len(fitted), : len(kinds)] = fitted
-    for lane, kind in enumerate(kinds):
-        if kind < len(MIXES):
-            parameters[6:14, lane] = (POLE[kind], *MIXES[kind], BENT[kind], POSITIVE[kind])
-        elif FAMILIES[kind] == STATE_VARIABLE:
-            parameters[6:9, lane] = STAGES[kind - len(MIXES)]
+    for lane, row in enumerate(FILTERS[kind] for kind in kinds):
+        if row.family is Family.LADDER:
+            parameters[6:14, lane] = (row.k0, *row.mix, row.clipped, row.clip_positive)
+        elif row.family is Family.STATE_VARIABLE:
+            parameters[6:9, lane] = row.mix
     return parameters
 
 

@@ -1,8 +1,7 @@
-"""The two LFOs, differentiable in rate, phase and whatever moves the rate."""
+"""The two LFOs, differentiable in rate, phase and the modulation of the rate."""
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any
 
@@ -13,9 +12,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
-from render.noisemaker.engine.lfo import CYCLE_POINTS, SMOOTHING, SYNCED_FACTORS, SYNCED_HZ, TABLE_POINTS, _tables
-from render.noisemaker.table import LFO_WAVEFORMS
-from render.note import SAMPLE_RATE
+from render.noisemaker import facts
+from render.noisemaker.curves import lfo_hz
+from render.noisemaker.engine.lfo import CYCLES_PER_SAMPLE, tables
+from render.noisemaker.facts import LFO_CYCLE_POINTS, LFO_SMOOTHING, LFO_WAVEFORMS
 
 Array = NDArray[np.float64]
 
@@ -24,47 +24,48 @@ SINE, RANDOM_STEP, NOISE = (LFO_WAVEFORMS.index(name) for name in ("sine", "rand
 RANDOM_VALUES = 1 << 17
 """Length of the fixed sequence that the random waveforms read: 3 s of noise."""
 
-CYCLES_PER_SECOND = TABLE_POINTS / CYCLE_POINTS / SAMPLE_RATE
-"""Cycles per sample at a rate of 1 Hz: every LFO runs a little fast (``render.noisemaker.engine.lfo.CYCLE_POINTS``)."""
-
 
 def rate_hz(knob: Tensor, synced: Tensor) -> Tensor:
-    """Cycles per second; a synced rate has no gradient.
+    """Cycles per second; a tempo-synced rate has no gradient.
 
     Args:
-        knob: of the rate.
-        synced: whether it picks a division of the beat.
+        knob: rate knobs.
+        synced: whether each picks a division of the beat.
 
     Shape:
-        ``(batch,)`` each.
+        knob: ``(batch,)``
+        synced: ``(batch,)``
+        output: ``(batch,)``
     """
-    free = (math.exp(0.2) * torch.exp(3.0 * math.log(20.0) * knob) - 1.0) / 19.0
-    division = (17.0 * knob.detach()).long()
-    hz, factors = knob.new_tensor(SYNCED_HZ), knob.new_tensor(SYNCED_FACTORS)
-    return torch.where(synced, hz[division % 6] * factors[division // 6], free)
+    division = (facts.LAST_DIVISION * knob.detach()).long()
+    hz, factors = knob.new_tensor(facts.LFO_SYNCED_HZ), knob.new_tensor(facts.LFO_SYNCED_FACTORS)
+    return torch.where(synced, hz[division % 6] * factors[division // 6], lfo_hz(knob))
 
 
 def rate_factor(modulation: Tensor) -> Tensor:
-    """What the other LFO does to a rate: ``modulation`` is ``0.5 (lfo + 1) amount``; any shape."""
+    """What a rate is multiplied by when the other LFO modulates it by -1..1; any shape."""
     cubed = modulation**3
-    return 1.0 + torch.where(cubed < 0.0, 0.01, 100.0) * cubed
+    return 1.0 + torch.where(cubed < 0.0, facts.LFO_SLOWER, facts.LFO_FASTER) * cubed
 
 
 def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
     """An LFO's output, -1..1.
 
-    The jumps of saw and rectangle move with the phase but have no gradient of their own beyond the table's slopes.
+    The jumps of saw and rectangle move with the phase but have no gradient beyond the slopes of their tables.
 
     Args:
         waveform: position in ``LFO_WAVEFORMS``, int64.
-        hz: its rate.
+        hz: cycles per second.
         start: phase in cycles at the first sample.
         n_samples: length.
 
     Shape:
-        ``(batch,)``, ``(batch, 1 or n_samples)`` and ``(batch,)`` to ``(batch, n_samples)``.
+        waveform: ``(batch,)``
+        hz: ``(batch, 1 or n_samples)``
+        start: ``(batch,)``
+        output: ``(batch, n_samples)``
     """
-    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SECOND, start, n_samples)  # type: ignore[no-untyped-call]
+    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SAMPLE, start, n_samples)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -77,19 +78,24 @@ class _Wave(torch.autograd.Function):
     """Waveform ``(batch,)``, cycles per sample ``(batch, 1 or n)`` and start ``(batch,)`` to ``(batch, n)``."""
 
     @staticmethod
-    def forward(ctx: Any, waveform: Tensor, step: Tensor, start: Tensor, n_samples: int) -> Tensor:
-        ctx.arrays = to_numpy(waveform), to_numpy(step), to_numpy(start)
-        output = torch.empty((len(start), n_samples), dtype=step.dtype)
-        per_item(_run, len(start), *ctx.arrays, _tables(), _random_values(), output.numpy())
-        return output.to(step.device)
+    def forward(ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, n_samples: int) -> Tensor:
+        ctx.arrays = to_numpy(waveform), to_numpy(increments), to_numpy(start)
+        output = torch.empty((len(start), n_samples), dtype=increments.dtype)
+        per_item(_run, len(start), *ctx.arrays, tables(), _random_values(), output.numpy())
+        return output.to(increments.device)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        _, step, start = ctx.arrays
-        grad_step, grad_start = np.zeros_like(step), np.zeros_like(start)
-        per_item(_run_back, len(start), *ctx.arrays, _tables(), to_numpy(grad), grad_step, grad_start)
-        return None, torch.from_numpy(grad_step).to(grad.device), torch.from_numpy(grad_start).to(grad.device), None
+        _, increments, start = ctx.arrays
+        grad_increments, grad_start = np.zeros_like(increments), np.zeros_like(start)
+        per_item(_run_back, len(start), *ctx.arrays, tables(), to_numpy(grad), grad_increments, grad_start)
+        return (
+            None,
+            torch.from_numpy(grad_increments).to(grad.device),
+            torch.from_numpy(grad_start).to(grad.device),
+            None,
+        )
 
 
 @compiled
@@ -97,18 +103,18 @@ def _run(
     first: int,
     last: int,
     waveforms: NDArray[np.int64],
-    steps: Array,
+    increments: Array,
     starts: Array,
     tables: Array,
     random: Array,
     output: Array,
 ) -> None:
-    n_samples, moving = output.shape[1], int(steps.shape[1] > 1)
+    n_samples, moving = output.shape[1], int(increments.shape[1] > 1)
     for item in range(first, last):
         waveform, cycles, turns, smooth = waveforms[item], float(starts[item]), 0, 0.0
         for t in range(n_samples):
             if t > 0:
-                cycles += steps[item, t * moving]
+                cycles += increments[item, t * moving]
             while cycles >= 1.0:
                 cycles -= 1.0
                 turns += 1
@@ -117,11 +123,11 @@ def _run(
             elif waveform == RANDOM_STEP:
                 raw = random[turns % RANDOM_VALUES]
             else:
-                position = cycles * CYCLE_POINTS
+                position = cycles * LFO_CYCLE_POINTS
                 index = int(position)
                 here = tables[waveform, index]
                 raw = here + (tables[waveform, index + 1] - here) * (position - index)
-            smooth = raw if t == 0 else smooth + SMOOTHING * (raw - smooth)
+            smooth = raw if t == 0 else smooth + LFO_SMOOTHING * (raw - smooth)
             output[item, t] = smooth
 
 
@@ -130,14 +136,14 @@ def _run_back(
     first: int,
     last: int,
     waveforms: NDArray[np.int64],
-    steps: Array,
+    increments: Array,
     starts: Array,
     tables: Array,
     grads: Array,
-    grad_step: Array,
+    grad_increments: Array,
     grad_start: Array,
 ) -> None:
-    n_samples, moving = grads.shape[1], int(steps.shape[1] > 1)
+    n_samples, moving = grads.shape[1], int(increments.shape[1] > 1)
     slopes = np.zeros(n_samples)
     for item in range(first, last):
         waveform, cycles = waveforms[item], float(starts[item])
@@ -145,19 +151,19 @@ def _run_back(
             continue
         for t in range(n_samples):
             if t > 0:
-                cycles += steps[item, t * moving]
+                cycles += increments[item, t * moving]
             while cycles >= 1.0:
                 cycles -= 1.0
-            index = int(cycles * CYCLE_POINTS)
-            slopes[t] = (tables[waveform, index + 1] - tables[waveform, index]) * CYCLE_POINTS
-        smooth, by_cycles, by_steps = 0.0, 0.0, 0.0
+            index = int(cycles * LFO_CYCLE_POINTS)
+            slopes[t] = (tables[waveform, index + 1] - tables[waveform, index]) * LFO_CYCLE_POINTS
+        smooth, by_cycles, by_increments = 0.0, 0.0, 0.0
         for t in range(n_samples - 1, -1, -1):
-            smooth = grads[item, t] + (1.0 - SMOOTHING) * smooth
-            by_cycles += (SMOOTHING if t > 0 else 1.0) * smooth * slopes[t]
+            smooth = grads[item, t] + (1.0 - LFO_SMOOTHING) * smooth
+            by_cycles += (LFO_SMOOTHING if t > 0 else 1.0) * smooth * slopes[t]
             if t > 0:
-                by_steps += by_cycles
+                by_increments += by_cycles
                 if moving:
-                    grad_step[item, t] = by_cycles
+                    grad_increments[item, t] = by_cycles
         if not moving:
-            grad_step[item, 0] = by_steps
+            grad_increments[item, 0] = by_increments
         grad_start[item] = by_cycles

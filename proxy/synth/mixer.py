@@ -1,4 +1,4 @@
-"""The mixer of the two main oscillators with their ring product, in one pass and one pass back."""
+"""The mixer of the two main oscillators and their ring modulation, one loop for the sum and one for its gradient."""
 
 from __future__ import annotations
 
@@ -11,19 +11,28 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
+from render.noisemaker.facts import RING_GAIN
 
 Array = NDArray[np.float64]
 
-RING_GAIN = 8.0
-"""Gain of the ring product (``docs/noisemaker.md``)."""
-
 
 def mixed(first: Tensor, second: Tensor, level1: Tensor, level2: Tensor, ring: Tensor) -> Tensor:
-    """``(1 - ring) (a + b) + 8 ring a b``, where ``a`` and ``b`` are the oscillators at their levels.
+    """``(1 - ring) (a + b) + RING_GAIN ring a b``, where ``a`` and ``b`` are the oscillators at their levels.
+
+    Args:
+        first: oscillator 1 at full level.
+        second: oscillator 2 at full level.
+        level1: gain of oscillator 1.
+        level2: gain of oscillator 2.
+        ring: amount of ring modulation.
 
     Shape:
-        Signals ``(batch, samples)``, levels ``(batch,)``, ring ``(batch, 1 or at least samples)`` to
-        ``(batch, samples)``.
+        first: ``(batch, samples)``
+        second: ``(batch, samples)``
+        level1: ``(batch,)``
+        level2: ``(batch,)``
+        ring: ``(batch, 1 or at least samples)``
+        output: ``(batch, samples)``
     """
     return _Mixed.apply(first, second, level1, level2, ring)  # type: ignore[no-any-return, no-untyped-call]
 

@@ -1,4 +1,4 @@
-"""What moves while a note sounds: LFOs, the free AD and the envelope editor, gathered by destination."""
+"""What modulates a note: LFOs, the free AD and the envelope editor, summed by what they change."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from torch import Tensor
 
 from proxy.synth import editor, lfo
 from proxy.synth.controls import Controls
-from proxy.synth.curves import cube
 from proxy.synth.envelopes import attack_decay
-from render.noisemaker.engine.modulation import EDITOR_SEMITONES, SEMITONES
-from render.noisemaker.table import TABLE
+from render.noisemaker.routes import OTHER_LFO, ROUTES, SOURCES, Shape, moves_rate
 
 
 @dataclass
 class Modulation:
-    """Sums of everything that moves, over the note: ``(batch, 1)`` where nothing does, else ``(batch, samples)``.
+    """Sums of all modulations over the note: ``(batch, 1)`` where there is none, else ``(batch, samples)``.
 
     Attributes:
         cutoff: added to the cutoff control.
@@ -42,116 +40,87 @@ class Modulation:
     right: Tensor
 
 
-_TARGETS: Mapping[str, tuple[str, ...]] = {
-    "filter": ("cutoff",),
-    "osc1": ("pitch1",),
-    "osc2": ("pitch2",),
-    "osc1&2": ("pitch1", "pitch2"),
-    "pulse width": ("duty",),
-    "fm": ("fm",),
-    "ring mod": ("ring",),
-}
-"""Destinations that are added to."""
-
-
 def modulation(controls: Controls, n_samples: int) -> Modulation:
-    """Run everything that moves in a batch of patches.
+    """Run the modulators of a batch of patches along their routes.
 
     Destinations sound as the weighted sum of their choices, waveforms of LFOs too. What no item of the batch uses
     costs nothing.
 
-    Shape:
-        Every signal is ``(batch, 1)`` or ``(batch, n_samples)``.
+    Args:
+        controls: patches and notes.
+        n_samples: length of the signals.
+
+    Returns:
+        Signals of shape ``(batch, 1)`` or ``(batch, n_samples)``.
     """
     zero = controls.knobs.new_zeros(controls.batch, 1)
     one = zero + 1.0
     result = Modulation(zero, zero, zero, zero, zero, zero, one, one, one)
-    for number in (1, 2):
-        _add_lfo(result, controls, number, n_samples)
-    _add_attack_decay(result, controls, n_samples)
-    _add_editor(result, controls, n_samples)
+    for name, source in SOURCES.items():
+        amount = source.curve(controls.knob(source.amount))
+        used = {
+            destination: weight
+            for destination, weight in _used(controls, name, amount).items()
+            if not moves_rate(ROUTES[name][destination])  # which the other LFO asks for
+        }
+        if used:
+            _add(result, name, amount, used, _signal(controls, name, n_samples))
     return result
 
 
-def _add_lfo(to: Modulation, controls: Controls, number: int, n_samples: int) -> None:
-    amount = cube(controls.knob(f"lfo{number}amount"))
-    used = _used(controls, f"lfo{number}destination", amount)
-    used.pop("lfo1 rate", None), used.pop("lfo2 rate", None)  # which the other LFO asks for
-    if not used:
-        return
-    output = _lfo(controls, number, n_samples, by_other=True)
-    positive = 0.5 * (1.0 + output)
+def _add(to: Modulation, name: str, amount: Tensor, used: Mapping[str, Tensor], signal: Tensor) -> None:
+    """Add what a modulator does.
+
+    Args:
+        to: the sums.
+        name: the modulator.
+        amount: its amounts, ``(batch,)``.
+        used: weights of its destinations, ``(batch,)`` each.
+        signal: its signal, ``(batch, samples)``.
+    """
+    forms: dict[Shape, Tensor] = {}
     for destination, weight in used.items():
-        share = (weight * amount)[:, None]
-        size = (weight * amount.abs())[:, None]
-        match destination:
-            case "osc1" | "osc2" | "osc1&2":
-                _add(to, destination, SEMITONES * share * output)
-            case "filter":
-                _add(to, destination, share * positive)
-            case "pulse width" | "fm":
-                _add(to, destination, size * positive)
-            case "pan":
-                to.left = to.left - size * positive
-                to.right = to.right - size * (1.0 - positive)
-            case "volume":
-                to.left = to.left - share * positive
-                to.right = to.right - share * positive
+        for route in ROUTES[name][destination]:
+            if route.shape not in forms:
+                forms[route.shape] = SOURCES[name].shaped(signal, route.shape)
+            size = amount.abs() if route.absolute else amount
+            moved = route.reach * (weight * size)[:, None] * forms[route.shape]
+            for target in route.targets:
+                before = getattr(to, target)
+                if route.replaces:
+                    before = before - (weight * (amount > 0.0))[:, None]
+                setattr(to, target, before + moved)
 
 
-def _lfo(controls: Controls, number: int, n_samples: int, *, by_other: bool) -> Tensor:
-    """An LFO's output, ``(batch, n_samples)``; ``by_other``: with its rate moved by the other one."""
-    synced = controls.choice(f"lfo{number}sync") == 1
-    hz = lfo.rate_hz(controls.knob(f"lfo{number}rate"), synced)[:, None]
-    if by_other:
-        other = 3 - number
-        amount = cube(controls.knob(f"lfo{other}amount"))
-        weight = _used(controls, f"lfo{other}destination", amount).get(f"lfo{number} rate")
-        if weight is not None:
-            by = _lfo(controls, other, n_samples, by_other=False)
-            hz = hz * lfo.rate_factor(0.5 * (by + 1.0) * (weight * amount)[:, None])
+def _signal(controls: Controls, name: str, n_samples: int) -> Tensor:
+    """The signal of a modulator, ``(batch, n_samples)``."""
+    match name:
+        case "free AD":
+            return attack_decay(controls.knob("freeadattack"), controls.knob("freeaddecay"), n_samples)
+        case "envelope editor":
+            speed, one_shot = controls.choice("envelopeeditorspeed"), controls.choice("envelopeoneshot") == 1
+            return editor.curve(controls.editor, speed, one_shot, n_samples)
+    other = OTHER_LFO[name]
+    amount = SOURCES[other].curve(controls.knob(SOURCES[other].amount))
+    for destination, weight in _used(controls, other, amount).items():
+        if moves_rate(ROUTES[other][destination]):
+            unipolar = SOURCES[other].shaped(_lfo(controls, other, n_samples), Shape.UNIPOLAR)
+            return _lfo(controls, name, n_samples, unipolar * (weight * amount)[:, None])
+    return _lfo(controls, name, n_samples)
+
+
+def _lfo(controls: Controls, name: str, n_samples: int, by: Tensor | None = None) -> Tensor:
+    """The output of an LFO, whose rate is modulated by ``by``; both ``(batch, n_samples)``."""
+    synced = controls.choice(f"{name}sync") == 1
+    hz = lfo.rate_hz(controls.knob(f"{name}rate"), synced)[:, None]
+    if by is not None:
+        hz = hz * lfo.rate_factor(by)
     # Without key trigger an LFO stands at 0 until the first note.
-    start = controls.knob(f"lfo{number}phase") * (controls.choice(f"lfo{number}keytrigger") == 1)
+    start = controls.knob(f"{name}phase") * (controls.choice(f"{name}keytrigger") == 1)
     return weighted(
-        controls.weights(f"lfo{number}waveform"),
+        controls.weights(f"{name}waveform"),
         lambda items, waveform: lfo.wave(waveform, hz[items], start[items], n_samples),
     )
-
-
-def _add_attack_decay(to: Modulation, controls: Controls, n_samples: int) -> None:
-    amount = cube(controls.knob("freeadamount"))
-    used = _used(controls, "freeaddestination", amount)
-    if not used:
-        return
-    level = attack_decay(controls.knob("freeadattack"), controls.knob("freeaddecay"), n_samples)
-    for destination, weight in used.items():
-        match destination:
-            case "osc1" | "osc2":
-                reach = SEMITONES * amount
-            case "pulse width" | "fm":
-                reach = amount.abs()
-            case _:
-                reach = amount
-        _add(to, destination, (weight * reach)[:, None] * level)
-
-
-def _add_editor(to: Modulation, controls: Controls, n_samples: int) -> None:
-    amount = controls.knob("envelopeeditoramount") ** 2
-    used = _used(controls, "envelopeeditordest1", amount)
-    if not used:
-        return
-    speed, one_shot = controls.choice("envelopeeditorspeed"), controls.choice("envelopeoneshot") == 1
-    curve = editor.curve(controls.editor, speed, one_shot, n_samples)
-    for destination, weight in used.items():
-        share = (weight * amount)[:, None]
-        match destination:
-            case "osc1" | "osc2" | "osc1&2":
-                _add(to, destination, EDITOR_SEMITONES * share * (2.0 * curve - 1.0))
-            case "volume":
-                used_volume = (weight * (amount > 0.0))[:, None]
-                to.volume = to.volume - used_volume + 0.5 * share * curve
-            case _:
-                _add(to, destination, share * curve)
 
 
 def _used(controls: Controls, name: str, amount: Tensor) -> dict[str, Tensor]:
@@ -159,15 +128,9 @@ def _used(controls: Controls, name: str, amount: Tensor) -> dict[str, Tensor]:
 
     The amounts' curves are flat at 0, so leaving such items out loses no gradient.
     """
-    row = controls.weights(name)
+    row = controls.weights(SOURCES[name].destination)
     reached = ((row != 0.0) & (amount != 0.0)[:, None]).any(0).tolist()
-    names = TABLE.parameter(name).choices
-    return {choice: row[:, k] for k, choice in enumerate(names) if reached[k] and choice != "off"}
-
-
-def _add(to: Modulation, destination: str, signal: Tensor) -> None:
-    for target in _TARGETS[destination]:
-        setattr(to, target, getattr(to, target) + signal)
+    return {choice: row[:, k] for k, choice in enumerate(ROUTES[name]) if reached[k] and ROUTES[name][choice]}
 
 
 def weighted(weights: Tensor, play: Callable[[Tensor | slice, Tensor], Tensor]) -> Tensor:
@@ -175,7 +138,8 @@ def weighted(weights: Tensor, play: Callable[[Tensor | slice, Tensor], Tensor]) 
 
     Args:
         weights: ``(batch, choices)``.
-        play: from items (an index into the batch) and their choices, ``(played,)`` int64, to ``(played, samples)``.
+        play: takes items (an index into the batch) and their choices, ``(played,)`` int64, and gives
+            ``(played, samples)``.
 
     Shape:
         ``(batch, samples)``.

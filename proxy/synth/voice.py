@@ -1,8 +1,8 @@
 """The synthesizer, read like its panel: knobs and a note to audio, differentiable in every continuous knob.
 
-Everything follows ``docs/noisemaker.md`` and imitates ``render.noisemaker.engine.host``. What the instrument draws at
-random is fixed: noise is that of a freshly opened plug-in, and the random detune is 0, so that its knob has no
-gradient.
+The formulas are those of ``docs/noisemaker.md``, as in ``render.noisemaker.engine.host``, with the same figures
+(``render.noisemaker.facts``). What the instrument draws at random is fixed: noise is that of a freshly opened plug-in,
+and the random detune is 0, so that its knob has no gradient.
 """
 
 from __future__ import annotations
@@ -14,30 +14,16 @@ from proxy.kernels.oscillators import NOISE, PULSE, SAW
 from proxy.synth import oscillators
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
-from proxy.synth.curves import cube, gain, log8, log20
 from proxy.synth.effects import effects
 from proxy.synth.envelopes import Adsr, adsr
 from proxy.synth.filters import filtered, highpass
 from proxy.synth.mixer import mixed
 from proxy.synth.modulation import Modulation, modulation, weighted
+from render.noisemaker import facts
+from render.noisemaker.curves import contour_amount, log8, log20, still_cutoff, velocity_gain, volume_gain
+from render.noisemaker.facts import MAX_VELOCITY, SETTLING_SAMPLES
 from render.noisemaker.table import FILTER_TYPES
 from render.note import SAMPLE_RATE
-
-TRANSPOSITIONS = (-12.0, 0.0, 12.0, 24.0)
-SUB_SEMITONES = -24.0
-FM_REACH = 10.0  # multiples of oscillator 1's frequency at full amount (docs/noisemaker.md)
-CRUSHER_LEVELS, CRUSHER_POWER = 65535.0, 8  # (as above)
-KEY_FOLLOW_CENTRE, KEY_FOLLOW_NOTES = 72, 512.0  # (as above)
-MAX_VELOCITY = 127.0
-
-DITHER = 1e-5
-"""Level of the noise that every filter adds: what lets a silent filter sing (``render.noisemaker.engine.host``)."""
-
-SINGING_RESONANCE = 0.85
-SETTLING_SAMPLES = 8000
-CUTOFF_SMOOTHING = 1000.0
-"""A filter with at least this resonance already sings when the note comes: it runs before it, while the smoothed cutoff
-(time constant in samples) glides down from 1 (``render.noisemaker.engine.host``)."""
 
 
 def render(controls: Controls, n_samples: int, corrections: Corrections | None = None) -> Tensor:
@@ -48,8 +34,8 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
         n_samples: length at ``SAMPLE_RATE``.
         corrections: what was learned from renders; none for the formulas as they are.
 
-    Shape:
-        ``(batch, 2, n_samples)``: left and right.
+    Returns:
+        Left and right, shape ``(batch, 2, n_samples)``.
     """
     if corrections is not None:
         controls = corrections.apply_to(controls)
@@ -58,64 +44,64 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
     sound = voice_filter(controls, mix, cutoff(controls, moves, n_samples))
     mono = highpass(sound * amplitude(controls, moves, n_samples), controls.knob("highpass"))
     sides = torch.stack([moves.left, moves.right], dim=1)[:, :, :n_samples]
-    volume = gain(controls.knob("volume"))[:, None, None]
+    volume = volume_gain(controls.knob("volume"))[:, None, None]
     return effects(mono[:, None] * (volume * sides), controls)
 
 
 def mixer(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     """Everything before the filter, ``(batch, n_samples)``."""
-    transpose = controls.knobs.new_tensor(TRANSPOSITIONS)[controls.choice("transpose")]
-    # Pitches are float64 whatever the knobs are: two oscillators in step stay in step, which hard sync hears.
+    transpose = controls.knobs.new_tensor(facts.TRANSPOSITIONS)[controls.choice("transpose")]
+    # Pitches are float64 whatever the knobs are: oscillators that run in step stay in step, which hard sync needs.
     number = (controls.number + transpose + 2.0 * controls.knob("oscmastertune").double() - 1.0)[:, None]
-    sub_step = oscillators.steps(number + SUB_SEMITONES)
-    sync = sub_step[:, 0] * (controls.choice("oscsync") == 1)
-    step1 = oscillators.steps(number + tuning(controls, 1), moves.pitch1)
-    step2 = oscillators.steps(number + tuning(controls, 2), moves.pitch2)
-    first = oscillator1(controls, moves, step1, sync, n_samples)
-    second = oscillator2(controls, moves, step1, step2, sync, n_samples)
+    sub_increments = oscillators.phase_increments(number + facts.SUB_SEMITONES)
+    sync = sub_increments[:, 0] * (controls.choice("oscsync") == 1)
+    increments1 = oscillators.phase_increments(number + tuning(controls, 1), moves.pitch1)
+    increments2 = oscillators.phase_increments(number + tuning(controls, 2), moves.pitch2)
+    first = oscillator1(controls, moves, increments1, sync, n_samples)
+    second = oscillator2(controls, moves, increments1, increments2, sync, n_samples)
     ring = controls.knob("ringmodulation")[:, None] + moves.ring
     mix = mixed(first, second, level(controls, 1), level(controls, 2), ring)
     mix = crushed(mix, controls.knob("oscbitcrusher"))
     sub_level = (log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
-    mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_step, n_samples))
+    mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_increments, n_samples))
     clicks = torch.from_numpy(oscillators.clicks(n_samples)).to(mix)
     return torch.addcmul(mix, (controls.knob("vintagenoise") * controls.factor("click gain"))[:, None], clicks)
 
 
-def oscillator1(controls: Controls, moves: Modulation, step: Tensor, sync: Tensor, n_samples: int) -> Tensor:
+def oscillator1(controls: Controls, moves: Modulation, increments: Tensor, sync: Tensor, n_samples: int) -> Tensor:
     """Oscillator 1 at full level, ``(batch, n_samples)``."""
     width = (controls.knob("osc1pw")[:, None] + moves.duty).clamp(max=1.0)
     start = controls.knob("osc1phase")
-    waveforms = torch.tensor([SAW, PULSE, NOISE], device=step.device)
+    waveforms = torch.tensor([SAW, PULSE, NOISE], device=increments.device)
     return weighted(
         controls.weights("osc1waveform"),
         lambda items, choice: oscillators.wave(
-            waveforms[choice], step[items], start[items], width[items], sync[items], n_samples
+            waveforms[choice], increments[items], start[items], width[items], sync[items], n_samples
         ),
     )
 
 
 def oscillator2(
-    controls: Controls, moves: Modulation, step1: Tensor, step2: Tensor, sync: Tensor, n_samples: int
+    controls: Controls, moves: Modulation, increments1: Tensor, increments2: Tensor, sync: Tensor, n_samples: int
 ) -> Tensor:
     """Oscillator 2 at full level, ``(batch, n_samples)``."""
     amount = (log20(controls.knob("osc2fm"))[:, None] + moves.fm).clamp(min=0.0)
-    step = oscillators.fm(step1, step2, amount, FM_REACH, n_samples)
+    increments = oscillators.fm(increments1, increments2, amount, facts.FM_REACH, n_samples)
     start = controls.knob("osc2phase")
     square = torch.full_like(start, 0.5)[:, None]
     return weighted(
         controls.weights("osc2waveform"),
         lambda items, choice: oscillators.wave(
-            choice, step[items], start[items], square[items], sync[items], n_samples
+            choice, increments[items], start[items], square[items], sync[items], n_samples
         ),
     )
 
 
-def sub_oscillator(controls: Controls, step: Tensor, n_samples: int) -> Tensor:
+def sub_oscillator(controls: Controls, increments: Tensor, n_samples: int) -> Tensor:
     """The square two octaves down at full level, ``(batch, n_samples)``."""
     zero = torch.zeros_like(controls.knob("osc3volume"))
     pulse = torch.full_like(zero, PULSE, dtype=torch.int64)
-    return oscillators.wave(pulse, step, zero, torch.full_like(step, 0.5), zero, n_samples)
+    return oscillators.wave(pulse, increments, zero, torch.full_like(increments, 0.5), zero, n_samples)
 
 
 def crushed(signal: Tensor, knob: Tensor) -> Tensor:
@@ -124,11 +110,13 @@ def crushed(signal: Tensor, knob: Tensor) -> Tensor:
     The error of the rounding shrinks with the number of levels: that is the knob's gradient.
 
     Shape:
-        ``(batch, samples)`` and ``(batch,)`` to ``(batch, samples)``.
+        signal: ``(batch, samples)``
+        knob: ``(batch,)``
+        output: ``(batch, samples)``
     """
     if bool((knob == 1.0).all()):
         return signal
-    smooth = 1.0 + CRUSHER_LEVELS * knob**CRUSHER_POWER
+    smooth = 1.0 + facts.CRUSHER_LEVELS * knob**facts.CRUSHER_POWER
     levels = (smooth + (smooth.floor() - smooth).detach())[:, None]
     dropped = (signal * levels).detach().frac()
     return signal - torch.where((knob < 1.0)[:, None], dropped / levels, 0.0)
@@ -142,16 +130,16 @@ def level(controls: Controls, index: int) -> Tensor:
 
 def tuning(controls: Controls, index: int) -> Tensor:
     """Semitones of an oscillator against the note, ``(batch, 1)``."""
-    coarse = controls.choice(f"osc{index}tune") - 24
+    coarse = controls.choice(f"osc{index}tune") - facts.TUNE_SEMITONES
     return (coarse + 2.0 * controls.knob(f"osc{index}finetune").double() - 1.0)[:, None]
 
 
 def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     """The cutoff control 0..1, where 1 is about Nyquist, ``(batch, n_samples)``."""
     velocity = controls.velocity / MAX_VELOCITY
-    follow = controls.knob("keyfollow") ** 2 * (controls.number - KEY_FOLLOW_CENTRE) / KEY_FOLLOW_NOTES
-    still = log8(controls.knob("cutoff")) + log8(controls.knob("velocitycutoff")) * velocity + follow
-    contour = cube(controls.knob("filtercontour")) + log8(controls.knob("velocitycontour")) * velocity
+    knobs = (controls.knob(name) for name in ("cutoff", "velocitycutoff", "keyfollow"))
+    still = still_cutoff(*knobs, controls.number, velocity)
+    contour = contour_amount(controls.knob("filtercontour"), controls.knob("velocitycontour"), velocity)
     stages = Adsr(
         controls.knob("filterattack"),
         controls.knob("filterdecay"),
@@ -164,15 +152,18 @@ def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
 
 
 def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
-    """Drive and filter, ``(batch, n_samples)``; what sings by itself is played in before the note."""
+    """Drive and filter, ``(batch, n_samples)``.
+
+    A filter that may oscillate by itself runs for ``facts.SETTLING_SAMPLES`` before the note, so that it already does.
+    """
     resonance, n_samples = controls.knob("resonance"), mix.shape[1]
-    sings = resonance >= SINGING_RESONANCE
+    sings = resonance >= facts.SINGING_RESONANCE
     n_before = SETTLING_SAMPLES if bool(sings.any()) else 0
-    dither = DITHER * torch.from_numpy(oscillators.dither(SETTLING_SAMPLES + n_samples)).to(mix)
+    dither = facts.DITHER * torch.from_numpy(oscillators.dither(SETTLING_SAMPLES + n_samples)).to(mix)
     signal = mix + dither[SETTLING_SAMPLES:]
     if n_before:
         knob = log8(controls.knob("cutoff"))[:, None]
-        fade = torch.exp(torch.arange(n_before, dtype=mix.dtype, device=mix.device) / -CUTOFF_SMOOTHING)
+        fade = torch.exp(torch.arange(n_before, dtype=mix.dtype, device=mix.device) / -facts.CUTOFF_SMOOTHING)
         control = torch.cat([(knob + (1.0 - knob) * fade).square(), control], dim=1)
         signal = torch.cat([sings[:, None] * dither[:SETTLING_SAMPLES], signal], dim=1)
     sound = filtered(
@@ -190,7 +181,7 @@ def voice_filter(controls: Controls, mix: Tensor, control: Tensor) -> Tensor:
 def amplitude(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     """The amp envelope with the velocity's and the envelope editor's share, ``(batch, n_samples)``."""
     stages = Adsr(*(controls.knob(f"amp{stage}") for stage in ("attack", "decay", "sustain", "release")))
-    share = 1.0 - controls.knob("velocityvolume") * (1.0 - controls.velocity / MAX_VELOCITY)
+    share = velocity_gain(controls.knob("velocityvolume"), controls.velocity / MAX_VELOCITY)
     return share[:, None] * moves.volume[:, :n_samples] * adsr(stages, gate_samples(controls), n_samples)
 
 

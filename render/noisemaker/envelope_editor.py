@@ -8,14 +8,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from render.noisemaker.engine.lfo import BPM
 from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
 from render.note import SAMPLE_RATE
 
 Array = NDArray[np.float64]
-
-SPEEDS = (1, 2, 4, 8, 16, 32)
-LOOP_BEATS = 16.0
 
 INITIAL_POINTS = (
     EnvelopePoint(0.0, 0.5, 0.0, 0.5, 0.25, 0.5),
@@ -24,13 +21,13 @@ INITIAL_POINTS = (
 
 
 def spline(points: Sequence[EnvelopePoint], positions: Array) -> Array:
-    """The curve's height.
+    """Height of the curve.
 
-    A segment's cubic runs evenly from its first to its last x: the control points' own x do not bend it (golden
-    ``envelope_editor``).
+    Between two points it is a cubic Bezier of the four heights at the even share of the segment's width: where the
+    control points lie in x makes no difference (golden ``envelope_editor``).
 
     Args:
-        points: two or more, by increasing x.
+        points: two or more, with increasing x.
         positions: 0..1, shape ``(samples,)``.
 
     Returns:
@@ -51,15 +48,15 @@ def curve(points: Sequence[EnvelopePoint], speed: int, one_shot: bool, n_samples
     """The curve over a note.
 
     Args:
-        points: by increasing x; none for the plug-in's initial curve.
-        speed: index into ``SPEEDS``.
+        points: with increasing x; none for the plug-in's initial curve.
+        speed: position in ``facts.EDITOR_SPEEDS``.
         one_shot: hold the last value after one loop.
         n_samples: length.
 
     Returns:
         Heights 0..1, shape ``(n_samples,)``.
     """
-    loop_seconds = LOOP_BEATS * 60.0 / BPM / SPEEDS[speed]
+    loop_seconds = EDITOR_LOOP_SECONDS / EDITOR_SPEEDS[speed]
     positions = np.arange(n_samples) / (loop_seconds * SAMPLE_RATE)
     positions = np.minimum(positions, 1.0) if one_shot else positions % 1.0
     return spline(points if len(points) > 1 else INITIAL_POINTS, positions)

@@ -12,19 +12,14 @@ from typing import Any
 from render.instruments.curve import Curve
 from render.instruments.parameter import OFF_ON, Clause, Condition, Kind, Parameter, Role
 from render.instruments.table import Table
-from render.noisemaker import curves
+from render.noisemaker import curves, facts
+from render.noisemaker.routes import ROUTES
 
-LFO_WAVEFORMS = ("sine", "triangle", "saw", "rectangle", "random step", "noise")
-LFO1_DESTINATIONS = ("off", "filter", "osc1", "osc2", "pulse width", "fm", "lfo2 rate", "osc1&2")
-LFO2_DESTINATIONS = ("off", "filter", "osc1", "osc2", "pan", "volume", "lfo1 rate", "osc1&2")
-# fmt: off
-FILTER_TYPES = (
-    "LP 24", "LP 18", "LP 12", "LP 6", "HP 12", "BP 12", "Notch",
-    "LP SV 24", "HP SV 24", "BP SV 24", "Moog 24", "Moog through",
-)
-# fmt: on
-SEMITONES = tuple(f"{k:+d}" if k else "0" for k in range(-24, 25))
-TRANSPOSITIONS = ("-12", "0", "+12", "+24")
+LFO_WAVEFORMS = facts.LFO_WAVEFORMS
+LFO1_DESTINATIONS, LFO2_DESTINATIONS = tuple(ROUTES["lfo1"]), tuple(ROUTES["lfo2"])
+FILTER_TYPES = tuple(kind.label for kind in facts.FILTERS)
+SEMITONES = tuple(f"{k:+d}" if k else "0" for k in range(-facts.TUNE_SEMITONES, facts.TUNE_SEMITONES + 1))
+TRANSPOSITIONS = tuple(f"{k:+d}" if k else "0" for k in facts.TRANSPOSITIONS)
 _NOTE_VALUES = ("1/16", "1/8", "1/4", "1/2", "1/1", "2/1")
 DIVISIONS = tuple(value + suffix for suffix in ("", "T", "D") for value in _NOTE_VALUES)
 """What a tempo-synced rate or time picks with ``trunc(17 v)``: straight, triplet, dotted."""
@@ -41,10 +36,8 @@ def _chosen(name: str, choices: Sequence[str], *wanted: str) -> Condition:
     return Condition(name, indices=tuple(choices.index(w) for w in wanted))
 
 
-_OSC1_WAVEFORMS = ("saw", "pulse", "noise")
-_OSC2_WAVEFORMS = ("saw", "pulse", "triangle", "sine", "noise")
-_AD_DESTINATIONS = ("off", "filter", "osc1", "osc2", "pulse width", "fm")
-_EDITOR_DESTINATIONS = ("off", "filter", "osc1", "osc2", "osc1&2", "fm", "ring mod", "volume")
+_OSC1_WAVEFORMS, _OSC2_WAVEFORMS = facts.OSC1_WAVEFORMS, facts.OSC2_WAVEFORMS
+_AD_DESTINATIONS, _EDITOR_DESTINATIONS = tuple(ROUTES["free AD"]), tuple(ROUTES["envelope editor"])
 
 _OSC1 = (_differs("osc1volume"),)
 _OSC2 = (_differs("osc2volume"),)
@@ -184,9 +177,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     _choice("envelopeeditordest1", "Envelope editor destination", "envelope editor", _EDITOR_DESTINATIONS,
             _EDITOR_MOVES),
     _choice("envelopeeditorspeed", "Envelope editor speed", "envelope editor",
-            ("x1", "x2", "x4", "x8", "x16", "x32"), _EDITOR, _EDITOR_MOVES),
-    _continuous("envelopeeditoramount", "Envelope editor amount", "envelope editor", 0.0, curves.SQUARE, _EDITOR,
-                learned=False),
+            tuple(f"x{speed}" for speed in facts.EDITOR_SPEEDS), _EDITOR, _EDITOR_MOVES),
+    _continuous("envelopeeditoramount", "Envelope editor amount", "envelope editor", 0.0, curves.SQUARE, _EDITOR),
     _switch("envelopeoneshot", "Envelope editor one shot", "envelope editor", _EDITOR, _EDITOR_MOVES),
     # Renders run at 120 bpm, which is what the fixed tempo is: the switch cannot be heard.
     _switch("envelopefixtempo", "Envelope editor fixed tempo", "envelope editor", silent=True),

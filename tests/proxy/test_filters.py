@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from proxy.synth import filters
 from proxy.synth.filters import N_TYPES, filtered, highpass
 from render.errors import InvalidAudio, OutOfRange
-from render.noisemaker.engine.host import DITHER, FILTER_SOURCES, EmbeddedHost
+from render.noisemaker.engine.host import EmbeddedHost
+from render.noisemaker.facts import DITHER, FILTERS
 from render.note import SAMPLE_RATE
 
 N_SHORT = 70
@@ -79,7 +79,8 @@ def host() -> EmbeddedHost:
 
 def reference(host: EmbeddedHost, kind: int, signal: Tensor, control: Tensor, **sliders: float) -> np.ndarray:
     """Drive, filter and high-pass by the engine, shape ``(samples,)``."""
-    program = host._program(f"filter type {kind}", FILTER_SOURCES[kind], "voice.dsp", filter_type=kind)
+    row = FILTERS[kind]
+    program = host._program(f"filter {row.label}", f"{row.family}.dsp", "voice.dsp", kind=row)
     signals = np.stack([signal.numpy(), control.numpy(), np.ones(len(signal), np.float32)]).astype(np.float32)
     return program.run(signals, sliders)[0]
 
@@ -206,8 +207,3 @@ def test_the_high_pass_names_a_wrong_shape() -> None:
         highpass(torch.zeros(2, 10), torch.zeros(3))
     with pytest.raises(InvalidAudio, match="signal"):
         highpass(torch.zeros(10), torch.zeros(1))
-
-
-def test_the_families_are_the_engines_programs() -> None:
-    programs = ("ladder.dsp", "state_variable.dsp", "moog.dsp", "through.dsp")
-    assert tuple(programs[family] for family in filters.FAMILIES) == FILTER_SOURCES

@@ -70,7 +70,7 @@ def test_envelope_editor(destination: str, one_shot: str) -> None:
 
 
 def test_the_editor_loops_and_holds() -> None:
-    points = controls(Patch(points=POINTS)).editor
+    points = controls(TABLE.default.with_extra(POINTS)).editor
     for one_shot in (False, True):
         found = editor.curve(points, torch.tensor([5]), torch.tensor([one_shot]), 30000)[0].numpy()
         np.testing.assert_allclose(found, envelope_editor.curve(POINTS, 5, one_shot, 30000), atol=0.01)

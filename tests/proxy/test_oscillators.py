@@ -11,6 +11,7 @@ from torch import Tensor
 from proxy.kernels.oscillators import DUTY_SHRINK, MAX_INCREMENT, NOISE, PULSE, SAW, SINE, TRIANGLE
 from proxy.synth import oscillators
 from render.noisemaker.engine import oscillators as engine
+from render.noisemaker.facts import FRESH_NOISE
 from render.note import SAMPLE_RATE
 
 WAVEFORMS = (SAW, PULSE, TRIANGLE, SINE)
@@ -45,7 +46,7 @@ def test_against_the_embedded_engine(waveform: int, hz: float | NDArray[np.float
 def test_noise_is_the_engines() -> None:
     zero = tensor(0.0)
     found = oscillators.wave(torch.tensor([NOISE]), tensor(0.01)[None], zero, tensor(0.5)[None], zero, 100)
-    np.testing.assert_array_equal(found[0], engine.noise(100, engine.FRESH_NOISE))
+    np.testing.assert_array_equal(found[0], engine.noise(100, FRESH_NOISE))
 
 
 @pytest.mark.parametrize("waveform", WAVEFORMS)
@@ -96,5 +97,5 @@ def test_silent_above_nyquist(waveform: int) -> None:
 
 
 def test_frequencies_are_capped() -> None:
-    assert float(oscillators.steps(tensor(150.0))) == MAX_INCREMENT
-    assert float(oscillators.steps(tensor(69.0))) == pytest.approx(440.0 / SAMPLE_RATE)
+    assert float(oscillators.phase_increments(tensor(150.0))) == MAX_INCREMENT
+    assert float(oscillators.phase_increments(tensor(69.0))) == pytest.approx(440.0 / SAMPLE_RATE)

@@ -94,7 +94,7 @@ def test_spellings_and_defaults() -> None:
 
 
 def test_what_is_written_names_its_ends() -> None:
-    text = to_xml([Program("x", Patch(points=POINTS))]).decode()
+    text = to_xml([Program("x", TABLE.default.with_extra(POINTS))]).decode()
     assert 'version="1.7"' in text
     assert text.count('isStartPoint="1"') == text.count('isEndPoint="1"') == 1
 

@@ -1,7 +1,9 @@
-"""The oscillators in numpy: phases, hard sync, FM and minimum-phase band-limited steps.
+"""The oscillators in numpy: phases, hard sync and band-limited waveforms.
 
-Every edge of a waveform is known to a fraction of a sample, so a waveform is its naive form plus one short residual
-per edge: a table lookup. That is exact, vectorised over edges, and costs less than a sample loop.
+Every edge of a waveform is known to a fraction of a sample, so a waveform is its naive form plus one short residual per
+edge, read from a table: that of a minBLEP (minimum-phase band-limited step) where the waveform jumps, that of a BLAMP
+(band-limited ramp, linear phase) where its slope changes. That is exact, vectorised over the edges, and costs less than
+a loop over samples.
 """
 
 from __future__ import annotations
@@ -13,31 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from render.noisemaker import facts
+from render.noisemaker.facts import BLEP_ZERO_CROSSINGS, TRIANGLE_DELAY
 from render.note import SAMPLE_RATE
 
 Array = NDArray[np.float64]
 
-MAX_HZ = 22000.0
-"""Frequencies are capped here (``docs/noisemaker.md``)."""
-
-CROSSINGS = 16
-"""Zero crossings on each side of the windowed sinc: a step settles within 32 samples (golden ``filter`` type 11)."""
-
 OVERSAMPLING = 64
-"""Table points per sample; measured with the golden step, which lies within 0.0004 of this table."""
+"""Table points per sample: a golden step lies within 0.0004 of this table."""
 
-STEP_SAMPLES = 2 * CROSSINGS + 1
+STEP_SAMPLES = 2 * BLEP_ZERO_CROSSINGS + 1
+"""Length of a residual."""
 
 
 @cache
-def step_table() -> Array:
-    """The minimum-phase band-limited step: a Blackman-windowed sinc, folded cepstrum, integral.
+def min_blep() -> Array:
+    """The minBLEP: the integral of a Blackman-windowed sinc that was made minimum phase by folding its cepstrum.
 
     Returns:
-        Values at ``t / OVERSAMPLING`` samples, from 0 to 1, shape ``(2 CROSSINGS OVERSAMPLING + 1,)``.
+        Values at ``t / OVERSAMPLING`` samples, from 0 to 1, shape ``(2 BLEP_ZERO_CROSSINGS OVERSAMPLING + 1,)``.
     """
-    length = 2 * CROSSINGS * OVERSAMPLING + 1
-    impulse = np.sinc(np.linspace(-CROSSINGS, CROSSINGS, length)) * np.blackman(length)
+    length = 2 * BLEP_ZERO_CROSSINGS * OVERSAMPLING + 1
+    impulse = np.sinc(np.linspace(-BLEP_ZERO_CROSSINGS, BLEP_ZERO_CROSSINGS, length)) * np.blackman(length)
     size = 1 << 17  # far longer than the impulse, so that the cepstrum does not wrap
     cepstrum = np.fft.irfft(np.log(np.maximum(np.abs(np.fft.rfft(impulse, size)), 1e-9)))
     cepstrum[1 : size // 2] *= 2.0
@@ -49,30 +48,26 @@ def step_table() -> Array:
 
 
 @cache
-def _step_residuals() -> Array:
-    """Residual of a step by fraction and sample, shape ``(OVERSAMPLING + 1, STEP_SAMPLES)``.
+def min_blep_residuals() -> Array:
+    """The minBLEP less a naive step, by fractional offset and sample; shape ``(OVERSAMPLING + 1, STEP_SAMPLES)``.
 
     The naive step comes one sample after the band-limited one has begun (golden ``filter`` type 11).
     """
-    table = np.append(step_table(), np.ones(2 * OVERSAMPLING))
+    table = np.append(min_blep(), np.ones(2 * OVERSAMPLING))
     times = np.arange(STEP_SAMPLES)[None, :] * OVERSAMPLING + np.arange(OVERSAMPLING + 1)[:, None]
     residuals: Array = table[times] - (np.arange(STEP_SAMPLES) >= 1)
     return residuals
 
 
-TRIANGLE_DELAY = 15
-"""Samples by which a triangle is late, for its corners' residuals reach ahead (golden ``osc2``)."""
-
-
 @cache
-def _corner_residuals() -> Array:
-    """Residual of a change of slope by 1 per sample, linear phase; shape as the steps' residuals."""
+def blamp_residuals() -> Array:
+    """The BLAMP less a naive ramp for a change of slope by 1 per sample; shape as the minBLEP's residuals."""
     half_width = TRIANGLE_DELAY - 1
     times = np.arange(-half_width * OVERSAMPLING, half_width * OVERSAMPLING + 1) / OVERSAMPLING
     impulse = np.sinc(times) * np.blackman(len(times))
     step = np.cumsum(impulse) - 0.5 * impulse
-    corner = (np.cumsum(step) - 0.5 * step) / step[-1] / OVERSAMPLING
-    residual = corner - np.maximum(times, 0.0)
+    ramp = (np.cumsum(step) - 0.5 * step) / step[-1] / OVERSAMPLING
+    residual = ramp - np.maximum(times, 0.0)
     wanted = np.arange(STEP_SAMPLES)[None, :] - TRIANGLE_DELAY - 1 + np.arange(OVERSAMPLING + 1)[:, None] / OVERSAMPLING
     residuals: Array = np.interp(wanted.ravel(), times, residual, left=0.0, right=0.0).reshape(wanted.shape)
     return residuals
@@ -89,17 +84,17 @@ class Edges:
     n_samples: int
     _parts: list[tuple[NDArray[np.int64], Array, Array]] = field(default_factory=list)
 
-    def add(self, samples: NDArray[np.int64], late: Array, heights: Array) -> None:
-        """Edges before ``samples``, by ``late`` samples (0 to 1), of the given heights; same shape each."""
+    def add(self, samples: NDArray[np.int64], offsets: Array, heights: Array) -> None:
+        """Add edges that lie ``offsets`` (0 to 1) samples before ``samples``; all three of the same shape."""
         if len(samples):
-            self._parts.append((samples, late, heights))
+            self._parts.append((samples, offsets, heights))
 
     def residual(self, residuals: Array) -> Array:
-        """Sum of all edges' residuals, shape ``(n_samples,)``."""
+        """Sum of the residuals of all edges, shape ``(n_samples,)``."""
         if not self._parts:
             return np.zeros(self.n_samples)
-        samples, late, heights = (np.concatenate(column) for column in zip(*self._parts, strict=True))
-        position = np.clip(late, 0.0, 1.0) * OVERSAMPLING
+        samples, offsets, heights = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        position = np.clip(offsets, 0.0, 1.0) * OVERSAMPLING
         row = np.minimum(position.astype(np.int64), OVERSAMPLING - 1)
         fraction = (position - row)[:, None]
         values = residuals[row] * (1.0 - fraction) + residuals[row + 1] * fraction
@@ -116,14 +111,14 @@ class Phase:
         cycles: phase at each sample and one more, shape ``(samples + 1,)``; restarts drop it.
         increments: cycles per sample, a number or shape ``(samples + 1,)``.
         restarts: indices into ``cycles`` of the first value after each restart.
-        late: how many samples before that value each restart was, 0 to 1.
+        offsets: how many samples before that value each restart was, 0 to 1.
         ends: the phase at the moment of each restart, had there been none.
     """
 
     cycles: Array
     increments: Array | float
     restarts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    late: Array = field(default_factory=lambda: np.zeros(0))
+    offsets: Array = field(default_factory=lambda: np.zeros(0))
     ends: Array = field(default_factory=lambda: np.zeros(0))
 
     @property
@@ -139,37 +134,37 @@ class Phase:
 
 
 def increments(hz: Array | float) -> Array | float:
-    """Frequency to cycles per sample, capped."""
+    """Phase increments of frequencies, in cycles per sample, capped."""
     if isinstance(hz, float):
-        return min(hz, MAX_HZ) / SAMPLE_RATE
-    return np.minimum(hz, MAX_HZ) / SAMPLE_RATE
+        return min(hz, facts.MAX_HZ) / SAMPLE_RATE
+    return np.minimum(hz, facts.MAX_HZ) / SAMPLE_RATE
 
 
 def phase(
-    step: Array | float, start: float, n_samples: int, sync: Phase | None = None, *, keep_half: bool = False
+    increment: Array | float, start: float, n_samples: int, sync: Phase | None = None, *, keep_half: bool = False
 ) -> Phase:
-    """Run an oscillator's phase.
+    """Run the phase of an oscillator.
 
     Args:
-        step: cycles per sample, a number or shape ``(n_samples + 1,)``.
+        increment: cycles per sample, a number or shape ``(n_samples + 1,)``.
         start: phase before the first sample, in cycles.
         n_samples: length of the waveform.
         sync: the oscillator whose cycles restart this one.
         keep_half: a restart goes to the beginning of the half cycle, not of the cycle (golden ``sync``, triangle).
     """
-    if isinstance(step, float):
+    if isinstance(increment, float):
         cycles = np.arange(1.0, n_samples + 2.0)
-        cycles *= step
+        cycles *= increment
         cycles += start
     else:
-        cycles = start + np.cumsum(step)
+        cycles = start + np.cumsum(increment)
     if sync is None:
-        return Phase(cycles, step)
-    restarts, late = wraps(sync)
+        return Phase(cycles, increment)
+    restarts, offsets = wraps(sync)
     if not len(restarts):
-        return Phase(cycles, step)
-    steps = Phase(cycles, step).increment(restarts)
-    firsts = cycles[restarts] - late * steps  # where the phase is at the moment of each restart, unwrapped
+        return Phase(cycles, increment)
+    at_restarts = Phase(cycles, increment).increment(restarts)
+    firsts = cycles[restarts] - offsets * at_restarts  # where the phase is at the moment of each restart, unwrapped
     floors = firsts.copy()
     ends = np.diff(firsts, prepend=0.0)
     if keep_half:
@@ -177,27 +172,36 @@ def phase(
         floors -= halves
         ends[1:] += halves[:-1]
     cycles[restarts[0] :] -= np.repeat(floors, np.diff(np.append(restarts, n_samples + 1)))
-    return Phase(cycles, step, restarts, late, ends)
+    return Phase(cycles, increment, restarts, offsets, ends)
 
 
 def wraps(of: Phase) -> tuple[NDArray[np.int64], Array]:
-    """Indices into ``cycles`` right after each whole cycle, and how many samples ago that was."""
+    """Indices into ``cycles`` right after each whole cycle, and how many samples before them it ended."""
     turns = np.floor(of.cycles)
     index = np.flatnonzero(np.diff(turns) > 0) + 1
-    late = (of.cycles[index] - turns[index]) / np.maximum(of.increment(index), 1e-12)
-    return index, late
+    offsets = (of.cycles[index] - turns[index]) / np.maximum(of.increment(index), 1e-12)
+    return index, offsets
 
 
 def _add_turns(edges: Edges, of: Phase, turns: Array, shifted: Array, height: float, *, by_slope: bool = False) -> None:
-    """Edges of ``height`` (times the slope of the phase) where ``turns = floor(shifted)`` changes, restarts apart."""
+    """Add edges where ``turns = floor(shifted)`` changes, except at restarts.
+
+    Args:
+        edges: where they are added.
+        of: the phase that the waveform is made from.
+        turns: whole cycles of ``shifted``.
+        shifted: the phase, less what it passes at the edges.
+        height: height of an edge where ``turns`` changes by 1.
+        by_slope: multiply heights by the phase increment, as corners need it.
+    """
     change = np.diff(turns)
     if len(of.restarts):
         change[of.restarts - 1] = 0.0
     index = np.flatnonzero(change) + 1
-    step = of.increment(index)
-    late = np.where(step > 0.0, (shifted[index] - np.maximum(turns[index], turns[index - 1])) / step, 0.0)
+    increment = of.increment(index)
+    offsets = np.where(increment > 0.0, (shifted[index] - np.maximum(turns[index], turns[index - 1])) / increment, 0.0)
     heights = height * change[index - 1]
-    edges.add(index - 1, late, heights * step if by_slope else heights)
+    edges.add(index - 1, offsets, heights * increment if by_slope else heights)
 
 
 def saw(of: Phase) -> Array:
@@ -207,31 +211,38 @@ def saw(of: Phase) -> Array:
     _add_turns(edges, of, turns, of.cycles, 1.0)
     if len(of.restarts):
         # A cycle that ends in the very sample of the restart is one edge with it.
-        edges.add(of.restarts - 1, of.late, of.ends - turns[of.restarts - 1])
+        edges.add(of.restarts - 1, of.offsets, of.ends - turns[of.restarts - 1])
     wave = 0.5 - (of.cycles - turns)[:-1]
-    wave += edges.residual(_step_residuals())
+    wave += edges.residual(min_blep_residuals())
     return wave
 
 
-def pulse(of: Phase, duty: Array | float) -> Array:
-    """A band-limited pulse, -0.5..0.5, high for ``duty`` of a cycle; shape ``(samples,)``.
+def duty(width: Array | float, increment: Array | float) -> Array | float:
+    """Share of a cycle for which a pulse is high: the faster it is, the closer to a half."""
+    return 0.5 + (width - 0.5) * (1.0 - facts.DUTY_SHRINK * increment)
+
+
+def pulse(of: Phase, high: Array | float) -> Array:
+    """A band-limited pulse, -0.5..0.5.
 
     Args:
         of: its phase.
-        duty: 0 to 1, a number or shape ``(samples + 1,)``.
+        high: share of a cycle for which it is high, 0 to 1, a number or shape ``(samples + 1,)``.
+
+    Returns:
+        Shape ``(samples,)``.
     """
     turns = np.floor(of.cycles)
-    shifted = of.cycles - duty
+    shifted = of.cycles - high
     lows = np.floor(shifted)
     edges = Edges(of.n_samples)
     _add_turns(edges, of, turns, of.cycles, 1.0)
     _add_turns(edges, of, lows, shifted, -1.0)
     wave = (turns - lows)[:-1] - 0.5
     if len(of.restarts):
-        at = of.restarts
-        height = (turns - lows)[at] - (turns - lows)[at - 1]
-        edges.add(at - 1, of.late, height)
-    wave += edges.residual(_step_residuals())
+        high_before, high_after = (turns - lows)[of.restarts - 1], (turns - lows)[of.restarts]
+        edges.add(of.restarts - 1, of.offsets, high_after - high_before)
+    wave += edges.residual(min_blep_residuals())
     return wave
 
 
@@ -243,17 +254,17 @@ def triangle(of: Phase) -> Array:
     corners = Edges(of.n_samples)
     _add_turns(corners, of, turns, of.cycles, -4.0, by_slope=True)
     _add_turns(corners, of, halves, shifted, 4.0, by_slope=True)
-    wave = 2.0 * np.abs(of.cycles[:-1] - turns[:-1] - 0.5) - 0.5
-    # The residual reaches as far ahead of a corner as behind it: everything else waits for it.
-    late = np.concatenate([np.zeros(TRIANGLE_DELAY), wave])[: of.n_samples]
-    late += corners.residual(_corner_residuals())
+    naive = 2.0 * np.abs(of.cycles[:-1] - turns[:-1] - 0.5) - 0.5
+    # A BLAMP reaches as far ahead of its corner as behind it: everything else waits for it.
+    wave = np.concatenate([np.zeros(TRIANGLE_DELAY), naive])[: of.n_samples]
+    wave += corners.residual(blamp_residuals())
     if len(of.restarts):
-        steps = Edges(of.n_samples)
-        end, begin = of.ends, of.cycles[of.restarts] - of.late * of.increment(of.restarts)
+        jumps = Edges(of.n_samples)
+        end, begin = of.ends, of.cycles[of.restarts] - of.offsets * of.increment(of.restarts)
         height = 2.0 * (np.abs(begin % 1.0 - 0.5) - np.abs(end % 1.0 - 0.5))
-        steps.add(of.restarts - 1 + TRIANGLE_DELAY, of.late, height)
-        late += steps.residual(_step_residuals())
-    return late
+        jumps.add(of.restarts - 1 + TRIANGLE_DELAY, of.offsets, height)
+        wave += jumps.residual(min_blep_residuals())
+    return wave
 
 
 def sine(of: Phase) -> Array:
@@ -262,16 +273,9 @@ def sine(of: Phase) -> Array:
     return 0.5 * np.cos(2.0 * np.pi * np.concatenate([[first], of.cycles[:-2]]))
 
 
-NOISE_FACTOR = 16807
-"""Multiplier of the noise generator, modulo 2^32 (golden ``filter_noise`` type 11, sample by sample)."""
-
-FRESH_NOISE = 1
-"""State of every noise generator in a freshly opened plug-in (as above)."""
-
-
 @cache
 def _noise_powers(n_samples: int) -> NDArray[np.uint32]:
-    return np.multiply.accumulate(np.full(n_samples, NOISE_FACTOR, np.uint32), dtype=np.uint32)
+    return np.multiply.accumulate(np.full(n_samples, facts.NOISE_MULTIPLIER, np.uint32), dtype=np.uint32)
 
 
 def noise(n_samples: int, state: int) -> Array:
@@ -279,7 +283,7 @@ def noise(n_samples: int, state: int) -> Array:
 
     Args:
         n_samples: length.
-        state: of the generator before the first sample, odd.
+        state: state of the generator before the first sample, odd.
     """
     # The cache keeps powers of two: with every length there is, it would grow with the renders.
     powers = _noise_powers(1 << (n_samples - 1).bit_length())[:n_samples]
@@ -287,16 +291,9 @@ def noise(n_samples: int, state: int) -> Array:
     return states.astype(np.float64) * (-1.0 / 2.0**31)
 
 
-CLICK_THRESHOLD = 0.95
-"""Only noise beyond it clicks (``docs/noisemaker.md``)."""
-
-CLICK_GAIN, CLICK_POLES = 0.0499, (0.75, 0.47)
-"""Height and the two poles of a click's low-pass, fitted to golden ``vintage``."""
-
-
 def clicks(n_samples: int, state: int) -> Array:
     """The vintage noise at its full amount: sparse low-passed clicks, shape ``(n_samples,)``."""
     white = noise(n_samples, state)
-    sparse = np.where(np.abs(white) > CLICK_THRESHOLD, white, 0.0)
-    first, second = CLICK_POLES
-    return np.asarray(lfilter([-CLICK_GAIN], [1.0, -first - second, first * second], sparse), np.float64)
+    sparse = np.where(np.abs(white) > facts.CLICK_THRESHOLD, white, 0.0)
+    first, second = facts.CLICK_POLES
+    return np.asarray(lfilter([-facts.CLICK_GAIN], [1.0, -first - second, first * second], sparse), np.float64)
