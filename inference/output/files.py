@@ -15,7 +15,7 @@ from inference.output.report import report_html
 from render.audio import write_wav
 from render.errors import FileError
 from render.files import replacing_together
-from render.hosts.plugin_files import vstpreset
+from render.instruments.containers import vstpreset
 from render.instruments.instrument import Instrument, Program
 
 MATCH_SUFFIX, REPORT_SUFFIX, VST3_SUFFIX = ".match.wav", ".html", ".vstpreset"

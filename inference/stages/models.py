@@ -39,9 +39,14 @@ def load_models(options: Options) -> Models:
             notices.append(f"the guess is left out: {error}")
     if "descend" in wanted:
         from inference.stages.proxy_descent import ProxyDescender
+        from proxy.kernels.compiled import is_kept
 
         try:
             descender = ProxyDescender.load(options.workers)
+            if not is_kept():
+                notices.append(
+                    "compiled code cannot be kept on this machine: every run takes half a minute to compile it"
+                )
         except (FileError, FormatError) as error:
             notices.append(f"the descent is left out: {error}")
     return Models(guesser, descender, tuple(notices))

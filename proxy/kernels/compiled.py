@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -18,9 +19,44 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+_NOT_KEPT: list[str] = []
+
+
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function at its first call, and keep the machine code on disk; it releases the GIL while it runs."""
-    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    """The function as machine code, which releases the GIL.
+
+    It is compiled at the first call and kept on disk where that is possible: in another user's installation without a
+    home of one's own, or on a full disk, every process compiles anew (see ``is_kept``).
+    """
+    try:
+        dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # numba finds no folder that can be written to
+        _NOT_KEPT.append(function.__name__)
+        return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy")(function))
+    _forgive(dispatcher._cache)  # type: ignore[attr-defined]
+    return cast("Callable[P, R]", dispatcher)
+
+
+def is_kept() -> bool:
+    """Whether compiled functions can be kept on disk, so that only the first process ever has to compile them."""
+    return not _NOT_KEPT
+
+
+def _forgive(cache: Any) -> None:
+    """Let a cache that cannot be read or written cost a compilation and nothing else."""
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_or_none(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception:  # whatever a damaged file makes of unpickling
+            return None
+
+    def save_or_not(*arguments: Any) -> None:
+        with contextlib.suppress(Exception):  # the same, where an old file is read before it is replaced
+            save(*arguments)
+
+    cache.load_overload, cache.save_overload = load_or_none, save_or_not
 
 
 def per_item(kernel: Callable[..., None], n_items: int, *arguments: Any) -> None:

@@ -22,8 +22,9 @@ from render.audio import Audio
 from render.errors import HostError
 from render.hosts.dawdreamer import PluginInstance
 from render.hosts.forked import FORK_IS_SAFE, DeadChildError, in_fork
-from render.hosts.plugin_files import PluginClass, fxbank, lv2_uri, normalised, plugin_class, plugin_format, vstpreset
+from render.hosts.plugin_files import PluginClass, lv2_uri, normalised, plugin_class, plugin_format
 from render.hosts.pool import Pool
+from render.instruments.containers import fxbank, vstpreset
 from render.instruments.host import HostInfo
 from render.instruments.patch import Patch
 from render.instruments.plugin_adapter import Extra, PluginAdapter

@@ -1,4 +1,4 @@
-"""Plug-ins as files: where they lie, what they say of themselves, and the state containers of their formats."""
+"""Plug-ins as files: where they lie, and what they say of themselves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ctypes
 import os
 import platform
 import re
-import struct
 import sys
 import uuid
 from collections.abc import Iterator
@@ -21,9 +20,6 @@ FORMATS = ("VST3", "VST2", "LV2")
 _FORMAT_OF_SUFFIX = {".vst3": "VST3", ".vst": "VST2", ".so": "VST2", ".dll": "VST2", ".lv2": "LV2"}
 
 _SYSTEM_ROOTS = (Path("/usr/local/lib"), Path("/usr/lib"), Path("/usr/lib64"))
-
-_JUCE_MAGIC = 0x21324356
-"""Begins the state of a JUCE plug-in whose state is XML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,25 +189,3 @@ def _version(factory: int, index: int) -> str:
     if _call(factory, 0, ctypes.byref(iid), ctypes.byref(second)) != 0 or not second.value:
         return ""
     return info.version.decode(errors="replace") if _call(second.value, 7, index, ctypes.byref(info)) == 0 else ""
-
-
-def juce_state(text: bytes) -> bytes:
-    """The state of a JUCE plug-in whose state is XML: a magic number, the length, the text and a null."""
-    return struct.pack("<II", _JUCE_MAGIC, len(text)) + text + b"\0"
-
-
-def vstpreset(state: bytes, class_id: str) -> bytes:
-    """The content of a ``.vstpreset`` file: header, the processor's state, and the list of what lies where."""
-    header = struct.calcsize("<4si32sq")
-    content = struct.pack("<4si32sq", b"VST3", 1, class_id.encode("ascii"), header + len(state)) + state
-    return content + struct.pack("<4si4sqq", b"List", 1, b"Comp", header, len(state))
-
-
-def fxbank(state: bytes, saved: bytes) -> bytes:
-    """The content of a VST2 bank file.
-
-    Args:
-        state: the plug-in's own state.
-        saved: a bank that the plug-in saved: the first 156 bytes identify it.
-    """
-    return saved[:156] + struct.pack(">I", len(state)) + state

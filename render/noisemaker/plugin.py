@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from render.hosts.plugin_files import juce_state
+from render.instruments.containers import juce_state
 from render.instruments.instrument import Program
 from render.instruments.patch import Patch
 from render.instruments.plugin_adapter import Extra, PluginAdapter

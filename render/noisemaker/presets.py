@@ -1,4 +1,5 @@
-"""NoiseMaker's own preset files (``NAME.noisemakerpreset``): reading every version, writing 1.7.
+"""NoiseMaker's own preset files (``NAME.noisemakerpreset``): reading every version, writing 1.7; and reading the
+states that plug-in hosts keep of it (``.vstpreset``, ``.fxp``).
 
 A file is XML: ``<tal version><programs><program programname="..." volume="..." ...><splinePoints><splinePoint .../>``.
 One program or a whole bank. Facts about versions and spellings: ``docs/noisemaker.md``.
@@ -16,6 +17,7 @@ import defusedxml.ElementTree
 
 from render.errors import FileError, OutOfRange, PresetError
 from render.files import write_bytes
+from render.instruments.containers import unwrapped
 from render.instruments.instrument import Program
 from render.instruments.parameter import Kind, Parameter
 from render.instruments.patch import Patch
@@ -41,11 +43,25 @@ _POINT_ATTRIBUTES = {
     "right_x": "controlPointRightX",
     "right_y": "controlPointRightY",
 }
+_OTHER_FILES = {
+    b"RIFF": "an audio file (WAV)",
+    b"fLaC": "an audio file (FLAC)",
+    b"OggS": "an audio file (Ogg)",
+    b"FORM": "an audio file (AIFF)",
+    b"ID3": "an audio file (MP3)",
+    b"MThd": "a MIDI file",
+    b"PK\x03\x04": "a ZIP archive",
+    b"VST3": "a VST3 preset of another plug-in, or a damaged one",
+    b"CcnK": "a VST2 preset of another plug-in, or a damaged one",
+    b"{": "JSON",
+}
+"""How other files begin that people may take for a preset."""
+
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def read_programs(path: Path | str) -> list[Program]:
-    """Every program of a preset file or bank, in order.
+    """Every program of a preset file or bank, in order; of a plug-in host's ``.vstpreset`` or ``.fxp`` too.
 
     Raises:
         FileError: if the file cannot be read.
@@ -66,8 +82,12 @@ def read_programs(path: Path | str) -> list[Program]:
 
 def parse_programs(content: bytes) -> list[Program]:
     """Every program of a preset file's content; raises ``PresetError``."""
+    text = unwrapped(content)
+    for magic, what in _OTHER_FILES.items():
+        if text.startswith(magic):
+            raise PresetError(f"not a NoiseMaker preset but {what}")
     try:
-        root = defusedxml.ElementTree.fromstring(content)
+        root = defusedxml.ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise PresetError(f"not a NoiseMaker preset: {error}") from error
     if root.tag != "tal":

@@ -23,8 +23,8 @@ from render.audio import Audio
 from render.errors import HostError
 from render.hosts import plugin
 from render.hosts.plugin import PluginHost, check_plugin
-from render.hosts.plugin_files import vstpreset
 from render.hosts.pool import Pool
+from render.instruments.containers import vstpreset
 from render.instruments.instrument import Program
 from render.instruments.patch import Patch
 from render.measures.metrics import mss
@@ -191,7 +191,7 @@ class TestNekobi:
         octaves = np.log2(lowest / Note(number).frequency_hz)
         assert abs(octaves - round(octaves)) < 0.04
 
-    @pytest.mark.parametrize("row", sorted(NEKOBI_ADAPTER))
+    @pytest.mark.parametrize("row", sorted(NEKOBI_ADAPTER.names))
     def test_every_parameter_reaches_the_sound(self, nekobi: PluginHost, row: str) -> None:
         base = TABLE.patch({"cutoff": 0.4, "resonance": 0.5, "filtercontour": 0.6})
         low, high = (nekobi.render(base.with_knobs({row: knob}), SHORT) for knob in (0.2, 0.8))

@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 
 from render.errors import HostError
-from render.hosts.plugin_files import (
-    fxbank,
-    lv2_uri,
-    normalised,
-    plugin_class,
-    plugin_format,
-    vstpreset,
-)
+from render.hosts.plugin_files import lv2_uri, normalised, plugin_class, plugin_format
+from render.instruments.containers import fxbank, vstpreset
 from render.instruments.host import EMBEDDED
 from render.instruments.instrument import Program
 from render.noisemaker.envelope_point import EnvelopePoint

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 from pathlib import Path
 
 import pytest
 
 from render.errors import FileError, PresetError
+from render.instruments.containers import fxbank, vstpreset
 from render.instruments.instrument import Program
 from render.instruments.parameter import Kind
 from render.instruments.patch import Patch
 from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.plugin import plugin_state
 from render.noisemaker.presets import parse_programs, read_programs, to_xml, write_program
 from render.noisemaker.table import TABLE
 from tests.paths import BANK, GOLDEN, needs_bank, needs_golden
@@ -145,3 +148,34 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="file"):
         write_program(tmp_path / "file" / "x.noisemakerpreset", Program("x", TABLE.default))
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("wrapping", ["vstpreset", "bank", "program", "state"])
+def test_what_plugin_hosts_keep_is_read_too(wrapping: str, tmp_path: Path) -> None:
+    program = Program("wrapped", TABLE.patch({"cutoff": 0.3}, POINTS))
+    state = plugin_state(program)
+    header = bytearray(156)
+    header[:4], header[8:12] = b"CcnK", b"FBCh"
+    content = {
+        "vstpreset": vstpreset(state, "0123456789ABCDEF" * 2),
+        "bank": fxbank(state, bytes(header)),
+        "program": b"CcnK" + bytes(4) + b"FPCh" + bytes(44) + struct.pack(">I", len(state)) + state,
+        "state": state,
+    }[wrapping]
+    path = tmp_path / "wrapped.preset"
+    path.write_bytes(content)
+    assert read_programs(path) == [program]
+    for cut in (len(content) // 2, 60, 44, 10):
+        path.write_bytes(content[:cut])
+        with pytest.raises(PresetError, match=r"wrapped\.preset: not a NoiseMaker preset"):
+            read_programs(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(b"RIFF\0\0\0\0WAVEfmt ", "WAV"), (b"fLaC\0", "FLAC"), (b'{"a": 1}', "JSON"), (b"PK\x03\x04", "ZIP")],
+)
+def test_other_files_are_called_what_they_are(content: bytes, what: str, tmp_path: Path) -> None:
+    (tmp_path / "x.noisemakerpreset").write_bytes(content)
+    with pytest.raises(PresetError, match=what):
+        read_programs(tmp_path / "x.noisemakerpreset")

@@ -1,0 +1,62 @@
+"""The files in which plug-in hosts keep a plug-in's state, whatever the plug-in."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+
+_JUCE_MAGIC = 0x21324356
+"""Begins the state of a JUCE plug-in whose state is XML."""
+
+_CHUNK_OFFSETS = {b"FPCh": 56, b"FBCh": 156}
+"""Where the size of the plug-in's own chunk stands in a VST2 program and bank."""
+
+
+def juce_state(text: bytes) -> bytes:
+    """The state of a JUCE plug-in whose state is XML: a magic number, the length, the text and a null."""
+    return struct.pack("<II", _JUCE_MAGIC, len(text)) + text + b"\0"
+
+
+def vstpreset(state: bytes, class_id: str) -> bytes:
+    """The content of a ``.vstpreset`` file: header, the processor's state, and the list of what lies where."""
+    header = struct.calcsize("<4si32sq")
+    content = struct.pack("<4si32sq", b"VST3", 1, class_id.encode("ascii"), header + len(state)) + state
+    return content + struct.pack("<4si4sqq", b"List", 1, b"Comp", header, len(state))
+
+
+def fxbank(state: bytes, saved: bytes) -> bytes:
+    """The content of a VST2 bank file.
+
+    Args:
+        state: the plug-in's own state.
+        saved: a bank that the plug-in saved: the first 156 bytes identify it.
+    """
+    return saved[:156] + struct.pack(">I", len(state)) + state
+
+
+def unwrapped(content: bytes) -> bytes:
+    """What a preset file of a plug-in format holds of the plug-in's own; other content is returned as it is.
+
+    Args:
+        content: a ``.vstpreset``, a VST2 ``.fxp`` or ``.fxb`` with a chunk, a JUCE state, or anything else.
+    """
+    with contextlib.suppress(struct.error, UnicodeDecodeError):
+        if content[:4] == b"VST3":
+            content = _component(content)
+        elif content[:4] == b"CcnK" and content[8:12] in _CHUNK_OFFSETS:
+            offset = _CHUNK_OFFSETS[content[8:12]]
+            content = content[offset + 4 :][: struct.unpack_from(">I", content, offset)[0]]
+        magic, length = struct.unpack_from("<II", content)
+        if magic == _JUCE_MAGIC:
+            return content[8 : 8 + length].rstrip(b"\0")
+    return content
+
+
+def _component(content: bytes) -> bytes:
+    """The processor's state in a ``.vstpreset``."""
+    listed = struct.unpack_from("<q", content, 40)[0]
+    for k in range(min(struct.unpack_from("<i", content, listed + 4)[0], 16)):
+        name, offset, size = struct.unpack_from("<4sqq", content, listed + 8 + 20 * k)
+        if name == b"Comp":
+            return content[offset : offset + size]
+    return content
