@@ -12,6 +12,10 @@ Extra = tuple[Any, ...]
 """See ``Patch.extra``."""
 
 
+def _nothing(patch: Patch) -> Extra:
+    return ()
+
+
 @dataclass(frozen=True)
 class PluginAdapter:
     """What the host must know of an instrument to play its patches on a plug-in.
@@ -27,4 +31,4 @@ class PluginAdapter:
     names: Mapping[str, tuple[str, ...]]
     proof: tuple[Patch, Patch]
     state: Callable[[Extra], bytes] | None = None
-    heard: Callable[[Patch], Extra] = lambda patch: ()
+    heard: Callable[[Patch], Extra] = _nothing
