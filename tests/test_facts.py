@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import proxy.kernels
 import proxy.synth
 import render.noisemaker
 from proxy.synth.modulation import Modulation as ProxyModulation
@@ -30,6 +31,7 @@ PYTHON = sorted(
     {*INSTRUMENT.glob("engine/*.py"), *Path(proxy.synth.__path__[0]).glob("*.py")}
     | {INSTRUMENT / name for name in ("curves.py", "envelope_editor.py", "peak.py", "routes.py")}
 )
+KERNELS = sorted(Path(proxy.kernels.__path__[0]).glob("*.py"))
 PROGRAMS = sorted(FAUST.glob("*"))
 EFFECTS = ("delay.dsp", "chorus.dsp", "reverb.dsp")
 
@@ -66,7 +68,13 @@ def test_no_figure_is_written_a_second_time(source: Path) -> None:
     assert DISTINCTIVE.isdisjoint(literals(source))
 
 
-@pytest.mark.parametrize("source", PYTHON, ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("source", KERNELS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_figure_is_written_a_second_time_in_a_kernel(source: Path) -> None:
+    # Kernels count rows and powers of two: numbers of two digits mean something else there.
+    assert {number for number in DISTINCTIVE if significant_digits(number) >= 3}.isdisjoint(literals(source))
+
+
+@pytest.mark.parametrize("source", PYTHON + KERNELS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_no_constant_has_the_name_of_a_fact(source: Path) -> None:
     for statement in ast.parse(source.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign | ast.AnnAssign):

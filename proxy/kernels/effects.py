@@ -25,16 +25,16 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy, to_tensor
+from render.noisemaker import facts
+from render.noisemaker.facts import DELAY_AVERAGE
 
 Rows = NDArray[Any]
 """Shape ``(rows, ...)``, float32 or float64."""
 
-COMBS = 4
+COMBS = len(facts.REVERB_COMBS[0])
 """Comb filters on each side of the reverb."""
-ALL_PASS_GAIN = 0.68
-"""Gain of the reverb's all-passes (``docs/noisemaker.md``)."""
-ALL_PASS_LENGTHS = np.array([[263, 281, 307, 331, 353], [251, 269, 293, 311, 337]])
-"""Delays of the reverb's all-passes in samples, left and right (``docs/noisemaker.md``)."""
+ALL_PASS_LENGTHS = np.array(facts.REVERB_ALL_PASSES)
+"""Delays of the reverb's all-passes in samples, left and right."""
 
 
 def cascaded_sections(signal: Tensor, coefficients: Tensor) -> Tensor:
@@ -229,7 +229,7 @@ def _delay_forward(
             wet[row, n] = delayed1  # wet[n] = d[n-1]
             u0 = x[row, n] + feedback * delayed1  # u[n] = x[n] + feedback d[n-1]
             y0 = g * u0 + (1.0 - g) * y1  # low-pass, first pole: y[n] = g u[n] + (1 - g) y[n-1]
-            z0 = 0.875 * y0 + 0.125 * y1  # low-pass, zero: z[n] = 7/8 y[n] + 1/8 y[n-1]
+            z0 = (1.0 - DELAY_AVERAGE) * y0 + DELAY_AVERAGE * y1  # low-pass, zero: z[n] = 7/8 y[n] + 1/8 y[n-1]
             c1 = z0 - z1 + a * c1  # low cut: c[n] = z[n] - z[n-1] + a c[n-1]
             u[row, n] = u0
             y[row, n] = y0
@@ -274,7 +274,8 @@ def _delay_backward(
                 s0 += grad_delayed[row, n + w]  # ds[n] = eta dd[n+w-1] + dd[n+w]
             c0 = _soft_slope(c[row, n]) * s0 + a * c1  # dc[n] = soft'(c[n]) ds[n] + a dc[n+1]
             z0 = c0 - c1  # dz[n] = dc[n] - dc[n+1]
-            y0 = 0.875 * z0 + 0.125 * z1 + (1.0 - g) * y1  # dy[n] = 7/8 dz[n] + 1/8 dz[n+1] + (1 - g) dy[n+1]
+            # dy[n] = 7/8 dz[n] + 1/8 dz[n+1] + (1 - g) dy[n+1]
+            y0 = (1.0 - DELAY_AVERAGE) * z0 + DELAY_AVERAGE * z1 + (1.0 - g) * y1
             u0 = g * y0  # du[n] = g dy[n]
             grad_x[row, n] = u0  # dx[n] = du[n]
             sum_feedback += u1 * delayed[row, n]  # dfeedback = sum du[n+1] d[n]
@@ -343,7 +344,7 @@ class _Reverb(torch.autograd.Function):
         rows, n_samples = x.shape
         combs = np.empty((rows, 2, n_samples, COMBS), x.dtype)
         sides = np.empty((rows, 2, n_samples), x.dtype)
-        gain = np.array(ALL_PASS_GAIN, x.dtype)
+        gain = np.array(facts.REVERB_ALL_PASS_GAIN, x.dtype)
         given = to_numpy(decay.double()), to_numpy(lengths.double()), ALL_PASS_LENGTHS, gain
         per_item(_reverb_forward, rows, x, *given, combs, sides)
         ctx.combs = combs
@@ -357,7 +358,7 @@ class _Reverb(torch.autograd.Function):
         grad = to_numpy(grads[0])
         grad_x = np.zeros((len(grad), grad.shape[2]), grad.dtype)
         grad_decay = np.zeros(len(grad))
-        gain = np.array(ALL_PASS_GAIN, grad.dtype)
+        gain = np.array(facts.REVERB_ALL_PASS_GAIN, grad.dtype)
         given = to_numpy(decay.double()), to_numpy(lengths.double()), ALL_PASS_LENGTHS, gain, ctx.combs, grad
         per_item(_reverb_backward, len(grad), *given, grad_x, grad_decay)
         return to_tensor(grad_x, signal), to_tensor(grad_decay, decay), None

@@ -23,6 +23,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from render.noisemaker import facts
+
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
@@ -104,15 +106,15 @@ NEXT, NEXT2, NEXT3, NEXT4, NEXT5, NEXT6, NEXT7, NEXT8, NEXT9 = (_row(i * N_ROWS)
 ZERO, QUARTER, HALF, ONE, TWO, THREE, FOUR, SIX, TWELVE = (np.float32(x) for x in (0, 0.25, 0.5, 1, 2, 3, 4, 6, 12))
 EIGHTH, TENTH, TEN, SIXTEEN, TWENTY_FOUR = (np.float32(x) for x in (0.125, 0.1, 10, 16, 24))
 TWO_PI, HALF_PI, QUARTER_PI = (np.float32(np.pi * x) for x in (2, 0.5, 0.25))
-CUBIC, SQUARE, LINEAR = np.float32(1.873), np.float32(0.4955), np.float32(0.649)
+CUBIC, SQUARE, LINEAR = (np.float32(x) for x in (facts.POLE_CUBIC, facts.POLE_SQUARE, -facts.POLE_LINEAR))
 """Coefficients of the ladder's tuning, ``k = 1.873 f^3 + 0.4955 f^2 - 0.649 f + k0``."""
-LOPSIDED = np.float32(0.99)
-"""What the clip of the ladder's fourth pole leaves of positive values."""
-LOW_EXTRA = np.float32(0.0005)
+LOPSIDED = np.float32(facts.CLIP_POSITIVE)
+"""Gain of positive values in the clip of the ladder's fourth pole."""
+LOW_EXTRA = np.float32(facts.LOW_OFFSET)
 """What the coefficient of a state-variable stage's low integrator has more than that of its band integrator."""
-HIGHEST = np.float32(0.99)
+HIGHEST = np.float32(facts.MOOG_HIGHEST)
 """The Moog-style ladder's control goes no higher."""
-H1, H3, H5, H7, H9 = (np.float32(tap / 16384) for tap in (5042, -1277, 429, -116, 18))
+H1, H3, H5, H7, H9 = (np.float32(tap) for tap in facts.HALF_BAND)
 """Taps of the half-band low-pass, 1, 3, 5, 7 and 9 places from its middle."""
 TINY = np.float32(1e-30)
 """Derivatives below it are 0: what fades would end in denormal numbers, which take a hundred times as long."""

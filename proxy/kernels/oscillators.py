@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from proxy.kernels.compiled import compiled
 from render.noisemaker.engine.oscillators import OVERSAMPLING, STEP_SAMPLES, blamp_residuals, min_blep_residuals
-from render.noisemaker.facts import MAX_HZ, TRIANGLE_DELAY
+from render.noisemaker.facts import DUTY_SHRINK, MAX_HZ, TRIANGLE_DELAY
 from render.note import SAMPLE_RATE
 
 Array = NDArray[np.float64]
@@ -29,9 +29,6 @@ SAW, PULSE, TRIANGLE, SINE, NOISE = range(5)
 
 MAX_INCREMENT = MAX_HZ / SAMPLE_RATE
 """Largest phase increment, in cycles per sample."""
-
-DUTY_SHRINK = 2.5
-"""The duty of a pulse is ``0.5 + (width - 0.5) (1 - DUTY_SHRINK increment)`` (``docs/noisemaker.md``)."""
 
 SINE_POINTS = 1024
 """Points of the sine table over one cycle."""

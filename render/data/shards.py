@@ -27,7 +27,7 @@ from render.audio import Audio
 from render.errors import FileError, FormatError
 from render.files import replacing, write_text
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 

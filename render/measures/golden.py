@@ -13,7 +13,7 @@ import numpy as np
 from render.audio import Audio, read_audio
 from render.errors import FileError, FormatError
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import TABLE
 from render.note import Note
 

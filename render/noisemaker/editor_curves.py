@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from render.errors import FormatError, OutOfRange
 from render.instruments.instrument import ExtraCodes
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_editor import INITIAL_POINTS, spline
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import INITIAL_POINTS, EnvelopePoint, spline
 
 KNOB = "envelopeeditoramount"
 """The knob without which the curve cannot be heard."""

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.errors import OutOfRange
 from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
 from render.note import SAMPLE_RATE
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopePoint:
+    """A centre of the envelope editor's cubic Bezier spline with its two control points, all in the unit square."""
+
+    x: float
+    y: float
+    left_x: float
+    left_y: float
+    right_x: float
+    right_y: float
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if not (math.isfinite(value) and 0.0 <= value <= 1.0):
+                raise OutOfRange(f"envelope point {name}", value, "0 to 1")
+
 
 INITIAL_POINTS = (
     EnvelopePoint(0.0, 0.5, 0.0, 0.5, 0.25, 0.5),

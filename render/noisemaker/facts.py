@@ -6,8 +6,7 @@ names the source: a section of ``docs/noisemaker.md``, where the formulas stand,
 fitted to that group of renders of the real plug-in. Times are in seconds or in samples at 44.1 kHz, pitches in
 semitones; poles and coefficients are per sample.
 
-Figures that belong to an implementation (lengths of tables, limits of gradients) stay where they are used. Numba keeps
-compiled kernels on disk and does not notice a changed figure: after changing one, delete the ``__pycache__`` folders.
+Figures that belong to an implementation (lengths of tables, limits of gradients) stay where they are used.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from render.instruments.patch import Patch
 from render.noisemaker.curves import LEVEL
-
-_SUB_SEMITONES = -24
+from render.noisemaker.facts import SUB_SEMITONES, TRANSPOSITIONS
 
 
 def sounding_pitches(patch: Patch, number: int) -> tuple[list[int], list[float]]:
@@ -17,10 +16,10 @@ def sounding_pitches(patch: Patch, number: int) -> tuple[list[int], list[float]]
         patch: the patch.
         number: MIDI note number of the key.
     """
-    base = number + 12 * (patch.index("transpose") - 1) + 2.0 * patch["oscmastertune"] - 1.0
+    base = number + TRANSPOSITIONS[patch.index("transpose")] + 2.0 * patch["oscmastertune"] - 1.0
     pitches, powers = [], []
     for k in (1, 2, 3):
-        tune = float(patch.choice(f"osc{k}tune")) if k < 3 else float(_SUB_SEMITONES)
+        tune = float(patch.choice(f"osc{k}tune")) if k < 3 else float(SUB_SEMITONES)
         noise = k < 3 and patch.choice(f"osc{k}waveform") == "noise"
         pitches.append(round(base + tune))
         powers.append(0.0 if noise else LEVEL.setting(patch[f"osc{k}volume"]) ** 2)

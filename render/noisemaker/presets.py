@@ -21,7 +21,7 @@ from render.instruments.containers import unwrapped
 from render.instruments.instrument import Program
 from render.instruments.parameter import Kind, Parameter
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import FILTER_TYPES, TABLE
 
 PRESET_VERSION = "1.7"

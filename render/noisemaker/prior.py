@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from render.errors import FormatError, OutOfRange
 from render.instruments.parameter import Parameter
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.peak import expected_peak_db, volume_for
 from render.noisemaker.table import TABLE
 from render.note import Note

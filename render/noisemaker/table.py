@@ -178,7 +178,8 @@ PARAMETERS: tuple[Parameter, ...] = (
             _EDITOR_MOVES),
     _choice("envelopeeditorspeed", "Envelope editor speed", "envelope editor",
             tuple(f"x{speed}" for speed in facts.EDITOR_SPEEDS), _EDITOR, _EDITOR_MOVES),
-    _continuous("envelopeeditoramount", "Envelope editor amount", "envelope editor", 0.0, curves.SQUARE, _EDITOR),
+    _continuous("envelopeeditoramount", "Envelope editor amount", "envelope editor", 0.0, curves.SQUARE, _EDITOR,
+                learned=False),
     _switch("envelopeoneshot", "Envelope editor one shot", "envelope editor", _EDITOR, _EDITOR_MOVES),
     # Renders run at 120 bpm, which is what the fixed tempo is: the switch cannot be heard.
     _switch("envelopefixtempo", "Envelope editor fixed tempo", "envelope editor", silent=True),

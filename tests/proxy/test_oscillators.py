@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from proxy.kernels.oscillators import DUTY_SHRINK, MAX_INCREMENT, NOISE, PULSE, SAW, SINE, TRIANGLE
+from proxy.kernels.oscillators import MAX_INCREMENT, NOISE, PULSE, SAW, SINE, TRIANGLE
 from proxy.synth import oscillators
 from render.noisemaker.engine import oscillators as engine
-from render.noisemaker.facts import FRESH_NOISE
+from render.noisemaker.facts import DUTY_SHRINK, FRESH_NOISE
 from render.note import SAMPLE_RATE
 
 WAVEFORMS = (SAW, PULSE, TRIANGLE, SINE)

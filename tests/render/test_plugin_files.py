@@ -13,7 +13,7 @@ from render.hosts.plugin_files import lv2_uri, normalised, plugin_class, plugin_
 from render.instruments.containers import fxbank, vstpreset
 from render.instruments.host import EMBEDDED
 from render.instruments.instrument import Program
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.hosts import PLUGIN_VARIABLE, choose_host, installed_plugins
 from render.noisemaker.plugin import plugin_state
 from render.noisemaker.presets import parse_programs

@@ -14,7 +14,7 @@ from render.instruments.containers import fxbank, vstpreset
 from render.instruments.instrument import Program
 from render.instruments.parameter import Kind
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.plugin import plugin_state
 from render.noisemaker.presets import parse_programs, read_programs, to_xml, write_program
 from render.noisemaker.table import TABLE
