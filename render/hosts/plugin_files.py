@@ -1,4 +1,4 @@
-"""Plug-ins as files: where they lie, what they say of themselves, and the state containers of their formats."""
+"""Plug-in files: where they are installed, their names and versions, and the preset containers of their formats."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pathlib import Path
 from render.errors import HostError
 
 FORMATS = ("VST3", "VST2", "LV2")
-"""In the order of preference: only a VST3 or VST2 can be given the envelope editor's points."""
+"""In order of preference: only a VST3 or VST2 can load the envelope editor's points."""
 
 _FORMAT_OF_SUFFIX = {".vst3": "VST3", ".vst": "VST2", ".so": "VST2", ".dll": "VST2", ".lv2": "LV2"}
 
 _SYSTEM_ROOTS = (Path("/usr/local/lib"), Path("/usr/lib"), Path("/usr/lib64"))
 
 _JUCE_MAGIC = 0x21324356
-"""Begins the state of a JUCE plug-in whose state is XML."""
+"""First bytes of the state of a JUCE plug-in whose state is XML."""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginClass:
-    """What a VST3 says of itself.
+    """Identity of a VST3 plug-in.
 
     Attributes:
-        class_id: of its processor, 32 hexadecimal digits as ``.vstpreset`` files spell it.
+        class_id: class id of its processor, 32 hexadecimal digits as in ``.vstpreset`` files.
         name, vendor, version: free text.
     """
 
@@ -42,7 +42,7 @@ class PluginClass:
 
 
 def normalised(name: str) -> str:
-    """Lower case without spaces and punctuation, in which versions differ."""
+    """A name in lower case, without the spaces and punctuation in which versions differ."""
     return "".join(character for character in name.lower() if character.isalnum())
 
 
@@ -55,10 +55,10 @@ def plugin_format(path: Path) -> str:
 
 
 def find_plugins(file_name: re.Pattern[str]) -> list[Path]:
-    """Every plug-in of some name in the standard plug-in folders, the preferred format first.
+    """Every plug-in of a certain name in the standard plug-in folders, the preferred format first.
 
     Args:
-        file_name: matches the stem of the plug-in's file in the form of ``normalised``.
+        file_name: pattern for the stem of the plug-in's file, as ``normalised`` returns it.
     """
     found = []
     for folder in _standard_folders():
@@ -106,7 +106,7 @@ def lv2_uri(bundle: Path) -> str:
 
 
 def plugin_class(path: Path) -> PluginClass:
-    """Ask a VST3's class factory for its processor.
+    """Read the identity of a VST3 from its class factory.
 
     This loads the plug-in's code: call it only where a crash does no harm.
 
@@ -134,7 +134,7 @@ def plugin_class(path: Path) -> PluginClass:
 
 
 def _binary(path: Path) -> Path:
-    """The shared library of a VST3, which is a file of its own or lies in a bundle."""
+    """The shared library of a VST3: the file itself, or a file in its bundle."""
     if not path.is_dir():
         return path
     machine = platform.machine().lower()
@@ -158,7 +158,7 @@ class _ClassInfo(ctypes.Structure):
         ("cardinality", ctypes.c_int32),
         ("category", ctypes.c_char * 32),
         ("name", ctypes.c_char * 64),
-        # getClassInfo2 goes on with these
+        # the following fields are filled by getClassInfo2 only
         ("class_flags", ctypes.c_uint32),
         ("sub_categories", ctypes.c_char * 128),
         ("vendor", ctypes.c_char * 64),
@@ -201,7 +201,7 @@ def juce_state(text: bytes) -> bytes:
 
 
 def vstpreset(state: bytes, class_id: str) -> bytes:
-    """The content of a ``.vstpreset`` file: header, the processor's state, and the list of what lies where."""
+    """The content of a ``.vstpreset`` file: header, the processor's state, and the list of chunks."""
     header = struct.calcsize("<4si32sq")
     content = struct.pack("<4si32sq", b"VST3", 1, class_id.encode("ascii"), header + len(state)) + state
     return content + struct.pack("<4si4sqq", b"List", 1, b"Comp", header, len(state))
