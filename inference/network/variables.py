@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from inference.network.log_mel import HOP, N_FRAMES
 from render.instruments.parameter import Condition, Parameter
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_editor import INITIAL_POINTS, spline
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import INITIAL_POINTS, EnvelopePoint, spline
 from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note

@@ -1,4 +1,4 @@
-"""Plug-in files: where they are installed, their names and versions, and the preset containers of their formats."""
+"""Plug-ins as files: where they lie, what they say of themselves, and the state containers of their formats."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMAT_OF_SUFFIX = {".vst3": "VST3", ".vst": "VST2", ".so": "VST2", ".dll": "VS
 _SYSTEM_ROOTS = (Path("/usr/local/lib"), Path("/usr/lib"), Path("/usr/lib64"))
 
 _JUCE_MAGIC = 0x21324356
-"""First bytes of the state of a JUCE plug-in whose state is XML."""
+"""Begins the state of a JUCE plug-in whose state is XML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ def juce_state(text: bytes) -> bytes:
 
 
 def vstpreset(state: bytes, class_id: str) -> bytes:
-    """The content of a ``.vstpreset`` file: header, the processor's state, and the list of chunks."""
+    """The content of a ``.vstpreset`` file: header, the processor's state, and the list of what lies where."""
     header = struct.calcsize("<4si32sq")
     content = struct.pack("<4si32sq", b"VST3", 1, class_id.encode("ascii"), header + len(state)) + state
     return content + struct.pack("<4si4sqq", b"List", 1, b"Comp", header, len(state))

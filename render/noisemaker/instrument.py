@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from render.instruments.instrument import Instrument, Prior
 from render.noisemaker import editor_curves, hosts, presets, prior
-from render.noisemaker.moves import MOVES
 from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.plugin import plugin_state
 from render.noisemaker.table import TABLE
+
+MOVES: tuple[Mapping[str, float], ...] = (
+    *({name: level} for name in ("osc1volume", "osc2volume", "osc3volume") for level in (0.0, 0.7)),
+    *({name: level} for name in ("osc2fm", "ringmodulation", "reverbwet", "delaywet") for level in (0.0, 0.35)),
+    *({"filtercontour": level} for level in (0.25, 0.5, 0.75)),
+    *({"oscbitcrusher": level} for level in (0.6, 1.0)),
+    *({"vintagenoise": level} for level in (0.0, 0.4)),
+    *({"filterdrive": level} for level in (0.0, 0.4)),
+    *({"lfo1destination": 1.0 / 7.0, "lfo1amount": level} for level in (0.25, 0.75)),
+    *({"freeaddestination": 0.2, "freeadamount": level, "freeaddecay": 0.4} for level in (0.2, 0.8)),
+)
+"""Changes that switch parts of the panel on, to a clearly audible value, or off."""
 
 NOISEMAKER = Instrument(
     name="noisemaker",

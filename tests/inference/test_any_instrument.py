@@ -39,6 +39,7 @@ NAMING = {
     "render/commands/render.py": "plays NoiseMaker's presets",
     "render/commands/summary.py": "data sets are NoiseMaker's",
     "render/data/dataset.py": "data sets are NoiseMaker's",
+    "render/data/manifest.py": "data sets are NoiseMaker's",
     "render/data/shards.py": "data sets are NoiseMaker's",
     "render/measures/golden.py": "golden renders are NoiseMaker's",
 }

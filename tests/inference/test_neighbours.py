@@ -8,7 +8,7 @@ import pytest
 from inference.candidate import Candidate
 from inference.constraints import Constraints
 from inference.stages.neighbours import crossings, neighbours
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
 from render.note import Note

@@ -9,7 +9,7 @@ import torch
 
 from proxy.synth.controls import Controls
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import TABLE
 from render.note import Note
 

@@ -26,7 +26,9 @@ from render.commands import dataset as dataset_command
 from render.commands import summary as summary_command
 from render.data import shards
 from render.data.dataset import make_dataset, make_row, make_worker, on_executor, plan
-from render.data.shards import Dataset, EncodedRow, Manifest, decode, encode, open_shard, read_manifest, shard_path
+from render.data.flac import decode, encode
+from render.data.manifest import Manifest, read_manifest
+from render.data.shards import Dataset, EncodedRow, open_shard, shard_path
 from render.errors import FileError, FormatError, HostError, OutOfRange, ReconstructError
 from render.hosts.pool import Pool
 from render.noisemaker.prior import draw
@@ -333,7 +335,7 @@ def test_the_command_makes_goes_on_and_describes(
     assert contents(out) == before
     assert capsys.readouterr().err == ""
     assert summary_command.run(summary_parser.parse_args([str(out), "--verify"])) == 0
-    assert "every shard is what was written" in capsys.readouterr().out
+    assert "every shard matches its checksum" in capsys.readouterr().out
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

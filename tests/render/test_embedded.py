@@ -15,7 +15,7 @@ from render.instruments.patch import Patch
 from render.measures.fidelity import Score, audible_rows, score
 from render.measures.golden import GoldenRow, read_rows
 from render.noisemaker.engine.host import EmbeddedHost
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 from tests.paths import GOLDEN, needs_bank, needs_golden

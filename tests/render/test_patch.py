@@ -11,7 +11,7 @@ import pytest
 from render.errors import OutOfRange, UnknownName
 from render.instruments.parameter import Kind
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import TABLE
 from render.note import Note
 

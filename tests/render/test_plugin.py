@@ -28,7 +28,7 @@ from render.hosts.pool import Pool
 from render.instruments.instrument import Program
 from render.instruments.patch import Patch
 from render.measures.metrics import mss
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.hosts import open_host
 from render.noisemaker.plugin import ADAPTER, plugin_state
 from render.noisemaker.presets import read_programs

@@ -19,7 +19,7 @@ from render.hosts.plugin_files import (
 )
 from render.instruments.host import EMBEDDED
 from render.instruments.instrument import Program
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.hosts import PLUGIN_VARIABLE, choose_host, installed_plugins
 from render.noisemaker.plugin import plugin_state
 from render.noisemaker.presets import parse_programs

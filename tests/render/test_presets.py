@@ -12,7 +12,7 @@ from render.errors import FileError, PresetError
 from render.instruments.instrument import Program
 from render.instruments.parameter import Kind
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_point import EnvelopePoint
+from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.presets import parse_programs, read_programs, to_xml, write_program
 from render.noisemaker.table import TABLE
 from tests.paths import BANK, GOLDEN, needs_bank, needs_golden
