@@ -131,10 +131,10 @@ def run(arguments: argparse.Namespace) -> int:
     targets = judging(rows, len(rows))
     clips = [row.audio() for row in targets]
     with Pool(functools.partial(_make_worker, arguments.host, targets[0].note, clips), arguments.workers) as pool:
-        refused, indices, looks, sounds = _draw(pool, arguments.count)
+        refused, indices, drawn, sounds = _draw(pool, arguments.count)
         coverage = _coverage(pool, clips, indices, sounds, targets[0].note)
     golden = [features(row.audio()) for row in rows if row.group == "factory" and row.peak >= SILENT_PEAK]
-    table = _table(looks, golden)
+    table = _table(drawn, golden)
     table.append(["refused " + ", ".join(REASONS), *(f"{refused[reason] / arguments.count:.1%}" for reason in REASONS)])
     table.append(["coverage: MSS of the nearest, dB", *_quantiles(coverage)])
     for line in table:
@@ -142,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
     with replacing(arguments.out / "prior.csv") as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows(table)
     with replacing(arguments.out / "prior.png") as temporary:
-        _plot(temporary, looks, golden, coverage)
+        _plot(temporary, drawn, golden, coverage)
     median = float(np.median(coverage))
     print(f"coverage by {len(indices)} draws: median {median:.2f} dB (bar: {COVERAGE_BAR_DB:g})")
     return int(median > COVERAGE_BAR_DB)
@@ -151,7 +151,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _draw(pool: Pool[Job, Result], count: int) -> tuple[Counter[str], list[int], list[Features], Steps]:
     """Measure the first draws: reasons of refusals, and indices, features and fingerprints of the others."""
     refused: Counter[str] = Counter()
-    indices, looks, sounds = [], [], []
+    indices, drawn, sounds = [], [], []
     for index, result in enumerate(pool.map(map(Job, range(count)))):
         if isinstance(result, HostError):
             raise result
@@ -159,11 +159,11 @@ def _draw(pool: Pool[Job, Result], count: int) -> tuple[Counter[str], list[int],
             refused[result] += 1
         elif isinstance(result, tuple):
             indices.append(index)
-            looks.append(result[0])
+            drawn.append(result[0])
             sounds.append(result[1])
         if (index + 1) % 1000 == 0:
             print(f"{index + 1} of {count} draws", flush=True)
-    return refused, indices, looks, np.stack(sounds)
+    return refused, indices, drawn, np.stack(sounds)
 
 
 def _coverage(pool: Pool[Job, Result], clips: list[Audio], indices: list[int], sounds: Steps, note: Note) -> Column:
@@ -193,11 +193,11 @@ def _make_worker(where: str, note: Note, clips: list[Audio]) -> Callable[[Job], 
     return work
 
 
-def _table(looks: list[Features], golden: list[Features]) -> list[list[str]]:
+def _table(drawn: list[Features], golden: list[Features]) -> list[list[str]]:
     """A row of quantiles of each feature for the prior and for the golden renders."""
     table = [["", *(f"{level:.0%}" for level in LEVELS)]]
     for name in Features.__slots__:
-        for what, measured in (("prior", looks), ("golden", golden)):
+        for what, measured in (("prior", drawn), ("golden", golden)):
             table.append([f"{name}, {what}", *_quantiles([getattr(one, name) for one in measured])])
     return table
 
@@ -206,7 +206,7 @@ def _quantiles(values: Sequence[float] | Column) -> list[str]:
     return [f"{value:.4g}" for value in np.quantile(values, LEVELS)]
 
 
-def _plot(path: Path, looks: list[Features], golden: list[Features], coverage: Column) -> None:
+def _plot(path: Path, drawn: list[Features], golden: list[Features], coverage: Column) -> None:
     import matplotlib
 
     matplotlib.use("agg")
@@ -214,7 +214,7 @@ def _plot(path: Path, looks: list[Features], golden: list[Features], coverage: C
 
     figure, axes = pyplot.subplots(2, 3, figsize=(12, 6), layout="constrained")
     for name, axis in zip(Features.__slots__, axes.flat, strict=False):
-        both = [[getattr(one, name) for one in measured] for measured in (looks, golden)]
+        both = [[getattr(one, name) for one in measured] for measured in (drawn, golden)]
         if name == "centroid_hz":
             both = [list(np.log2(values)) for values in both]
         axis.hist(both, bins=25, density=True, label=["prior", "golden factory"])

@@ -262,7 +262,7 @@ def test_far_matches_get_the_verdict() -> None:
     locked = Constraints.parse(TABLE, ["cutoff=1", "ampdecay=0"])
     match = run(Models(None, None), stages=(), constraints=locked)
     assert match.best[0].mss > 4.0
-    assert any("dB away" in notice for notice in match.notices)
+    assert any("dB from the clip" in notice for notice in match.notices)
 
 
 class Breaking(FixedGuesser, FixedDescender):
