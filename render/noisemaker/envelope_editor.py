@@ -1,4 +1,4 @@
-"""The envelope editor: its points, and its curve, a spline of cubic Bezier segments over one loop."""
+"""The envelope editor's curve: a spline of cubic Bezier segments over one loop."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class EnvelopePoint:
-    """A point of the curve with the control points to its left and right, all in the unit square.
-
-    Raises:
-        OutOfRange: for a coordinate outside of 0..1.
-    """
+    """A centre of the envelope editor's cubic Bezier spline with its two control points, all in the unit square."""
 
     x: float
     y: float

@@ -21,7 +21,7 @@ MOVES: tuple[Mapping[str, float], ...] = (
     *({"lfo1destination": 1.0 / 7.0, "lfo1amount": level} for level in (0.25, 0.75)),
     *({"freeaddestination": 0.2, "freeadamount": level, "freeaddecay": 0.4} for level in (0.2, 0.8)),
 )
-"""Changes that switch parts of the panel on, to a clearly audible value, or off."""
+"""Parts of the panel switched on, to where they are clearly heard, and off."""
 
 NOISEMAKER = Instrument(
     name="noisemaker",
