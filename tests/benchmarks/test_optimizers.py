@@ -12,6 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.common.table import Table
 from benchmarks.product import optimizers
 from benchmarks.product.optimizers import Row, around, phases, summary
+from inference.budget import Budget
 from inference.candidate import Candidate
 from inference.methods import METHODS
 from render.noisemaker.table import TABLE
@@ -49,10 +50,12 @@ def test_an_optimiser_of_nevergrad_starts_near_the_true_patch(
 
 
 def test_a_checkpoint_is_the_best_of_so_many_renders() -> None:
-    board = optimizers._Checkpoints(wanted=(2, 3, 9))
+    budget = Budget(None, 9)
+    board = optimizers._Checkpoints(budget, wanted=(2, 3, 9))
     note = Note(60)
     for renders, loss in enumerate((5.0, 4.0, 3.0, 2.0), start=1):
-        board.offer(Candidate(TABLE.default, note, loss), seconds=float(renders), renders=renders)
+        budget.n_renders = renders
+        board.offer(Candidate(TABLE.default, note, loss))
     found = board.finished(10.0)
     assert [candidate.loss for candidate, _ in found] == [4.0, 3.0, 2.0]
     assert found[-1][1] == 10.0
