@@ -98,7 +98,7 @@ def read_record(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise FormatError(f"{path} is no result of refine: {error}") from error
+        raise FormatError(f"{path} is not a result of refine: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         raise FormatError(f"{path} has schema {schema!r}; allowed: {SCHEMA!r}")

@@ -58,7 +58,7 @@ def make_dataset(
         The manifest of the complete set.
 
     Raises:
-        FormatError: if the folder holds another data set, or a damaged shard.
+        FormatError: if the folder contains another data set, or a damaged shard.
         FileError: if a file cannot be written, or another process is writing here.
         HostError: if the host fails.
     """
@@ -102,10 +102,10 @@ def _begin(folder: Path, manifest: Manifest) -> Manifest:
     if (folder / MANIFEST_FILE).exists():
         found = read_manifest(folder)
         if found.as_started() != manifest:
-            raise FormatError(f"{folder} holds another data set: {_differences(found.as_started(), manifest)}")
+            raise FormatError(f"{folder} contains another data set: {_differences(found.as_started(), manifest)}")
         return found
     if any(shard_path(folder, shard).exists() for shard in range(manifest.n_shards)):
-        raise FormatError(f"{folder} holds shards of a data set without their {MANIFEST_FILE}")
+        raise FormatError(f"{folder} contains shards of a data set without their {MANIFEST_FILE}")
     write_manifest(folder, manifest)
     return manifest
 

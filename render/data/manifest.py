@@ -73,9 +73,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         content = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise FileError(f"{folder} holds no data set: {error.strerror or error}") from error
+        raise FileError(f"{folder} contains no data set: {error.strerror or error}") from error
     except ValueError as error:
-        raise FormatError(f"{path} is no manifest: {error}") from error
+        raise FormatError(f"{path} is not a manifest: {error}") from error
     for name, expected in (("schema", SCHEMA), ("table_hash", TABLE.hash), ("sample_rate", SAMPLE_RATE)):
         found = content.get(name) if isinstance(content, dict) else None
         if found != expected:
@@ -84,4 +84,4 @@ def read_manifest(folder: Path) -> Manifest:
         sha256 = content.pop("sha256")
         return Manifest(**content, sha256=None if sha256 is None else tuple(sha256))
     except (TypeError, KeyError) as error:
-        raise FormatError(f"{path} is no manifest: {error}") from error
+        raise FormatError(f"{path} is not a manifest: {error}") from error

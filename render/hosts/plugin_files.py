@@ -51,7 +51,9 @@ def plugin_format(path: Path) -> str:
     try:
         return _FORMAT_OF_SUFFIX[path.suffix.lower()]
     except KeyError:
-        raise HostError(f"{path} is no plug-in; allowed: a path that ends in {', '.join(_FORMAT_OF_SUFFIX)}") from None
+        raise HostError(
+            f"{path} is not a plug-in; allowed: a path that ends in {', '.join(_FORMAT_OF_SUFFIX)}"
+        ) from None
 
 
 def find_plugins(file_name: re.Pattern[str]) -> list[Path]:
@@ -95,10 +97,10 @@ def lv2_uri(bundle: Path) -> str:
     try:
         manifest = (bundle / "manifest.ttl").read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise HostError(f"{bundle} is no LV2 bundle: {error.strerror or error}") from error
+        raise HostError(f"{bundle} is not an LV2 bundle: {error.strerror or error}") from error
     subject = re.search(r"(?:<([^<>\s]+)>|(\w*):(\w+))\s+a\s+[^.;]*lv2:Plugin\b", manifest)
     if subject is None:
-        raise HostError(f"{bundle} is no LV2 bundle: its manifest.ttl names no plug-in")
+        raise HostError(f"{bundle} is not an LV2 bundle: its manifest.ttl names no plug-in")
     if subject[1]:
         return subject[1]
     prefix = re.search(rf"@prefix\s+{subject[2]}:\s*<([^<>\s]+)>", manifest)
@@ -118,7 +120,7 @@ def plugin_class(path: Path) -> PluginClass:
         library.GetPluginFactory.restype = ctypes.c_void_p
         factory = library.GetPluginFactory()
     except (OSError, AttributeError) as error:
-        raise HostError(f"{path} is no VST3: {error}") from error
+        raise HostError(f"{path} is not a VST3: {error}") from error
     n_classes = _call(factory, 4)
     for index in range(n_classes):
         info = _ClassInfo()
@@ -144,7 +146,7 @@ def _binary(path: Path) -> Path:
     }.get(sys.platform, f"{machine}-linux")
     for candidate in sorted((path / "Contents" / folder).glob("*")):
         return candidate
-    raise HostError(f"{path} holds nothing for this machine ({folder})")
+    raise HostError(f"{path} has no binary for this machine ({folder})")
 
 
 # The binary interface of a VST3's class factory, from Steinberg's public description (ipluginbase.h): a pointer to a

@@ -224,7 +224,7 @@ def test_a_flipped_bit_is_found(copy: Path) -> None:
         ({"seed": 5}, "its seed is 5, not 7"),
         ({"count": 23}, "its count is 23, not 22"),
         ({"prior_hash": "x"}, "its prior_hash is 'x'"),
-        ({"surprise": 1}, "no manifest"),
+        ({"surprise": 1}, "not a manifest"),
     ],
 )
 def test_another_manifest_is_refused(copy: Path, change: dict[str, object], says: str) -> None:
@@ -242,7 +242,7 @@ def test_a_manifest_that_is_none(copy: Path, tmp_path: Path) -> None:
     (copy / "manifest.json").unlink()
     with pytest.raises(FormatError, match="without"):
         make_dataset(copy, MANIFEST, render_here)
-    with pytest.raises(FileError, match="holds no data set"):
+    with pytest.raises(FileError, match="contains no data set"):
         Dataset(tmp_path / "nothing")
 
 
