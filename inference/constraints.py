@@ -35,8 +35,7 @@ class Constraints:
         Args:
             table: parameter table of the instrument.
             locks: locks of the user. A bare name keeps the value of ``start`` (or the default). A value is a knob in
-                0..1, a number with
-                its unit (``cutoff=1.2kHz``), or the name of a choice (``osc1waveform=pulse``).
+                0..1, a number with its unit (``cutoff=1.2kHz``), or the name of a choice (``osc1waveform=pulse``).
             no_effects: whether every effect is locked off.
             start: patch that bare names refer to.
 

@@ -45,5 +45,5 @@ def run_command(package: str, description: str | None, commands: Commands, argv:
         print(f"{package}: {error}", file=sys.stderr)
         return EXIT_FAILURE
     except KeyboardInterrupt:
-        print(f"{package}: interrupted; run the same command to continue", file=sys.stderr)
+        print(f"{package}: interrupted; the same command continues where it can", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -17,11 +17,7 @@ from render.instruments.table import Table
 from render.note import SAMPLE_RATE
 
 _METRICS = {
-    "mss": (
-        "MSS",
-        "dB",
-        "multi-scale log-mel difference; 0 is equal, two renders of one patch on the real synth differ by 0.8",
-    ),
+    "mss": ("MSS", "dB", "multi-scale log-mel difference; 0 is equal, two renders on the real synth differ by 0.8"),
     "lsd": ("LSD", "dB", "log-spectral distance"),
     "mrstft": ("MRSTFT", "", "multi-resolution STFT loss"),
     "sot": ("SOT", "kHz", "spectral optimal transport"),
@@ -83,15 +79,22 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
     progress = progress_png(result["history"], result["stages"], result["seconds"])
     version = f" {host['version']}" if host["version"] else ""
     return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body> <h1>{title}</h1>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
+<h1>{title}</h1>
 <p class=quiet>{played}, key held {best["gate_seconds"]:.2f} s; rendered by the {escape(host["kind"])} host
-({escape(host["name"] + version)}); {result["renders"]} renders in {result["seconds"]:.1f} s.</p>{notices} <div
-class=sounds><div>clip<br><audio controls src="{_audio_uri(target)}"></audio></div> <div>match<br><audio controls
-src="{_audio_uri(match)}"></audio></div></div> <img alt="spectrograms of the clip and of the match"
-src="{_png_uri(spectrograms_png(target, match, SAMPLE_RATE))}"> <h2>Distance to the clip</h2> {_distance_table(result)}
-<h2>Progress</h2> <img alt="loss of the best candidate over time" src="{_png_uri(progress)}"> <h2>The patch</h2> <p
-class=quiet>Parameters that can be heard in this patch. Those in <span class=changed>bold</span> differ from the
-starting patch, whose value is in the last column.</p> {_knob_tables(table, best)} </body></html>
+({escape(host["name"] + version)}); {result["renders"]} renders in {result["seconds"]:.1f} s.</p>{notices}
+<div class=sounds><div>clip<br><audio controls src="{_audio_uri(target)}"></audio></div>
+<div>match<br><audio controls src="{_audio_uri(match)}"></audio></div></div>
+<img alt="spectrograms of the clip and of the match" src="{_png_uri(spectrograms_png(target, match, SAMPLE_RATE))}">
+<h2>Distance to the clip</h2>
+{_distance_table(result)}
+<h2>Progress</h2>
+<img alt="loss of the best candidate over time" src="{_png_uri(progress)}">
+<h2>The patch</h2>
+<p class=quiet>Parameters that can be heard in this patch. Those in <span class=changed>bold</span> differ from the
+starting patch, whose value is in the last column.</p>
+{_knob_tables(table, best)}
+</body></html>
 """
 
 

@@ -228,8 +228,8 @@ class Dataset(Sequence[Row]):
 
     Example:
         >>> data = Dataset("DIR")  # doctest: +SKIP
-        >>> data[7].audio.shape, data[7].patch["cutoff"]  # doctest: +SKIP
-        ((1, 88200), 0.42)
+        >>> row = data[7]  # doctest: +SKIP
+        >>> row.patch.settings(), row.note, row.audio  # doctest: +SKIP
     """
 
     def __init__(self, folder: Path | str) -> None:

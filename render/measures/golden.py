@@ -75,8 +75,7 @@ def read_rows(folder: Path, bank: Path | None = None) -> list[GoldenRow]:
 
     Example:
         >>> row = read_rows(Path("DIR"))[0]  # doctest: +SKIP
-        >>> row.patch["cutoff"], row.audio().shape  # doctest: +SKIP
-        (0.42, (2, 88200))
+        >>> row.patch.settings(), row.note, row.audio()  # doctest: +SKIP
     """
     files = [folder / name for name in ("probes.jsonl", "factory.jsonl") if (folder / name).is_file()]
     if not files:
