@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: prints every figure that the README and ``docs/`` state."""
+"""``python -m benchmarks``: measure the figures of the README and of ``docs/``."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ from collections.abc import Sequence
 from render.command_line import run_command
 
 COMMANDS = {
-    "budgets": ("benchmarks.product.budgets", "how to divide a budget among the stages, and what more of it brings"),
+    "budgets": (
+        "benchmarks.product.budgets",
+        "how to divide a budget among the stages, and the effect of a larger one",
+    ),
     "compare": ("benchmarks.product.compare", "the methods of refine at equal wall clock"),
-    "dataset": ("benchmarks.parts.dataset", "making a data set beside bare renders of its patches"),
+    "dataset": ("benchmarks.parts.dataset", "the cost of making a data set, relative to bare renders of its patches"),
     "distance": ("benchmarks.parts.distance", "how well settings of the search distance agree with MSS"),
-    "fidelity": ("benchmarks.parts.fidelity", "how close a host is to golden renders of the real plug-in"),
-    "foreign": ("benchmarks.product.foreign", "make sounds that NoiseMaker did not make"),
-    "golden": ("benchmarks.parts.golden", "render a preset bank with a plug-in of your own into golden data"),
-    "gradients": ("benchmarks.parts.gradients", "how true the proxy's slopes are for a host"),
-    "guess": ("benchmarks.parts.guess", "how near the networks' proposals are to golden factory renders"),
-    "library": ("benchmarks.parts.library", "how well the library finds golden sounds"),
+    "fidelity": ("benchmarks.parts.fidelity", "the distance of a host from golden renders of the real plug-in"),
+    "foreign": ("benchmarks.product.foreign", "make target sounds with other synthesizers"),
+    "golden": ("benchmarks.parts.golden", "make golden renders of a preset bank with a plug-in of your own"),
+    "gradients": ("benchmarks.parts.gradients", "agreement of the proxy's gradients with a host's finite differences"),
+    "guess": ("benchmarks.parts.guess", "the distance of the networks' proposals from golden factory renders"),
+    "library": ("benchmarks.parts.library", "the distance of the library's closest patches from golden renders"),
     "optimizers": (
         "benchmarks.product.optimizers",
-        "optimisers of nevergrad and pycma at equal renders, cold and warm",
+        "optimisers of nevergrad and pycma at equal numbers of renders, cold and warm",
     ),
-    "picture": ("benchmarks.product.picture", "clips, what the guess makes of them, and the match"),
-    "pitch": ("benchmarks.parts.pitch", "note estimators on golden renders"),
-    "prior": ("benchmarks.parts.prior", "the prior's renders beside golden ones"),
-    "proxy": ("benchmarks.parts.proxy", "a picture: a golden render, the untrained and the trained proxy"),
-    "proxy-fidelity": ("benchmarks.parts.proxy_fidelity", "how close the proxy is to golden renders"),
-    "recovery": ("benchmarks.product.recovery", "descending on the proxy from moved knobs, judged by host renders"),
-    "structure": ("benchmarks.parts.structure", "sizes of the sources, and what names the instrument outside of it"),
-    "speed": ("benchmarks.product.speed", "evaluations per second beside bare renders, and the cost of the losses"),
+    "picture": ("benchmarks.product.picture", "plot the spectrograms of clips, of the best guesses and of the matches"),
+    "pitch": ("benchmarks.parts.pitch", "accuracy of note estimators on golden renders"),
+    "prior": ("benchmarks.parts.prior", "compare renders of the prior with golden ones"),
+    "proxy": (
+        "benchmarks.parts.proxy",
+        "plot the spectrograms of a golden render, the untrained and the trained proxy",
+    ),
+    "proxy-fidelity": ("benchmarks.parts.proxy_fidelity", "the distance of the proxy from golden renders"),
+    "recovery": (
+        "benchmarks.product.recovery",
+        "gradient descent on the proxy from perturbed knobs, judged by host renders",
+    ),
+    "structure": ("benchmarks.parts.structure", "sizes of the sources, and parameter names outside of the instrument"),
+    "speed": (
+        "benchmarks.product.speed",
+        "evaluations per second relative to bare renders, and the cost of the losses",
+    ),
 }
 
 

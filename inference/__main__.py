@@ -1,4 +1,4 @@
-"""``python -m inference``: train the networks of the guess."""
+"""``python -m inference``: train the networks of the guess stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a run may spend, and what it has spent: seconds of wall clock, renders and descent steps."""
+"""The budget of a run, and what it has spent: seconds of wall clock, renders and descent steps."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from render.errors import OutOfRange
 class Budget:
     """A budget that counts from its creation.
 
-    Seconds are what a user gives. Renders and steps make a run repeatable, and its quality comparable beside other work
-    on the machine.
+    Users give seconds. Renders and steps make a run repeatable and comparable, whatever else the machine does.
 
     Args:
-        seconds: wall clock; not used where ``renders`` is given.
-        renders: number of renders.
-        steps: number of descent steps, each of one candidate; no limit of its own where missing.
-        clock: gives the time in seconds; another one is for tests.
+        seconds: limit of the wall clock; ignored if ``renders`` is given.
+        renders: limit of renders.
+        steps: limit of descent steps, each of one candidate; None for no limit.
+        clock: returns the time in seconds; tests pass their own.
 
     Attributes:
-        n_renders: renders that were made.
-        n_steps: descent steps that were made.
+        n_renders: renders made so far.
+        n_steps: descent steps made so far.
 
     Raises:
         OutOfRange: if a limit is not above 0.
@@ -50,7 +49,7 @@ class Budget:
         self.restart()
 
     def restart(self, spent_seconds: float = 0.0) -> None:
-        """Count from now on, with some seconds spent already: what prepares a run is not paid from its budget."""
+        """Start counting again, with some seconds spent already; the preparation of a run is not part of its budget."""
         self._started = self.clock() - spent_seconds
 
     def elapsed(self) -> float:
@@ -58,18 +57,18 @@ class Budget:
         return self.clock() - self._started
 
     def used(self) -> float:
-        """Share of the seconds or renders that is used; 1 or more when they are spent."""
+        """Fraction of the seconds or renders that is used; 1 or more if they are spent."""
         if self.renders is not None:
             return self.n_renders / self.renders
         assert self.seconds is not None
         return self.elapsed() / self.seconds
 
     def steps_used(self) -> float:
-        """Share of the descent steps that is used; 0 where they have no limit."""
+        """Fraction of the descent steps that is used; 0 if they have no limit."""
         return self.n_steps / self.steps if self.steps is not None else 0.0
 
     def left(self) -> str:
-        """What is left, for a person."""
+        """What is left, as text for people."""
         if self.renders is not None:
             return f"{max(self.renders - self.n_renders, 0)} renders"
         assert self.seconds is not None

@@ -1,4 +1,4 @@
-"""A patch on its way through the stages."""
+"""A candidate: a patch with its note and its distance."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from render.note import Note
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A patch on its way through the stages.
+    """A patch that may match the clip.
 
     Attributes:
-        patch: the patch; its level is solved for the target's once ``loss`` is known.
-        note: the key press that it is played with (where several clips are matched, that of the first).
-        loss: the distance that the stages minimise; infinite until it was rendered.
-        origin: where it came from, for the report.
+        patch: the patch; its level matches the target's once ``loss`` is known.
+        note: key press that it is played with (if several clips are matched, that of the first).
+        loss: distance that the stages minimise; infinite before the patch is rendered.
+        origin: stage or method that proposed it, for the report.
     """
 
     patch: Patch

@@ -1,4 +1,4 @@
-"""What the user forbids: locked parameters and no effects. They hold in every stage."""
+"""Constraints that hold in every stage: locked parameters, and no effects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNITS = {"khz": ("hz", 1e3), "ms": ("s", 1e-3), "st": ("semitones", 1.0)}
 
 @dataclass(frozen=True)
 class Constraints:
-    """Knobs that must come out bit-equal, by name."""
+    """Knobs that every stage must leave at exactly these values, by name."""
 
     locked: Mapping[str, float] = field(default_factory=dict)
 
@@ -28,12 +28,16 @@ class Constraints:
     ) -> Self:
         """Read ``NAME`` and ``NAME=VALUE`` locks.
 
+            >>> from render.noisemaker.table import TABLE
+            >>> Constraints.parse(TABLE, ["cutoff=0.3", "osc1waveform=pulse"]).locked
+            {'cutoff': 0.3, 'osc1waveform': 0.5}
+
         Args:
-            table: parameters of the instrument.
-            locks: a bare name keeps the value of ``start`` (or the default). A value is a knob in 0..1, a number with
-                its unit (``cutoff=1.2kHz``), or the name of a choice (``osc1waveform=pulse``).
-            no_effects: lock every effect off.
-            start: the patch that bare names refer to.
+            table: parameter table of the instrument.
+            locks: locks of the user. A bare name keeps the value of ``start`` (or the default). A value is a knob in
+                0..1, a number with its unit (``cutoff=1.2kHz``), or the name of a choice (``osc1waveform=pulse``).
+            no_effects: whether every effect is locked off.
+            start: patch that bare names refer to.
 
         Raises:
             UnknownName: for an unknown parameter or choice.
@@ -63,7 +67,7 @@ class Constraints:
         return patch.with_knobs(self.locked) if self.locked else patch
 
     def free(self, table: Table) -> tuple[str, ...]:
-        """Parameters that may be changed and can ever be heard with these locks, in the table's order."""
+        """Parameters that may be changed and can be heard with these locks, in the table's order."""
         default = self.apply(table.default)
         return tuple(
             row.name
@@ -75,7 +79,7 @@ class Constraints:
 
 
 def parse_value(table: Table, name: str, text: str) -> float:
-    """The knob that a typed value means; see ``Constraints.parse``."""
+    """The knob for a value that a user typed; see ``Constraints.parse``."""
     row = table.parameter(name)
     if row.kind is not Kind.CONTINUOUS:
         return row.knob(text)
@@ -96,7 +100,7 @@ def parse_value(table: Table, name: str, text: str) -> float:
 
 
 def _split_unit(text: str) -> tuple[float | None, str]:
-    """A number and the unit behind it in lower case; the number is None if there is none."""
+    """A number and its unit in lower case; the number is None if there is none."""
     match = re.fullmatch(r"([-+]?[\d.]+(?:e[-+]?\d+)?)\s*([a-z]*)", text.strip().lower())
     try:
         return (float(match[1]), match[2]) if match else (None, "")

@@ -1,4 +1,4 @@
-"""Rendering candidates in worker processes and measuring how far each is from the target, or from several clips."""
+"""Rendering candidates in worker processes and measuring their distance from the clips."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from render.note import Note
 HostFactory = Callable[[], Host]
 
 Audios = tuple[Audio, ...]
-"""A render for each clip."""
+"""One render for each clip."""
 
 _LEAST_GAIN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """Asks a worker what it renders with."""
+    """Asks a worker for the identity of its host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Asks a worker how far a patch is from the clips, each played with its note; renders need not be clean."""
+    """Asks a worker for the distance of a patch, played with each clip's note; renders need not be clean."""
 
     patch: Patch
     notes: tuple[Note, ...]
@@ -45,7 +45,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """Asks a worker for the clean renders of a patch, one per clip."""
+    """Asks a worker for clean renders of a patch, one for each clip."""
 
     patch: Patch
     notes: tuple[Note, ...]
@@ -53,14 +53,14 @@ class Render:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Mean loss over the clips after the level was matched, and the gain that matched it."""
+    """Mean loss over the clips after matching the level, and the gain that matches it."""
 
     loss: float
     gain: float
 
 
 class _Worker:
-    """Lives in a worker process: a host and the clips."""
+    """Function of a worker process, with its host and the clips."""
 
     def __init__(self, make_host: HostFactory, clips: Audios, weights: Weights, seed: int, solve_level: bool) -> None:
         self._host = make_host()
@@ -85,28 +85,33 @@ class _Worker:
         level = patch.table.level
         if not self._solve_level or level is None or not any(audio.any() for audio in audios):
             return Measurement(math.fsum(distance(audio) for distance, audio in pairs) / len(pairs), 1.0)
-        # The knob has an end: a gain beyond it cannot be used, so it must not be credited.
+        # The knob cannot go beyond its end, so a larger gain must not improve the loss.
         max_gain = level.curve.setting(1.0) / level.curve.setting(patch[level.name])
         measured = [distance.measure(audio, max_gain=max_gain) for distance, audio in pairs]
         if len(measured) == 1:
             return Measurement(*measured[0])
-        # One knob for all clips: the geometric mean of what suits each.
+        # One knob for all clips: the geometric mean of the best gains.
         gain = math.exp(math.fsum(math.log(gain) for _, gain in measured) / len(measured))
         return Measurement(math.fsum(distance(audio, gain) for distance, audio in pairs) / len(pairs), gain)
 
 
 class Evaluator:
-    """A pool of workers with one target, or several clips of one sound, and the one door to the leaderboard.
+    """Measures candidates in a pool of workers, and offers them to the leaderboard.
 
     Args:
-        targets: the clip; or several, each with its own note, that one patch must match.
+        targets: one clip, or several with a note each that one patch must match.
         make_host: opens the host in each worker; a module-level function or a ``functools.partial`` of one.
         workers: number of processes.
-        solve_level: whether the level knob may be set to match the target's level (not where it is locked).
-        seed: seeds what the instrument draws at random.
-        weights: weights of the distance's terms.
-        board: receives every candidate that is measured.
-        budget: counts every render.
+        solve_level: whether the level knob may be set to match the target's level; False if it is locked.
+        seed: seed of the instrument's random generators.
+        weights: weights of the terms of the distance.
+        board: leaderboard that receives every measured candidate.
+        budget: budget that counts every render.
+
+    Example:
+        >>> with Evaluator([target], open_host) as evaluator:  # doctest: +SKIP
+        ...     (measured,) = evaluator.measure([Candidate(patch, target.note)])
+        ...     measured.loss
     """
 
     def __init__(
@@ -133,22 +138,22 @@ class Evaluator:
 
     @property
     def slots(self) -> int:
-        """How many candidates to keep in flight so that no worker waits."""
+        """How many candidates to keep in flight so that no worker is idle."""
         return self._pool.slots
 
     def wait_ready(self) -> HostInfo:
-        """Wait until the workers can render, and say what they render with; raises ``HostError``."""
+        """Wait until a worker can render; returns the identity of its host, or raises ``HostError``."""
         info = self._pool.submit(Describe()).result()
         assert isinstance(info, HostInfo)
         return info
 
     def submit(self, candidate: Candidate) -> Future[Measurement]:
-        """Measure a candidate; the future raises ``HostError`` if its render failed."""
+        """Start to measure a candidate; the future raises ``HostError`` if the render failed."""
         self.budget.n_renders += 1
         return self._pool.submit(Measure(candidate.patch, self._notes(candidate)))  # type: ignore[return-value]
 
     def take(self, candidate: Candidate, future: Future[Measurement]) -> Candidate | None:
-        """The candidate of a future that is done, with its loss; None, and counted, if its render failed."""
+        """The candidate of a future that is done, with its loss; None if the render failed, which is counted."""
         try:
             measured = with_measurement(candidate, future.result())
         except HostError:
@@ -158,7 +163,7 @@ class Evaluator:
         return measured
 
     def measure(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """Candidates with their losses, in order, without those whose render failed."""
+        """Measure candidates; returns them with their losses, in order, without those whose render failed."""
         pending = [(candidate, self.submit(candidate)) for candidate in candidates]
         results = [self.take(candidate, future) for candidate, future in pending]
         return [result for result in results if result is not None]
@@ -181,7 +186,7 @@ class Evaluator:
         return (candidate.note, *self._other_notes)
 
     def close(self) -> None:
-        """End the workers."""
+        """Stop the workers."""
         self._pool.close()
 
     def __enter__(self) -> Self:
@@ -194,12 +199,12 @@ class Evaluator:
 
 
 def with_measurement(candidate: Candidate, measurement: Measurement) -> Candidate:
-    """The candidate with its loss, and its level knob at the gain that the loss was measured with."""
+    """The candidate with its loss, and with its level knob changed by the gain of the measurement."""
     return replace(candidate, patch=with_gain(candidate.patch, measurement.gain), loss=measurement.loss)
 
 
 def with_gain(patch: Patch, gain: float) -> Patch:
-    """The patch with its level knob turned by a linear gain, as far as it goes."""
+    """The patch with its level knob changed by a linear gain, within the knob's range."""
     level = patch.table.level
     if gain == 1.0 or level is None or patch[level.name] == 0.0:
         return patch

@@ -13,20 +13,20 @@ from render.measures.metrics import MssTarget
 from render.note import SAMPLE_RATE
 
 _CONFIRMED_PER_STAGE = 8
-_SAME_SOUND_DB = 0.3  # MSS below which two patches are one sound
+_SAME_SOUND_DB = 0.3  # MSS below which two patches count as the same sound
 _DIFFERENT_KNOB = 0.1
 
 
 class Judge:
-    """Knows which candidates were rendered cleanly, and which of them is the answer.
+    """Renders candidates cleanly, and decides which of them is the answer.
 
     Args:
         targets: the clips.
-        wanted: how many different matches are wanted.
+        wanted: number of different matches that are wanted.
 
     Attributes:
         best: the answer so far.
-        rerender_mss: MSS between two clean renders of the answer: less than that is no gain.
+        rerender_mss: MSS between two clean renders of the answer; a smaller gain does not count.
     """
 
     def __init__(self, targets: Sequence[Target], wanted: int) -> None:
@@ -38,24 +38,24 @@ class Judge:
         self._mss = [MssTarget(target.audio, SAMPLE_RATE) for target in targets]
 
     def judge(self, evaluator: Evaluator) -> bool:
-        """Render the best of the leaderboard cleanly; whether one of them is nearer than the answer so far."""
+        """Render the best of the leaderboard cleanly; returns whether one of them became the answer."""
         count = max(_CONFIRMED_PER_STAGE, self.wanted)
         ranked = evaluator.board.best if self.wanted == 1 else different(evaluator.board.best, count)
         new = [candidate for candidate in ranked[:count] if candidate not in self._confirmed]
         for candidate, audios in zip(new, evaluator.render(new), strict=True):
             if audios is not None:
                 self._confirmed[candidate] = Confirmed(candidate, audios, self._distance(audios), self.targets)
-        nearest = min(self._confirmed.values(), key=lambda confirmed: confirmed.mss, default=None)
-        if nearest is None or (self.best is not None and nearest.mss >= self.best.mss - self.rerender_mss):
+        closest = min(self._confirmed.values(), key=lambda confirmed: confirmed.mss, default=None)
+        if closest is None or (self.best is not None and closest.mss >= self.best.mss - self.rerender_mss):
             return False
-        self.best = nearest
-        again = next(iter(evaluator.render([nearest.candidate])))
+        self.best = closest
+        again = next(iter(evaluator.render([closest.candidate])))
         if again is not None:
-            self.rerender_mss = _apart(nearest.audios, again)
+            self.rerender_mss = _apart(closest.audios, again)
         return True
 
     def matches(self) -> tuple[Confirmed, ...]:
-        """The answer, and after it the nearest others that differ from it and from each other, in knobs and sound."""
+        """The answer, then the closest others that differ from it and from each other, in knobs and sound."""
         if self.best is None:
             return ()
         others = sorted(self._confirmed.values(), key=lambda confirmed: confirmed.mss)
@@ -66,7 +66,7 @@ class Judge:
 
 
 def different(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
-    """The first candidates that differ from each other: in a choice that sounds, or by 0.1 in a knob that does."""
+    """The first candidates that differ from each other in an audible choice, or by 0.1 in an audible knob."""
     chosen: list[Candidate] = []
     for candidate in ranked:
         if len(chosen) == count:
@@ -77,7 +77,7 @@ def different(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
 
 
 def distinct(ranked: Sequence[Confirmed], count: int) -> list[Confirmed]:
-    """The nearest matches that ``different`` lets through, and whose sounds differ too."""
+    """The first matches that differ as in ``different``, and whose sounds differ too."""
     chosen: list[Confirmed] = []
     for confirmed in ranked:
         if len(chosen) == count:

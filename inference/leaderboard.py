@@ -1,4 +1,4 @@
-"""The best candidates so far, and how the best came down: all that a stage leaves behind."""
+"""The best candidates so far and the progress of the best: everything that a stage passes on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inference.candidate import Candidate
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """A point of the progress curve: the loss of the best after this long, this many renders and descent steps."""
+    """A point of the progress curve: the loss of the best after some seconds, renders and descent steps."""
 
     stage: str
     seconds: float
@@ -29,12 +29,12 @@ class Leaderboard:
 
     Args:
         budget: what the run has spent, for the progress curve.
-        size: how many candidates are kept.
+        size: number of candidates that are kept.
         on_progress: called after every candidate and descent step, for a progress line.
 
     Attributes:
-        stage: name of the stage that runs.
-        best: the best candidates, nearest first.
+        stage: name of the current stage.
+        best: the best candidates, closest first.
         history: the progress curve.
     """
 
@@ -46,7 +46,7 @@ class Leaderboard:
     history: list[Improvement] = field(default_factory=list)
 
     def offer(self, candidate: Candidate) -> None:
-        """Take a measured candidate into account."""
+        """Add a measured candidate."""
         if not self.best or candidate.loss < self.best[0].loss:
             budget = self.budget
             self.history.append(
@@ -58,6 +58,6 @@ class Leaderboard:
         self.announce()
 
     def announce(self) -> None:
-        """Call ``on_progress``: also after work that offers nothing yet."""
+        """Call ``on_progress``, also after work that has no candidate yet."""
         if self.on_progress is not None:
             self.on_progress(self)

@@ -22,7 +22,7 @@ from render.note import SAMPLE_RATE, Note
 class Ended(StrEnum):
     """How a run ended."""
 
-    RUNNING = "running"  # it has not: this is the best so far
+    RUNNING = "running"  # it goes on, this is the best so far
     FINISHED = "finished"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
@@ -30,7 +30,7 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A candidate with its clean renders, one per clip, and how far they are from the clips: mean MSS."""
+    """A candidate with its clean renders, one for each clip, and their mean MSS from the clips."""
 
     candidate: Candidate
     audios: Audios
@@ -44,7 +44,7 @@ class Confirmed:
         return tuple(distances(target.audio, audio, SAMPLE_RATE) for target, audio in pairs)
 
     def mean_distances(self) -> Distances:
-        """Every metric, its mean over the clips; None where one of them has none."""
+        """Mean of every metric over the clips; None for a metric that one of the clips does not have."""
         each = self.distances
         if len(each) == 1:
             return each[0]
@@ -54,15 +54,15 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What a stage cost, and the clean distance of the best once it had ended.
+    """What a stage cost, and the clean distance of the answer after it.
 
     Attributes:
         name: name of the stage.
-        seconds: how long it took, its judgement included.
-        renders: how many renders it made.
-        steps: how many descent steps it made.
-        best: distance of the answer once it had ended.
-        rerender_mss: MSS between two clean renders of the best: less than that is no gain.
+        seconds: time that it took, judging included.
+        renders: number of its renders.
+        steps: number of its descent steps.
+        best: distance of the answer after it.
+        rerender_mss: MSS between two clean renders of the answer; a smaller gain does not count.
         counted: whether the stage changed the answer.
     """
 
@@ -81,7 +81,7 @@ class Answer:
 
     Attributes:
         candidate: the patch, with its origin and loss.
-        note: the key press that it plays this clip with.
+        note: key press that it is played with for this clip.
         audio: its clean render, shape ``(2, samples)``.
         distance: every metric.
     """
@@ -94,7 +94,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class ClipMatch:
-    """The matches of one clip, nearest first."""
+    """The matches of one clip, closest first."""
 
     target: Target
     answers: tuple[Answer, ...]
@@ -102,21 +102,21 @@ class ClipMatch:
 
 @dataclass(frozen=True)
 class Match:
-    """The result of a run: its matches, and the history that the report is made from.
+    """The result of a run: its matches, and its history for the report.
 
     Attributes:
         targets: the clips.
         options: what the user chose.
-        host: what rendered.
-        best: the answer, and after it the others that differ.
-        stages: what each stage cost and brought.
+        host: identity of the host that rendered.
+        best: the answer, then the other matches.
+        stages: cost and result of each stage.
         history: the progress curve.
-        seconds: how long the run took.
-        prepared_seconds: how long it took before the budget began to count.
-        renders: how many renders were made.
-        steps: how many descent steps were made.
+        seconds: time that the run took.
+        prepared_seconds: time before the budget began to count.
+        renders: number of renders.
+        steps: number of descent steps.
         ended: how the run ended.
-        notices: what the user should know of the run; those of the clips are in ``targets``.
+        notices: what the user should know about the run; ``targets`` hold the notices of the clips.
     """
 
     targets: tuple[Target, ...]
@@ -134,7 +134,7 @@ class Match:
 
     @cached_property
     def clips(self) -> tuple[ClipMatch, ...]:
-        """The matches of each clip. Only the first clip's key press may differ from what was heard."""
+        """The matches of each clip. Only the first clip's key press may differ from the estimate."""
         return tuple(
             ClipMatch(
                 target,
@@ -150,6 +150,6 @@ class Match:
 
 
 def mean(values: Iterable[float]) -> float:
-    """Mean of some numbers, at least one, free of rounding errors."""
+    """Mean of at least one number, summed without rounding errors."""
     found: Sequence[float] = list(values)
     return math.fsum(found) / len(found)

@@ -1,4 +1,4 @@
-"""The search methods by name: which optimisers, for which shares of the stage's budget."""
+"""The search methods by name: their optimisers, each with a share of the stage's budget."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class Phase:
 
     Attributes:
         optimizer: name in nevergrad's registry.
-        share: of the stage's budget.
-        discrete: whether discrete knobs, and knobs that cannot be heard in the best candidate, are in its space.
-        sigma: standard deviation of a first step in knob units.
-        starts: how many of the best candidates it is told at its start.
+        share: share of the stage's budget.
+        discrete: whether its space includes discrete knobs, and knobs that cannot be heard in the best candidate.
+        sigma: initial standard deviation of its steps, in knob units.
+        starts: number of the best candidates that it starts from.
     """
 
     optimizer: str

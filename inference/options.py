@@ -21,23 +21,23 @@ class Options:
     """What a user chooses for a run; the defaults are those of ``refine``.
 
     Attributes:
-        instrument: the synth whose patches are wanted.
-        where: the host to search on: ``embedded`` or the path of a plug-in.
+        instrument: synth whose patches are wanted.
+        where: host to search on: ``embedded`` or the path of a plug-in.
         seconds: budget in seconds of wall clock.
-        renders: budget in renders instead.
+        renders: budget in renders, used instead of ``seconds`` if given.
         steps: limit of descent steps, each of one candidate, beside ``renders``.
-        candidates: how many different matches are wanted.
+        candidates: number of different matches that are wanted.
         start: patch to start from.
-        resumed: candidates of an earlier run, to go on from.
-        constraints: knobs that must keep a value.
+        resumed: candidates of an earlier run that this one continues.
+        constraints: locked knobs.
         stages: names of the stages that run.
-        guess: which network proposes.
-        guesses: how many of its proposals are rendered.
-        descend_until: share of the budget at which descend ends, if search follows; a small budget leaves more to it.
+        guess: name of the network that proposes patches.
+        guesses: number of its proposals that are rendered.
+        descend_until: share of the budget at which descend ends if search follows; earlier if the budget is small.
         method: search method.
-        library_starts: how many patches of the library are rendered.
-        seed: seeds everything random.
-        workers: processes that render.
+        library_starts: number of the library's patches that are rendered.
+        seed: seed of everything random.
+        workers: number of processes that render.
 
     Raises:
         UnknownName: for a stage, network or method that does not exist.

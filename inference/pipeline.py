@@ -2,8 +2,9 @@
 
     start (library, start preset, default) -> guess -> descend -> search
 
-A stage proposes; only a clean render that is nearer in MSS, which no stage minimises, by more than the host differs
-from itself, changes the answer. So no stage can make the result worse, and the record says what each of them brought.
+A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS, which no stage
+minimises, by more than two clean renders of one patch differ. So no stage can make the result worse, and the record
+says how much each of them improved it.
 """
 
 from __future__ import annotations
@@ -45,18 +46,18 @@ def refine(
     """Find the patches that reproduce a clip, or several clips of one sound.
 
     Args:
-        targets: the clip; or clips of the same sound at other notes or velocities, which one patch must match.
+        targets: one clip, or several of the same sound at other notes or velocities that one patch must match.
         options: what the user chose.
-        open_library: gives the library of a host; None to start from the default patch alone.
-        make_host: opens the host in a worker instead of ``options.where``.
-        models: the network and the proxy; loaded for the stages that need them when missing.
-        analysis_seconds: seconds of the budget that reading the clips has used up.
+        open_library: returns the library for a host; None to start from the default patch alone.
+        make_host: opens the host in a worker, instead of ``options.where``.
+        models: the network and the proxy; by default those that the stages need are loaded.
+        analysis_seconds: seconds of the budget that reading the clips has used.
         on_progress: called after every render and descent step.
         on_judged: called with the best so far whenever a stage has been judged, so that it can be kept.
 
     Returns:
-        The matches. Whatever ends the run early once there is an answer (Ctrl-C, a host that gives up, an error in a
-        stage) is told in the match; the best so far is returned.
+        The matches. If the run ends early and there is an answer (after Ctrl-C, a host that fails, an error in a
+        stage), the best so far is returned, and the match says how the run ended.
 
     Raises:
         HostError: if the host cannot be opened, or stops rendering before there is any match.
@@ -96,10 +97,12 @@ def refine(
         try:
             for name, work in _plan(run, lambda: start(run, library)):
                 if name != "start" and run.reached():
-                    run.notices.append(f"as near as the synth is to itself: {name} was not needed")
+                    run.notices.append(
+                        f"the match is as close as two renders of the patch are to each other: {name} was not needed"
+                    )
                     break
                 if name != "start" and run.too_little_for(name):
-                    run.notices.append(f"too little of the budget is left for {name}: left out")
+                    run.notices.append(f"{name} is left out: too little of the budget is left")
                     continue
                 _stage(run, records, name, work)
                 if on_judged is not None and run.judge.best is not None:
@@ -136,7 +139,7 @@ def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[
 
 
 def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], None]) -> None:
-    """Run one stage, which may be interrupted, judge it and record what it brought."""
+    """Run one stage, which may be interrupted, judge its candidates and record the result."""
     budget, judge = run.budget, run.judge
     run.board.stage = name
     began, renders, steps = budget.elapsed(), budget.n_renders, budget.n_steps
@@ -155,7 +158,7 @@ def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], N
 
 
 def _match(run: Run, records: Sequence[StageRecord], host: HostInfo, prepared_seconds: float, ended: Ended) -> Match:
-    """The result as it stands."""
+    """The result so far."""
     evaluator, budget = run.evaluator, run.budget
     return Match(
         targets=run.targets,
@@ -179,11 +182,11 @@ def _failures(evaluator: Evaluator) -> Iterator[str]:
 
 
 def _verdict(run: Run) -> Iterator[str]:
-    """Says it where the synth cannot make the sound."""
+    """A notice if the match is far from the clip, with the likely reason."""
     best = run.judge.best
     if best is not None and best.mss > max(UNREACHABLE_DB, 2.0 * run.judge.rerender_mss):
         left = residual(run.target.audio, best.audios[0], best.candidate.note.gate_seconds)
-        yield f"still {best.mss:.1f} dB away. {left.sentence()}"
+        yield f"the match is still {best.mss:.1f} dB from the clip. {left.sentence()}"
 
 
 def _one_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What the first two stages ask of a network and of a differentiable proxy, whichever they are."""
+"""Interfaces of the network and of the differentiable proxy that the first two stages use."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Proposal:
 
     Attributes:
         patch: the patch; its level knob is a guess too.
-        note: the key press; its length and velocity are those of the target.
-        log_prob: how likely the network finds it, in nats; 0 where it does not say.
+        note: key press, with the length and velocity of the target.
+        log_prob: log-probability in nats, according to the network; 0 if the network has none.
     """
 
     patch: Patch
@@ -31,18 +31,18 @@ class Proposal:
 
 
 class Guess(Protocol):
-    """A network that hears a clip and proposes patches."""
+    """A network that proposes patches for a clip."""
 
     def propose(self, target: Target, *, count: int, seed: int = 0) -> list[Proposal]:
-        """Patches that may have made a clip.
+        """Propose patches that may have made a clip.
 
         Args:
-            target: the clip with what is known and estimated of its note.
-            count: how many are wanted, 1 or more; fewer may come.
-            seed: seeds what is drawn.
+            target: the clip, with its known or estimated note.
+            count: number of proposals that are wanted, 1 or more; there may be fewer.
+            seed: seed of the random draws.
 
         Returns:
-            Distinct proposals, the network's likeliest first.
+            Distinct proposals, the most likely first.
 
         Raises:
             InvalidAudio: if the clip is silent, not finite or of the wrong shape.
@@ -53,15 +53,15 @@ class Guess(Protocol):
 
 @dataclass(frozen=True)
 class DescentJob:
-    """What a descender is asked for.
+    """A batch of candidates to descend from.
 
     Attributes:
-        starts: one batch of candidates.
-        targets: the clip, or several clips that one patch must match.
-        constraints: knobs that must not move.
-        n_going_on: how many of the starts, the first ones, come from earlier descents or are as near.
-        used: gives the share of the stage's budget that is gone; at 1 the descent ends.
-        on_step: called after every step with the number of candidates that made it.
+        starts: candidates to start from.
+        targets: one clip, or several that one patch must match.
+        constraints: locked knobs.
+        n_going_on: how many of the starts, the first ones, continue earlier descents or are as close.
+        used: returns the share of the stage's budget that is used; at 1 the descent ends.
+        on_step: called after every step with the number of candidates that were moved.
     """
 
     starts: Sequence[Candidate]
@@ -74,7 +74,7 @@ class DescentJob:
 
 @dataclass(frozen=True)
 class Descent:
-    """Candidates that a descent visited, to be rendered, end points first; and what went wrong on the way."""
+    """Candidates that a descent visited, end points first, and notices about what went wrong."""
 
     candidates: tuple[Candidate, ...]
     notices: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class Descender(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many candidates it takes at once."""
+        """Number of candidates in a batch."""
 
     def descend(self, job: DescentJob) -> Descent:
         """Descend from every start."""
@@ -93,12 +93,12 @@ class Descender(Protocol):
     def changes(
         self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool
     ) -> list[Candidate]:
-        """Changes of the answer that a descent cannot make, some borrowed from others."""
+        """Changes of the answer that a descent cannot make: its neighbours, and crossovers with others."""
 
 
 @dataclass(frozen=True)
 class Models:
-    """What could be loaded; a stage without its model is left out, and ``notices`` say why."""
+    """The models that could be loaded. A stage without its model is left out, and ``notices`` say why."""
 
     guesser: Guess | None = None
     descender: Descender | None = None

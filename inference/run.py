@@ -1,4 +1,4 @@
-"""A run: the clips on their way through the stages, and what all stages share."""
+"""A run: what its stages share."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from inference.leaderboard import Leaderboard
 from inference.options import Options
 from inference.ports import Models
 
-GOOD_ENOUGH_LOSS = 0.004  # of the search distance: some 0.05 dB of MSS, which nobody hears
+GOOD_ENOUGH_LOSS = 0.004  # search distance: some 0.05 dB of MSS, which is inaudible
 
-_FINISH_FACTOR = 1.5  # what judging the last stage may take, over what judging the start took
+_FINISH_FACTOR = 1.5  # time for judging the last stage, relative to that of the last judgement
 _LONGEST_FINISH = 0.3  # share of the budget
 _FEWEST_RENDERS = 2
-_FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # left of a budget, for a stage to begin
-_SEARCH_SECONDS, _SEARCH_RENDERS = 2.5, 40  # of a small budget, that descend leaves for search
-_MOST_FOR_SEARCH = 0.25  # share of a budget, however small
+_FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # a stage needs at least this much
+_SEARCH_SECONDS, _SEARCH_RENDERS = 2.5, 40  # what descend leaves for search in a small budget
+_MOST_FOR_SEARCH = 0.25  # share of the budget
 
 
 @dataclass
@@ -29,12 +29,12 @@ class Run:
     """What the stages of one run share.
 
     Attributes:
-        targets: the clip, or several clips that one patch must match.
+        targets: one clip, or several that one patch must match.
         options: what the user chose.
         models: the network and the proxy.
         evaluator: measures candidates, with the leaderboard and the budget.
-        judge: knows the answer so far.
-        judging_seconds: how long the last judgement took.
+        judge: holds the answer so far.
+        judging_seconds: time that the last judgement took.
         notices: what the user should know.
     """
 
@@ -58,15 +58,15 @@ class Run:
 
     @property
     def budget(self) -> Budget:
-        """What may be spent, and what was."""
+        """The budget, with what was spent."""
         return self.evaluator.budget
 
     def measure(self, found: Sequence[Candidate]) -> list[Candidate]:
-        """Render candidates; returns those that could be, with their losses."""
+        """Render candidates; returns those whose render succeeded, with their losses."""
         return self.evaluator.measure(found)
 
     def afford(self, wanted: int) -> int:
-        """How many renders of those that are wanted: in a small budget of renders each stage gets its share."""
+        """The number of renders that is wanted, limited to a fifth of a budget in renders."""
         return wanted if self.budget.renders is None else min(wanted, max(1, self.budget.renders // 5))
 
     def moves_gate(self) -> bool:
@@ -74,13 +74,13 @@ class Run:
         return not self.target.gate_fixed and len(self.targets) == 1
 
     def reached(self) -> bool:
-        """Whether the answer is as near as the host is to itself."""
+        """Whether the answer is as close as two renders of one patch are to each other."""
         loss = self.board.best[0].loss if self.board.best else 1.0
         best = self.judge.best
         return loss <= GOOD_ENOUGH_LOSS or (best is not None and best.mss <= self.judge.rerender_mss)
 
     def too_little_for(self, stage: str) -> bool:
-        """Whether what is left of the budget is too little for a stage."""
+        """Whether the rest of the budget is too little for a stage."""
         budget = self.budget
         if budget.renders is not None:
             return budget.renders - budget.n_renders < _FEWEST_RENDERS
@@ -96,7 +96,7 @@ class Run:
         return min(self.options.descend_until, 1.0 - min(left, _MOST_FOR_SEARCH))
 
     def before_judging(self) -> float:
-        """Share of the budget after which the rest is needed to judge the last stage."""
+        """Share of the budget after which the rest is reserved for judging the last stage."""
         if self.budget.seconds is None:
             return 1.0
         return 1.0 - min(_FINISH_FACTOR * self.judging_seconds / self.budget.seconds, _LONGEST_FINISH)

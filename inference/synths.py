@@ -1,4 +1,4 @@
-"""The synths that ``refine`` knows, by the name that ``--synth`` takes."""
+"""The synths of ``refine``, by the names that ``--synth`` accepts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SYNTHS = (DEFAULT_SYNTH,)
 
 
 def synth(name: str) -> Instrument:
-    """The instrument of a name; raises ``UnknownName``."""
+    """The instrument with a name; raises ``UnknownName``."""
     if name == DEFAULT_SYNTH:
         from render.noisemaker.instrument import NOISEMAKER
 

@@ -1,4 +1,4 @@
-"""The truth about the real synthesizer: its parameters, patches, preset files, hosts and renders.
+"""The synthesizer: its parameters, patches, preset files and hosts, data sets of renders, and metrics.
 
-Importing this package loads no host, no torch and no plotting.
+Importing this package loads no host, no torch and no plotting library.
 """

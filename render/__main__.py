@@ -1,4 +1,4 @@
-"""``python -m render``: play presets, examine hosts, make data sets and what they are drawn from."""
+"""``python -m render``: play presets, examine hosts, make data sets, and fit the prior."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from render.command_line import run_command
 
 COMMANDS = {
     "render": ("render.commands.render", "play a preset to a WAV file"),
-    "info": ("render.commands.info", "what hosts there are, and what each can do"),
-    "dataset": ("render.commands.dataset", "render a data set of the prior"),
+    "info": ("render.commands.info", "list the hosts, and test and time the one that is used"),
+    "dataset": ("render.commands.dataset", "render a data set of patches drawn from the prior"),
     "summary": ("render.commands.summary", "check and describe a data set"),
-    "library": ("render.commands.library", "render the library that comes with the project"),
-    "fit-prior": ("render.commands.fit_prior", "fit the figures of the prior to a preset bank"),
+    "library": ("render.commands.library", "render the library of patches that a search starts from"),
+    "fit-prior": ("render.commands.fit_prior", "fit the statistics of the prior to preset banks"),
 }
 
 

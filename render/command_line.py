@@ -1,4 +1,4 @@
-"""The command line of ``python -m render``, ``proxy``, ``inference`` and ``benchmarks``: one program, many commands."""
+"""The command lines of ``python -m render``, ``proxy``, ``inference`` and ``benchmarks``, each with its commands."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from render.errors import ReconstructError
 EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
 
 Commands = Mapping[str, tuple[str, str]]
-"""Name of each command, with the module that has its ``add_arguments`` and ``run``, and a line of help."""
+"""For each command the module that has its ``add_arguments`` and ``run``, and its help text."""
 
 
 def run_command(package: str, description: str | None, commands: Commands, argv: Sequence[str] | None = None) -> int:
-    """Parse the command line and run the command that it names.
+    """Parse the command line and run its command.
 
-    Only the module of that command is imported, so that ``--help`` answers at once.
+    Only the module of that command is imported, so that ``--help`` is fast.
 
     Args:
         package: name of the package that is run with ``python -m``.
         description: text for ``--help``.
-        commands: what there is to run.
-        argv: arguments; those of the process by default.
+        commands: commands of the package.
+        argv: arguments; by default those of the process.
 
     Returns:
         The exit code: 0, 1 (failure), 2 (usage) or 130 (interrupted).
@@ -45,5 +45,5 @@ def run_command(package: str, description: str | None, commands: Commands, argv:
         print(f"{package}: {error}", file=sys.stderr)
         return EXIT_FAILURE
     except KeyboardInterrupt:
-        print(f"{package}: interrupted; the same command resumes what can be resumed", file=sys.stderr)
+        print(f"{package}: interrupted; the same command continues where it can", file=sys.stderr)
         return EXIT_INTERRUPTED

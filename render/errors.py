@@ -1,7 +1,7 @@
-"""Every error that the packages raise on purpose.
+"""The errors that the packages raise.
 
-All of them are ``ValueError`` too, so a caller who knows nothing of this project can catch them, and each message is
-one line that names the thing, the value and what is allowed. The command line prints that line and nothing else.
+All of them are subclasses of ``ValueError``. Each message is one line that names the thing, the value and what is
+allowed; the command line prints that line and nothing else.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 
 class ReconstructError(ValueError):
-    """Base class: something that a person can put right."""
+    """Base class of errors that a user can correct."""
 
 
 class UnknownName(ReconstructError):
@@ -21,14 +21,14 @@ class UnknownName(ReconstructError):
 
 
 class OutOfRange(ReconstructError):
-    """A value outside what is allowed, or not a finite number."""
+    """A value that is outside of the allowed range, or not a finite number."""
 
     def __init__(self, name: str, value: object, allowed: str) -> None:
         super().__init__(f"{name} is {value!r}; allowed: {allowed}")
 
 
 class PresetError(ReconstructError):
-    """A file that is not a NoiseMaker preset, or a damaged one."""
+    """A file that is no preset of the instrument, or a damaged one."""
 
 
 class InvalidAudio(ReconstructError):
@@ -44,4 +44,4 @@ class FileError(ReconstructError):
 
 
 class FormatError(ReconstructError):
-    """A kept file (library, dataset, weights) of another schema or table."""
+    """A stored file (library, data set, weights) of another schema or table."""

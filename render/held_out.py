@@ -1,4 +1,4 @@
-"""The one split of the presets: what is fitted to, and what judges."""
+"""The split of the presets: those for fitting and training, and those for evaluation."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 
 
 def held_out(name: str) -> bool:
-    """Whether a preset is held out: it judges, and so do renders of it.
+    """Whether a preset, with its renders, is held out for evaluation.
 
-    Nothing that is held out may enter a fit, the prior, the library or training.
+    No held-out preset may be used in a fit, the prior, the library or training.
 
         >>> held_out("P3"), held_out("P4")
         (True, False)
@@ -22,7 +22,7 @@ def held_out(name: str) -> bool:
 def name_hash(name: str) -> int:
     """SHA-256 of a name as a number.
 
-    Benchmarks take their targets in the order of this number, which has nothing to do with how they sound.
+    Benchmarks take their targets in the order of this number, which does not depend on how they sound.
 
     Args:
         name: name of a preset, or the stem of a file.

@@ -1,1 +1,1 @@
-"""What the benchmarks share: tables, targets, summaries."""
+"""Shared code of the benchmarks: tables, targets and summaries."""

@@ -1,4 +1,4 @@
-"""Sounds that NoiseMaker did not make, as ``python -m benchmarks foreign`` writes them into a folder."""
+"""Reading sounds of other synthesizers, which ``python -m benchmarks foreign`` makes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROWS = "foreign.jsonl"
 
 @dataclass(frozen=True)
 class ForeignSound:
-    """A sound, and what made it: the instrument (a key of ``PACKAGES``), its preset and the key press."""
+    """A sound with its instrument (a key of ``PACKAGES``), preset and key press."""
 
     instrument: str
     preset: str
@@ -24,12 +24,12 @@ class ForeignSound:
 
     @property
     def name(self) -> str:
-        """Of the sound and, with other characters, of its file."""
+        """Name of the sound, from which that of its file is made."""
         return f"{self.instrument} {self.preset}"
 
 
 def read_foreign(folder: Path) -> list[ForeignSound]:
-    """The sounds that were written into a folder; raises ``FileError`` where there are none."""
+    """The sounds of a folder; raises ``FileError`` if there are none."""
     try:
         lines = (folder / ROWS).read_text(encoding="utf-8").splitlines()
     except OSError as error:

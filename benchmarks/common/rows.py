@@ -1,4 +1,4 @@
-"""Which golden renders a benchmark looks at."""
+"""The golden renders that a benchmark uses."""
 
 from __future__ import annotations
 

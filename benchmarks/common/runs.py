@@ -1,4 +1,4 @@
-"""The row of a run, as the benchmarks that make runs write it."""
+"""The result row of one run of ``compare`` and ``budgets``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from benchmarks.common.table import OK
 
 @dataclass(frozen=True)
 class Row:
-    """One run. Distances are those of ``render.measures.metrics``; what is not known is None.
+    """One run. Distances are those of ``render.measures.metrics``; unknown values are None.
 
     Attributes:
-        budget: seconds that the run was given.
-        workers: of the run.
-        side_by_side: how many such runs shared the machine.
+        budget: seconds of the budget.
+        workers: number of workers.
+        side_by_side: number of runs that shared the machine.
         parameter_error: see ``targets.parameter_error``.
         floor: MSS of a perfect answer.
-        after_start, after_guess, after_descend, after_search: MSS of the best clean render once that stage had ended.
-        note_error: semitones from the key that was pressed to the one that was assumed.
-        origin: what the best candidate came from.
-        curve: ``seconds:renders:loss:MSS`` of the best so far, in the course of the run, joined by blanks.
+        after_start, after_guess, after_descend, after_search: MSS of the best clean render after that stage.
+        note_error: semitones from the true key to the assumed one.
+        origin: origin of the best candidate.
+        curve: points ``seconds:renders:loss:MSS`` of the best so far, separated by spaces.
     """
 
     set: str
@@ -54,5 +54,5 @@ class Row:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What makes two rows the same run."""
+        """Identifies the run: of two rows with the same key the later one counts."""
         return (self.set, self.target, self.method, self.budget, self.seed, self.host)

@@ -1,8 +1,8 @@
-"""What a step of the descent costs: forward, backward and loss of the proxy beside auraloss's loss at its defaults.
+"""The cost of a descent step: forward, backward and loss of the proxy, compared with auraloss's loss at its defaults.
 
-Batches of eight different golden factory patches of 2 s, both in turn on the same threads, the better of three each,
-in processor time and in wall clock. And a step as the descent makes it: the same batch, divided among as many threads
-of its own, each with one of torch's.
+Batches of eight different golden factory patches of 2 s; both in turn on the same threads, the better of three each,
+in processor time and in wall clock. Then a step as the descent makes it: the same batch, divided among as many Python
+threads, each with one torch thread.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ BATCH = 8
 BATCHES = 5
 REPEATS = 3
 STEPS = 4
-"""Of the descent; its start is looked at too."""
+"""Steps of the descent, which also measures its start."""
 
 
 def print_costs(golden: Path, where: str, threads: int) -> None:
-    """Print both costs, their ratio, a host's render time and the process's largest memory.
+    """Print both costs, their ratio, a host's render time and the peak memory of the process.
 
     Args:
         golden: folder of golden renders.
-        where: the host.
-        threads: of torch.
+        where: ``embedded``, or the path of a plug-in.
+        threads: number of torch threads.
     """
     import auraloss
     import torch
@@ -66,10 +66,10 @@ def print_costs(golden: Path, where: str, threads: int) -> None:
         def reference(free: torch.Tensor = free, targets: torch.Tensor = targets) -> None:
             torch.autograd.grad(theirs(free, targets), free)
 
-        step()  # compiles, and shows the memory that it needs before the other loss takes its own
+        step()  # compiles; the peak memory is read before the other loss runs
         jobs.append((step, reference))
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    # Processor and wall, ours and theirs.
+    # Processor time and wall clock of each.
     ours, auralosses = np.mean([_seconds(pair) for pair in jobs], axis=0)
     for name, values in (("proxy: forward, backward, loss", ours), ("auraloss at its defaults", auralosses)):
         print(f"{name:32} {1e3 * values[0]:7.0f} ms of processor, {1e3 * values[1]:7.0f} ms of wall clock")
@@ -86,7 +86,7 @@ def print_costs(golden: Path, where: str, threads: int) -> None:
 
 
 def _seconds(jobs: Sequence[Callable[[], None]]) -> list[list[float]]:
-    """Processor and wall time of each job, the least of some turns."""
+    """Processor time and wall clock of each job, the smallest of several turns."""
     times = []
     for turn in range(REPEATS + 1):
         for number, job in enumerate(jobs):
@@ -98,7 +98,7 @@ def _seconds(jobs: Sequence[Callable[[], None]]) -> list[list[float]]:
 
 
 def _descent_seconds(rows: Sequence[GoldenRow], corrections: Corrections, threads: int) -> float:
-    """Wall clock of a step of ``inference.stages.proxy_descent``, the mean of some steps."""
+    """Mean wall clock of a step of ``inference.stages.proxy_descent``."""
     from inference.candidate import Candidate
     from inference.clip.target import Target
     from inference.constraints import Constraints

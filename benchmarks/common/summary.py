@@ -1,4 +1,4 @@
-"""What the rows of ``compare`` say: tables per target set, paired differences with intervals, a plot."""
+"""Summary of the rows of ``compare``: tables per target set, paired differences with intervals, a plot."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from benchmarks.common.runs import Row
 
 RESAMPLES = 2000
-"""Of the bootstrap."""
+"""Number of bootstrap resamples."""
 TIE_DB = 0.01
-"""Of MSS: nearer than this is a tie, and half a win for both."""
+"""A smaller difference of MSS is a tie, which counts as half a win for both."""
 NEAR_FLOOR_DB = 1.5
 FULL_METHOD = "all"
-"""The others are compared with it."""
+"""Method that the others are compared with."""
 COLUMNS = {
     "MSS": "mss",
     "LSD": "lsd",
@@ -59,7 +59,7 @@ def _section(rows: Sequence[Row]) -> str:
 
 
 def _method_table(rows: Sequence[Row]) -> str:
-    """Medians over targets; quartiles of MSS."""
+    """Medians over targets, and quartiles of MSS."""
     lines = [["method", "targets", *COLUMNS, "MSS quartiles", f"within {NEAR_FLOOR_DB:g} dB of floor"]]
     floors = list(per_target(rows, lambda row: row.floor).values())
     if floors:
@@ -113,7 +113,7 @@ def _paired_table(rows: Sequence[Row]) -> str:
 
 
 def _stage_lines(rows: Sequence[Row]) -> str:
-    """What each stage brought to the full method, and whether it kept its promises."""
+    """MSS after each stage of the full method, time over the budget and to 90 % of the gain, spread over seeds."""
     done = _done(rows, FULL_METHOD)
     if not done:
         return ""
@@ -167,7 +167,7 @@ def curve(row: Row) -> list[tuple[float, int, float, float]]:
 
 
 def time_to_share(row: Row, share: float) -> float | None:
-    """The share of the budget after which a share of a run's gain was reached; None without a gain or a curve."""
+    """Fraction of the budget after which a share of the run's gain was reached; None without a gain or a curve."""
     points = curve(row)
     if row.after_start is None or row.mss is None or not points or row.after_start - row.mss < TIE_DB:
         return None
@@ -176,7 +176,7 @@ def time_to_share(row: Row, share: float) -> float | None:
 
 
 def per_target(rows: Iterable[Row], value: Callable[[Row], float | None]) -> dict[str, float]:
-    """The mean over seeds of a value, for each target where it is known."""
+    """Mean of a value over seeds for each target, if known."""
     values: dict[str, list[float]] = {}
     for row in rows:
         number = value(row)
@@ -194,8 +194,12 @@ def interval(values: Values, statistic: Callable[[Values], Values]) -> tuple[flo
     """A 95 % percentile bootstrap interval.
 
     Args:
-        values: shape ``(targets,)``.
-        statistic: from shape ``(resamples, targets)`` to ``(resamples,)``.
+        values: one value for each target.
+        statistic: function of the resampled values.
+
+    Shape:
+        values: ``(targets,)``.
+        statistic: ``(resamples, targets)`` to ``(resamples,)``.
     """
     rng = np.random.default_rng(0)
     resampled = statistic(values[rng.integers(0, len(values), (RESAMPLES, len(values)))])
@@ -204,7 +208,7 @@ def interval(values: Values, statistic: Callable[[Values], Values]) -> tuple[flo
 
 
 def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """A table; the first line is its head."""
+    """A Markdown table, whose first line is the header."""
     head, *body = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([head, "|---" * len(lines[0]) + "|", *body])
 
@@ -233,7 +237,7 @@ def write_plot(rows: Sequence[Row], path: Path) -> None:
                     for b in budgets
                 ]
             ).reshape(-1, 3)
-            x = np.array(budgets) * 1.02 ** (number - len(methods) / 2)  # side by side, not one over the other
+            x = np.array(budgets) * 1.02 ** (number - len(methods) / 2)  # side by side, so that they do not overlap
             bars = np.abs(quartiles[:, (0, 2)] - quartiles[:, 1:2]).T
             axis.errorbar(
                 x, quartiles[:, 1], bars, marker="o", markersize=4, capsize=2, label=method, color=f"C{number}"

@@ -1,4 +1,4 @@
-"""Result files that grow row by row and are resumed, and running the jobs that make the rows."""
+"""Result files that grow row by row and can be resumed, and running the jobs that make the rows."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ OK = "ok"
 
 
 class RowLike(Protocol):
-    """A frozen dataclass of text, numbers and None, with ``status`` "ok" or what went wrong."""
+    """A frozen dataclass of text, numbers and None, with a status and a key."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def status(self) -> str:
-        """Whether it went well."""
+        """``ok``, or why the job failed."""
         ...
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Of two rows with one key the later counts."""
+        """Identifies the job: of two rows with the same key the later one counts."""
         ...
 
 
@@ -42,8 +42,8 @@ class Table(Generic[Row]):
     """Rows in memory and, where a path is given, in a CSV file that each new row is appended to.
 
     Args:
-        kind: the dataclass of the rows.
-        path: of the file; rows that it holds already are read.
+        kind: dataclass of the rows.
+        path: CSV file, whose rows are read if it exists.
 
     Raises:
         FileError: if the file cannot be read or written.
@@ -71,7 +71,7 @@ class Table(Generic[Row]):
         return key in self._rows and self._rows[key].status == OK
 
     def add(self, row: Row) -> None:
-        """Keep a row, and write it."""
+        """Add a row, and write it to the file."""
         self._rows[row.key] = row
         if self._path is not None:
             self._append([_as_text(getattr(row, name)) for name in self._columns])
@@ -87,18 +87,18 @@ class Table(Generic[Row]):
 
     @staticmethod
     def _end_line(path: Path) -> None:
-        """A run that was killed may have left half a row: the next one must begin on a line of its own."""
+        """Complete the last line, which may be half a row of a run that was killed."""
         if not path.read_bytes().endswith(b"\n"):
             with path.open("ab") as stream:
                 stream.write(b"\n")
 
 
 def read_table(kind: type[Row], path: Path) -> Iterator[Row]:
-    """The whole rows of a file; one that was cut short is passed over.
+    """The complete rows of a file; a row that was cut off is ignored.
 
     Raises:
         FileError: if the file cannot be read.
-        FormatError: if it has other columns, or a cell that is no number where one belongs.
+        FormatError: if it has other columns, or a cell that is not a number where one is expected.
     """
     fields = dataclasses.fields(kind)
     try:
@@ -121,18 +121,18 @@ def read_table(kind: type[Row], path: Path) -> Iterator[Row]:
 def run_jobs(
     jobs: Iterable[Job], work: Callable[[Job], list[Row]], failed: Callable[[Job, str], list[Row]], side_by_side: int
 ) -> Iterator[list[Row]]:
-    """The rows of each job, as they become ready.
+    """Do jobs; yields the rows of each as they become ready.
 
     Args:
-        jobs: what to do.
-        work: does one; runs in this process, or in a new one where ``side_by_side`` is above 1.
-        failed: the rows of a job whose process died.
-        side_by_side: how many jobs run at once.
+        jobs: jobs to do.
+        work: does one job; runs in this process, or in a new one if ``side_by_side`` is above 1.
+        failed: returns the rows of a job whose process died.
+        side_by_side: number of jobs that run at the same time.
     """
     if side_by_side == 1:
         yield from map(work, jobs)
         return
-    # Runs that share a machine get a share of its cores each, or torch in every one of them would take them all.
+    # Each of the jobs gets a share of the cores, or torch in every one of them would use all of them.
     os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // side_by_side, 1))
     pending = dict(enumerate(jobs))
     while pending:
@@ -145,14 +145,14 @@ def run_jobs(
                 del pending[futures[future]]
                 yield rows
         except BrokenProcessPool:
-            # Which of the jobs in flight took its process down is not known: the first in line is given up.
+            # It is unknown which of the running jobs ended its process: the first one is given up.
             yield failed(pending.pop(min(pending)), "its process died")
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 
 
 def machine() -> str:
-    """This machine in a line, for result files."""
+    """Description of this machine in one line, for result files."""
     model = ""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -162,7 +162,7 @@ def machine() -> str:
 
 
 def one_line(text: str) -> str:
-    """A message as a cell: on one line, without the folder that it happened in."""
+    """A message on one line, without the path of the current folder."""
     return " ".join(text.replace(f"{Path.cwd()}{os.sep}", "").split())
 
 
@@ -173,7 +173,7 @@ def _as_text(value: object) -> str:
 
 
 def _from_text(kind: str, cell: str) -> object:
-    """The value of a cell by its field's annotation, such as ``float | None``."""
+    """The value of a cell, by the annotation of its field, such as ``float | None``."""
     if cell == "" and "None" in kind:
         return None
     return {"int": int, "float": float}.get(kind.split(" ")[0], str)(cell)

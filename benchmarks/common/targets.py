@@ -1,8 +1,8 @@
 """The target sets that ``compare``, ``budgets`` and ``optimizers`` share.
 
-* ``factory``, ``whole``: golden renders of the real plug-in whose name hash is odd (nothing is fitted to those).
+* ``factory``, ``whole``: golden renders of the real plug-in that are held out (``render.held_out``).
 * ``prior``: draws of the prior, played by the host under test: sounds that it can make.
-* ``foreign``: sounds that NoiseMaker did not make (``python -m benchmarks foreign``).
+* ``foreign``: sounds of other synthesizers (``python -m benchmarks foreign``).
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ SETS = ("factory", "whole", "prior", "foreign")
 GOLDEN_SETS = ("factory", "whole")
 
 PRIOR_SEED = 29
-"""Not the library's, not the data sets', not the other benchmarks'."""
+"""Differs from the seeds of the library, the data sets and the other benchmarks."""
 PLAN = DEFAULT_PLAN
-"""What the library of a benchmark is made of."""
+"""Size and notes of the library in benchmarks."""
 
 TARGET_SEED = 1
-"""What the instrument draws at random in a target differs from what it draws in candidates (seed 0)."""
+"""Seed of the instrument's random generators in targets, which differs from that of candidates (0)."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Sound:
     """A sound to reproduce.
 
     Attributes:
-        set: of ``SETS``.
-        name: unique in its set.
+        set: one of ``SETS``.
+        name: name, unique in its set.
         audio: shape ``(channels, samples)`` at ``SAMPLE_RATE``, the key press at sample 0.
-        note: how it was played.
-        patch: that made it; None where NoiseMaker did not.
-        plugin_floor: MSS in dB between two renders of the real plug-in; None where it is not known.
+        note: key press that it was played with.
+        patch: patch that made it; None if NoiseMaker did not.
+        plugin_floor: MSS in dB between two renders of the real plug-in; None if it is unknown.
     """
 
     set: str
@@ -69,17 +69,24 @@ class Sound:
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which targets, and on which host."""
-    parser.add_argument("--sets", type=names_of(SETS), metavar="A,B", help="default: prior, and those with a folder")
-    parser.add_argument("--golden", type=Path, metavar="DIR", help="golden renders: the sets factory and whole")
-    parser.add_argument("--foreign", type=Path, metavar="DIR", help="what python -m benchmarks foreign wrote")
-    parser.add_argument("--count", type=int, default=40, help="targets of each set at most (default: 40)")
-    parser.add_argument("--known-note", action="store_true", help="give the note instead of estimating it")
+    """Add the options for the targets and the host."""
+    parser.add_argument(
+        "--sets",
+        type=names_of(SETS),
+        metavar="A,B",
+        help=f"of {', '.join(SETS)} (default: prior, and those with a folder)",
+    )
+    parser.add_argument(
+        "--golden", type=Path, metavar="DIR", help="folder of golden renders, for the sets factory and whole"
+    )
+    parser.add_argument("--foreign", type=Path, metavar="DIR", help="folder that python -m benchmarks foreign wrote")
+    parser.add_argument("--count", type=int, default=40, help="largest number of targets of each set (default: 40)")
+    parser.add_argument("--known-note", action="store_true", help="use the true note instead of an estimate")
     parser.add_argument("--plugin", default=EMBEDDED, metavar="PATH|embedded")
 
 
 def names_of(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:
-    """A reader of comma-separated names for argparse."""
+    """A parser of comma-separated names for argparse."""
 
     def names(text: str) -> tuple[str, ...]:
         chosen = tuple(name.strip() for name in text.split(",") if name.strip())
@@ -109,19 +116,19 @@ def chosen_sounds(arguments: argparse.Namespace, host: Host) -> list[Sound]:
 
 
 def host_label(where: str) -> str:
-    """How result files call a host: never by its path."""
+    """Name of a host in result files, without its path."""
     return where if where == EMBEDDED else Path(where).stem
 
 
 @functools.cache
 def host_of(where: str) -> Host:
-    """A host for judging, opened once in a process."""
+    """The host that judges, opened once in a process."""
     return open_host(where)
 
 
 @functools.cache
 def library_of(where: str, workers: int) -> LibraryOpener:
-    """Opens the library of a host, once in a process."""
+    """The opener of a host's library, made once in a process."""
     make_host = functools.partial(open_host, where)
     return library_opener(NOISEMAKER, make_host, workers=workers, progress=lambda done, wanted: None, plan=PLAN)
 
@@ -132,9 +139,9 @@ def read_sounds(
     """The first sounds of each set, always the same ones.
 
     Args:
-        sets: of ``SETS``.
-        wanted: at most so many of each set.
-        host: plays the prior.
+        sets: names of ``SETS``.
+        wanted: largest number of sounds of each set.
+        host: host that plays draws of the prior.
         golden: folder of golden renders.
         foreign: folder that ``python -m benchmarks foreign`` wrote.
 
@@ -161,14 +168,14 @@ def read_sounds(
 
 
 def read_sound(sound: Sound, *, known_note: bool = False) -> tuple[Target, float]:
-    """The sound as ``refine`` reads it from a file.
+    """Read a sound from a file as ``refine`` does.
 
     Args:
-        sound: what to read.
-        known_note: tell the note instead of having it estimated.
+        sound: sound to read.
+        known_note: whether to use the true note instead of an estimate.
 
     Returns:
-        The target, and how many seconds reading it took.
+        The target, and the seconds that reading it took.
     """
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.wav"
@@ -179,10 +186,10 @@ def read_sound(sound: Sound, *, known_note: bool = False) -> tuple[Target, float
 
 
 def floor_mss(sound: Sound, target: Target, host: Host) -> float | None:
-    """What a perfect answer would be measured at, in dB of MSS; None for a sound that NoiseMaker did not make.
+    """MSS in dB of a perfect answer; None for a sound that NoiseMaker did not make.
 
-    On a plug-in the plug-in's own difference between two renders, where it is known; otherwise the distance of the true
-    patch, played by this host.
+    On a plug-in this is the MSS between two of its renders, if known; otherwise the distance of the true patch, played
+    by this host.
     """
     if sound.patch is None:
         return None
@@ -194,7 +201,7 @@ def floor_mss(sound: Sound, target: Target, host: Host) -> float | None:
 
 
 def parameter_error(true: Patch, found: Patch) -> float:
-    """Mean error over the parameters that can be heard in either patch: of knobs, and 1 for a wrong choice."""
+    """Mean error of the knobs over the parameters that can be heard in either patch; a wrong choice counts 1."""
     different = true.diff(found)
     heard = [row for row in TABLE.parameters if true.sounds(row.name) or found.sounds(row.name)]
     wrong = [row for row in heard if row.name in different]
@@ -203,7 +210,7 @@ def parameter_error(true: Patch, found: Patch) -> float:
 
 
 def _prior(host: Host) -> Iterator[Sound]:
-    """Draws that can be heard."""
+    """Draws of the prior that are accepted."""
     for index in count():
         for attempt in count():
             patch, note = draw(PRIOR_SEED, index, attempt)

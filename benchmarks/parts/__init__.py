@@ -1,1 +1,1 @@
-"""Measurements of one part each."""
+"""Measurements of single parts."""

@@ -1,7 +1,7 @@
-"""What a data set costs beside bare renders of the same patches, and whether memory stays flat.
+"""The cost of making a data set, relative to bare renders of the same patches, and the memory of its workers.
 
-The same rows are made as a data set (draws, refused draws, gate, FLAC, shards) and rendered by bare hosts, one per
-worker, that are handed a list at once and keep nothing. Both start warm, in one run.
+The same rows are made as a data set (with refused draws, FLAC files and shards) and rendered by bare hosts, one per
+worker, that discard the audio. Both start warm, in one run.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ WARM_UP_SEED = 10**6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
+    """Add the command's options."""
     parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded")
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--shard-size", type=int, default=25, help="that of the tests by default")
+    parser.add_argument("--shard-size", type=int, default=25, help="renders per shard (default: 25, as in the tests)")
     parser.add_argument("--workers", type=int, default=2)
 
 
 class _Worker:
-    """Makes a row of the set; or renders a list of patches and says how many seconds that took."""
+    """Makes a row of the set; or renders a list of patches and returns the seconds that it took."""
 
     def __init__(self, where: str, seed: int) -> None:
         self._host: Host = open_host(where)
@@ -49,13 +49,13 @@ class _Worker:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print both times, their ratio, and the workers' memory."""
+    """Run the command; returns the exit code."""
     workers, seed = arguments.workers, 3
     manifest = plan(open_host(arguments.plugin).info, seed=seed, count=arguments.count, shard_size=arguments.shard_size)
     worker: Callable[[], _Worker] = functools.partial(_Worker, arguments.plugin, seed)
     with tempfile.TemporaryDirectory() as folder, Pool(worker, workers, seconds_per_job=3600.0) as pool:
         pool.wait_ready()
-        list(pool.map(range(WARM_UP_SEED, WARM_UP_SEED + 200)))  # every program compiled in every worker
+        list(pool.map(range(WARM_UP_SEED, WARM_UP_SEED + 200)))  # compiles every program in every worker
         before = [_resident_megabytes(pid) for pid in pool.pids]
         began = time.perf_counter()
         complete = make_dataset(Path(folder), manifest, pool.map)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""How well settings of the search distance order patches in the way of MSS, and which gain suits MSS best.
+"""How well settings of the search distance order patches as MSS does, and which matching of levels suits MSS best.
 
-Near golden patches (30 % of the continuous knobs moved by normal steps of 0.03, 0.08, 0.2 or 0.4), both are measured
-against the golden render. MSS judges here and is minimised nowhere.
+Both are measured against golden renders, for patches around the golden ones (30 % of the continuous knobs moved by
+normal steps of 0.03, 0.08, 0.2 or 0.4).
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ GAIN_STEPS_DB = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
+    """Add the command's options."""
     parser.add_argument("--golden", type=Path, required=True, metavar="DIR")
     parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded")
     parser.add_argument("--targets", type=int, default=10)
-    parser.add_argument("--patches", type=int, default=24, help="near each target")
+    parser.add_argument("--patches", type=int, default=24, help="patches around each target")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print both tables."""
+    """Run the command; returns the exit code."""
     settings = [Weights(1.0, linear, envelope, w) for w, (linear, envelope) in itertools.product(WINDOWS, TERMS)]
     correlations: dict[Weights, list[float]] = {weights: [] for weights in settings}
     gains: list[tuple[float, float, float]] = []
@@ -88,7 +88,7 @@ def _near(row: GoldenRow, count: int) -> list[Patch]:
             * STEPS[number % 4]
         )
         knobs = [
-            knob if p.discrete or p.name == "volume" else min(max(knob + move, 0.0), 1.0)
+            knob if p.discrete or p is TABLE.level else min(max(knob + move, 0.0), 1.0)
             for p, knob, move in zip(TABLE.parameters, row.patch.knobs, moved.tolist(), strict=True)
         ]
         patches.append(Patch(TABLE, tuple(knobs), row.patch.extra))

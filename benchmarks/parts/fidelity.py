@@ -1,7 +1,7 @@
-"""How close a host is to golden renders of the real plug-in: per group the distances, and the worst by name.
+"""The distance of a host from golden renders of the real plug-in: by group, and the worst rows by name.
 
-Every golden patch is played at its note, velocity and gate, and compared with the golden audio (times its ``gain``).
-``docs/fidelity.md`` keeps the table that this prints.
+Every golden patch is played with its note, velocity and gate, and compared with the golden audio at the plug-in's own
+level. ``docs/fidelity.md`` has the table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bank", type=Path, metavar="FILE", help="preset bank with the factory's envelope points")
     parser.add_argument("--group", action="append", metavar="G", help="only this group; may be repeated")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every row's distances")
-    parser.add_argument("--plot", type=Path, metavar="DIR", help=f"draw the {N_PLOTS} worst as pairs of spectrograms")
+    parser.add_argument("--plot", type=Path, metavar="DIR", help=f"plot the spectrograms of the {N_PLOTS} worst rows")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plot(one: Score, render: Renderer, out: Path) -> None:
-    """Spectrograms of the golden sound and the one that was measured, one above the other."""
+    """Plot the spectrogram of the golden render above that of the measured one."""
     import matplotlib
 
     matplotlib.use("Agg")

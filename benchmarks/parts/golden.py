@@ -33,17 +33,17 @@ from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 PEAK = 0.98
-"""Of the samples in a FLAC file, which cannot hold the plug-in's own level (peaks of 10 are possible)."""
+"""Peak of the samples in a FLAC file, which cannot store the plug-in's own level (with peaks up to 10)."""
 
 MARGIN_DB = 0.2
-"""A render this much above the plug-in's own floor counts as the same."""
+"""A render with an MSS up to this much above the plug-in's own floor counts as the same."""
 
 Job = tuple[Patch, Note]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--plugin", metavar="PATH", help="the plug-in (default: NOISEMAKER_PLUGIN or an installed one)")
+    parser.add_argument("--plugin", metavar="PATH", help="default: $NOISEMAKER_PLUGIN, else an installed plug-in")
     parser.add_argument("--presets", type=Path, required=True, metavar="BANK", help="a preset file or bank")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--note", type=int, default=60)
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=2.0, metavar="S")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--against", type=Path, metavar="DIR", help="a golden folder to compare with")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="where the comparison goes")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the rows of the comparison")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def make_worker(where: str) -> Callable[[Job], tuple[Audio, float]]:
-    """Play a patch twice: the clean render, and the MSS in dB between it and the second."""
+    """A function that plays a patch twice, and returns the first clean render and the MSS in dB between both."""
     from render.hosts.plugin import PluginHost
     from render.measures.metrics import mss
 
@@ -103,14 +103,14 @@ def compare(rows: Iterable[Mapping[str, Any]], folder: Path, reference: Path, ta
     """Compare golden renders with those of the same names in another folder.
 
     Args:
-        rows: of ``folder``.
-        folder: the renders to judge.
-        reference: folder of the renders to judge by.
+        rows: rows of ``folder``.
+        folder: folder of the renders to judge.
+        reference: folder of the reference renders.
         table: CSV file to write, if any.
-        host: describes what rendered ``folder``.
+        host: description of the host that rendered ``folder``.
 
     Returns:
-        Share of the rows that lie within the reference's ``floor_mss`` and ``MARGIN_DB``.
+        Share of the rows whose MSS is at most the reference's ``floor_mss`` plus ``MARGIN_DB``.
     """
     from render.measures.metrics import mss
 

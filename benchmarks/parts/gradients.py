@@ -1,4 +1,4 @@
-"""``python -m proxy gradients``: how true the proxy's slopes are for a host, per knob."""
+"""Agreement of the proxy's gradients with finite differences of the loss on a host, for each knob."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from render.note import Note
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--host", default="embedded", metavar="HOST", help="embedded, or the path of a plug-in")
-    parser.add_argument("--count", type=int, default=60, metavar="N", help="patches")
-    parser.add_argument("--untrained", action="store_true", help="the formulas alone")
+    parser.add_argument("--count", type=int, default=60, metavar="N", help="number of patches")
+    parser.add_argument(
+        "--untrained", action="store_true", help="use the formulas alone, without the trained corrections"
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every slope")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
 

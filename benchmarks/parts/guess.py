@@ -1,12 +1,12 @@
-"""How good the first guess is, on golden factory renders that nothing was fitted to, and how often its pitch is right.
+"""The distance of the networks' proposals from held-out golden factory renders, and how often their pitch is right.
 
-Each golden render is treated as a clip whose note, gate and level are not known. The network's proposals are rendered,
-levelled and ranked by the search distance, as the pipeline does; MSS, which ranks nothing, judges clean renders.
-``best`` is the proposal that is ranked first, ``best_of_8`` the nearest by MSS of the eight that are ranked first, and
-``unranked`` what the network itself puts first, without any render.
+Each golden render is used as a clip of unknown note, gate and level. The network's proposals are rendered, matched in
+level and ranked by the search distance, as in the pipeline; clean renders are judged by MSS. ``best`` is the proposal
+that ranks first, ``best_of_8`` the closest by MSS of the first eight, and ``unranked`` the most likely according to the
+network, without any render.
 
-A row is clearly pitched if the estimator's confidence (inference/clip/pitch.py) is at least ``CLEAR`` on the golden
-render; the pitch of a guess is what the estimator hears in its render.
+A row is clearly pitched if the confidence of the note estimator (``inference/clip/pitch.py``) is at least ``CLEAR`` on
+the golden render; the pitch of a guess is the estimate for its render.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _FAMILIES = {"LP": "low-pass", "HP": "high-pass", "BP": "band-pass", "No": "notc
 
 @dataclass(frozen=True)
 class Row:
-    """One golden render. Distances are MSS in dB; seconds are of one core's work."""
+    """One golden render. Distances are MSS in dB; seconds are processor time."""
 
     name: str
     group: str
@@ -77,11 +77,19 @@ class Found:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--golden", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded", help="what renders the guesses")
-    parser.add_argument("--count", type=int, default=1000, metavar="N", help="golden factory rows, odd names (all)")
-    parser.add_argument("--whole", type=int, default=1000, metavar="N", help="golden whole rows, for the pitch (all)")
-    parser.add_argument("--guesses", type=int, default=48, metavar="K", help="proposals that are rendered and ranked")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="of the network, instead of the shipped ones")
+    parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded", help="host that renders the guesses")
+    parser.add_argument(
+        "--count", type=int, default=1000, metavar="N", help="number of held-out golden factory rows (default: all)"
+    )
+    parser.add_argument(
+        "--whole", type=int, default=1000, metavar="N", help="number of golden whole rows, for the pitch (default: all)"
+    )
+    parser.add_argument(
+        "--guesses", type=int, default=48, metavar="K", help="number of proposals that are rendered and ranked"
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="weights of the network (default: the package's own)"
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--csv", type=Path)
 
@@ -107,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Worker:
-    """Lives in a worker process: a host and both networks."""
+    """Function of a worker process, with its host and both networks."""
 
     def __init__(self, make_host: Callable[[], Host], guesses: int, weights: Path | None) -> None:
         import torch
@@ -131,10 +139,10 @@ class _Worker:
         proposed = time.process_time()
         ranked = self._ranked(target, [(proposal.patch, proposal.note) for proposal in proposals])
         ended = time.process_time()
-        nearest = [judged(patch, note) for patch, note in ranked[:N_BEST]]
+        ranked_first = [judged(patch, note) for patch, note in ranked[:N_BEST]]
         first = self._ranked(target, [(proposals[0].patch, proposals[0].note)])[0]
         plain = self._regression.propose(target, count=1)[0]
-        pitch_error, confidence = _pitch_error(target.audio, nearest[0][1])
+        pitch_error, confidence = _pitch_error(target.audio, ranked_first[0][1])
         row = Row(
             name=golden.name,
             group=golden.group,
@@ -142,8 +150,8 @@ class _Worker:
             heard=target.note.number,
             floor=golden.floor_mss,
             unranked=judged(*first)[0],
-            best=nearest[0][0],
-            best_of_8=min(distance for distance, _ in nearest),
+            best=ranked_first[0][0],
+            best_of_8=min(distance for distance, _ in ranked_first),
             regression=judged(*self._ranked(target, [(plain.patch, plain.note)])[0])[0],
             confidence=confidence,
             pitch_error=pitch_error,
@@ -153,7 +161,7 @@ class _Worker:
         return Found(row, golden.patch, ranked[0][0])
 
     def _ranked(self, target: Target, guesses: Iterable[tuple[Patch, Note]]) -> list[tuple[Patch, Note]]:
-        """Guesses by rising distance, their volume knobs set for the target's level."""
+        """Guesses in order of their distance, with their volume knobs set to match the target's level."""
         distance = TargetDistance(target.audio)
         measured = []
         for patch, note in guesses:
@@ -164,7 +172,7 @@ class _Worker:
 
 
 def _target(golden: GoldenRow) -> Target:
-    """The golden render as the command would read it from a file."""
+    """The golden render, read from a file as ``refine`` does."""
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.wav"
         soundfile.write(clip, golden.audio().T, SAMPLE_RATE, subtype="FLOAT")
@@ -172,7 +180,7 @@ def _target(golden: GoldenRow) -> Target:
 
 
 def _pitch_error(target: Audio, guess: Audio) -> tuple[float | None, float]:
-    """Semitones from the target's pitch to the guess's, if both have one, and the confidence in the target's."""
+    """Semitones from the target's pitch to the guess's, if both have one, and the confidence of the target's."""
     from inference.clip.pitch import estimate_note
 
     wanted = estimate_note(target.mean(axis=0), SAMPLE_RATE)
@@ -185,7 +193,7 @@ def _pitch_error(target: Audio, guess: Audio) -> tuple[float | None, float]:
 
 
 def _print_distances(rows: list[Row]) -> None:
-    print(f"\n{len(rows)} factory renders with odd name hashes, MSS in dB")
+    print(f"\n{len(rows)} held-out factory renders, MSS in dB")
     for name in ("unranked", "best", "best_of_8", "regression", "floor"):
         values = [value for row in rows if (value := getattr(row, name)) is not None]
         low, median, high = np.quantile(values, (0.25, 0.5, 0.75))
@@ -212,7 +220,7 @@ def _print_pitch(rows: list[Row]) -> None:
 
 
 def _print_choices(found: list[Found]) -> None:
-    """Balanced accuracy of choices that sound in the true patch: the mean share of right ones over true choices."""
+    """Print the balanced accuracy of choices that can be heard in the true patch: the mean of the recalls."""
     right: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for one in found:
         for name, truth, guess in _choices(one.truth, one.guess):

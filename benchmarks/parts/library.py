@@ -1,7 +1,7 @@
-"""How good the library is: the MSS between golden factory renders and the library's nearest patches.
+"""The MSS between golden factory renders and the library's closest patches.
 
-The nearest patches by fingerprint are rendered as the golden row was and compared with it, levels matched by energy:
-the median over rows of the best of the first 1, 8 and 64.
+The closest patches by fingerprint are rendered with the golden row's note and compared with it, with levels matched by
+energy: the median over rows of the best of the first 1, 8 and 64.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RANKS = (1, 8, 64)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--golden", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--count", type=int, default=40, metavar="N", help="golden rows")
+    parser.add_argument("--count", type=int, default=40, metavar="N", help="number of golden rows")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--host", default="embedded", metavar="embedded|PATH")
     parser.add_argument("--file", type=Path, default=NOISEMAKER.library, help="library (default: the project's own)")
@@ -45,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     assert NOISEMAKER.prior is not None
     library = read_library(arguments.file, NOISEMAKER.table, NOISEMAKER.prior)
     if library is None:
-        raise FormatError(f"{arguments.file} is no library of this table and prior")
+        raise FormatError(f"{arguments.file} is not a library of this table and prior")
     print(f"{len(library)} patches at notes {library.notes}, opened in {time.monotonic() - started:.1f} s")
     started = time.monotonic()
     nearest = [library.nearest(row.audio(), row.note, RANKS[-1]) for row in rows]
-    print(f"{(time.monotonic() - started) / len(rows) * 1000:.0f} ms for the {RANKS[-1]} nearest of a clip")
+    print(f"{(time.monotonic() - started) / len(rows) * 1000:.0f} ms per clip for its {RANKS[-1]} closest patches")
     jobs = [(k, patch) for k, patches in enumerate(nearest) for patch in patches]
     with Pool(functools.partial(_make_worker, make_host, rows), arguments.workers) as pool:
         found = [result for result in pool.map(jobs) if isinstance(result, float)]
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     for rank in RANKS:
         best = distances[:, :rank].min(axis=1)
         low, median, high = np.quantile(best, (0.25, 0.5, 0.75))
-        print(f"best of the nearest {rank:2}: median MSS {median:.2f} dB (quartiles {low:.2f}, {high:.2f})")
+        print(f"best of the closest {rank:2}: median MSS {median:.2f} dB (quartiles {low:.2f}, {high:.2f})")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""One picture: a golden render of the real plug-in, the untrained proxy and the trained one, as spectrograms."""
+"""Plot spectrograms of a golden render of the real plug-in, the untrained proxy and the trained one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ RANGE_DB = 80.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--golden", type=Path, required=True, metavar="DIR", help="the folder of golden renders")
-    parser.add_argument("--row", metavar="NAME", help="file name of the render (default: the first that judges)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture, a PNG")
+    parser.add_argument("--row", metavar="NAME", help="stem of the render's file (default: the first held-out one)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG file to write")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +49,7 @@ def _chosen(rows: list[GoldenRow], stem: str | None) -> GoldenRow:
 
 
 def _draw(name: str, sounds: dict[str, np.ndarray], out: Path) -> None:
-    """Three spectrograms side by side on one scale, each with its distance from the first."""
+    """Plot the spectrograms side by side with one scale, each with its distance from the first."""
     import matplotlib
 
     matplotlib.use("Agg")

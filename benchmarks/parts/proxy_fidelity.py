@@ -1,4 +1,4 @@
-"""``python -m proxy fidelity``: the table of ``python -m benchmarks fidelity``, with the proxy in the host's place."""
+"""The distance of the proxy from golden renders of the real plug-in, in the table of ``fidelity``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bank", type=Path, metavar="FILE", help="preset bank with the factory's envelope points")
     parser.add_argument("--group", action="append", metavar="G", help="only this group; may be repeated")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--untrained", action="store_true", help="the formulas alone")
-    which.add_argument("--weights", type=Path, metavar="FILE", help="other corrections than the package's")
+    which.add_argument(
+        "--untrained", action="store_true", help="use the formulas alone, without the trained corrections"
+    )
+    which.add_argument("--weights", type=Path, metavar="FILE", help="trained corrections (default: the package's own)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every row's distances")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
 

@@ -1,12 +1,12 @@
-"""Gradient truth: does the slope of the loss on the proxy point where the loss on the real synth goes?
+"""Agreement between the gradient of the loss on the proxy and finite differences of the loss on a host.
 
-For patches of the prior, each with the render of a patch near it as the target, every continuous knob that can be heard
-is moved a little up and down on the host; the difference of the two losses is held against the proxy's gradient. The
-gain that suits the patch is solved once and held, on both sides: letting it follow each step is another loss, whose
-slope in the levels is not that of the sound.
+Each patch of the prior has the render of a similar patch as its target. Every audible continuous knob is moved a little
+up and down on the host, and the central difference of the loss is compared with the proxy's gradient. The gain is
+solved once for each patch and then fixed, for the host and for the proxy: solving it after each move would give another
+loss, whose gradient with respect to levels is not that of the sound.
 
-Knobs that stand where they mean "off" are left out: there a part of the sound begins, and the slope says nothing about
-what is a step away. Hosts come in as functions: nothing here opens one.
+Knobs at a value that means "off" are left out, because the gradient there says nothing about values above it. Hosts are
+passed as functions; nothing here opens one.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ Play = Callable[[Patch, Note, int], Audio]
 """Renders a patch with a seed for what the instrument draws at random: shape ``(2, note.n_samples)``."""
 
 SEED = 41
-"""Of the patches: not the data sets', not the other benchmarks'."""
+"""Seed of the patches, which differs from those of the data sets and the other benchmarks."""
 NEAR = 0.15
-"""How far a target's knobs lie from the patch's at most, as the smaller perturbation of the recovery benchmark."""
+"""Largest distance of a target's knobs from the patch's, as in the smaller perturbation of ``recovery``."""
 STEP = 0.01
-"""How far a knob is moved to each side."""
+"""Distance by which a knob is moved up and down."""
 SECONDS = 2.0
 FLOOR_SEEDS = (1, 2)
-"""Renders with these seeds say how much the loss moves by itself."""
+"""Seeds of renders that show how much the loss varies by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class Slope:
 
     Attributes:
         case: number of the patch.
-        knob: name.
-        proxy: derivative of the loss along the knob.
-        host: difference quotient of the loss on the host.
-        change: size of the host's difference.
-        floor: how much the host's loss moves from render to render.
+        knob: name of the knob.
+        proxy: derivative of the loss on the proxy.
+        host: central difference quotient of the loss on the host.
+        change: absolute difference of the loss on the host.
+        floor: variation of the host's loss between renders.
     """
 
     case: int
@@ -70,7 +70,7 @@ class Slope:
 
     @property
     def counts(self) -> bool:
-        """Whether the host's change is more than its own unrest."""
+        """Whether the host's change is larger than its variation between renders."""
         return self.change > self.floor
 
     @property
@@ -81,7 +81,7 @@ class Slope:
 
 @dataclass(frozen=True)
 class Case:
-    """A patch, its note, and the sound that it should come nearer to."""
+    """A patch, its note and its target."""
 
     number: int
     patch: Patch
@@ -90,7 +90,7 @@ class Case:
 
 
 def cases(play: Play, wanted: int) -> Iterator[Case]:
-    """The first patches of the prior whose target can be heard, always the same ones for one host."""
+    """The first patches of the prior with an audible target, always the same ones for one host."""
     return islice(_cases(play), wanted)
 
 
@@ -107,25 +107,25 @@ def _cases(play: Play) -> Iterator[Case]:
 
 
 def heard(patch: Patch) -> list[str]:
-    """Continuous knobs that can be heard in a patch; not the volume, which the gain stands for."""
+    """Audible continuous knobs of a patch, except the volume, which the gain replaces."""
     return [
-        row.name for row in TABLE.parameters if not row.discrete and row.name != "volume" and patch.sounds(row.name)
+        row.name for row in TABLE.parameters if not row.discrete and row is not TABLE.level and patch.sounds(row.name)
     ]
 
 
 def has_slope(name: str, knob: float) -> bool:
-    """Whether a knob has room to both sides and does not stand in a neutral middle."""
+    """Whether a knob can move to both sides and is not at a neutral middle."""
     neutral = TABLE.parameter(name).curve is BIPOLAR and abs(knob - 0.5) < STEP
     return STEP <= knob <= 1.0 - STEP and not neutral
 
 
 def slopes(case: Case, play: Play, corrections: Corrections | None = None) -> list[Slope]:
-    """Both slopes of every knob that can be heard and does not stand at "off".
+    """Both slopes of every audible knob that is not "off".
 
     Args:
         case: patch and target.
-        play: the host.
-        corrections: of the trained proxy; None for the formulas alone.
+        play: renders on the host.
+        corrections: learned corrections of the proxy; None for the formulas alone.
     """
     distance = TargetDistance(torch.from_numpy(case.target))
     controls = Controls.from_patches([case.patch], [case.note])
@@ -152,10 +152,10 @@ def slopes(case: Case, play: Play, corrections: Corrections | None = None) -> li
 
 
 def table(found: Sequence[Slope]) -> Iterator[str]:
-    """Agreement per knob, worst first, and of all that are descended.
+    """Agreement for each knob, worst first, and for all descended knobs together.
 
-    ``sign`` is the share of the slopes above the floor that agree, ``size`` the median of proxy over host where they
-    do.
+    ``sign`` is the share of the slopes above the floor that agree, ``size`` the median ratio of proxy to host of
+    those.
     """
     yield f"{'knob':22s}{'slopes':>7s}{'counted':>8s}{'sign':>7s}{'size':>7s}"
     names = dict.fromkeys(slope.knob for slope in found)

@@ -1,4 +1,4 @@
-"""How the sources are built: sizes, names of parameters outside of the instrument, words in the docs of arguments."""
+"""Sizes of the sources, parameter names outside of the instrument, and argument docs that begin with "of"."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("render", "proxy", "inference", "benchmarks")
 
 OF_THE_INSTRUMENT = ("render/noisemaker/", "proxy/", "inference/network/")
-"""Folders that may name NoiseMaker's parameters: its own, its proxy, and its network."""
+"""Folders that may contain names of NoiseMaker's parameters."""
 
 KERNELS = "proxy/kernels/"
-"""Compiled loops may be longer than other files."""
+"""Folder of compiled loops, whose files may be longer than others."""
 
 _ARGUMENT = re.compile(r"^\s+(\w[\w, ]*): of ", re.MULTILINE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--list", action="store_true", help="also list the literals and the largest files")
+    parser.add_argument("--list", action="store_true", help="also list the parameter names and the largest files")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the figures; returns the exit code."""
+    """Run the command; returns the exit code."""
     files = sources()
     folders = Counter(str(file.parent.relative_to(ROOT)) for file in files if file.name != "__init__.py")
     literals = {file: names for file in files if (names := parameter_names(file))}
@@ -56,7 +56,7 @@ def sources() -> list[Path]:
 
 
 def parameter_names(file: Path) -> list[str]:
-    """Names of NoiseMaker's parameters that stand as literals in a file outside of the instrument."""
+    """Literals in a file outside of the instrument that are names of its parameters."""
     path = file.relative_to(ROOT).as_posix()
     if path.startswith(OF_THE_INSTRUMENT):
         return []
@@ -65,7 +65,7 @@ def parameter_names(file: Path) -> list[str]:
 
 
 def literal_texts(file: Path) -> Iterator[str]:
-    """Every text in a file that is no docstring, parts of f-strings included."""
+    """String literals of a file, parts of f-strings included, docstrings excluded."""
     tree = ast.parse(file.read_text("utf-8"))
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -74,7 +74,7 @@ def literal_texts(file: Path) -> Iterator[str]:
 
 
 def statements(file: Path) -> int:
-    """Statements of a file; docstrings and other bare texts do not count."""
+    """Number of statements of a file, without docstrings."""
     tree = ast.parse(file.read_text("utf-8"))
     return sum(
         isinstance(node, ast.stmt) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))

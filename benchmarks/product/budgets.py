@@ -1,8 +1,8 @@
-"""How to divide a budget among the stages, and what more of it would bring.
+"""How to divide a budget among the stages, and the effect of a larger one.
 
 Runs ``refine`` with descend ending at several shares of the budget: none (``guess+search``), some, all
-(``guess+descend``). While a run goes on its best candidates are kept, and judged afterwards, so each run gives a curve
-of clean MSS over seconds and renders. Rows are those of ``compare``, and both may share a file.
+(``guess+descend``). The best candidates in the course of a run are kept and judged after it, so each run gives a
+curve of clean MSS over seconds and renders. The rows are those of ``compare``, and both may share a file.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ import numpy as np
 from benchmarks.common.runs import Row
 from benchmarks.common.summary import curve, interval, markdown
 from benchmarks.common.table import OK, Table
-from benchmarks.product.compare import CHECKPOINTS, METHODS, Method, add_run_arguments, make_runs
+from benchmarks.product.compare import add_run_arguments, make_runs
+from benchmarks.product.methods import CHECKPOINTS, METHODS, Method
 from inference.options import Options
 from render.files import replacing
 
 SHARES = (0.2, 0.6, 0.8)
-"""Of the budget at which descend ends, beside the product's own and the two extremes."""
+"""Shares of the budget at which descend ends, beside the product's own and the two extremes."""
 RENDERS = (100, 200, 500, 1000, 2000, 3000)
 NEXT_SECONDS = 10.0
 WORTH_DB = 0.1
-"""Of MSS: a gain below it is hardly worth ten seconds."""
+"""Gain of MSS that is worth ten seconds."""
 
 Point = tuple[float, int, float, float]
 
 
 def splits() -> dict[str, Method]:
-    """The ways to divide a budget, by their names in the rows, by rising share of descend."""
+    """The ways to divide a budget, by their names in the rows, in order of the share of descend."""
     own = Options.descend_until
     inner = {share: Method(METHODS["all"].stages, changes={"descend_until": share}) for share in SHARES}
     by_share = {0.0: METHODS["guess+search"], **inner, own: METHODS["all"], 1.0: METHODS["guess+descend"]}
@@ -42,8 +43,8 @@ def splits() -> dict[str, Method]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_run_arguments(parser)
-    parser.add_argument("--plot", type=Path, metavar="SVG", help="draw the curves")
-    parser.add_argument("--report-only", action="store_true", help="run nothing, evaluate the rows of --csv")
+    parser.add_argument("--plot", type=Path, metavar="SVG", help="plot the curves")
+    parser.add_argument("--report-only", action="store_true", help="only summarise the rows of --csv")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def report(rows: Sequence[Row]) -> str:
-    """For each host, target set and budget: quality over time and renders, the best split, the next ten seconds."""
+    """For each host, target set and budget: MSS over time and renders, the best split, the gain of ten seconds more."""
     texts = []
     for host, set_name, budget in dict.fromkeys((row.host, row.set, row.budget) for row in rows):
         chosen = [row for row in rows if (row.host, row.set, row.budget) == (host, set_name, budget)]
@@ -78,13 +79,13 @@ def report(rows: Sequence[Row]) -> str:
 
 
 def at_seconds(points: Sequence[Point], seconds: float) -> float | None:
-    """The MSS of the best after so many seconds of a run (a fiftieth more is forgiven); None before the first."""
+    """MSS of the best after some seconds of a run, with a tolerance of 2 %; None before the first point."""
     passed = [mss for at, _, _, mss in points if at <= 1.02 * seconds + 0.1]
     return passed[-1] if passed else None
 
 
 def at_renders(points: Sequence[Point], renders: float) -> float | None:
-    """The MSS of the best after so many renders of a run; None before the first point, and after the run's end."""
+    """MSS of the best after some renders of a run; None before the first point and after the last."""
     passed = [mss for _, at, _, mss in points if at <= renders]
     return passed[-1] if passed and renders <= points[-1][1] else None
 
@@ -98,7 +99,7 @@ def _table(
     lines = [[f"split \\ {what}", "runs", *(f"{position:g}" for position in positions)]]
     for name, rows in by_split.items():
         columns = [[v for row in rows if (v := value(curve(row), position)) is not None] for position in positions]
-        # A median over the few runs that are fast (or slow) enough would not be comparable with its neighbours.
+        # A median over few of the runs would not be comparable with its neighbours.
         cells = [f"{np.median(column):.2f}" if 2 * len(column) > len(rows) else "" for column in columns]
         lines.append([name, str(len(rows)), *cells])
     return markdown(lines)
@@ -121,7 +122,7 @@ def _recommendation(by_split: Mapping[str, Sequence[Row]]) -> str:
 
 
 def _next_seconds(by_split: Mapping[str, Sequence[Row]], budget: float) -> str:
-    """What ten seconds more bring in each split, from each multiple of ten seconds on."""
+    """Mean gain of ten seconds more in each split, after each multiple of ten seconds."""
     starts = np.arange(NEXT_SECONDS, budget - NEXT_SECONDS + 0.1, NEXT_SECONDS)
     if not len(starts):
         return ""
@@ -138,11 +139,11 @@ def _next_seconds(by_split: Mapping[str, Sequence[Row]], budget: float) -> str:
             share = np.mean(np.array(gains) >= WORTH_DB) if gains else 0.0
             cells.append(f"{np.mean(gains):.2f} ({share:.0%})" if gains else "")
         lines.append([name, *cells])
-    return f"{markdown(lines)}\n\nMeans, and in brackets the share of runs that gain {WORTH_DB:g} dB or more."
+    return f"{markdown(lines)}\n\nMeans; in brackets the share of runs that gain {WORTH_DB:g} dB or more."
 
 
 def write_plot(rows: Sequence[Row], path: Path) -> None:
-    """Median MSS over seconds, a line for each split and a panel for each target set and budget; an SVG file."""
+    """Plot median MSS over seconds as SVG: a line for each split, a panel for each target set and budget."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

@@ -1,7 +1,7 @@
-"""Make sounds that NoiseMaker did not make: other synthesizers and a General MIDI sound font, from Debian packages.
+"""Make sounds with other synthesizers and a General MIDI sound font, from Debian packages.
 
-Presets are drawn at a fixed seed from those that a package brings (JX10, DX10), or as knobs in ranges that sound
-(amsynth, Nekobi); the sound font's instruments are a fixed list. Writes one FLAC file for each sound and
+Presets are drawn with a fixed seed from those of a package (JX10, DX10), or as knobs within audible ranges (amsynth,
+Nekobi); the instruments of the sound font are a fixed list. Writes one FLAC file for each sound, and
 ``foreign.jsonl``, which the target set ``foreign`` of the other benchmarks reads.
 """
 
@@ -30,16 +30,16 @@ from render.note import SAMPLE_RATE, Note
 
 SEED = 8
 QUIETEST_PEAK = 0.02
-"""A draw that is quieter is passed over."""
+"""Draws with a lower peak are skipped."""
 PEAK = 0.9
-"""Of the samples in the files: levels of other instruments mean nothing here."""
+"""Peak of the samples in the files; the levels of other instruments do not matter."""
 
 NEKOBI = Path("/usr/lib/vst/Nekobi-vst.so")
 AMSYNTH = Path("/usr/lib/vst/amsynth_vst.so")
 MDA = Path("/usr/lib/lv2/mda.lv2")
 MDA_URI = "http://drobilla.net/plugins/mda/"
 SOUND_FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
-"""Where Debian's packages put them."""
+"""Files of the Debian packages."""
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "Nekobi": ("dpf-plugins-vst",),
@@ -48,7 +48,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "DX10": ("mda-lv2",),
     "General MIDI": ("fluidsynth", "timgm6mb-soundfont"),
 }
-"""Instrument to the Debian packages that it needs."""
+"""Debian packages that each instrument needs."""
 
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -79,7 +79,7 @@ AMSYNTH_RANGES: Ranges = {
     "reverb_wet": (0.0, 0.4),
     "reverb_roomsize": (0.2, 0.8),
 }
-"""Knobs by the plug-ins' own names; all others keep the plug-in's initial value."""
+"""Ranges of knobs by the plug-ins' own names; all others keep their initial values."""
 
 GENERAL_MIDI: Mapping[str, tuple[int, int]] = {
     "Grand Piano": (0, 60),
@@ -91,17 +91,19 @@ GENERAL_MIDI: Mapping[str, tuple[int, int]] = {
     "Brass": (61, 60),
     "Flute": (73, 72),
 }
-"""Name to program (from 0) and note."""
+"""Program (from 0) and note of each instrument."""
 
-_LOOKS_PER_SOUND = 20
-"""How many draws are tried for one that is loud enough."""
+_DRAWS_PER_SOUND = 20
+"""Largest number of draws for one that is loud enough."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--count", type=int, default=4, help="sounds of each synthesizer (default: 4)")
-    parser.add_argument("--only", action="append", choices=list(PACKAGES), help="may be repeated (default: all)")
+    parser.add_argument(
+        "--only", action="append", choices=list(PACKAGES), help="instrument; may be repeated (default: all)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -120,21 +122,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def require(instrument: str) -> None:
-    """Raise ``HostError``, which names the Debian packages, where an instrument is not installed."""
-    there = {
+    """Raise a ``HostError`` that names the Debian packages if an instrument is not installed."""
+    installed = {
         "Nekobi": NEKOBI.exists(),
         "amsynth": AMSYNTH.exists(),
         "JX10": MDA.exists(),
         "DX10": MDA.exists(),
         "General MIDI": shutil.which("fluidsynth") is not None and SOUND_FONT.exists(),
     }
-    if not there[instrument]:
+    if not installed[instrument]:
         packages = " and ".join(PACKAGES[instrument])
         raise HostError(f"{instrument} is not installed; it comes with the Debian package {packages}")
 
 
 def sounds_of(instrument: str, wanted: int) -> Iterator[ForeignSound]:
-    """The first sounds of a synthesizer, or all of the sound font's (keys of ``PACKAGES``): always the same ones."""
+    """The first sounds of an instrument, or all of the sound font: always the same ones."""
     if instrument == "General MIDI":
         for name, (program, number) in GENERAL_MIDI.items():
             note = Note(number, 100, 1.0, 2.0)
@@ -147,7 +149,7 @@ def sounds_of(instrument: str, wanted: int) -> Iterator[ForeignSound]:
     else:
         draws = _drawn_knobs(NEKOBI_RANGES if instrument == "Nekobi" else AMSYNTH_RANGES, rng)
     found = 0
-    for preset, knobs in islice(draws, _LOOKS_PER_SOUND * wanted):
+    for preset, knobs in islice(draws, _DRAWS_PER_SOUND * wanted):
         if found == wanted:
             return
         note = _note(instrument, rng)
@@ -158,12 +160,12 @@ def sounds_of(instrument: str, wanted: int) -> Iterator[ForeignSound]:
 
 
 def play(instrument: str, knobs: Mapping[str, float], note: Note) -> Audio:
-    """A note on a fresh instance of a plug-in.
+    """Play a note on a fresh instance of a plug-in.
 
     Args:
         instrument: key of ``PACKAGES``, installed.
-        knobs: 0..1, by the plug-in's own names or by an LV2's symbols.
-        note: the key press.
+        knobs: knobs in 0..1, by the plug-in's own names or by an LV2's symbols.
+        note: key press.
 
     Returns:
         Shape ``(2, note.n_samples)``.
@@ -175,13 +177,13 @@ def play(instrument: str, knobs: Mapping[str, float], note: Note) -> Audio:
     indices = {_plain(name): index for index, name in enumerate(plugin.parameter_names())}
     for name, knob in knobs.items():
         plugin.set_parameter(indices[_plain(name)], knob)
-    for _ in range(2):  # the first render after loading is not like the others
+    for _ in range(2):  # the first render after loading differs from the others
         audio = plugin.play(note.number, note.velocity, 0.0, note.gate_seconds, note.n_samples)
     return np.repeat(audio, 2, axis=0) if len(audio) == 1 else audio[:2]
 
 
 def play_general_midi(program: int, note: Note) -> Audio:
-    """A note of the sound font, without fluidsynth's own reverb and chorus, shape ``(2, note.n_samples)``."""
+    """Play a note of the sound font, without reverb and chorus; shape ``(2, note.n_samples)``."""
     with tempfile.TemporaryDirectory() as folder:
         midi, wave = Path(folder) / "note.mid", Path(folder) / "note.wav"
         midi.write_bytes(midi_file(program, note))
@@ -196,7 +198,7 @@ def play_general_midi(program: int, note: Note) -> Audio:
 
 
 def midi_file(program: int, note: Note) -> bytes:
-    """A standard MIDI file (format 0) of one note at 120 bpm, which lasts as long as the note's render."""
+    """A standard MIDI file (format 0) with one note at 120 bpm, as long as the note's render."""
     ticks_per_second = 960  # 480 per quarter at 120 bpm
     gate = round(note.gate_seconds * ticks_per_second)
     rest = max(round(note.seconds * ticks_per_second) - gate, 0)
@@ -212,7 +214,7 @@ def midi_file(program: int, note: Note) -> bytes:
 
 
 def mda_presets(instrument: str, folder: Path = MDA) -> dict[str, dict[str, float]]:
-    """The presets that come with an mda synthesizer: name to knobs by parameter symbol.
+    """The presets of an mda synthesizer by name: knobs by parameter symbol.
 
     Raises:
         FileError: if the package's preset file cannot be read.
@@ -237,12 +239,12 @@ def _drawn_knobs(ranges: Ranges, rng: np.random.Generator) -> Iterator[tuple[str
 
 
 def _plain(name: str) -> str:
-    """A plug-in calls ``OSC Mix`` what its presets call ``osc_mix``."""
+    """A name without case and punctuation: ``OSC Mix`` of a plug-in is ``osc_mix`` in its presets."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _note(instrument: str, rng: np.random.Generator) -> Note:
-    """A key press where the instrument is at home, 1.5 or 2 s long."""
+    """A key press in the instrument's range, rendered for 1.5 or 2 s."""
     numbers = (36, 43, 48) if instrument == "Nekobi" else (36, 48, 55, 60, 67)
     number, gate, seconds = rng.choice(numbers), rng.choice((0.3, 0.7, 1.0)), rng.choice((1.5, 2.0))
     return Note(int(number), 100, float(gate), float(seconds))
@@ -267,7 +269,7 @@ def _write(folder: Path, sound: ForeignSound) -> dict[str, object]:
 
 
 def _variable_length(value: int) -> bytes:
-    """A MIDI delta time: seven bits a byte, the highest first."""
+    """A MIDI delta time: seven bits per byte, the most significant first."""
     digits = [value & 0x7F]
     while value := value >> 7:
         digits.insert(0, value & 0x7F | 0x80)

@@ -1,9 +1,9 @@
-"""Optimisers at equal renders, in the space and with the loss of ``inference.stages.search``.
+"""Optimisers at equal numbers of renders, in the space and with the loss of ``inference.stages.search``.
 
-From three starts: ``cold``, the default patch; ``warm``, the library's patches that sound most like the clip, as in
-``refine``; and ``near``, patches around the true one, which is where good earlier stages leave off. The renders of the
-start are counted. ``MSS`` is that of a clean render of the candidate with the lowest loss. ``pycma`` is plain CMA-ES of
-the package ``cma``, as a reference.
+There are three starts: ``cold``, the default patch; ``warm``, the library's patches that sound most like the clip, as
+in ``refine``; and ``near``, patches around the true one, as after good earlier stages. The renders of the start are
+counted. ``MSS`` is that of a clean render of the candidate with the lowest loss. ``pycma`` is plain CMA-ES of the
+package ``cma``, as a reference.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
-from benchmarks.common.table import OK, Table, machine, one_line, run_jobs
+from benchmarks.common.optimizer_rows import Row, summary
+from benchmarks.common.table import Table, machine, one_line, run_jobs
 from benchmarks.common.targets import (
     Sound,
     add_target_arguments,
@@ -58,48 +58,24 @@ OTHERS = (
     *("DE", "LhsDE", "QODE", "OnePointDE", "PSO", "DiagonalCMA", "MultiCMA", "NaiveTBPSA"),
     *("DiscreteLenglerOnePlusOne", "LognormalDiscreteOnePlusOne", "RandomSearch"),
 )
-"""Of nevergrad's registry, in the whole space, beside the search methods of the product."""
+"""Optimisers of nevergrad's registry that run in the whole space, beside the search methods of the product."""
 NEVERGRAD = "ng:"
-"""Tells an optimiser of nevergrad from a method of the product."""
+"""Prefix of the names of nevergrad's optimisers, which the product's methods do not have."""
 KNOWN = (*METHODS, *(NEVERGRAD + name for name in OTHERS), PYCMA)
 
 SMALL: Mapping[str, Any] = {"sets": ("prior",), "count": 1, "renders": (60, 90), "seeds": 1}
-"""The arguments that ``--small`` stands for."""
+"""Values of the arguments with ``--small``."""
 WARM_STARTS = 40
-"""Of the library; every budget must be larger."""
+"""Patches of the library in a warm start; every budget must be larger."""
 NEAR_STARTS, NEAR_MOVED, NEAR_STEP = 8, 0.3, 0.15
-"""How many patches around the true one, the share of their continuous knobs that are moved, and by what deviation."""
+"""Number of patches around the true one, share of their continuous knobs that move, and standard deviation."""
 PYCMA_SIGMA = 0.2
 _FAILED_LOSS = 1e3
 
 
 @dataclass(frozen=True)
-class Row:
-    """The best of one run after a number of renders; ``seconds`` and ``loss`` at that moment, too."""
-
-    set: str
-    target: str
-    optimizer: str
-    start: str
-    renders: int
-    seed: int
-    host: str
-    machine: str
-    loss: float | None = None
-    mss: float | None = None
-    floor: float | None = None
-    seconds: float | None = None
-    status: str = OK
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What makes two rows the same run."""
-        return (self.set, self.target, self.optimizer, self.start, self.renders, self.seed, self.host)
-
-
-@dataclass(frozen=True)
 class Job:
-    """One run and its rows as far as they are known, by rising number of renders."""
+    """One run to make, and the known parts of its rows, in order of their renders."""
 
     sound: Sound
     blanks: tuple[Row, ...]
@@ -113,10 +89,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--starts", type=names_of(STARTS), default=STARTS, metavar="A,B", help=", ".join(STARTS))
     parser.add_argument("--renders", type=_numbers, default=RENDERS, metavar="N,N", help="default: 100,300,1000,3000")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--side-by-side", type=int, default=1, metavar="N", help="runs at once, one worker each")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="rows are appended; those in it are skipped")
-    parser.add_argument("--small", action="store_true", help="one target of the prior, 60 and 90 renders")
-    parser.add_argument("--report-only", action="store_true", help="run nothing, summarise the rows of --csv")
+    parser.add_argument(
+        "--side-by-side", type=int, default=1, metavar="N", help="number of runs at the same time, with one worker each"
+    )
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="file that rows are appended to; rows in it are skipped"
+    )
+    parser.add_argument("--small", action="store_true", help="a quick run: one target of the prior, 60 and 90 renders")
+    parser.add_argument("--report-only", action="store_true", help="only summarise the rows of --csv")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -154,7 +134,7 @@ def _make_runs(table: Table[Row], arguments: argparse.Namespace) -> None:
 
 
 def _jobs(sounds: Sequence[Sound], table: Table[Row], arguments: argparse.Namespace) -> Iterator[Job]:
-    """The runs that are asked for and not done yet."""
+    """The runs that were asked for and are not done yet."""
     plan = itertools.product(range(arguments.seeds), sounds, arguments.starts, arguments.optimizers)
     for seed, sound, start, optimizer in plan:
         if start == "near" and sound.patch is None:
@@ -169,13 +149,13 @@ def _jobs(sounds: Sequence[Sound], table: Table[Row], arguments: argparse.Namesp
 
 
 def phases(optimizer: str) -> tuple[Phase, ...]:
-    """What a name of ``KNOWN`` runs."""
+    """The phases of a name in ``KNOWN``."""
     name = optimizer.removeprefix(NEVERGRAD)
     return (Phase(name),) if name != optimizer else METHODS[optimizer]
 
 
 def anytime(optimizer: str) -> bool:
-    """Whether a run does the same at first however long it will be, so that one run gives all rows."""
+    """Whether a run begins in the same way for every budget, so that one run gives all rows."""
     return optimizer == PYCMA or len(phases(optimizer)) == 1
 
 
@@ -183,7 +163,7 @@ def do_job(job: Job) -> list[Row]:
     """Make one run and judge it; a run that fails gives rows that say why."""
     try:
         return _measured(job)
-    except Exception as error:  # whatever it is: one run must not end a benchmark of hours
+    except Exception as error:  # one failed run must not end a benchmark of hours
         return failed_job(job, f"{type(error).__name__}: {error}")
 
 
@@ -194,7 +174,7 @@ def failed_job(job: Job, why: str) -> list[Row]:
 
 @dataclass
 class _Checkpoints(Leaderboard):
-    """A board that remembers its best after given numbers of renders: ``(candidate, time)``."""
+    """A leaderboard that keeps its best after given numbers of renders, as ``(candidate, seconds)``."""
 
     wanted: tuple[int, ...] = ()
     taken: list[tuple[Candidate, float]] = field(default_factory=list)
@@ -207,7 +187,7 @@ class _Checkpoints(Leaderboard):
         super().offer(candidate)
 
     def finished(self, seconds: float) -> list[tuple[Candidate, float]]:
-        """All of them, once the run has ended."""
+        """All of them, at the end of the run."""
         return self.taken + [(self.best[0], seconds)] * (len(self.wanted) - len(self.taken))
 
 
@@ -252,7 +232,7 @@ def _starts(start: str, sound: Sound, target: Target, library: Library | None) -
 
 
 def around(patch: Patch) -> list[Patch]:
-    """Patches with some continuous knobs of this one moved; always the same ones."""
+    """The patch with some continuous knobs moved; always the same patches."""
     rng = np.random.default_rng(0)
     shape = (NEAR_STARTS, len(TABLE.parameters))
     moves = (rng.random(shape) < NEAR_MOVED) * rng.normal(0.0, NEAR_STEP, shape)
@@ -264,7 +244,7 @@ def around(patch: Patch) -> list[Patch]:
 
 @contextmanager
 def _as_method(optimizer: str) -> Iterator[str]:
-    """The optimizer under a name that ``search`` knows."""
+    """Add an optimiser to the search methods for a while; yields its name."""
     known = optimizer in METHODS
     METHODS[optimizer] = phases(optimizer)
     try:
@@ -275,8 +255,8 @@ def _as_method(optimizer: str) -> Iterator[str]:
 
 
 def _pycma(evaluator: Evaluator, most: int, seed: int) -> None:
-    """CMA-ES at its defaults, in the whole space, from the best start."""
-    cma = importlib.import_module("cma")  # has no types
+    """CMA-ES with its default settings in the whole space, from the best start."""
+    cma = importlib.import_module("cma")  # has no type hints
     start, budget = evaluator.board.best[0], evaluator.budget
     space = space_of(start, Constraints(), Phase(PYCMA), gate=True, extra=NOISEMAKER.extra)
     options = {"bounds": [0.0, 1.0], "seed": seed + 1, "verbose": -9, "maxfevals": most}
@@ -291,52 +271,6 @@ def _pycma(evaluator: Evaluator, most: int, seed: int) -> None:
             losses.append(_FAILED_LOSS if measured is None else measured.loss)
         if len(losses) == len(codes):
             strategy.tell(codes, losses)
-
-
-def summary(rows: Sequence[Row]) -> str:
-    """Tables as Markdown: over the targets of all sets, for each start the mean MSS and loss after each budget."""
-    done = [row for row in rows if row.status == OK and row.mss is not None and row.loss is not None]
-    budgets = sorted({row.renders for row in done})
-    texts = []
-    for start in dict.fromkeys(row.start for row in done):
-        here = [row for row in done if row.start == start]
-        targets = len({(row.set, row.target) for row in here})
-        floor = np.mean([row.floor for row in here if row.floor is not None] or [np.nan])
-        lines = [
-            f"## {start}: {targets} targets, floor {floor:.2f} dB",
-            "",
-            f"| optimiser | {' | '.join(f'{n} renders' for n in budgets)} | loss at {budgets[-1]} | mean rank | s |",
-            "|---" * (len(budgets) + 4) + "|",
-        ]
-        ranks = _mean_ranks(here, budgets[-1])
-        for name in sorted({row.optimizer for row in here}, key=lambda name: ranks.get(name, 99.0)):
-            own = {n: [row for row in here if (row.optimizer, row.renders) == (name, n)] for n in budgets}
-            means = [
-                f"{np.mean([row.mss for row in own[n] if row.mss is not None]):.2f}" if own[n] else "" for n in budgets
-            ]
-            last = own[budgets[-1]]
-            end = ["", "", ""]
-            if last:
-                loss = np.mean([row.loss for row in last if row.loss is not None])
-                seconds = np.mean([row.seconds for row in last if row.seconds is not None])
-                end = [f"{loss:.4f}", f"{ranks[name]:.1f}", f"{seconds:.1f}"]
-            lines.append(f"| {name} | {' | '.join([*means, *end])} |")
-        texts.append("\n".join(lines))
-    failed = [f"* {row.optimizer}, {row.start}, {row.target}: {row.status}" for row in rows if row.status != OK]
-    return "\n\n".join([*texts, "\n".join(failed)]).strip() or "no rows"
-
-
-def _mean_ranks(rows: Sequence[Row], renders: int) -> dict[str, float]:
-    """The mean rank by MSS of each optimiser, 1 for the best, over the targets that all of them finished."""
-    by_case: dict[tuple[str, str, int], dict[str, float]] = {}
-    for row in rows:
-        if row.renders == renders and row.mss is not None:
-            by_case.setdefault((row.set, row.target, row.seed), {})[row.optimizer] = row.mss
-    names = sorted(set().union(*by_case.values()))
-    whole = [[case[name] for name in names] for case in by_case.values() if len(case) == len(names)]
-    if not whole:
-        return dict.fromkeys(names, float("nan"))
-    return dict(zip(names, rankdata(whole, axis=1).mean(axis=0).tolist(), strict=True))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

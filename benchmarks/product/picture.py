@@ -1,6 +1,6 @@
-"""A picture of what ``refine`` does: golden clips of the real plug-in, what the guess makes of them, and the match.
+"""A figure of ``refine``: spectrograms of golden clips of the real plug-in, of the best guesses and of the matches.
 
-Of the targets in the rows of ``compare`` it takes those whose final MSS is at the quartiles, and refines them again.
+It takes the targets in the rows of ``compare`` whose final MSS is at the quartiles, and refines them again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from benchmarks.common.runs import Row
 from benchmarks.common.table import OK, read_table
 from benchmarks.common.targets import GOLDEN_SETS, Sound, host_label, host_of, library_of, read_sound, read_sounds
-from benchmarks.product.compare import METHODS
+from benchmarks.product.methods import METHODS
 from inference.clip.target import Target
 from inference.match import Confirmed
 from inference.options import STAGES, Options
@@ -32,7 +32,7 @@ from render.noisemaker.instrument import NOISEMAKER
 from render.note import SAMPLE_RATE
 
 SET = GOLDEN_SETS[0]
-QUARTILES = {"a good one": 0.25, "a middling one": 0.5, "a poor one": 0.75}
+QUARTILES = {"first quartile": 0.25, "median": 0.5, "third quartile": 0.75}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def _counts(row: Row, arguments: argparse.Namespace) -> bool:
 
 
 def _refined(sound: Sound, models: Models, arguments: argparse.Namespace) -> tuple[Target, Confirmed, Confirmed]:
-    """The clip, the best after the guess and the best at the end."""
+    """The clip, the best match after the guess, and the best at the end."""
     target, analysis_seconds = read_sound(sound)
     options = Options(NOISEMAKER, where=arguments.plugin, seconds=arguments.seconds, workers=arguments.workers)
     guess, match = (
@@ -92,10 +92,10 @@ def _draw(columns: list[tuple[str, Target, Confirmed, Confirmed]], path: Path) -
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, len(columns), sharex="col", sharey=True)
     for column, (title, target, guess, match) in enumerate(columns):
-        pictures = [decibels(target.audio), decibels(guess.audios[0]), decibels(match.audios[0])]
-        top = max(picture.max() for picture in pictures)
-        for axis, picture in zip(axes[:, column], pictures, strict=True):
-            draw_spectrogram(axis, picture, top, SAMPLE_RATE)
+        spectrograms = [decibels(target.audio), decibels(guess.audios[0]), decibels(match.audios[0])]
+        top = max(spectrogram.max() for spectrogram in spectrograms)
+        for axis, spectrogram in zip(axes[:, column], spectrograms, strict=True):
+            draw_spectrogram(axis, spectrogram, top, SAMPLE_RATE)
         axes[0, column].set(title=title, xlim=(0.0, target.audio.shape[1] / SAMPLE_RATE))
         axes[1, column].set(title=f"MSS {guess.mss:.2f} dB")
         axes[2, column].set(title=f"MSS {match.mss:.2f} dB", xlabel="seconds")

@@ -1,9 +1,9 @@
-"""Does descending on the proxy bring the real render back? Golden patches with moved knobs, judged by host renders.
+"""Gradient descent on the proxy from perturbed golden patches, judged by renders of a host.
 
-For each patch eight starts are made by moving every descended knob that is heard by up to the given distance, evenly
-drawn. The gap goes from the nearest of the eight starts to the floor, which is the true patch on the same host; MSS
-against the golden render, levels solved. ``before any guard``: the nearest patch that the descent itself calls its
-result, even if that is worse than the start.
+Each patch has eight starts, in which every audible descended knob is moved by up to a given distance, drawn uniformly.
+The gap is that between the closest of the eight starts and the floor, the true patch on the same host, in MSS against
+the golden render with matched levels. ``Before any guard`` means the closest of the end points of the descent, even if
+it is worse than the start.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ COLUMNS = ("name", "distance", "start", "descended", "guarded", "floor", "closed
 
 @dataclass(frozen=True)
 class Row:
-    """MSS in dB of the start, of what the descent ends at, of the best that was rendered, and of the true patch."""
+    """MSS in dB of the start, the end of the descent, the best that was rendered, and the true patch."""
 
     name: str
     distance: float
@@ -54,13 +54,13 @@ class Row:
 
     @property
     def closed(self) -> float:
-        """Share of the gap that is closed; 1 where there was none."""
+        """Share of the gap that is closed; 1 if there is no gap."""
         gap = self.start - self.floor
         return (self.start - self.guarded) / gap if gap > 0.0 else 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
+    """Add the command's options."""
     parser.add_argument("--golden", type=Path, required=True, metavar="DIR")
     parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded")
     parser.add_argument("--count", type=int, default=40)
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a line per patch and the shares."""
+    """Run the command; returns the exit code."""
     torch.set_num_threads(1)
     corrections = load_corrections()
     settings = Settings(steps=arguments.steps, rate=arguments.rate)
@@ -149,14 +149,14 @@ def _judged(
 ) -> Row:
     mss = MssTarget(target.audio, SAMPLE_RATE)
 
-    def nearest(candidates: list[Candidate]) -> float:
+    def closest(candidates: list[Candidate]) -> float:
         levelled = evaluator.measure(candidates)
         return min(mss.distance(audios[0]) for audios in evaluator.render(levelled) if audios is not None)
 
-    start = nearest(starts)
-    descended = nearest([path.kept[-1] if path.kept else path.start for path in paths])
+    start = closest(starts)
+    descended = closest([path.kept[-1] if path.kept else path.start for path in paths])
     on_the_way = [candidate for path in paths for candidate in path.kept]
-    guarded = min(start, descended, nearest(on_the_way) if on_the_way else start)
+    guarded = min(start, descended, closest(on_the_way) if on_the_way else start)
     steps = max(len(path.losses) - 1 for path in paths)
-    floor = nearest([Candidate(row.patch, row.note)])
+    floor = closest([Candidate(row.patch, row.note)])
     return Row(row.name, distance, start, descended, guarded, floor, steps, seconds)

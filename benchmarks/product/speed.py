@@ -1,7 +1,7 @@
-"""What an evaluation costs beside the render that it needs, as ratios within one run.
+"""The cost of an evaluation relative to the render in it.
 
-The search runs for a number of renders; then the same patches are rendered by bare hosts, one per worker, that are
-handed the whole list at once and measure nothing.
+The search runs for a number of renders; then bare hosts, one per worker, render the same patches without measuring
+them.
 """
 
 from __future__ import annotations
@@ -39,19 +39,23 @@ from render.note import SAMPLE_RATE, Note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's flags."""
-    parser.add_argument("--golden", type=Path, metavar="DIR", help="take targets from here (default: made-up patches)")
+    """Add the command's options."""
+    parser.add_argument(
+        "--golden", type=Path, metavar="DIR", help="folder of golden renders as targets (default: draws of the prior)"
+    )
     parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded")
-    parser.add_argument("--renders", type=int, default=400, help="of each search")
+    parser.add_argument("--renders", type=int, default=400, help="renders of each search")
     parser.add_argument("--targets", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
         "--against",
         metavar="PATH",
-        help="compare the cost of a render with this plug-in's, over the golden factory rows",
+        help="compare the cost of renders with this plug-in's, over the golden factory rows",
     )
-    parser.add_argument("--csv", type=Path, help="write the rows of that comparison")
-    parser.add_argument("--proxy", action="store_true", help="the cost of a step of the descent, beside auraloss's")
+    parser.add_argument("--csv", type=Path, help="write the rows of the comparison with --against")
+    parser.add_argument(
+        "--proxy", action="store_true", help="measure a step of the descent, compared with auraloss's loss"
+    )
 
 
 @dataclass
@@ -64,7 +68,7 @@ class _RecordingBoard(Leaderboard):
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print both rates, their ratio, and the cost of the distances; or the costs of two hosts' renders."""
+    """Run the command; returns the exit code."""
     if arguments.against is not None:
         return _compare_hosts(arguments)
     if arguments.proxy:
@@ -129,7 +133,7 @@ class _BareWorker:
 
 
 def _bare(candidates: list[Candidate], arguments: argparse.Namespace) -> float:
-    """Seconds that bare hosts, working side by side, need for the candidates."""
+    """Seconds that bare hosts need for the candidates, in parallel."""
     make_worker: Callable[[], _BareWorker] = functools.partial(_BareWorker, arguments.plugin)
     workers = arguments.workers
     with Pool(make_worker, workers, seconds_per_job=600.0) as pool:
@@ -158,7 +162,7 @@ def _distance_costs(audio: Audio) -> None:
 
 
 def _compare_hosts(arguments: argparse.Namespace) -> int:
-    """Processor time of a warm, fast render on each host, the hosts in turn, the better of two."""
+    """Compare the processor time of warm, fast renders on two hosts, the better of two each."""
     if arguments.golden is None:
         raise FileError("--against needs --golden")
     rows = judging(read_rows(arguments.golden), 10**6, held_out_only=False)
@@ -172,7 +176,7 @@ def _compare_hosts(arguments: argparse.Namespace) -> int:
         info = host.info
         print(
             f"{info.kind:9} {info.name} {info.version}: mean {1e3 * values.mean():.1f} ms, median {1e3 * median:.1f}, "
-            f"90 % {1e3 * high:.1f}, {1.0 / values.mean():.0f} renders of 2 s a second and core"
+            f"90 % {1e3 * high:.1f}, {1.0 / values.mean():.0f} renders of 2 s per second and core"
         )
         host.close()
     means = costs.mean(axis=0)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.network.log_mel import FEATURES_SCHEMA, SHAPE, picture_of_render
-from render.data.shards import Manifest, Shard
+from render.data.manifest import Manifest
+from render.data.shards import Shard
 from render.errors import FileError, FormatError
 from render.files import replacing
 

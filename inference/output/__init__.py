@@ -1,1 +1,1 @@
-"""What a run leaves behind: presets, audio, report and JSON."""
+"""The results of a run: presets, audio, report and JSON."""

@@ -1,4 +1,4 @@
-"""Writing what a run found: presets, rendered matches, the record and the report, as one whole set."""
+"""Writing the results of a run: presets, rendered matches, the record and the report, all of them or none."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ MATCH_SUFFIX, REPORT_SUFFIX, VST3_SUFFIX = ".match.wav", ".html", ".vstpreset"
 
 
 def suffixes(instrument: Instrument) -> tuple[str, ...]:
-    """Endings of all files that may be written for a match."""
+    """Suffixes of all files that may be written for a match."""
     return (instrument.presets.SUFFIX, MATCH_SUFFIX, VST3_SUFFIX, REPORT_SUFFIX, RECORD_SUFFIX)
 
 
 def write_match(
     match: Match, clip_match: ClipMatch, clip: Path, names: ResultFiles, identity: str = ""
 ) -> dict[str, Any]:
-    """Write all files of the matches of a clip: they replace those of an earlier state together, or not at all.
+    """Write all files of a clip's matches; either all of them replace earlier ones, or none.
 
     Args:
         match: the result of the run.
         clip_match: one of ``match.clips``.
-        clip: the clip as the user named it.
-        names: where the files go.
-        identity: identifies what the run was asked for.
+        clip: path of the clip, as the user gave it.
+        names: folder and names of the files.
+        identity: text that identifies the options of the run.
 
     Returns:
         The content of ``NAME.json``.
 
     Raises:
-        FileError: if a file cannot be written; the earlier files are still there.
+        FileError: if a file cannot be written; earlier files are unchanged.
     """
     instrument = match.options.instrument
     with replacing_together(names.folder) as temporary:
@@ -62,19 +62,19 @@ def write_match(
         data = as_data(match, clip_match, clip, written, identity)
         page = report_html(instrument.table, data, clip_match.target.audio, clip_match.answers[0].audio)
         temporary(report).write_text(page, "utf-8")
-        temporary(names.record).write_text(json.dumps(data, indent=1) + "\n", "utf-8")  # the last to take its place
+        temporary(names.record).write_text(json.dumps(data, indent=1) + "\n", "utf-8")  # the last to be replaced
     return data
 
 
 def install(presets: Sequence[Path], folder: Path) -> list[Path]:
-    """Copy presets into a folder that the synth shows; a file that is there already is never replaced.
+    """Copy presets into the synth's preset folder; existing files are never replaced.
 
     Args:
-        presets: preset files.
-        folder: an existing folder.
+        presets: preset files to copy.
+        folder: folder to copy them to, which must exist.
 
     Returns:
-        The new files, numbered where the name was taken.
+        The new files, with a number if the name was taken.
 
     Raises:
         FileError: if the folder is missing or cannot be written.

@@ -1,4 +1,4 @@
-"""Naming the files of results: no result replaces an input, another result, or a file that is no result."""
+"""Names of result files: no result replaces an input, another result, or any other file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LONGEST_STEM = 180  # bytes: file systems allow 255, and the suffixes and tempo
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """Where the results of one clip go.
+    """Folder and names of the results of one clip.
 
     Attributes:
         folder: folder of the results.
-        stem: what their names begin with.
-        renamed: whether the stem is another one than the clip's.
+        stem: stem of their names.
+        renamed: whether the stem differs from the clip's.
     """
 
     folder: Path
@@ -30,12 +30,12 @@ class ResultFiles:
     renamed: bool = False
 
     def path(self, suffix: str, number: int = 1) -> Path:
-        """File of a match: the first one has the plain stem, the others their number in the name."""
+        """File of a match: the first one has the plain stem, the others a number too."""
         return self.folder / f"{self.stem if number == 1 else f'{self.stem}.{number}'}{suffix}"
 
     @property
     def record(self) -> Path:
-        """The JSON file, which names all others."""
+        """The JSON file, which lists all others."""
         return self.path(RECORD_SUFFIX)
 
 
@@ -45,10 +45,10 @@ def plan_results(
     """Choose names for the results of some clips.
 
     Args:
-        clips: the clips, whose stems the results are named after as far as that is possible.
-        folder: where the results go.
-        suffixes: endings of all files that may be written for a match.
-        candidates: how many matches of each clip may be written.
+        clips: paths of the clips; results have the stem of their clip if possible.
+        folder: folder of the results.
+        suffixes: suffixes of all files that may be written for a match.
+        candidates: number of matches of each clip that may be written.
 
     Returns:
         One for each clip.
@@ -80,7 +80,7 @@ def _stems(clip: Path) -> Iterator[str]:
 
 
 def _results_of(record: Path, clip: Path) -> set[str]:
-    """Names of the files that an earlier run wrote for the same clip; none if the record is of another one."""
+    """Names of the files that an earlier run wrote for the same clip; none if the record belongs to another one."""
     try:
         data = read_record(record)
     except ReconstructError:
@@ -91,5 +91,5 @@ def _results_of(record: Path, clip: Path) -> set[str]:
 
 
 def _key(path: Path) -> str:
-    """Two spellings of one file have one key, on file systems that ignore case too."""
+    """A key that is the same for all spellings of a path, also on file systems that ignore case."""
     return os.path.normcase(os.path.realpath(path)).casefold()

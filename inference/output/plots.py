@@ -1,4 +1,4 @@
-"""Pictures of the report. The only module of the product that knows the plotting library."""
+"""Plots of the report. The only module of the product that uses the plotting library."""
 
 from __future__ import annotations
 
@@ -25,34 +25,38 @@ def spectrograms_png(target: Audio, match: Audio, sample_rate: int) -> bytes:
     """Log-frequency spectrograms of the clip and the match, side by side on one decibel scale.
 
     Args:
-        target: shape ``(channels, samples)``.
-        match: shape ``(channels, samples)``.
-        sample_rate: hertz.
+        target: audio of the clip.
+        match: audio of the match.
+        sample_rate: sample rate in Hz.
+
+    Shape:
+        target: ``(channels, samples)``.
+        match: ``(channels, samples)``.
 
     Returns:
-        A PNG file.
+        The content of a PNG file.
     """
     figure = Figure(figsize=(10.5, 3.4), dpi=110, layout="constrained")
-    pictures = [decibels(target), decibels(match)]
-    top = max(picture.max() for picture in pictures)
+    spectrograms = [decibels(target), decibels(match)]
+    top = max(spectrogram.max() for spectrogram in spectrograms)
     seconds = max(target.shape[1], match.shape[1]) / sample_rate
     axes = figure.subplots(1, 2, sharey=True)
-    for axis, picture, title in zip(axes, pictures, ("clip", "match"), strict=True):
-        mesh = draw_spectrogram(axis, picture, top, sample_rate)
+    for axis, spectrogram, title in zip(axes, spectrograms, ("clip", "match"), strict=True):
+        mesh = draw_spectrogram(axis, spectrogram, top, sample_rate)
         axis.set(xlim=(0.0, seconds), title=title, xlabel="seconds")
     axes[0].set_ylabel("hertz")
     figure.colorbar(mesh, ax=axes, label="dB", pad=0.01)
     return _png(figure)
 
 
-def draw_spectrogram(axis: Axes, picture: Decibels, top: float, sample_rate: int) -> QuadMesh:
-    """Draw ``decibels`` of a sound on a logarithmic axis of hertz, from ``top`` down to the metrics' floor."""
-    times = np.arange(picture.shape[0]) * (_WINDOW // 2) / sample_rate
-    hertz = np.arange(picture.shape[1]) * sample_rate / _WINDOW
+def draw_spectrogram(axis: Axes, spectrogram: Decibels, top: float, sample_rate: int) -> QuadMesh:
+    """Draw what ``decibels`` returns with a logarithmic frequency axis, from ``top`` down to the metrics' floor."""
+    times = np.arange(spectrogram.shape[0]) * (_WINDOW // 2) / sample_rate
+    hertz = np.arange(spectrogram.shape[1]) * sample_rate / _WINDOW
     mesh = axis.pcolormesh(
         times,
         hertz[1:],
-        picture.T[1:],
+        spectrogram.T[1:],
         vmin=top - FLOOR_DB,
         vmax=top,
         cmap="magma",
@@ -65,19 +69,19 @@ def draw_spectrogram(axis: Axes, picture: Decibels, top: float, sample_rate: int
 
 
 def decibels(audio: Audio) -> Decibels:
-    """Magnitudes of a sound's middle, shape ``(frames, bins)``."""
+    """Magnitude spectrogram in dB of the mean of the channels, shape ``(frames, bins)``."""
     magnitudes = stft_magnitudes(audio.mean(axis=0, keepdims=True), _WINDOW)[0]
     levels: Decibels = np.float32(20.0) * np.log10(np.maximum(magnitudes, np.float32(1e-7)))
     return levels
 
 
 def progress_png(history: list[dict[str, Any]], stages: list[dict[str, Any]], seconds: float) -> bytes:
-    """The loss of the best candidate over the seconds of a run; stages are told apart by a line.
+    """The loss of the best candidate over time, with a line at the start of each stage, as a PNG file.
 
     Args:
         history: points with ``seconds`` and ``loss``.
-        stages: with ``name`` and ``seconds``, in order; what came before them was reading the clip.
-        seconds: of the whole run.
+        stages: stages with ``name`` and ``seconds``, in order; the time before them was needed to read the clip.
+        seconds: length of the whole run.
     """
     figure = Figure(figsize=(10.5, 2.4), dpi=110, layout="constrained")
     axis = figure.subplots()

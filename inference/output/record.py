@@ -1,4 +1,4 @@
-"""The recorded result of a run as plain data: what ``NAME.json`` holds, and all that the report is made from."""
+"""The result of a run as plain data: the content of ``NAME.json``, from which the report is made."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def as_data(
     Args:
         match: the result of the run.
         clip_match: one of ``match.clips``.
-        clip: the clip as the user named it.
+        clip: path of the clip, as the user gave it.
         files: paths of the written files of each answer, by kind.
-        identity: identifies what the run was asked for.
+        identity: text that identifies the options of the run.
     """
     target, options = clip_match.target, match.options
     best = clip_match.answers[0]
@@ -91,14 +91,14 @@ def read_record(path: Path) -> dict[str, Any]:
 
     Raises:
         FileError: if the file cannot be read.
-        FormatError: if it is no result, or one of another version of this project.
+        FormatError: if it is no result, or was written by another version of this project.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise FormatError(f"{path} is no result of refine: {error}") from error
+        raise FormatError(f"{path} is not a result of refine: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         raise FormatError(f"{path} has schema {schema!r}; allowed: {SCHEMA!r}")

@@ -1,4 +1,4 @@
-"""``NAME.html``: one self-contained page, a pure function of the recorded result and the two sounds."""
+"""``NAME.html``: one self-contained page, made from the recorded result and the two sounds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from render.instruments.table import Table
 from render.note import SAMPLE_RATE
 
 _METRICS = {
-    "mss": ("MSS", "dB", "log-mel difference; 0 is equal, the synth itself differs by 0.8 between two renders"),
+    "mss": ("MSS", "dB", "multi-scale log-mel difference; 0 is equal, two renders on the real synth differ by 0.8"),
     "lsd": ("LSD", "dB", "log-spectral distance"),
-    "mrstft": ("MRSTFT", "", "multi-resolution STFT"),
+    "mrstft": ("MRSTFT", "", "multi-resolution STFT loss"),
     "sot": ("SOT", "kHz", "spectral optimal transport"),
-    "wmfcc": ("wMFCC", "", "timbre, warped in time"),
-    "rms_cosine": ("1 - RMS cosine", "", "loudness over time"),
-    "side_mss": ("Side MSS", "dB", "the same for left minus right"),
+    "wmfcc": ("wMFCC", "", "time-warped cepstral distance (timbre)"),
+    "rms_cosine": ("1 - RMS cosine", "", "difference of the loudness envelopes"),
+    "side_mss": ("Side MSS", "dB", "MSS of left minus right"),
 }
 _NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -59,13 +59,17 @@ def setting_text(row: Parameter, setting: float | str) -> str:
 
 
 def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audio) -> str:
-    """The page.
+    """The HTML page.
 
     Args:
-        table: parameters of the instrument.
-        result: the content of ``NAME.json``.
-        target: the clip as it was compared, shape ``(channels, samples)`` at ``SAMPLE_RATE``.
-        match: the clean render of the best patch, same shape convention.
+        table: parameter table of the instrument.
+        result: content of ``NAME.json``.
+        target: the clip as it was compared, at ``SAMPLE_RATE``.
+        match: clean render of the best patch, at ``SAMPLE_RATE``.
+
+    Shape:
+        target: ``(channels, samples)``.
+        match: ``(channels, samples)``.
     """
     best = result["best"]
     host = result["host"]
@@ -87,8 +91,8 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
 <h2>Progress</h2>
 <img alt="loss of the best candidate over time" src="{_png_uri(progress)}">
 <h2>The patch</h2>
-<p class=quiet>What can be heard in this patch; <span class=changed>bold</span> differs from the starting patch,
-whose value stands beside it.</p>
+<p class=quiet>Parameters that can be heard in this patch. Those in <span class=changed>bold</span> differ from the
+starting patch, whose value is in the last column.</p>
 {_knob_tables(table, best)}
 </body></html>
 """
@@ -106,7 +110,7 @@ def _distance_table(result: dict[str, Any]) -> str:
         )
     return (
         f"<table><tr><th>stage</th><th class=n>time</th><th class=n>renders</th>{head}</tr>{''.join(rows)}</table>"
-        "<p class=quiet>Clean renders of the best so far; smaller is nearer.</p>"
+        "<p class=quiet>Distances of the best match after each stage, from clean renders; smaller is closer.</p>"
     )
 
 
@@ -133,7 +137,7 @@ def _knob_tables(table: Table, best: dict[str, Any]) -> str:
 
 
 def _audio_uri(audio: Audio) -> str:
-    """16-bit WAV at a safe level: a browser clips what is above full scale."""
+    """A 16-bit WAV, scaled down if its peak is above full scale, where a browser would clip."""
     peak = float(np.abs(audio).max())
     stream = io.BytesIO()
     soundfile.write(stream, (audio / max(peak, 1.0)).T, SAMPLE_RATE, format="WAV", subtype="PCM_16")

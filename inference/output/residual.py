@@ -1,7 +1,6 @@
-"""What a match leaves of its target: where in time and frequency, and the likely reason.
+"""Where in time and frequency a match differs most from its target, and the likely reason.
 
-The picture is the log-mel difference that MSS averages (``docs/distance.md``), cut into regions that a musician
-can name.
+The difference of the spectrograms in dB is divided into regions that a musician can name.
 """
 
 from __future__ import annotations
@@ -16,29 +15,29 @@ from render.measures.distance import FLOOR_DB, stft_magnitudes
 from render.note import SAMPLE_RATE
 
 UNREACHABLE_DB = 4.0
-"""MSS above which a match is called far: halfway between a good match and the nearest factory preset, which lies at a
-median of 6 dB (``docs/results.md``)."""
+"""MSS above which a match counts as far from the clip: halfway between a good match and the closest factory preset, at
+a median of 6 dB (``docs/results.md``)."""
 
 _WINDOW = 2048
-_BANDS_HZ = ((0.0, 200.0, "below 200 Hz"), (200.0, 1000.0, "200 Hz to 1 kHz"), (1000.0, 5000.0, "1 to 5 kHz"),
+_BANDS_HZ = ((0.0, 200.0, "below 200 Hz"), (200.0, 1000.0, "from 200 Hz to 1 kHz"), (1000.0, 5000.0, "from 1 to 5 kHz"),
              (5000.0, 22050.0, "above 5 kHz"))  # fmt: skip
 _ONSET_SECONDS = 0.08
 _NOISE_FLATNESS = 0.3
-"""Geometric over arithmetic mean of a band's power: white noise measures 0.56, a harmonic tone below 0.1."""
+"""Geometric over arithmetic mean of the power: 0.56 for white noise, below 0.1 for a harmonic tone."""
 
 Grid = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Residual:
-    """Where a match is furthest from its target.
+    """The region in which a match differs most from its target.
 
     Attributes:
-        band: of frequency.
-        time: part of the sound.
-        share: of the whole difference that lies there.
-        missing_db: mean of target minus match there; positive where the match lacks sound.
-        reason: the likely one.
+        band: frequency band, in words.
+        time: part of the sound, in words.
+        share: share of the whole difference.
+        missing_db: mean of target minus match in dB; positive if the match is too quiet.
+        reason: likely reason.
     """
 
     band: str
@@ -48,21 +47,25 @@ class Residual:
     reason: str
 
     def sentence(self) -> str:
-        """One line for a person."""
-        what = "lacks" if self.missing_db > 0.0 else "has too much by"
+        """One sentence for the user."""
+        level = "quiet" if self.missing_db > 0.0 else "loud"
         return (
-            f"{self.share:.0%} of what is left lies {self.band}, {self.time}, where the match {what} "
-            f"{abs(self.missing_db):.0f} dB: {self.reason}"
+            f"{self.share:.0%} of the difference lies {self.band}, {self.time}, where the match is "
+            f"{abs(self.missing_db):.0f} dB too {level}; likely reason: {self.reason}"
         )
 
 
 def residual(target: Audio, match: Audio, gate_seconds: float) -> Residual:
-    """The region that holds most of the difference.
+    """The region with most of the difference.
 
     Args:
-        target: shape ``(channels, samples)``.
-        match: shape ``(channels, samples)``.
-        gate_seconds: when the key was let go.
+        target: audio of the clip.
+        match: audio of the match.
+        gate_seconds: time of the release.
+
+    Shape:
+        target: ``(channels, samples)``.
+        match: ``(channels, samples)``.
     """
     n_samples = min(target.shape[1], match.shape[1])
     there, here = _decibels(target[:, :n_samples]), _decibels(match[:, :n_samples])
@@ -75,13 +78,13 @@ def residual(target: Audio, match: Audio, gate_seconds: float) -> Residual:
         for begin, end, time in (
             (0.0, _ONSET_SECONDS, "in the attack"),
             (_ONSET_SECONDS, gate_seconds, "while the key is held"),
-            (max(gate_seconds, _ONSET_SECONDS), np.inf, "after the key is let go"),
+            (max(gate_seconds, _ONSET_SECONDS), np.inf, "after the release"),
         ):
             cells = np.ix_((seconds >= begin) & (seconds < end), (hertz >= low) & (hertz < high))
             region = difference[cells]
             if region.size:
                 share = float(np.abs(region).sum()) / total
-                # A region counts for more than its size only; else the largest would always be named.
+                # Weighted by the mean difference, or the largest region would always be named.
                 excess = float(np.abs(region).mean()) * share
                 reason = _reason(there[cells], here[cells], time)
                 found.append((excess, Residual(band, time, share, float(region.mean()), reason)))
@@ -93,15 +96,15 @@ def _reason(target: Grid, match: Grid, time: str) -> str:
     flatness = float(np.exp(np.log(power).mean()) / power.mean())
     movement = float(np.abs(np.diff(target, axis=0)).mean()) if len(target) > 1 else 0.0
     calm = float(np.abs(np.diff(match, axis=0)).mean()) if len(match) > 1 else 0.0
-    if "let go" in time:
-        return "a tail of another shape (a room, an echo, or a release) than the synth's effects make"
+    if "release" in time:
+        return "a tail (a room, an echo, or a release) that the synth's effects cannot make"
     if flatness > _NOISE_FLATNESS:
-        return "noise whose colour the synth's noise through one filter does not have"
+        return "noise of a colour that one noise generator with one filter cannot make"
     if movement > 1.5 * calm + 1.0:
-        return "partials that move on their own (several notes, beating, a sampled instrument)"
+        return "partials that move independently (several notes, beating, a sampled instrument)"
     if "attack" in time:
-        return "a transient (a pluck, a hammer, a breath) that one envelope does not draw"
-    return "partials in another balance (a formant, a body, a bell) than two oscillators and one filter give"
+        return "a transient (a pluck, a hammer, a breath) that one envelope cannot make"
+    return "a balance of partials (a formant, a body, a bell) that two oscillators and one filter cannot make"
 
 
 def _decibels(audio: Audio) -> Grid:

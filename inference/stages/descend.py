@@ -9,18 +9,19 @@ from inference.judge import different
 from inference.ports import Descender, DescentJob
 from inference.run import Run
 
-_WIDE_SECONDS = 15.0  # with less left for descend, a third of its batch is what can be taken down far enough
-_CROSSED = 6  # good candidates whose sections the answer borrows
-_GOING_ON = 2  # of the nearest candidates are descended again in the next round
-_HEARD_CHANGE = 0.02  # share of the loss: a change of the answer that does less is no start of its own
+_WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
+_CROSSED = 6  # number of good candidates for crossovers with the answer
+_GOING_ON = 2  # number of the closest candidates that descend again in the next round
+_HEARD_CHANGE = 0.02  # relative change of the loss below which a change of the answer is not a new start
 
 
 def descend(run: Run, descender: Descender) -> None:
     """Descend in rounds.
 
-    The first round starts from the best candidates that differ. Each other round goes on from the nearest, and starts
-    anew from changes of the answer that can be heard: its neighbours, which are one choice away, and itself with a
-    section of the panel from another good candidate. They are farther at first; a descent tells where they lead.
+    The first round starts from the best candidates that differ. Each later round continues from the closest ones, and
+    also starts from audible changes of the answer: its neighbours, which are one choice away, and its crossovers, which
+    take a section of the panel from another good candidate. These are farther from the clip at first, but a descent
+    from them may end closer.
     """
     constraints, budget, board, size = run.options.constraints, run.budget, run.board, descender.batch_size
     until = run.descend_until()

@@ -1,4 +1,4 @@
-"""Stage 1: what a network proposes, measured."""
+"""Stage 1: proposals of a network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inference.stages.start import candidates, on_key
 
 
 def guess(run: Run, guesser: Guess) -> None:
-    """Measure what a network proposes, all on the target's key where the transposition can take up the octaves."""
+    """Measure a network's proposals, moved to the target's key if the transposition allows it."""
     options, target = run.options, run.target
     several = len(run.targets) > 1
     heard = replace(target, gate_fixed=target.gate_fixed or several)

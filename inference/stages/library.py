@@ -1,7 +1,7 @@
-"""The library that a run starts from: the one that comes with the instrument, opened once a process.
+"""The library that a run starts from: the one that comes with the instrument, opened once in a process.
 
-Where that one does not fit, because the table or the prior has changed since, the host renders its own, kept in the
-user's cache folder.
+If that one does not fit, because the table or the prior has changed, the host renders another one, which is stored in
+the user's cache folder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from render.instruments.host import Host, HostInfo
 from render.instruments.instrument import Instrument
 
 LibraryOpener = Callable[[HostInfo], Library | None]
-"""Gives the library for a host, or None if the instrument has none; the first call may render it."""
+"""Returns the library for a host, or None if the instrument has none; the first call may render it."""
 
 
 def library_opener(
@@ -27,14 +27,14 @@ def library_opener(
     progress: Callable[[int, int], None],
     plan: Plan = DEFAULT_PLAN,
 ) -> LibraryOpener:
-    """An opener of the library that comes with the instrument, or of one that is made and kept.
+    """An opener of the library that comes with the instrument, or of one that is made and cached.
 
     Args:
-        instrument: whose library is wanted.
+        instrument: instrument whose library is wanted.
         make_host: opens the host that renders a missing library.
-        workers: processes to render a missing library with.
-        progress: called with the patches that are ready and their number.
-        plan: what a library that is made is made of; another one than the default never comes with the instrument.
+        workers: number of processes that render a missing library.
+        progress: called with the number of patches that are ready and the number wanted.
+        plan: size and notes of the library; a library of another than the default plan is always made.
     """
 
     @functools.cache

@@ -1,4 +1,4 @@
-"""Loading the network and the proxy of an instrument, for the stages that want them."""
+"""Loading the network and the proxy of an instrument for the stages that need them."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from render.errors import FileError, FormatError
 from render.noisemaker.instrument import NOISEMAKER
 
 _WITH_MODELS = frozenset({NOISEMAKER.name})
-"""Instruments that have a network and a proxy; the others are searched."""
+"""Instruments with a network and a proxy; for others only the search runs."""
 
 
 def load_models(options: Options) -> Models:
-    """Load what the stages need.
+    """Load the models that the stages need.
 
-    Where the descent computes, the workers rest: so it may take as many threads as there are workers.
+    While the descent computes, the workers are idle, so it uses as many threads as there are workers.
 
     Args:
-        options: the instrument, the stages, the network and the number of workers.
+        options: instrument, stages, network and number of workers.
     """
     guesser: Guess | None = None
     descender: Descender | None = None
     notices = []
     wanted = {"guess", "descend"} & set(options.stages)
     if options.instrument.name not in _WITH_MODELS:
-        notices = [f"{stage} is left out: there is no model of {options.instrument.title}" for stage in sorted(wanted)]
+        notices = [f"{stage} is left out: there is no model for {options.instrument.title}" for stage in sorted(wanted)]
         return Models(None, None, tuple(notices))
     if wanted:
         import torch
 
-        torch.set_num_threads(1)  # a descent divides its batch among threads, which is faster than dividing its sums
+        torch.set_num_threads(1)  # a descent splits its batch among threads, which is faster
     if "guess" in wanted:
         from inference.network.proposals import load_guesser
 

@@ -1,9 +1,9 @@
-"""Changes of a patch that a descent cannot make, because there is no slope, or none that can be trusted.
+"""Changes of a patch that a descent cannot make, because there is no gradient, or only an unreliable one.
 
-Neighbours are one decision away: another choice of a parameter that is heard, a part of the synth switched on or off,
-another value of a knob that is searched and not descended (``proxy.synth.controls.SEARCHED``), another length of the
-key press. Crossings borrow a section of the panel from another candidate. Most are worse at first; a descent from the
-better ones tells whether they lead somewhere.
+A neighbour differs in one decision: another choice of an audible parameter, a part of the synth switched on or off,
+another value of a knob that is not descended (``Parameter.descended``), or another length of the key press. A crossover
+takes a section of the panel from another candidate. Most of them are worse at first, but a descent from the better ones
+may lead closer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from render.instruments.instrument import Instrument
 from render.instruments.patch import Patch
 
 _NEAR, _DRAWS = 0.04, 3
-"""A searched knob is drawn near its value (standard deviation), this many times, and once anywhere."""
+"""Standard deviation and number of the draws around the value of a knob that is not descended; one more is uniform."""
 
 _GATES = (0.8, 0.9, 1.1, 1.25)
 
@@ -27,14 +27,14 @@ _GATES = (0.8, 0.9, 1.1, 1.25)
 def neighbours(
     instrument: Instrument, candidate: Candidate, constraints: Constraints, rng: Generator, *, gate: bool
 ) -> list[Candidate]:
-    """Candidates one decision away, each once, in no order of merit.
+    """Candidates that differ in one decision, each once, in arbitrary order.
 
     Args:
-        instrument: whose parts can be switched on and off.
-        candidate: where they start from.
-        constraints: knobs that must not move.
-        rng: draws values of knobs.
-        gate: whether the length of the key press may differ.
+        instrument: instrument, with the parts that can be switched on and off.
+        candidate: candidate that is changed.
+        constraints: locked knobs.
+        rng: generator for values of knobs.
+        gate: whether the length of the key press may change.
     """
     patch, note = candidate.patch, candidate.note
     patches = dict.fromkeys(_patches(instrument, patch, constraints, rng))
@@ -47,16 +47,16 @@ def neighbours(
     return found
 
 
-def crossings(
+def crossovers(
     instrument: Instrument, candidate: Candidate, others: Sequence[Candidate], constraints: Constraints
 ) -> list[Candidate]:
-    """The candidate with one section of its panel taken from another; each change that can be heard once.
+    """The candidate with one section of the panel taken from another; each audible change once.
 
     Args:
-        instrument: whose panel it is.
-        candidate: where they start from.
-        others: candidates to borrow from; those of another key are left out.
-        constraints: knobs that must not move.
+        instrument: instrument, with the sections of its panel.
+        candidate: candidate that is changed.
+        others: candidates whose sections are taken; those with another key are ignored.
+        constraints: locked knobs.
     """
     table, extra = instrument.table, instrument.extra
     sections: dict[str, list[str]] = {}
@@ -74,7 +74,7 @@ def crossings(
             if heard:
                 with_section = extra is not None and extra.KNOB in names
                 patches[frozenset(heard)] = patch.with_extra(other.patch.extra) if with_section else patch
-    return [Candidate(patch, candidate.note, origin="crossing") for patch in patches.values()]
+    return [Candidate(patch, candidate.note, origin="crossover") for patch in patches.values()]
 
 
 def _patches(instrument: Instrument, patch: Patch, constraints: Constraints, rng: Generator) -> Iterator[Patch]:

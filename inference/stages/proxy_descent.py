@@ -1,9 +1,8 @@
 """Stage 2: gradient descent on the proxy, a batch of candidates at once.
 
-The knobs themselves are the variables: they are moved by Adam and put back into 0..1 after every step, so that a knob
-at its end can leave it again. Choices stay as they are in each candidate; knobs whose gradient cannot be trusted
-(``Parameter.descended``), that are locked or that cannot be heard do not move. The level is solved in closed
-form.
+The knobs themselves are the variables: Adam moves them, and they are clamped to 0..1 after every step, so that a knob
+at its end can leave it again. Choices do not change; neither do knobs that are locked, inaudible, or excluded because
+their gradient is unreliable (``Parameter.descended``). The level is solved in closed form.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from torch import Tensor
 from inference.candidate import Candidate
 from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
-from inference.stages.neighbours import crossings, neighbours
+from inference.stages.neighbours import crossovers, neighbours
 from proxy.loss.distance import TargetDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
@@ -34,24 +33,28 @@ from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
 from render.note import Note
 
-_AT_ONCE = 8  # candidates that are computed at a time: what a step needs of memory
+_AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How far and how fast to descend.
+    """Settings of a descent.
 
     Attributes:
-        steps: the most.
-        rate: of Adam, in knob units per step.
+        steps: largest number of Adam steps.
+        rate: learning rate, in knob units per step.
         group_rates: factors of ``rate`` for sections of the panel.
-        last_rate: share of the rate that is left at the end, by a cosine over the steps, or over the time if that is
+        last_rate: factor of the rate at the end; it follows a cosine over the steps, or over the time if that is
             shorter.
-        momentum, scale_momentum, tiny: Adam's beta 1, beta 2 and epsilon.
-        again_rate: factor of the rate for a start that goes on: it is near, and a full step would leave it.
-        survivors: at which step how many of the others go on, the nearest ones (successive halving).
-        patience: steps without an improvement of ``least_gain`` (a share) after which a candidate stops.
-        kept_every: steps between the patches that are kept to be rendered, beside the nearest.
+        momentum: Adam's beta 1.
+        scale_momentum: Adam's beta 2.
+        tiny: Adam's epsilon.
+        again_rate: factor of the rate for starts that continue an earlier descent, because they are close already.
+        survivors: successive halving of the other starts: ``{5: 8, 10: 4}`` keeps the 8 closest after step 5 and the 4
+            closest after step 10.
+        patience: number of steps without a relative improvement of ``least_gain`` after which a candidate stops.
+        least_gain: relative improvement of the loss that counts.
+        kept_every: number of steps between the candidates that are kept, beside the closest.
     """
 
     steps: int = 40
@@ -70,13 +73,14 @@ class Settings:
 
 @dataclass
 class Path:
-    """Where one candidate went.
+    """The path of one candidate.
 
     Attributes:
-        start: the candidate.
-        losses: of every step on the proxy, the start's first.
-        kept: candidates on the way, the nearest on the proxy last; their losses are not the host's and are not given.
-        finite: False if the loss or a gradient stopped being a number, which ends the path.
+        start: candidate that it starts from.
+        losses: losses on the proxy, that of the start first.
+        kept: candidates on the way, the closest on the proxy last. They have no losses, because those are not the
+            host's.
+        finite: False if the loss or a gradient was not finite, which ends the path.
     """
 
     start: Candidate
@@ -91,10 +95,11 @@ def descend(
     """Descend from every start.
 
     Args:
-        job: the starts, what they shall come near to, and when to end.
-        corrections: what the proxy has learned; None for the formulas alone.
-        settings: how far and how fast to descend.
-        threads: parts of the batch that are computed side by side; torch's own threads do less for batches this small.
+        job: starts, clips, and when to end.
+        corrections: learned corrections of the proxy; None for the formulas alone.
+        settings: number and size of the steps.
+        threads: number of parts of the batch that are computed in parallel; torch's own threads help less with small
+            batches.
 
     Returns:
         A path for each start, in order. The same starts give the same paths.
@@ -112,10 +117,10 @@ def descend(
 
 
 class _Batch:
-    """The candidates that are still going down.
+    """The candidates of one descent.
 
     Attributes:
-        active: their positions among the starts.
+        active: positions among the starts of those that still descend.
     """
 
     def __init__(self, job: DescentJob, corrections: Corrections | None, settings: Settings, threads: int) -> None:
@@ -134,13 +139,13 @@ class _Batch:
         again = torch.tensor([settings.again_rate if item < n_going_on else 1.0 for item in range(len(starts))])
         self.rates = settings.rate * again[:, None] * group_rates * free
         self.knobs = self.controls[0].knobs.clone()
-        self.nearest = self.knobs.clone()
-        self.nearest_step = [0] * len(starts)
+        self.closest = self.knobs.clone()
+        self.closest_step = [0] * len(starts)
         self.gradient = torch.zeros_like(self.knobs)
         self.mean, self.square = torch.zeros_like(self.knobs), torch.zeros_like(self.knobs)
 
     def look(self, step: int) -> None:
-        """Measure the active candidates and their gradients; those that are lost or have stalled stop."""
+        """Measure the active candidates and their gradients; drop those that are not finite or do not improve."""
         losses, gradient = self._losses()
         self.gradient[self.active] = gradient
         going = []
@@ -149,15 +154,15 @@ class _Batch:
             if not (math.isfinite(loss) and finite):
                 path.finite = False
                 continue
-            # A little less is not nearer: else a crawl would never stop.
-            if not path.losses or loss < (1.0 - self.settings.least_gain) * path.losses[self.nearest_step[item]]:
-                self.nearest[item], self.nearest_step[item] = self.knobs[item], step
+            # A tiny improvement does not count, or a slow descent would never stop.
+            if not path.losses or loss < (1.0 - self.settings.least_gain) * path.losses[self.closest_step[item]]:
+                self.closest[item], self.closest_step[item] = self.knobs[item], step
             path.losses.append(loss)
             if step and step % self.settings.kept_every == 0:
                 path.kept.append(self._candidate(item, self.knobs))
-            if step - self.nearest_step[item] < self.settings.patience:
+            if step - self.closest_step[item] < self.settings.patience:
                 going.append(item)
-        # Those that go on are ahead of the others by their earlier descents: they do not compete.
+        # Starts that continue earlier descents are ahead of the others and do not compete with them.
         new = sorted((item for item in going if item >= self.n_going_on), key=lambda item: min(self.paths[item].losses))
         survivors = new[: self.settings.survivors.get(step, len(new))]
         self.active = sorted([*(item for item in going if item < self.n_going_on), *survivors])
@@ -175,14 +180,14 @@ class _Batch:
         self.knobs[items] = (self.knobs[items] - decay * self.rates[items] * mean / scale).clamp(0.0, 1.0)
 
     def finish(self) -> list[Path]:
-        """The paths, each with the nearest candidate last."""
+        """The paths, each with the closest candidate last."""
         for item, path in enumerate(self.paths):
-            if self.nearest_step[item]:
-                path.kept.append(self._candidate(item, self.nearest))
+            if self.closest_step[item]:
+                path.kept.append(self._candidate(item, self.closest))
         return self.paths
 
     def _losses(self) -> tuple[list[float], Tensor]:
-        """Losses of the active candidates, and their gradients ``(active, parameters)``."""
+        """Losses of the active candidates, and their gradients, shape ``(active, parameters)``."""
         size = min(-(-len(self.active) // self.threads), _AT_ONCE // self.threads)
         parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
         results = list((map if self.threads == 1 else _pool(self.threads).map)(self._losses_of, parts))
@@ -220,7 +225,7 @@ def free_knobs(patch: Patch, constraints: Constraints) -> frozenset[str]:
 
 
 def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
-    """Some items of a batch, with other knobs, ``(items, parameters)``."""
+    """The controls of some items of a batch, with their knobs replaced by ``knobs``, shape ``(items, parameters)``."""
     return Controls(
         knobs=knobs,
         choices={name: choice[items] for name, choice in controls.choices.items()},
@@ -232,7 +237,7 @@ def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
 
 
 def warm_up(corrections: Corrections) -> None:
-    """Run every loop of the proxy once: the first run ever compiles them, later ones load them from disk."""
+    """Run every compiled loop of the proxy once. They are compiled on the first run and cached on disk."""
     notes = [Note(60, 100, 0.03, 0.06)] * len(EVERYTHING)
     controls = Controls.from_patches(EVERYTHING, notes)
     part = _part(controls, range(len(EVERYTHING)), controls.knobs.clone().requires_grad_())
@@ -241,7 +246,7 @@ def warm_up(corrections: Corrections) -> None:
 
 @dataclass(frozen=True)
 class ProxyDescender:
-    """``descend`` on the trained proxy, as the pipeline wants it; see ``inference.stages.models.Descender``."""
+    """``descend`` on the trained proxy; see ``inference.ports.Descender``."""
 
     corrections: Corrections
     settings: Settings = field(default_factory=Settings)
@@ -250,20 +255,22 @@ class ProxyDescender:
 
     @classmethod
     def load(cls, threads: int = 1) -> Self:
-        """With the weights that the package holds, compiled and warm; raises ``FileError`` or ``FormatError``."""
+        """Load the package's weights, and compile the proxy; raises ``FileError`` or ``FormatError``."""
         corrections = load_corrections()
         warm_up(corrections)
         return cls(corrections, threads=threads)
 
     def descend(self, job: DescentJob) -> Descent:
-        """Descend from one batch of starts."""
+        """Descend from every start."""
         paths = descend(job, corrections=self.corrections, settings=self.settings, threads=self.threads)
         lost = sum(not path.finite for path in paths)
-        notices = (f"{lost} of {len(paths)} descents left the finite numbers and ended early",) if lost else ()
-        paths.sort(key=lambda path: min(path.losses, default=math.inf))  # a small budget affords the first ones only
+        notices = (
+            (f"{lost} of {len(paths)} descents ended early because of values that are not finite",) if lost else ()
+        )
+        paths.sort(key=lambda path: min(path.losses, default=math.inf))  # a small budget allows only the first ones
         ends = [path.kept[-1] for path in paths if path.kept]
         on_the_way = [kept for path in paths for kept in path.kept[:-1]]
-        # Two paths may meet, or one may have kept its nearest patch on the way.
+        # Two paths may meet, and one may have kept its closest patch before.
         return Descent(tuple(dict.fromkeys(ends + on_the_way)), notices)
 
     def changes(
@@ -271,4 +278,4 @@ class ProxyDescender:
     ) -> list[Candidate]:
         """See ``inference.stages.neighbours``."""
         changed = neighbours(NOISEMAKER, answer, constraints, rng, gate=gate)
-        return changed + crossings(NOISEMAKER, answer, others, constraints)
+        return changed + crossovers(NOISEMAKER, answer, others, constraints)

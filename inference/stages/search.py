@@ -1,9 +1,8 @@
 """Stage 3: nevergrad against a host. The only module that knows nevergrad.
 
-The space is derived from the parameter table. nevergrad's native choices would say more plainly what is discrete, but
-with them one ask and tell cost more than the render that they ask for (``python -m benchmarks speed``); as one array
-they cost under a millisecond. The level is no part of the space: it is solved in closed form for every render
-(``inference.evaluate``).
+The space is derived from the parameter table. nevergrad has discrete parameters, but with them one ask and tell take
+longer than the render in between (``python -m benchmarks speed``); with one array they take less than a millisecond.
+The level is not part of the space: it is solved in closed form for every render (``inference.evaluate``).
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ from render.instruments.parameter import Parameter
 Code = NDArray[np.float64]
 
 ORIGIN = "search"
-_SHORTEST_GATE = 0.01  # share of the clip
-_FAILED_LOSS = 1e3  # of a candidate whose render failed: worse than silence, and finite for the optimisers
+_SHORTEST_GATE = 0.01  # fraction of the clip
+_FAILED_LOSS = 1e3  # loss of a failed render: worse than silence, and finite for the optimisers
 
 
 @dataclass(frozen=True)
 class Space:
-    """What one optimiser moves, around a base candidate that gives all the rest.
+    """The search space of one optimiser, around a base candidate that supplies everything else.
 
-    A point is one array in the unit cube: a continuous knob is its own code, a choice of ``n`` owns one of ``n`` equal
-    parts. Then come the codes of what the instrument's patches hold beside the knobs, where it may change. The last
-    code is the gate over the clip's length, where the gate may move.
+    A point is one array in the unit cube: a continuous knob is its own code, and each of ``n`` choices has one of ``n``
+    equal parts. The codes of ``Patch.extra`` follow, if it may change. The last code is the gate as a fraction of the
+    clip's length, if the gate may change.
     """
 
     base: Candidate
@@ -52,16 +51,16 @@ class Space:
 
     @property
     def size(self) -> int:
-        """How many codes a point has."""
+        """Number of codes of a point."""
         return len(self.rows) + (self.extra.count if self.extra is not None else 0) + self.gate
 
     def parametrization(self) -> ng.p.Array:
-        """Nevergrad's view of the space, starting at the base."""
+        """The space as a nevergrad parameter that starts at the base."""
         array = ng.p.Array(init=self.encode(self.base)).set_mutation(sigma=self.sigma)
-        return array.set_bounds(0.0, 1.0, method="bouncing")  # reflects: a knob that starts at an end still moves
+        return array.set_bounds(0.0, 1.0, method="bouncing")  # reflects, so that a knob that starts at an end moves
 
     def encode(self, candidate: Candidate) -> Code:
-        """A candidate as a point of the space, shape ``(codes,)``; what the space does not move is lost."""
+        """A candidate as a point of the space, shape ``(codes,)``."""
         patch = candidate.patch
         code = [_choice_code(row.index(patch[row.name]), row) if row.discrete else patch[row.name] for row in self.rows]
         if self.extra is not None:
@@ -100,11 +99,11 @@ def space_of(
     """The space of one phase around a base candidate.
 
     Args:
-        base: gives everything that the space does not move.
-        constraints: knobs that must not move.
-        phase: whether choices are in the space.
-        gate: whether the length of the key press may be moved.
-        extra: what the instrument's patches hold beside the knobs.
+        base: candidate that supplies everything that is not searched.
+        constraints: locked knobs.
+        phase: phase of the search method, which decides on choices.
+        gate: whether the length of the key press may change.
+        extra: state of the instrument's patches beside the knobs.
     """
     table = base.patch.table
     free = frozenset(constraints.free(table)) - ({table.level.name} if table.level is not None else set())
@@ -118,7 +117,7 @@ def space_of(
 
 
 def search(run: Run) -> None:
-    """Refine the candidates of the leaderboard against the host, until what is left is needed to judge the result."""
+    """Refine the candidates of the leaderboard against the host, until the rest of the budget is needed for judging."""
     search_around(
         run.evaluator,
         run.options.constraints,
@@ -146,23 +145,23 @@ def search_around(
 
     Args:
         evaluator: measures candidates; its leaderboard holds those to start from.
-        constraints: knobs that must not move.
-        extra: what the instrument's patches hold beside the knobs.
-        until: share of the whole budget at which this stage ends.
+        constraints: locked knobs.
+        extra: state of the instrument's patches beside the knobs.
+        until: share of the whole budget at which the search ends.
         method: name in ``METHODS``.
-        gate: whether the length of the key press may be moved.
-        seed: seeds the optimisers.
-        good_enough: loss at which there is nothing left to gain.
+        gate: whether the length of the key press may change.
+        seed: seed of the optimisers.
+        good_enough: loss at which the search ends early.
 
     Raises:
         UnknownName: for an unknown method.
-        HostError: if no worker can render any more.
+        HostError: if no worker can render.
     """
     if method not in METHODS:
         raise UnknownName("search method", method, METHODS)
     board, begin, passed = evaluator.board, evaluator.budget.used(), 0.0
     with warnings.catch_warnings():
-        # The optimisers have opinions on budgets, bounds and points that they did not ask for; a user can do nothing.
+        # The optimisers warn about budgets, bounds and points that they did not ask for; users can do nothing about it.
         warnings.filterwarnings("ignore", module=r"(nevergrad|cma)\b")
         for number, phase in enumerate(METHODS[method]):
             passed += phase.share
@@ -178,8 +177,8 @@ def search_around(
 def _optimizer(phase: Phase, space: Space, slots: int, seed: int) -> Any:
     parametrization = space.parametrization()
     parametrization.random_state.seed(seed)
-    name = phase.optimizer if space.size > 1 else "OnePlusOne"  # neither CMA nor a crossover works on one number
-    # The budget in renders is not known when it is given in seconds; NGOpt alone looks at it.
+    name = phase.optimizer if space.size > 1 else "OnePlusOne"  # neither CMA nor a crossover works with one code
+    # A budget in seconds has no known number of renders; only NGOpt uses it.
     return ng.optimizers.registry[name](parametrization, budget=4000, num_workers=slots)
 
 
@@ -202,7 +201,7 @@ def _ask_and_tell(optimizer: Any, space: Space, evaluator: Evaluator, until: flo
                 candidate = space.decode(point.value)
                 pending[evaluator.submit(candidate)] = (point, candidate)
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
-            # Results are taken in the order of asking, so that one worker and one seed give one history.
+            # Results are told in the order of asking, so that runs with one worker and the same seed are equal.
             for future in [future for future in pending if future in done]:
                 point, candidate = pending.pop(future)
                 measured = evaluator.take(candidate, future)

@@ -1,4 +1,4 @@
-"""Before the stages: what needs no network. The user's patch, the library's nearest and the default patch."""
+"""Starting points that need no network: the user's patch, the closest of the library, and the default patch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from render.instruments.patch import Patch
 from render.note import HIGHEST_NOTE, LOWEST_NOTE, Note
 
 _OCTAVE_SHARE = 5
-"""One in how many of the library's patches, the first ones, is also tried an octave lower and higher."""
+"""One in this many of the library's patches, the closest ones, is also tried an octave lower and higher."""
 
 
 def start(run: Run, library: Library | None) -> None:
-    """Measure the patches that need no network."""
+    """Measure the starting points."""
     options, note = run.options, run.target.note
     found = [replace(candidate, origin="resumed") for candidate in options.resumed]
     if options.start is not None:
@@ -28,24 +28,24 @@ def start(run: Run, library: Library | None) -> None:
             near = library.nearest(run.target.audio, note, min(run.afford(options.library_starts), len(library)))
             found += candidates([*near, *in_octaves(near, note)], note, "library", options.constraints)
         except InvalidAudio as error:
-            run.notices.append(f"the library is of no use here: {error}")
+            run.notices.append(f"the library is not used: {error}")
     default = options.instrument.table.default
     run.measure([*found, *candidates([default], note, "default patch", options.constraints)])
 
 
 def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note] | None:
-    """A patch meant for another key, so that it sounds the same on this note.
+    """Change a patch that was meant for another key so that it sounds the same with this note.
 
-    Whole octaves are taken up by the transposition as far as it reaches, so that all candidates share one key; what is
-    left moves the note.
+    Whole octaves go into the transposition as far as it reaches, so that all candidates share one key; otherwise the
+    note changes.
 
     Args:
-        patch: the patch.
+        patch: patch to move.
         key: MIDI note number that it was meant for.
-        note: the key press of the target.
+        note: key press of the target.
 
     Returns:
-        The patch and the key press; None where no key plays it so.
+        The patch and the key press; None if there is no such key.
     """
     octaves, rest = divmod(key - note.number, 12)
     row = patch.table.transpose
@@ -57,7 +57,7 @@ def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note] | None:
 
 
 def in_octaves(patches: Sequence[Patch], note: Note) -> Iterator[Patch]:
-    """The first patches an octave lower and higher: which octave the key was in can hardly be heard."""
+    """The first patches an octave lower and higher, because the octave of the key is hard to hear."""
     for patch in patches[: -(-len(patches) // _OCTAVE_SHARE)]:
         for key in (note.number - 12, note.number + 12):
             moved = on_key(patch, key, note)
@@ -66,12 +66,12 @@ def in_octaves(patches: Sequence[Patch], note: Note) -> Iterator[Patch]:
 
 
 def candidates(patches: Iterable[Patch], note: Note, origin: str, constraints: Constraints) -> list[Candidate]:
-    """Candidates that respect the locks and can be levelled."""
+    """Candidates that respect the locks and whose level can be matched."""
     return [Candidate(constraints.apply(_audible(patch, constraints)), note, origin=origin) for patch in patches]
 
 
 def _audible(patch: Patch, constraints: Constraints) -> Patch:
-    """A patch that is silent only because of its level knob cannot be levelled: it gets the default one."""
+    """The patch with the default level if its own is 0, because a silent patch has no level to match."""
     level = patch.table.level
     if level is not None and patch[level.name] == 0.0 and level.name not in constraints.locked:
         return patch.with_knobs({level.name: level.default})

@@ -1,4 +1,4 @@
-"""``python -m render dataset``: make a data set, or what is missing of it."""
+"""``python -m render dataset``: make a data set, or complete one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from render.data.dataset import SHARD_SIZE, Progress, make_dataset, make_worker, on_executor, plan
-from render.data.shards import Manifest
+from render.data.manifest import Manifest
 from render.errors import HostError, ReconstructError
 from render.hosts.pool import Pool
 from render.instruments.host import Host
 from render.noisemaker.hosts import open_host
 
 DEFAULT_SEED = 1
-"""Not the library's."""
+"""Differs from the library's."""
 _ROWS_AHEAD = 4
-"""In flight on a cluster, per thread of it."""
+"""Rows in flight for each thread of a cluster."""
 _SECONDS_BETWEEN_LINES = 10.0
-"""Of progress, where it is not a terminal."""
+"""Time between lines of progress if the output is not a terminal."""
 _SECONDS_TO_CONNECT = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``python -m render dataset``."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder; continued if it is interrupted")
+    """Add the command's options."""
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to write; an interrupted run is continued"
+    )
     parser.add_argument("--count", type=int, required=True, metavar="N", help="number of renders")
     parser.add_argument("--host", default="embedded", metavar="embedded|PATH")
     parser.add_argument("--workers", type=int, default=2, metavar="W", help="processes (default: 2)")
@@ -38,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="render on a Dask cluster instead (needs the package 'distributed')"
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make a data set, or what is missing of it."""
+    """Make a data set, or complete one; returns the exit code."""
     make_host = functools.partial(open_host, arguments.host)
     host = make_host()
     manifest = plan(host.info, seed=arguments.seed, count=arguments.count, shard_size=arguments.shard_size)
@@ -55,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             with Pool(functools.partial(make_worker, make_host, manifest.seed), arguments.workers) as pool:
                 complete = make_dataset(arguments.out, manifest, pool.map, progress)
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        print("\nstopped; run the same command to continue", file=sys.stderr)
         return 130
     finally:
         if progress is not None:
@@ -85,7 +87,7 @@ def _on_dask(
 
 
 class _ProgressLine:
-    """One line on stderr: rows, renders per second of this run, time left; rewritten in place on a terminal."""
+    """Progress on stderr: rows, renders per second, time left; on a terminal one line that is rewritten."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -107,6 +109,6 @@ class _ProgressLine:
         )
 
     def end(self) -> None:
-        """Leave the line."""
+        """Finish the line."""
         if self._terminal and self._first is not None:
             print(file=sys.stderr)

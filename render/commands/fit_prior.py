@@ -1,4 +1,4 @@
-"""``python -m render fit-prior``: fit the figures of the prior to a preset bank."""
+"""``python -m render fit-prior``: fit the statistics of the prior to preset banks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from render.noisemaker.prior_fit import fit, programs_to_fit_on
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("bank", nargs="+", type=Path, metavar="BANK", help="preset files or banks to fit on")
+    parser.add_argument("bank", nargs="+", type=Path, metavar="BANK", help="preset files or banks to fit to")
     parser.add_argument(
-        "--out",
-        type=Path,
-        default=FIGURES_PATH,
-        help="file to write (default: the package's own)",
+        "--out", type=Path, default=FIGURES_PATH, metavar="FILE", help="file to write (default: the package's own)"
     )
 
 

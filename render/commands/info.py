@@ -1,4 +1,4 @@
-"""``python -m render info``: which hosts there are, whether the chosen one can be trusted, and how fast it is."""
+"""``python -m render info``: the hosts, whether renders of the chosen one are repeatable, and how fast it is."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ _NOTE = Note(60)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What a host showed of itself.
+class Examination:
+    """Measurements of a host.
 
     Attributes:
-        info: what it is.
-        seconds_to_open: including the opening check.
-        repeatable: whether a clean render is bit-equal to the same one after others, a loud endless delay among them.
-        floor_mss: MSS in dB between two clean renders of one patch with different seeds and, of a plug-in, phases.
-        clean_per_second: clean renders of 2 s, one at a time.
-        fast_per_second: the same, not clean.
+        info: identity of the host.
+        seconds_to_open: time to open it, checks included.
+        repeatable: whether a clean render is bit-identical when repeated after others, one with an endless delay among
+            them.
+        floor_mss: MSS in dB between two clean renders of one patch with different seeds and, for a plug-in, phases.
+        clean_per_second: clean renders of 2 s per second, one at a time.
+        fast_per_second: fast renders of 2 s per second, one at a time.
     """
 
     info: HostInfo
@@ -46,7 +47,11 @@ class Facts:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--plugin", metavar="PATH|embedded", help="default: NOISEMAKER_PLUGIN, or what is installed")
+    parser.add_argument(
+        "--plugin",
+        metavar="PATH|embedded",
+        help="default: $NOISEMAKER_PLUGIN, else an installed plug-in, else embedded",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,26 +67,27 @@ def run(arguments: argparse.Namespace) -> int:
     for notice in notices:
         print(f"unusable     {notice}")
     print(f"chosen       {where}")
-    facts = examine(where)
-    print(f"host         {facts.info.name} {facts.info.version}, opened in {facts.seconds_to_open:.2f} s")
+    found = examine(where)
+    print(f"host         {found.info.name} {found.info.version}, opened in {found.seconds_to_open:.2f} s")
     if where != EMBEDDED:
         print(f"table        all {len(TABLE.names)} parameters found by name, and the cutoff changes the sound")
-    print(f"clean        {'bit-equal in any order' if facts.repeatable else 'NOT repeatable'}")
-    print(f"floor        {facts.floor_mss:.2f} dB of MSS between two renders of one patch")
+    print(f"clean        {'bit-equal in any order' if found.repeatable else 'NOT repeatable'}")
+    print(f"floor        {found.floor_mss:.2f} dB of MSS between two renders of one patch")
     print(
-        f"speed        {facts.clean_per_second:.0f} clean and {facts.fast_per_second:.0f} fast renders of 2 s a second"
+        f"speed        {found.clean_per_second:.0f} clean and {found.fast_per_second:.0f} fast renders per second,"
+        " of 2 s each"
     )
-    return 0 if facts.repeatable else 1
+    return 0 if found.repeatable else 1
 
 
-def examine(where: str) -> Facts:
+def examine(where: str) -> Examination:
     """Open a host in a process of its own and measure it, in about ten seconds.
 
     Args:
-        where: as for ``open_host``.
+        where: ``embedded``, or the path of a plug-in.
 
     Raises:
-        HostError: in one line, why it cannot be used.
+        HostError: if the host cannot be used; the message says why, in one line.
     """
     from render.hosts.plugin import check_plugin
     from render.noisemaker.plugin import ADAPTER
@@ -92,7 +98,7 @@ def examine(where: str) -> Facts:
         return pool.submit(None).result()
 
 
-def _make_worker(where: str) -> Callable[[None], Facts]:
+def _make_worker(where: str) -> Callable[[None], Examination]:
     from render.noisemaker.hosts import open_host
 
     start = time.perf_counter()
@@ -101,7 +107,7 @@ def _make_worker(where: str) -> Callable[[None], Facts]:
     return lambda _: _examine(host, seconds)
 
 
-def _examine(host: Host, seconds_to_open: float) -> Facts:
+def _examine(host: Host, seconds_to_open: float) -> Examination:
     from render.hosts.plugin import PluginHost
     from render.measures.metrics import mss
 
@@ -110,7 +116,7 @@ def _examine(host: Host, seconds_to_open: float) -> Facts:
     host.render(ENDLESS, _NOTE, clean=False)
     again = host.render(RICH, _NOTE), host.render(TABLE.default, _NOTE)
     other = host.rendered_again(RICH, _NOTE) if isinstance(host, PluginHost) else host.render(RICH, _NOTE, seed=1)
-    return Facts(
+    return Examination(
         info=host.info,
         seconds_to_open=seconds_to_open,
         repeatable=np.array_equal(rich, again[0]) and np.array_equal(plain, again[1]),

@@ -1,4 +1,4 @@
-"""``python -m render library``: make the library that comes with the project."""
+"""``python -m render library``: render the library of patches that a search starts from."""
 
 from __future__ import annotations
 
@@ -12,27 +12,31 @@ from render.noisemaker.instrument import NOISEMAKER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``python -m render library``."""
+    """Add the command's options."""
     parser.add_argument(
-        "--out", type=Path, default=NOISEMAKER.library, metavar="FILE", help="default: the project's own"
+        "--out",
+        type=Path,
+        default=NOISEMAKER.library,
+        metavar="FILE",
+        help="file to write (default: the project's own)",
     )
     parser.add_argument("--workers", type=int, default=2, metavar="W", help="processes (default: 2)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Render the library with the embedded host, unless the file fits already."""
+    """Render the library with the embedded host, unless the file is up to date; returns the exit code."""
     host = open_host("embedded")
     info = host.info
     host.close()
 
-    def say(done: int, count: int) -> None:
+    def report(done: int, count: int) -> None:
         if done % 100 == 0 or done == count:
             print(f"{done} of {count} patches", file=sys.stderr, flush=True)
 
     prior = NOISEMAKER.prior
     assert prior is not None
     library = open_library(
-        arguments.out, NOISEMAKER.table, prior, info, open_host, workers=arguments.workers, progress=say
+        arguments.out, NOISEMAKER.table, prior, info, open_host, workers=arguments.workers, progress=report
     )
-    print(f"{arguments.out}: {len(library)} patches of {int(library.indices[-1]) + 1} draws, notes {library.notes}")
+    print(f"{arguments.out}: {len(library)} patches from {int(library.indices[-1]) + 1} draws, notes {library.notes}")
     return 0

@@ -15,15 +15,23 @@ from render.note import Note
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("preset", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--program", default=None, metavar="NAME", help="which program of a bank (default: the first)")
-    parser.add_argument("--note", type=int, default=60)
-    parser.add_argument("--velocity", type=int, default=100)
-    parser.add_argument("--gate", type=float, default=1.0, metavar="S")
-    parser.add_argument("--seconds", type=float, default=2.0, metavar="S")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--plugin", metavar="PATH|embedded")
+    parser.add_argument("preset", type=Path, metavar="PRESET", help="preset file or bank")
+    parser.add_argument("out", type=Path, metavar="OUT.wav", help="file to write")
+    parser.add_argument("--program", default=None, metavar="NAME", help="program of a bank (default: the first)")
+    parser.add_argument("--note", type=int, default=60, metavar="N", help="MIDI note number (default: 60)")
+    parser.add_argument("--velocity", type=int, default=100, metavar="V", help="MIDI velocity (default: 100)")
+    parser.add_argument(
+        "--gate", type=float, default=1.0, metavar="S", help="seconds that the key is held (default: 1)"
+    )
+    parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="length of the render (default: 2)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the synth's random numbers (default: 0)"
+    )
+    parser.add_argument(
+        "--plugin",
+        metavar="PATH|embedded",
+        help="default: $NOISEMAKER_PLUGIN, else an installed plug-in, else embedded",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -13,23 +13,23 @@ from render.noisemaker.auditions import PARTS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument("--verify", action="store_true", help="read every byte and compare with the manifest")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--verify", action="store_true", help="compare the checksum of every shard with the manifest")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what a data set holds."""
+    """Describe a data set; returns the exit code."""
     dataset = Dataset(arguments.folder)
     if arguments.verify:
         for _ in dataset.verify():
             pass
-        print("every shard is what was written")
+        print("every shard matches its checksum")
     print(summary(dataset))
     return 0
 
 
 def summary(dataset: Dataset) -> str:
-    """What a data set holds, as lines of text."""
+    """Size, host, refused draws, distributions and parts in use of a data set, as lines of text."""
     manifest = dataset.manifest
     refused = manifest.refused or {}
     n_draws = len(dataset) + sum(refused.values())

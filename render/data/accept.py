@@ -1,4 +1,4 @@
-"""Which renders are worth keeping: what is silent, too quiet or clipped teaches nothing."""
+"""Which renders are worth keeping: silent, too quiet and clipped ones are refused."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import numpy as np
 from render.audio import Audio
 
 SILENT_PEAK = 0.001
-"""-60 dB of full scale; the golden renders' README leaves rows below it out of averages, too."""
+"""-60 dB of full scale."""
 QUIETEST_PEAK = 0.02
-"""-34 dB of full scale. 98 % of the golden factory renders peak above 0.048, their median is 0.34."""
+"""-34 dB of full scale. 98 % of the golden factory renders have a peak above 0.048; the median is 0.34."""
 CLIPPED_PEAK = 1.0
-"""Full scale of a FLAC file. No golden factory render reaches it."""
+"""Full scale of an audio file. No golden factory render reaches it."""
 
 REASONS = ("broken", "silent", "quiet", "clipped")
 
@@ -20,7 +20,10 @@ def refusal(audio: Audio) -> str | None:
     """Why a render is refused, one of ``REASONS``, or None for a good one.
 
     Args:
-        audio: shape ``(channels, samples)``.
+        audio: sound to judge.
+
+    Shape:
+        audio: ``(channels, samples)``.
     """
     peak = float(np.abs(audio).max(initial=0.0))
     if not np.isfinite(peak):

@@ -1,8 +1,8 @@
-"""Making a data set: draws of the prior, rendered, gated and written in shards, in any number of processes.
+"""Making a data set: draws of the prior are rendered, accepted or refused, and written in shards.
 
-Every row is a pure function of the seed and its index (and of the host), shards are written as a whole, in order, and
-a shard that exists is not made again. So a run that was interrupted at any point is continued by the same command, and
-ends with the same bytes as one that was not.
+Every row is a pure function of the host, the seed and its index. Shards are written in order, each of them completely
+or not at all, and a shard that exists is not made again. So the same command continues a run that was interrupted, in
+any number of processes, and the result has the same bytes as that of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -20,33 +20,24 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from render.data.accept import refusal
-from render.data.shards import (
-    MANIFEST_FILE,
-    EncodedRow,
-    Manifest,
-    encode,
-    hash_file,
-    open_shard,
-    read_manifest,
-    shard_path,
-    write_manifest,
-    write_shard,
-)
+from render.data.flac import encode
+from render.data.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
+from render.data.shards import EncodedRow, hash_file, open_shard, shard_path, write_shard
 from render.errors import FileError, FormatError, HostError, OutOfRange
 from render.instruments.host import Host, HostInfo
 from render.noisemaker.prior import draw, prior_hash
 
 SHARD_SIZE = 250
 MOST_ATTEMPTS = 200
-"""Draws for one row before giving up: about four in ten are refused, so this many in a row mean a broken host."""
+"""Draws for one row before giving up: about one in ten is refused, so this many in a row mean a broken host."""
 FAILED = "failed"
-"""The reason of a draw whose render raised an error."""
+"""Reason recorded for a draw whose render raised an error."""
 
 Progress = Callable[[int, int], None]
-"""Called with the rows that are done (of earlier runs too) and how many there will be."""
+"""Called with the number of rows that are done, those of earlier runs included, and the number wanted."""
 
 RenderAll = Callable[[Iterable[int]], Iterator[EncodedRow | HostError]]
-"""Rows for the indices of draws, in order."""
+"""Function from the indices of draws to their rows, in order."""
 
 
 def make_dataset(
@@ -58,16 +49,16 @@ def make_dataset(
     """Make a data set, or what is missing of it.
 
     Args:
-        folder: of the files; made when it is missing.
+        folder: folder of the data set; made if it is missing.
         manifest: what to make, see ``plan``.
-        render_all: see ``make_worker`` and ``on_executor``.
+        render_all: renders the rows, see ``make_worker`` and ``on_executor``.
         progress: see ``Progress``.
 
     Returns:
         The manifest of the complete set.
 
     Raises:
-        FormatError: if the folder holds another data set, or a damaged shard.
+        FormatError: if the folder contains another data set, or a damaged shard.
         FileError: if a file cannot be written, or another process is writing here.
         HostError: if the host fails.
     """
@@ -96,23 +87,25 @@ def make_dataset(
             refused.update(itertools.chain(*(row.refused for row in rows)))
         hashes = tuple(hash_file(shard_path(folder, shard)) for shard in range(manifest.n_shards))
         if found.sha256 not in (None, hashes):
-            raise FormatError(f"{folder} has shards that are not those of its manifest; make it anew elsewhere")
+            raise FormatError(
+                f"{folder} has shards that are not those of its manifest; make it again in another folder"
+            )
         complete = replace(manifest, refused=dict(sorted(refused.items())), sha256=hashes)
         write_manifest(folder, complete)
         return complete
 
 
 def _begin(folder: Path, manifest: Manifest) -> Manifest:
-    """The manifest in the folder, written if it is empty; what a killed writer left half-written is removed."""
+    """The manifest of the folder, written if it is empty; temporary files of a killed writer are removed."""
     for left in folder.glob(".shard-*.tar"):
         left.unlink(missing_ok=True)
     if (folder / MANIFEST_FILE).exists():
         found = read_manifest(folder)
         if found.as_started() != manifest:
-            raise FormatError(f"{folder} holds another data set: {_differences(found.as_started(), manifest)}")
+            raise FormatError(f"{folder} contains another data set: {_differences(found.as_started(), manifest)}")
         return found
     if any(shard_path(folder, shard).exists() for shard in range(manifest.n_shards)):
-        raise FormatError(f"{folder} holds shards of a data set without their {MANIFEST_FILE}")
+        raise FormatError(f"{folder} contains shards of a data set without their {MANIFEST_FILE}")
     write_manifest(folder, manifest)
     return manifest
 
@@ -134,10 +127,10 @@ def on_executor(executor: Executor, make_host: Callable[[], Host], seed: int, ah
     """Render on anything with the ``concurrent.futures`` interface, such as a cluster.
 
     Args:
-        executor: runs the renders; one host is opened per process of it, and kept.
+        executor: runs the renders; each of its processes opens one host and keeps it.
         make_host: a module-level function or a ``functools.partial`` of one, importable there.
-        seed: of the data set.
-        ahead: how many rows to have in flight.
+        seed: seed of the data set.
+        ahead: how many rows to keep in flight.
     """
     task = functools.partial(_make_row_there, pickle.dumps(make_host), seed)
 
@@ -158,7 +151,7 @@ def on_executor(executor: Executor, make_host: Callable[[], Host], seed: int, ah
 
 
 def make_row(host: Host, seed: int, index: int) -> EncodedRow:
-    """The first attempt at a draw that passes the gate, rendered; raises ``HostError`` if there is none."""
+    """The first attempt at a draw that is accepted, rendered; raises ``HostError`` if there is none."""
     refused: list[str] = []
     for attempt in range(MOST_ATTEMPTS):
         patch, note = draw(seed, index, attempt)
@@ -190,13 +183,13 @@ def _outcome(future: Future[EncodedRow]) -> EncodedRow | HostError:
         return future.result()
     except HostError as error:
         return error
-    except Exception as error:  # whatever an engine raises when it loses a worker
+    except Exception as error:  # whatever an executor raises when it loses a worker
         return HostError(f"the scheduler lost a render: {type(error).__name__}: {error}")
 
 
 @contextmanager
 def _only_writer(folder: Path) -> Iterator[None]:
-    """Hold a lock on the folder, which the system releases however the process ends; raises ``FileError``."""
+    """Hold a lock on the folder, which is released however the process ends; raises ``FileError``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)

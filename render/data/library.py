@@ -1,10 +1,10 @@
 """The library that a search starts from: patches of the prior, found by sound.
 
-The patches are the first draws of one fixed set that pass the gate and differ in sound from those before them. They
-are rendered once, at a few reference notes, and the fingerprints of the renders are kept in a file. One file comes with
-the project, made on the embedded host (``python -m render library``), and serves every host: what a host does otherwise
-is small beside what fingerprints tell apart. A clip is compared with the renders at the reference note nearest to its
-own. An octave between the two does little harm, and more patches do much good (``docs/data.md``), so the notes are few.
+The patches are the first draws of one fixed set that are accepted and differ in sound from those before them. They are
+rendered once, at a few reference notes, and the fingerprints of the renders are kept in a file. One file comes with the
+project, made on the embedded host (``python -m render library``). It serves every host, because hosts differ less than
+the fingerprints of different patches. A clip is compared with the renders at the reference note closest to its own. An
+octave between the two does little harm, and more patches help much more (``docs/data.md``), so the notes are few.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from render.note import Note
 
 SCHEMA = 2
 SEED = 0
-"""The set of the prior that the library is made of; data to learn from must use another seed."""
+"""Seed of the draws that the library is made of; training data must use another seed."""
 DUPLICATE_DB = 1.0
-"""A patch nearer than this to an earlier one is left out: about what two renders of one patch differ by."""
+"""A patch that differs less than this from an earlier one is left out: two renders of one patch differ by as much."""
 GATE_SECONDS = HELD_EDGES[-1]
 SECONDS = GATE_SECONDS + RELEASED_EDGES[-1]
-"""Of the library's renders: they have every cell of a fingerprint."""
+"""Length of the library's renders, which have every cell of a fingerprint."""
 MOST_DRAWS_PER_PATCH = 20
-"""On average; beyond, the host renders next to nothing."""
+"""Average number of draws per patch beyond which the host is taken for broken."""
 
 Progress = Callable[[int, int], None]
-"""Called with how many patches are ready and how many there will be."""
+"""Called with the number of patches that are ready and the number wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Plan:
 
     Attributes:
         size: number of patches.
-        notes: the reference notes.
+        notes: MIDI note numbers of the reference notes.
     """
 
     size: int = 7000
@@ -75,13 +75,21 @@ DEFAULT_PLAN = Plan()
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Patches and their sounds.
+    """Patches and the fingerprints of their renders.
 
     Attributes:
-        prior: where the patches are drawn from.
-        notes: the reference notes.
-        indices: which draw of set ``SEED`` each patch is, shape ``(patches,)``.
+        prior: distribution that the patches are drawn from.
+        notes: MIDI note numbers of the reference notes.
+        indices: index of each patch among the draws with ``SEED``, shape ``(patches,)``.
         sounds: fingerprints, shape ``(notes, patches, cells, bands)``.
+
+    Example:
+        >>> from render.noisemaker.hosts import open_host
+        >>> from render.noisemaker.instrument import NOISEMAKER
+        >>> library = read_library(NOISEMAKER.library, NOISEMAKER.table, NOISEMAKER.prior)
+        >>> clip = open_host().render(library.patch(7), Note(60))
+        >>> library.nearest(clip, Note(60), k=5)[0] == library.patch(7)
+        True
     """
 
     prior: Prior
@@ -97,16 +105,19 @@ class Library:
         return self.prior.draw(SEED, int(self.indices[position]), 0)[0]
 
     def nearest(self, audio: Audio, note: Note, k: int) -> list[Patch]:
-        """The ``k`` patches that sound most like a clip, nearest first; level differences do not count.
+        """The ``k`` patches that sound most like a clip, closest first; level differences do not count.
 
         Args:
-            audio: shape ``(channels, samples)``, the key press at sample 0.
-            note: what the clip is played with (its length is taken from the audio).
+            audio: clip with the key press at sample 0.
+            note: key press of the clip (its length is taken from the audio).
             k: number of patches.
 
+        Shape:
+            audio: ``(channels, samples)``.
+
         Raises:
-            OutOfRange: if the library has no ``k`` patches.
-            InvalidAudio: if the clip is silent, or too short to be recognised.
+            OutOfRange: if the library has fewer than ``k`` patches.
+            InvalidAudio: if the clip is silent or too short.
         """
         if not 1 <= k <= len(self):
             raise OutOfRange("number of patches", k, f"1 to {len(self)}")
@@ -133,16 +144,16 @@ def open_library(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> Library:
-    """The library kept in a file, made first if the file is missing, damaged, or of another host, prior or plan.
+    """Read the library of a file; make it first if the file is missing, damaged, or of another host, prior or plan.
 
     Args:
-        path: the file.
-        table: parameters of the instrument.
-        prior: where its patches are drawn from.
-        host: what ``make_host`` opens: the library of another version is made anew.
-        make_host: runs in each worker; a module-level function or a ``functools.partial`` of one.
+        path: file of the library.
+        table: parameter table of the instrument.
+        prior: distribution that the patches are drawn from.
+        host: identity of the host that ``make_host`` opens; the library of another host is made again.
+        make_host: opens the host in each worker; a module-level function or a ``functools.partial`` of one.
         plan: what to make.
-        workers: processes to render with.
+        workers: number of processes.
         progress: see ``Progress``.
 
     Raises:
@@ -160,24 +171,24 @@ def open_library(
 
 
 def read_library(path: Path, table: Table, prior: Prior, plan: Plan = DEFAULT_PLAN) -> Library | None:
-    """The library of a file, made on whichever host; None if it does not fit the table, the prior or the plan."""
+    """The library of a file, made on any host; None if it does not fit the table, the prior or the plan."""
     return _read(path, prior, _identity(table, prior, plan))
 
 
 def build(
     renders: Iterator[Steps | HostError | None], prior: Prior, plan: Plan, progress: Progress | None = None
 ) -> Library:
-    """Collect a library.
+    """Collect the patches of a library.
 
     Args:
-        renders: for draw 0, 1, 2, ... of set ``SEED`` its fingerprints, shape ``(notes, cells, bands)``, or None if it
-            is refused, or the error of a render that failed.
-        prior: where the patches are drawn from.
+        renders: fingerprints of draw 0, 1, 2, ... with ``SEED``, each of shape ``(notes, cells, bands)``; None for a
+            refused draw, and the error for a render that failed.
+        prior: distribution that the patches are drawn from.
         plan: what to make.
         progress: see ``Progress``.
 
     Raises:
-        HostError: if hardly any draw renders.
+        HostError: if hardly any draw is accepted.
     """
     indices: list[int] = []
     sounds = np.zeros((0, 0, 0, 0), np.uint8)
@@ -196,12 +207,12 @@ def build(
         if len(indices) == plan.size:
             break
         if index + 1 >= MOST_DRAWS_PER_PATCH * max(len(indices), 10):
-            raise HostError(f"only {len(indices)} of {index + 1} patches of the library sound") from error
+            raise HostError(f"only {len(indices)} of {index + 1} draws for the library can be heard") from error
     return Library(prior, plan.notes, np.array(indices, np.int64), sounds)
 
 
 def _is_known(sound: Steps, sounds: Steps) -> bool:
-    """Whether a sound, at the middle one of the notes, is nearly that of one of ``(notes, n, cells, bands)``."""
+    """Whether a sound, at the middle note, is almost the same as one of ``(notes, n, cells, bands)``."""
     middle = len(sound) // 2
     lowest = np.int16(FLOOR_DB / DECIBELS_PER_STEP)
     levels = np.minimum(sounds[middle], lowest)
@@ -216,7 +227,7 @@ def _make_worker(make_host: Callable[[], Host], prior: Prior, plan: Plan) -> Cal
 def _render(host: Host, prior: Prior, plan: Plan, index: int) -> Steps | None:
     """Fingerprints of a draw, shape ``(notes, cells, bands)``; None if it cannot be heard at one of the notes.
 
-    Renders need not be clean: what an earlier one left behind is small beside what fingerprints tell apart.
+    Renders need not be clean: traces of an earlier one are too faint for a fingerprint.
     """
     patch, _ = prior.draw(SEED, index, 0)
     sounds = []
@@ -240,7 +251,7 @@ def _identity(table: Table, prior: Prior, plan: Plan) -> dict[str, Any]:
 
 
 def _read(path: Path, prior: Prior, identity: dict[str, Any], host: HostInfo | None = None) -> Library | None:
-    """The library of a file; None if there is none, or a damaged one, or another (of another host, if one is given)."""
+    """The library of a file; None if it is missing, damaged, or of another identity or host (if one is given)."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             found = json.loads(str(kept["identity"]))

@@ -1,9 +1,9 @@
-"""The files of a data set: a manifest and shards of renders with their patches and notes. Reading them needs no host.
+"""The files of a data set: shards of renders with their patches and notes. Reading them needs no host.
 
 A folder holds ``manifest.json`` and ``shard-00000.tar``, ``shard-00001.tar``, ... A shard is an uncompressed tar of
-``rows.npz`` (one entry per render: ``ROW_FIELDS``) and one FLAC file per render, 16 bits, scaled to its peak: times
-``gain`` it has the host's level, with rounding noise some 98 dB below the peak (the metrics' floor is at 80). The bytes
-of a shard depend on nothing but its rows.
+``rows.npz`` (one entry per render, see ``write_shard``) and one 16-bit FLAC file per render, scaled to its peak. Its
+samples times ``gain`` have the host's level, with rounding noise some 98 dB below the peak (the metrics' floor is at 80
+dB). The bytes of a shard depend on nothing but its rows.
 """
 
 from __future__ import annotations
@@ -15,67 +15,25 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from render.audio import Audio
+from render.data.flac import decode
+from render.data.manifest import read_manifest
 from render.errors import FileError, FormatError
-from render.files import replacing, write_text
+from render.files import replacing
 from render.instruments.patch import Patch
 from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import TABLE
-from render.note import SAMPLE_RATE, Note
+from render.note import Note
 
-SCHEMA = 1
-MANIFEST_FILE = "manifest.json"
 ROWS_FILE = "rows.npz"
-LARGEST_SAMPLE = 32767
 _POINT_FIELDS = EnvelopePoint.__slots__
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a data set is made of.
-
-    Attributes:
-        seed: names the set of the prior.
-        count: number of renders.
-        shard_size: renders per shard; the last shard may have fewer.
-        host: ``HostInfo.as_dict()`` of what rendered it.
-        prior_hash: of the prior that it was drawn from.
-        schema, table_hash, sample_rate: what the files mean.
-        refused: reason to number of draws that were refused; None until the set is complete.
-        sha256: of each shard, in order; None until the set is complete.
-    """
-
-    seed: int
-    count: int
-    shard_size: int
-    host: dict[str, str | None]
-    prior_hash: str
-    schema: int = SCHEMA
-    table_hash: str = TABLE.hash
-    sample_rate: int = SAMPLE_RATE
-    refused: dict[str, int] | None = None
-    sha256: tuple[str, ...] | None = None
-
-    @property
-    def n_shards(self) -> int:
-        """How many shards the complete set has."""
-        return -(-self.count // self.shard_size)
-
-    def shard_indices(self, shard: int) -> range:
-        """The draws that a shard holds."""
-        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.count))
-
-    def as_started(self) -> Manifest:
-        """This manifest as it was before the set was complete."""
-        return replace(self, refused=None, sha256=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +41,13 @@ class EncodedRow:
     """A render ready to be written.
 
     Attributes:
-        index: of the draw.
-        attempt: of the draw.
-        patch, note: what was played.
-        gain: what a sample of 1 in the FLAC file stands for.
-        flac: the file.
-        refused: why earlier attempts were refused.
+        index: index of the draw.
+        attempt: attempt at the draw.
+        patch: patch that was played.
+        note: note that was played.
+        gain: factor from the samples of the FLAC file to those of the render.
+        flac: content of the FLAC file.
+        refused: reasons why earlier attempts were refused.
     """
 
     index: int
@@ -102,7 +61,10 @@ class EncodedRow:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A render with its patch and note; ``audio`` has shape ``(1 or 2, samples)``, 1 where both sides were equal."""
+    """A render with its patch and note.
+
+    The audio has shape ``(1 or 2, samples)``: one channel if both were equal.
+    """
 
     index: int
     attempt: int
@@ -111,34 +73,13 @@ class Row:
     audio: Audio
 
 
-def encode(audio: Audio) -> tuple[bytes, float]:
-    """A FLAC file and its gain.
-
-    Args:
-        audio: shape ``(2, samples)``, not silent.
-    """
-    if np.array_equal(audio[0], audio[-1]):
-        audio = audio[:1]
-    gain = float(np.abs(audio).max())
-    samples = np.round(audio.T * (LARGEST_SAMPLE / gain)).astype(np.int16)
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue(), gain
-
-
-def decode(flac: bytes, gain: float) -> Audio:
-    """The audio of a FLAC file, shape ``(channels, samples)``; raises ``soundfile.SoundFileError``."""
-    samples, _ = soundfile.read(io.BytesIO(flac), dtype="int16", always_2d=True)
-    return np.ascontiguousarray(samples.T * np.float32(gain / LARGEST_SAMPLE), np.float32)
-
-
 def shard_path(folder: Path, shard: int) -> Path:
-    """Where a shard lies."""
+    """File of a shard."""
     return folder / f"shard-{shard:05d}.tar"
 
 
 def write_shard(path: Path, rows: Sequence[EncodedRow]) -> None:
-    """Write a whole shard or nothing; raises ``FileError``."""
+    """Write a shard, completely or not at all; raises ``FileError``."""
     points = [[getattr(point, name) for name in _POINT_FIELDS] for row in rows for point in row.patch.extra]
     fields = {
         "index": np.array([row.index for row in rows], np.int64),
@@ -174,13 +115,14 @@ def _flac_name(index: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """An opened shard: everything but the audio, and where that lies in the file.
+    """An opened shard: everything but the audio, which is read row by row.
 
     Attributes:
-        path: of the file.
-        fields: the arrays of ``rows.npz``.
-        refused: per row, why earlier attempts were refused.
-        offsets, sizes: of the FLAC files, in bytes, shape ``(rows,)``.
+        path: file of the shard.
+        fields: arrays of ``rows.npz`` by name.
+        refused: for each row, the reasons why earlier attempts were refused.
+        offsets: positions of the FLAC files in bytes, shape ``(rows,)``.
+        sizes: sizes of the FLAC files in bytes, shape ``(rows,)``.
     """
 
     path: Path
@@ -227,12 +169,12 @@ def open_shard(path: Path, indices: Sequence[int]) -> Shard:
     """Open a shard and check that it is whole.
 
     Args:
-        path: of the file.
-        indices: of the draws that it must hold.
+        path: file of the shard.
+        indices: indices of the draws that it must hold.
 
     Raises:
         FileError: if it cannot be read.
-        FormatError: if it is damaged, cut short or another one.
+        FormatError: if it is damaged, truncated or holds other draws.
     """
     try:
         with tarfile.open(path, "r:") as tar:
@@ -248,7 +190,7 @@ def open_shard(path: Path, indices: Sequence[int]) -> Shard:
         )
         last = files[-1]
         if not sound or path.stat().st_size < last.offset_data + last.size:
-            raise _damaged(path, "it is cut short, or of another data set")
+            raise _damaged(path, "it is truncated, or belongs to another data set")
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except (tarfile.TarError, zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
@@ -260,61 +202,41 @@ def open_shard(path: Path, indices: Sequence[int]) -> Shard:
 
 
 def _damaged(path: Path, why: str) -> FormatError:
-    return FormatError(f"{path} is damaged ({why}); delete it and make the data set again: only it will be rendered")
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a manifest as a whole; raises ``FileError``."""
-    write_text(folder / MANIFEST_FILE, json.dumps(asdict(manifest), indent=1) + "\n")
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder.
-
-    Raises:
-        FileError: if there is none.
-        FormatError: if it is damaged, or of another schema, table or sample rate.
-    """
-    path = folder / MANIFEST_FILE
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise FileError(f"{folder} holds no data set: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FormatError(f"{path} is no manifest: {error}") from error
-    for name, expected in (("schema", SCHEMA), ("table_hash", TABLE.hash), ("sample_rate", SAMPLE_RATE)):
-        found = content.get(name) if isinstance(content, dict) else None
-        if found != expected:
-            raise FormatError(f"{path} has {name} {found!r}; allowed: {expected!r}")
-    try:
-        sha256 = content.pop("sha256")
-        return Manifest(**content, sha256=None if sha256 is None else tuple(sha256))
-    except (TypeError, KeyError) as error:
-        raise FormatError(f"{path} is no manifest: {error}") from error
+    return FormatError(
+        f"{path} is damaged ({why}); delete it and run the command again: only this shard will be rendered"
+    )
 
 
 class Dataset(Sequence[Row]):
     """A complete data set; item ``k`` is ``Row`` ``k``. A map-style data set for ``torch.utils.data.DataLoader``.
 
     Args:
-        folder: of the files.
+        folder: folder of the data set.
 
     Attributes:
         manifest: what it is made of.
-        knobs: of all rows, shape ``(rows, parameters)``.
-        numbers, velocities, gate_seconds, seconds: of all notes, shape ``(rows,)``.
-        gains: the peak of each render.
+        knobs: knobs of all rows, shape ``(rows, parameters)``.
+        numbers: MIDI note numbers, shape ``(rows,)``.
+        velocities: MIDI velocities, shape ``(rows,)``.
+        gate_seconds: how long the keys are held, shape ``(rows,)``.
+        seconds: lengths of the renders, shape ``(rows,)``.
+        gains: peaks of the renders, shape ``(rows,)``.
 
     Raises:
         FileError: if a file is missing or cannot be read.
         FormatError: if one is damaged, of another schema or table, or the set is not complete.
+
+    Example:
+        >>> data = Dataset("DIR")  # doctest: +SKIP
+        >>> row = data[7]  # doctest: +SKIP
+        >>> row.patch.settings(), row.note, row.audio  # doctest: +SKIP
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         if self.manifest.sha256 is None:
-            raise FormatError(f"{self.folder} is not complete; run the command that makes it again")
+            raise FormatError(f"{self.folder} is not complete; run the command that makes it once more")
         self.shards = tuple(
             open_shard(shard_path(self.folder, shard), self.manifest.shard_indices(shard))
             for shard in range(self.manifest.n_shards)
@@ -349,7 +271,7 @@ class Dataset(Sequence[Row]):
         """
         for number, (shard, sha256) in enumerate(zip(self.shards, self.manifest.sha256 or (), strict=True)):
             if hash_file(shard.path) != sha256:
-                raise _damaged(shard.path, "its SHA-256 is not the manifest's")
+                raise _damaged(shard.path, "its SHA-256 differs from the manifest's")
             yield number
 
     def _all(self, name: str) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from render.errors import HostError
 from render.note import SAMPLE_RATE
 
 BLOCK_SIZE = 512
-"""Samples per block: no measured cost over larger blocks, and the caches stay warm."""
+"""Samples per block; larger blocks are not faster."""
 
 COMPILE_FLAGS = ("-inpl",)
 """In-place buffers, which DawDreamer needs for audio inputs (``docs/noisemaker.md``)."""
@@ -40,8 +40,9 @@ class FaustProgram:
 
     Args:
         source: Faust code with at least one audio input.
-        name: what errors call it.
-        cache_dir: folder of compiled bitcode. A missing, damaged or unwritable one only costs the compilation.
+        name: name of the program in error messages.
+        cache_dir: folder that keeps compiled bitcode. If it is missing, damaged or not writable, the source is
+            compiled again.
 
     Raises:
         HostError: if the source does not compile.
@@ -65,7 +66,7 @@ class FaustProgram:
 
         Args:
             signals: shape ``(inputs, samples)``.
-            sliders: by label; a slider that the compiler dropped is passed over.
+            sliders: values by label; sliders that the compiler dropped are ignored.
 
         Returns:
             Shape ``(outputs, samples)``.
@@ -116,7 +117,7 @@ def compile_source(name: str, source: str) -> str:
 
 
 def _compile_elsewhere(name: str, source: str) -> str:
-    """``compile_source`` in a process of its own: Faust's LLVM beside another one (numba's) ends the process."""
+    """``compile_source`` in a process of its own: Faust's LLVM crashes a process that has loaded numba's."""
     with tempfile.TemporaryDirectory() as folder:
         there, back = Path(folder, "source.dsp"), Path(folder, "bitcode")
         there.write_text(source, encoding="utf-8")
@@ -145,41 +146,41 @@ class PluginInstance:
     """One loaded plug-in in an engine of its own.
 
     Args:
-        path: a VST2 or VST3 file, or the URI of an LV2 that the environment's ``LV2_PATH`` leads to.
+        path: a VST2 or VST3 file, or the URI of an LV2 plug-in in a folder of ``LV2_PATH``.
 
     Raises:
-        HostError: if DawDreamer cannot load it. A broken plug-in may take the whole process down instead.
+        HostError: if DawDreamer cannot load it. A broken plug-in may crash the process instead.
     """
 
     def __init__(self, path: str) -> None:
         self._engine = dawdreamer.RenderEngine(SAMPLE_RATE, BLOCK_SIZE)
         try:
-            with _quiet():  # VST2 plug-ins announce themselves
+            with _quiet():  # VST2 plug-ins print their names
                 self._processor = self._engine.make_plugin_processor("plugin", path)
         except RuntimeError as error:
             raise HostError(str(error).strip().rstrip(".") or "it does not load") from error
         self._engine.load_graph([(self._processor, [])])
 
     def parameter_names(self) -> list[str]:
-        """Names by index; they may be empty and need not be unique."""
+        """Parameter names by index; they may be empty and need not be unique."""
         return [self._processor.get_parameter_name(k) for k in range(self._processor.get_plugin_parameter_size())]
 
     def set_parameter(self, index: int, knob: float) -> None:
-        """Set a parameter to 0..1."""
+        """Set a parameter to a value in 0..1."""
         self._processor.set_parameter(index, knob)
 
     def load_preset(self, path: Path) -> bool:
-        """Load a ``.vstpreset`` (VST3) or ``.fxp`` (VST2) file; whether the plug-in took it."""
+        """Load a ``.vstpreset`` (VST3) or ``.fxp`` (VST2) file; returns whether the plug-in accepted it."""
         load = self._processor.load_vst3_preset if path.suffix == ".vstpreset" else self._processor.load_preset
-        with _quiet():  # what frameworks say of unusual states
+        with _quiet():  # frameworks print warnings about unusual states
             return bool(load(str(path)))
 
     def save_state(self, path: Path) -> None:
-        """Write the state as JUCE's host wraps it."""
+        """Write the plug-in's state to a file, in the wrapping of JUCE's host."""
         self._processor.save_state(str(path))
 
     def play(self, number: int, velocity: int, start_seconds: float, gate_seconds: float, n_samples: int) -> Signals:
-        """Render from time 0 with one note in it.
+        """Render from time 0, with one note.
 
         Returns:
             Shape ``(outputs, n_samples)``.
@@ -195,7 +196,7 @@ class PluginInstance:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Send what native code writes to the standard streams to nowhere."""
+    """Discard what native code writes to the standard streams."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
@@ -217,7 +218,7 @@ def _cache_path(cache_dir: Path, source: str) -> Path:
 
 
 def _load(path: Path) -> str | None:
-    """The stored bitcode, or ``None`` where there is none or its checksum does not fit."""
+    """The stored bitcode, or ``None`` if there is none or its checksum does not match."""
     try:
         digest, _, bitcode = path.read_text("ascii").partition("\n")
     except (OSError, ValueError):
@@ -226,7 +227,7 @@ def _load(path: Path) -> str | None:
 
 
 def _store(path: Path, bitcode: str) -> None:
-    """Write beside, then rename; an unwritable folder is not an error."""
+    """Write to a temporary file and rename it; a folder that cannot be written is no error."""
     text = f"{hashlib.sha256(bitcode.encode()).hexdigest()}\n{bitcode}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Running a function in a forked child of this process, so that nothing it does can be heard afterwards."""
+"""Running a function in a forked child, so that it leaves this process as it was."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from render.errors import HostError
 from render.hosts.processes import die_with_parent
 
 FORK_IS_SAFE = sys.platform == "linux"
-"""macOS frameworks forbid it once they are in use, and Windows has none."""
+"""macOS frameworks forbid forking once they are in use, and Windows has no fork."""
 
 Signals = NDArray[np.float32]
 
 
 class DeadChildError(HostError):
-    """A forked child that crashed or took too long. Another one may not: see ``in_fork``."""
+    """A forked child crashed or took too long. A second attempt may succeed: see ``in_fork``."""
 
 
 def in_fork(function: Callable[[], Signals], shape: tuple[int, int], *, seconds: float) -> Signals:
     """Call a function in a forked child.
 
-    A child has none of the parent's other threads. One that was forked while such a thread held a lock waits for it
-    forever, or dies; the next one need not.
+    A child has none of the parent's other threads. If one of those held a lock at the moment of the fork, the child
+    waits for it forever or dies; a second attempt may succeed.
 
     Args:
-        function: returns float32 of ``shape``; whatever it changes stays in the child.
-        shape: of the result.
-        seconds: the child is killed when it takes longer.
+        function: returns a float32 array of ``shape``; whatever else it changes is lost with the child.
+        shape: shape of the result.
+        seconds: time limit, after which the child is killed.
 
     Returns:
-        The function's result.
+        The result of the function.
 
     Raises:
         DeadChildError: if the child dies or takes too long.
@@ -56,7 +56,7 @@ def in_fork(function: Callable[[], Signals], shape: tuple[int, int], *, seconds:
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             die_with_parent(parent)
-            _be_silent()
+            _silence()
             try:
                 result[:] = function()
                 os.write(writing, b"\n")
@@ -66,23 +66,23 @@ def in_fork(function: Callable[[], Signals], shape: tuple[int, int], *, seconds:
             os._exit(0)
     try:
         os.close(writing)
-        heard = bool(select.select([reading], [], [], seconds)[0])
-        message = os.read(reading, 4096) if heard else b""
+        answered = bool(select.select([reading], [], [], seconds)[0])
+        message = os.read(reading, 4096) if answered else b""
     finally:
         os.close(reading)
-        os.kill(child, signal.SIGKILL)  # it has said all that it has to say
+        os.kill(child, signal.SIGKILL)  # its message has been read
         _, status = os.waitpid(child, 0)
     if message == b"\n":
         return result
     if message:
         raise HostError(message.decode(errors="replace").partition("\n")[0])
-    if not heard:
+    if not answered:
         raise DeadChildError(f"the plug-in took longer than {seconds:g} s")
     code = os.waitstatus_to_exitcode(status)
     raise DeadChildError(f"the plug-in crashed ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})")
 
 
-def _be_silent() -> None:
+def _silence() -> None:
     """Let a child that dies leave neither text nor a core file."""
     import resource  # not on Windows
 

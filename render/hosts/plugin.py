@@ -31,37 +31,44 @@ from render.instruments.plugin_adapter import Extra, PluginAdapter
 from render.note import SAMPLE_RATE, Note
 
 PRE_ROLL_SECONDS = 0.25
-"""Parameters arrive with the first block and the cutoff then glides for about 1000 samples (``docs/noisemaker.md``)."""
+"""After parameters change, the cutoff glides for about 1000 samples (``docs/noisemaker.md``)."""
 
 OTHER_PRE_ROLL_SECONDS = 0.137
-"""Added for a second opinion on a patch, so that whatever runs freely has another phase."""
+"""Added in ``rendered_again``, so that free-running LFOs and oscillators start at other phases."""
 
 SECONDS_PER_SECOND = 5.0
-"""A clean render that takes this long, and 5 s, for a second of audio is given up: a real one takes 0.01 to 0.05 s."""
+"""Time limit of a clean render, for each second of audio and beside 5 s; a render usually takes 0.01 to 0.05 s."""
 
 FORKS = 4
-"""A clean render is tried so often. The plug-in has a thread that wakes about once a second (for longest 1 s after
-loading) and takes a lock of the engine: a child that is forked just then dies of that lock."""
+"""Attempts at a clean render. The plug-in has a thread that wakes about once a second (for longest 1 s after loading)
+and takes a lock of the engine: a child that is forked at that moment inherits the lock and dies."""
 
 SECONDS_TO_LOAD = 30.0
-"""A plug-in that takes longer to load is given up: a real one takes 0.1 s."""
+"""Time limit for loading a plug-in, which usually takes 0.1 s."""
 
 PRISTINE_KEPT = 4
-"""Pristine instances that are kept at a time, one for each curve of the envelope editor."""
+"""Largest number of pristine instances that are kept, one for each curve of the envelope editor."""
 
 _TEST_NOTE = Note(48, gate_seconds=0.1, seconds=0.15)
 
 
 class PluginHost:
-    """A plug-in in this process, which must not be lost when the plug-in crashes: see ``check_plugin``.
+    """A plug-in in this process. A plug-in that crashes ends the process, so try it with ``check_plugin`` first.
 
     Args:
-        path: the plug-in's file or bundle.
+        path: file or bundle of the plug-in.
         adapter: how the instrument's patches are played on it.
-        fork: whether clean renders fork.
+        fork: whether clean renders are made in forked children.
 
     Raises:
         HostError: if it does not load, does not fit the table, or ignores its parameters.
+
+    Example:
+        >>> from render.noisemaker.plugin import ADAPTER
+        >>> from render.noisemaker.table import TABLE
+        >>> host = PluginHost("TAL-NoiseMaker.vst3", ADAPTER)  # doctest: +SKIP
+        >>> host.render(TABLE.default, Note(60)).shape  # doctest: +SKIP
+        (2, 88200)
     """
 
     def __init__(self, path: Path | str, adapter: PluginAdapter, *, fork: bool = FORK_IS_SAFE) -> None:
@@ -74,7 +81,7 @@ class PluginHost:
         self.plugin_class: PluginClass | None = plugin_class(self.path) if self.format == "VST3" else None
         self._fork = fork
         self._class_id, self._bank = "", b""
-        # The first instance in a process differs from all later ones (``docs/hosting.md``): it is for the checks.
+        # The first instance in a process differs from all later ones (``docs/hosting.md``): it only serves the checks.
         first = self._load()
         self._indices = _match(first.parameter_names(), adapter.names, self.path)
         if adapter.state is not None:
@@ -88,7 +95,7 @@ class PluginHost:
 
     @property
     def info(self) -> HostInfo:
-        """The plug-in's own name and version as far as its format tells them."""
+        """The plug-in's own name and version, as far as its format gives them."""
         known = self.plugin_class
         name = known.name if known is not None else self.path.stem
         version = known.version if known is not None else "unknown version"
@@ -96,7 +103,7 @@ class PluginHost:
         return HostInfo("plugin", name, f"{version} ({self.format})", str(self.path), class_id)
 
     def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
-        """See ``Host.render``; a fast render may sound of the ones before it."""
+        """See ``Host.render``; a fast render may contain traces of earlier ones."""
         return self._render(patch, note, seed, clean, PRE_ROLL_SECONDS)
 
     def render_many(self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True) -> Iterator[Audio]:
@@ -105,14 +112,14 @@ class PluginHost:
             yield self.render(patch, note, seed=seed, clean=clean)
 
     def rendered_again(self, patch: Patch, note: Note) -> Audio:
-        """A clean render with another seed and other phases of what runs freely.
+        """A clean render with another seed and other phases of the free-running LFOs and oscillators.
 
-        Its distance from ``render`` is the floor below which no match can be told from the patch itself.
+        Its distance from ``render`` is the floor below which a match cannot be distinguished from the patch itself.
         """
         return self._render(patch, note, 1, True, PRE_ROLL_SECONDS + OTHER_PRE_ROLL_SECONDS)
 
     def close(self) -> None:
-        """Let go of the instances."""
+        """Release the instances."""
         self._closed = True
         self._pristine.clear()
         self._reused = None
@@ -135,12 +142,12 @@ class PluginHost:
     def _pristine_with(self, extra: Extra) -> PluginInstance:
         """An instance that has never played and will not: only its forked children do.
 
-        Such state goes in here and not in the child, where loading a state may wait for a thread that was not forked.
+        The state is loaded here and not in the child, where loading may wait for a thread that was not forked.
         """
         instance = self._pristine.pop(extra, None) or self._load(extra)
         while len(self._pristine) >= PRISTINE_KEPT:
             del self._pristine[next(iter(self._pristine))]
-        self._pristine[extra] = instance  # the last used comes last
+        self._pristine[extra] = instance  # the most recently used is last
         return instance
 
     def _reused_with(self, extra: Extra) -> PluginInstance:
@@ -161,10 +168,10 @@ class PluginHost:
         return instance
 
     def _load_state(self, instance: PluginInstance, extra: Extra) -> None:
-        """Load the default patch with the extra as the plug-in's whole state, for nothing else sets it.
+        """Load the default patch with the extra as the plug-in's whole state, because no parameter sets it.
 
-        It is done without an extra too: a NoiseMaker that never loaded a state plays 2 of its 176 factory programs in
-        another way, whatever its parameters say (``docs/hosting.md``), and people open presets.
+        This is done without an extra too: a NoiseMaker that never loaded a state plays 2 of its 176 factory programs
+        differently at the same parameters (``docs/hosting.md``), and people load presets.
         """
         if self.adapter.state is not None and self._class_id:
             suffix, content = ".vstpreset", vstpreset(self.adapter.state(extra), self._class_id)
@@ -186,14 +193,14 @@ class PluginHost:
 
 
 def check_plugin(path: Path | str, adapter: PluginAdapter) -> HostInfo:
-    """Open a plug-in in a process of its own, so that one that crashes or hangs does no harm.
+    """Open a plug-in in a process of its own, where a crash or hang does no harm.
 
     Args:
-        path: the plug-in's file or bundle.
+        path: file or bundle of the plug-in.
         adapter: as for ``PluginHost``.
 
     Raises:
-        HostError: in one line, why the plug-in cannot be used.
+        HostError: if the plug-in cannot be used; the message says why, in one line.
     """
     make_worker = partial(_open_and_describe, Path(path), adapter)
     try:
@@ -214,7 +221,7 @@ def _open_and_describe(path: Path, adapter: PluginAdapter) -> Callable[[None], H
 
 
 def _saved_bank(instance: PluginInstance) -> bytes:
-    """A VST2's bank file with its whole state in it, or nothing if it has none."""
+    """The bank file of a VST2 with its whole state, or nothing if it has no such state."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state"
         instance.save_state(path)
@@ -223,7 +230,7 @@ def _saved_bank(instance: PluginInstance) -> bytes:
 
 
 def _findable(path: Path, format_: str) -> str:
-    """What DawDreamer loads a plug-in by."""
+    """The path or URI by which DawDreamer loads a plug-in."""
     if format_ != "LV2":
         return str(path)
     folder = str(path.absolute().parent)
@@ -261,7 +268,7 @@ def _play(
     if not np.isfinite(audio).all():
         raise HostError("the plug-in returned samples that are not finite numbers")
     stereo = np.empty((2, note.n_samples), np.float32)
-    stereo[:] = audio[:2, n_before:]  # a mono plug-in sounds on both sides
+    stereo[:] = audio[:2, n_before:]  # a mono plug-in is heard in both channels
     return stereo
 
 
@@ -277,7 +284,7 @@ def _play_in_fork(play: Callable[[], Audio], note: Note) -> Audio:
 
 
 def _prove_sound(instance: PluginInstance, indices: Mapping[str, int], proof: tuple[Patch, Patch], path: Path) -> None:
-    """Some builds echo what is written to a parameter and play on regardless (``docs/hosting.md``)."""
+    """Some builds return the parameters that were set but do not apply them (``docs/hosting.md``)."""
     one, other = (_play(instance, indices, patch, _TEST_NOTE, 0, PRE_ROLL_SECONDS) for patch in proof)
     if not other.any():
         raise HostError(f"{path.name} is silent")
@@ -287,6 +294,6 @@ def _prove_sound(instance: PluginInstance, indices: Mapping[str, int], proof: tu
 
 
 def _seed(seed: int) -> None:
-    """Seed the C library's ``rand``, which the plug-in draws from; 0 is what the golden renders used."""
+    """Seed the C library's ``rand``, which the plug-in uses; the golden renders were made with 0."""
     library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
     library.srand(ctypes.c_uint(seed + 1))

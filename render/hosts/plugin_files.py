@@ -15,7 +15,7 @@ from pathlib import Path
 from render.errors import HostError
 
 FORMATS = ("VST3", "VST2", "LV2")
-"""In the order of preference: only a VST3 or VST2 can be given the envelope editor's points."""
+"""In order of preference: only a VST3 or VST2 can load the envelope editor's points."""
 
 _FORMAT_OF_SUFFIX = {".vst3": "VST3", ".vst": "VST2", ".so": "VST2", ".dll": "VST2", ".lv2": "LV2"}
 
@@ -24,10 +24,10 @@ _SYSTEM_ROOTS = (Path("/usr/local/lib"), Path("/usr/lib"), Path("/usr/lib64"))
 
 @dataclass(frozen=True, slots=True)
 class PluginClass:
-    """What a VST3 says of itself.
+    """Identity of a VST3 plug-in.
 
     Attributes:
-        class_id: of its processor, 32 hexadecimal digits as ``.vstpreset`` files spell it.
+        class_id: class id of its processor, 32 hexadecimal digits as in ``.vstpreset`` files.
         name, vendor, version: free text.
     """
 
@@ -38,7 +38,7 @@ class PluginClass:
 
 
 def normalised(name: str) -> str:
-    """Lower case without spaces and punctuation, in which versions differ."""
+    """A name in lower case, without the spaces and punctuation in which versions differ."""
     return "".join(character for character in name.lower() if character.isalnum())
 
 
@@ -47,14 +47,16 @@ def plugin_format(path: Path) -> str:
     try:
         return _FORMAT_OF_SUFFIX[path.suffix.lower()]
     except KeyError:
-        raise HostError(f"{path} is no plug-in; allowed: a path that ends in {', '.join(_FORMAT_OF_SUFFIX)}") from None
+        raise HostError(
+            f"{path} is not a plug-in; allowed: a path that ends in {', '.join(_FORMAT_OF_SUFFIX)}"
+        ) from None
 
 
 def find_plugins(file_name: re.Pattern[str]) -> list[Path]:
-    """Every plug-in of some name in the standard plug-in folders, the preferred format first.
+    """Every plug-in of a certain name in the standard plug-in folders, the preferred format first.
 
     Args:
-        file_name: matches the stem of the plug-in's file in the form of ``normalised``.
+        file_name: pattern for the stem of the plug-in's file, as ``normalised`` returns it.
     """
     found = []
     for folder in _standard_folders():
@@ -91,10 +93,10 @@ def lv2_uri(bundle: Path) -> str:
     try:
         manifest = (bundle / "manifest.ttl").read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise HostError(f"{bundle} is no LV2 bundle: {error.strerror or error}") from error
+        raise HostError(f"{bundle} is not an LV2 bundle: {error.strerror or error}") from error
     subject = re.search(r"(?:<([^<>\s]+)>|(\w*):(\w+))\s+a\s+[^.;]*lv2:Plugin\b", manifest)
     if subject is None:
-        raise HostError(f"{bundle} is no LV2 bundle: its manifest.ttl names no plug-in")
+        raise HostError(f"{bundle} is not an LV2 bundle: its manifest.ttl names no plug-in")
     if subject[1]:
         return subject[1]
     prefix = re.search(rf"@prefix\s+{subject[2]}:\s*<([^<>\s]+)>", manifest)
@@ -102,7 +104,7 @@ def lv2_uri(bundle: Path) -> str:
 
 
 def plugin_class(path: Path) -> PluginClass:
-    """Ask a VST3's class factory for its processor.
+    """Read the identity of a VST3 from its class factory.
 
     This loads the plug-in's code: call it only where a crash does no harm.
 
@@ -114,7 +116,7 @@ def plugin_class(path: Path) -> PluginClass:
         library.GetPluginFactory.restype = ctypes.c_void_p
         factory = library.GetPluginFactory()
     except (OSError, AttributeError) as error:
-        raise HostError(f"{path} is no VST3: {error}") from error
+        raise HostError(f"{path} is not a VST3: {error}") from error
     n_classes = _call(factory, 4)
     for index in range(n_classes):
         info = _ClassInfo()
@@ -130,7 +132,7 @@ def plugin_class(path: Path) -> PluginClass:
 
 
 def _binary(path: Path) -> Path:
-    """The shared library of a VST3, which is a file of its own or lies in a bundle."""
+    """The shared library of a VST3: the file itself, or a file in its bundle."""
     if not path.is_dir():
         return path
     machine = platform.machine().lower()
@@ -140,7 +142,7 @@ def _binary(path: Path) -> Path:
     }.get(sys.platform, f"{machine}-linux")
     for candidate in sorted((path / "Contents" / folder).glob("*")):
         return candidate
-    raise HostError(f"{path} holds nothing for this machine ({folder})")
+    raise HostError(f"{path} has no binary for this machine ({folder})")
 
 
 # The binary interface of a VST3's class factory, from Steinberg's public description (ipluginbase.h): a pointer to a
@@ -154,7 +156,7 @@ class _ClassInfo(ctypes.Structure):
         ("cardinality", ctypes.c_int32),
         ("category", ctypes.c_char * 32),
         ("name", ctypes.c_char * 64),
-        # getClassInfo2 goes on with these
+        # the following fields are filled by getClassInfo2 only
         ("class_flags", ctypes.c_uint32),
         ("sub_categories", ctypes.c_char * 128),
         ("vendor", ctypes.c_char * 64),

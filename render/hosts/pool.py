@@ -17,78 +17,31 @@ from __future__ import annotations
 import atexit
 import contextlib
 import multiprocessing
-import os
 import pickle
 import signal
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from render.errors import HostError, OutOfRange
-from render.hosts.processes import die_with_parent
+from render.hosts.worker import Losses, Task, Worker, start_worker
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 JOBS_PER_WORKER = 2
-"""One that runs and one that waits in the worker's pipe, so that no worker idles while the parent thinks."""
-
-MAX_CRASHES = 2
-"""A job that took its worker down this often (by a crash or by its time limit) is reported instead of retried; after
-as many workers in a row that crash while starting the pool gives up."""
-
-MAX_KILLS = 8
-"""The same for workers that something outside killed, which is hardly the job's fault (but see the OOM killer)."""
+"""One that runs and one that waits in the worker's pipe, so that no worker is idle while the parent is busy."""
 
 _EARLY_BYTES = 32_768
 """A longer job is sent only to an idle worker: one that is busy does not read, and a full pipe would block the pool."""
 
 _CAN_BLOCK = hasattr(signal, "pthread_sigmask")  # not on Windows
-
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-
-@dataclass(eq=False)
-class _Losses:
-    """How often something took a worker down."""
-
-    crashes: int = 0
-    kills: int = 0
-
-    def count(self, *, killed: bool) -> bool:
-        """Count one more; whether that is one too many."""
-        self.kills += killed
-        self.crashes += not killed
-        return self.crashes >= MAX_CRASHES or self.kills >= MAX_KILLS
-
-
-@dataclass(eq=False)
-class _Task:
-    """A job on its way."""
-
-    payload: bytes
-    future: Future[Any]
-    losses: _Losses = field(default_factory=_Losses)
-
-
-@dataclass(eq=False)
-class _Worker:
-    """A worker process as the parent sees it; the first of ``tasks`` is the one that runs."""
-
-    process: SpawnProcess
-    connection: Connection
-    deadline: float  # of the start or of the running job, by time.monotonic()
-    ready: bool = False
-    tasks: deque[_Task] = field(default_factory=deque)
 
 
 class Pool(Generic[Job, Result]):
@@ -106,6 +59,13 @@ class Pool(Generic[Job, Result]):
 
     The workers start at once and in parallel; the constructor does not wait for them (``wait_ready`` does). An
     exception in ``make_worker`` is final for that worker; when none is left, all jobs fail with that message.
+
+    Example:
+        >>> from functools import partial
+        >>> from operator import methodcaller
+        >>> with Pool(partial(methodcaller, "upper"), workers=2) as pool:
+        ...     list(pool.map(["saw", "pulse"]))
+        ['SAW', 'PULSE']
     """
 
     def __init__(
@@ -123,12 +83,12 @@ class Pool(Generic[Job, Result]):
         self._seconds_per_job = seconds_per_job
         self._seconds_to_start = seconds_to_start
         self._context = multiprocessing.get_context("spawn")
-        self._lock = threading.Lock()  # of _queue, _error and writing to _wake
-        self._queue: deque[_Task] = deque()
+        self._lock = threading.Lock()  # guards _queue, _error and writing to _wake
+        self._queue: deque[Task] = deque()
         self._error: str | None = None
-        self._running: list[_Worker] = []  # touched by the thread only, like the two below
+        self._running: list[Worker] = []  # touched by the thread only, like the two below
         self._missing = workers
-        self._lost_starts = _Losses()
+        self._lost_starts = Losses()
         self._ready = threading.Event()
         self._closing = False
         self._woken, self._wake = self._context.Pipe(duplex=False)
@@ -163,16 +123,16 @@ class Pool(Generic[Job, Result]):
         Raises:
             HostError: if the pool is closed or no worker can be started.
         """
-        task = _Task(pickle.dumps(job), Future())
+        task = Task(pickle.dumps(job), Future())
         with self._lock:
             self._check()
             self._queue.append(task)
-            if len(self._queue) == 1:  # else the thread knows, and a pipe full of news would block both
+            if len(self._queue) == 1:  # else the thread is awake already, and a full pipe would block both
                 self._wake.send_bytes(b"")
         return task.future
 
     def map(self, jobs: Iterable[Job]) -> Iterator[Result | HostError]:
-        """Results in the order of the jobs, read only a few jobs ahead; a job that failed gives its error."""
+        """Results in the order of the jobs, which are read only a few ahead; a job that failed gives its error."""
         pending: deque[Future[Result]] = deque()
         try:
             for job in jobs:
@@ -204,7 +164,7 @@ class Pool(Generic[Job, Result]):
         if self._error is not None:
             raise HostError(self._error)
 
-    # The rest runs in the pool's thread.
+    # All methods below run in the pool's thread.
 
     def _run(self) -> None:
         if _CAN_BLOCK:  # inherited: Ctrl-C cannot hit a worker that is still importing
@@ -238,14 +198,9 @@ class Pool(Generic[Job, Result]):
 
     def _start_missing(self) -> None:
         while self._missing:
-            ours, theirs = self._context.Pipe()
-            process = self._context.Process(target=_work, args=(theirs, self._make_worker), daemon=True)
-            try:
-                process.start()
-            except OSError as error:
-                raise HostError(f"cannot start a worker process: {error}") from error
-            theirs.close()
-            self._running.append(_Worker(process, ours, time.monotonic() + self._seconds_to_start))
+            worker = start_worker(self._context, self._make_worker)
+            worker.deadline = time.monotonic() + self._seconds_to_start
+            self._running.append(worker)
             self._missing -= 1
 
     def _hand_out(self) -> None:
@@ -261,7 +216,7 @@ class Pool(Generic[Job, Result]):
                     with contextlib.suppress(OSError):  # it is dead: reading from it will say so
                         worker.connection.send_bytes(task.payload)
 
-    def _next_task(self, max_bytes: int | None) -> _Task | None:
+    def _next_task(self, max_bytes: int | None) -> Task | None:
         with self._lock:
             while self._queue:
                 if max_bytes is not None and len(self._queue[0].payload) > max_bytes:
@@ -271,40 +226,38 @@ class Pool(Generic[Job, Result]):
                     return task
         return None
 
-    def _collect(self, worker: _Worker) -> None:
+    def _collect(self, worker: Worker) -> None:
         try:
-            good, value, where = pickle.loads(worker.connection.recv_bytes())
+            succeeded, value, trace = worker.receive()
         except (EOFError, OSError):
             worker.process.join(1.0)
-            self._lose(worker, _death(worker.process.exitcode), killed=_is_kill(worker.process.exitcode))
+            self._lose(worker, worker.death(), killed=worker.was_killed())
             return
-        except Exception as error:  # a result whose class cannot be imported here, for one
-            good, value, where = False, f"unreadable result: {error}", ""
         if worker.ready:
             future = worker.tasks.popleft().future
             worker.deadline = time.monotonic() + self._seconds_per_job if worker.tasks else float("inf")
-            if good:
+            if succeeded:
                 future.set_result(value)
             else:
                 failure = HostError(value)
-                failure.add_note(where)
+                failure.add_note(trace)
                 future.set_exception(failure)
-        elif good:
+        elif succeeded:
             worker.ready, worker.deadline = True, float("inf")
-            self._lost_starts = _Losses()
+            self._lost_starts = Losses()
             self._ready.set()
         else:
             self._drop(worker, value)
 
-    def _drop(self, worker: _Worker, reason: str) -> None:
-        """Go on without a worker that cannot be made; the last one ends the pool."""
-        self._bury(worker)
+    def _drop(self, worker: Worker, reason: str) -> None:
+        """Go on without a worker that cannot start; the last one ends the pool."""
+        self._remove(worker)
         if not self._running:
             raise HostError(reason)
 
-    def _lose(self, worker: _Worker, reason: str, *, killed: bool = False) -> None:
-        """Replace a worker and see to its jobs: only the first of them had begun."""
-        self._bury(worker)
+    def _lose(self, worker: Worker, reason: str, *, killed: bool = False) -> None:
+        """Replace a worker and queue its jobs again; only the first of them had begun."""
+        self._remove(worker)
         self._missing += 1
         if not worker.ready and self._lost_starts.count(killed=killed):
             raise HostError(f"workers do not start: {reason}")
@@ -313,10 +266,8 @@ class Pool(Generic[Job, Result]):
         with self._lock:
             self._queue.extendleft(reversed(worker.tasks))
 
-    def _bury(self, worker: _Worker) -> None:
-        worker.process.kill()
-        worker.process.join()
-        worker.connection.close()
+    def _remove(self, worker: Worker) -> None:
+        worker.end()
         self._running.remove(worker)
 
     def _shut(self, error: str) -> None:
@@ -328,7 +279,7 @@ class Pool(Generic[Job, Result]):
             left += worker.tasks
             worker.process.kill()
         for worker in list(self._running):
-            self._bury(worker)
+            self._remove(worker)
         for task in left:
             if task.future.running() or task.future.set_running_or_notify_cancel():
                 task.future.set_exception(HostError(error))
@@ -342,48 +293,3 @@ def _outcome(future: Future[Any]) -> Any:
         return error
     except CancelledError:
         return HostError("the job was cancelled")
-
-
-def _is_kill(exit_code: int | None) -> bool:
-    """Whether a worker ended by a signal that no crash raises."""
-    return exit_code is not None and -exit_code in (signal.SIGTERM, getattr(signal, "SIGKILL", None))
-
-
-def _death(exit_code: int | None) -> str:
-    if exit_code is None:
-        return "a worker closed its pipe"
-    if exit_code < 0:
-        return f"a worker was ended by {signal.Signals(-exit_code).name}"
-    return f"a worker ended with exit code {exit_code}"
-
-
-def _work(connection: Connection, pickled_make_worker: bytes) -> None:
-    """Body of a worker process. Replies are ``(good, value or message, traceback)``; the first one is "ready"."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    die_with_parent(parent.pid or 0)
-    for name in _THREAD_VARIABLES:  # before numpy is imported: the processes are the parallelism
-        os.environ.setdefault(name, "1")
-    try:
-        work = pickle.loads(pickled_make_worker)()
-    except Exception as error:
-        connection.send((False, _message(error), traceback.format_exc()))
-        return
-    connection.send((True, None, ""))
-    while True:
-        try:
-            payload = connection.recv_bytes()
-        except (EOFError, OSError):  # the parent is gone
-            return
-        try:
-            reply = pickle.dumps((True, work(pickle.loads(payload)), ""), protocol=pickle.HIGHEST_PROTOCOL)
-        except Exception as error:
-            reply = pickle.dumps((False, _message(error), traceback.format_exc()))
-        connection.send_bytes(reply)
-
-
-def _message(error: Exception) -> str:
-    """One line; our own errors speak for themselves."""
-    text = str(error).partition("\n")[0]
-    return text if isinstance(error, (ValueError, OSError)) and text else f"{type(error).__name__}: {text}"

@@ -1,4 +1,4 @@
-"""Processes: how many cores they may use, and that none outlives the one that started it."""
+"""The cores that this process may use, and children that end with their parent."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def die_with_parent(parent: int) -> None:
-    """Have this process killed when the process (on Linux: the thread) that started it is gone.
+    """Arrange that this process is killed when the process (on Linux: the thread) that started it ends.
 
     Args:
-        parent: process id of the parent, to notice one that is gone already.
+        parent: process id of the parent, which may have ended already.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

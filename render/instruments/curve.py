@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from render.errors import OutOfRange
 
-_BISECTIONS = 60  # halves 1.0 down to below the spacing of doubles near 1e-3
+_BISECTIONS = 60  # the last interval is smaller than the spacing of doubles near 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Curve:
         name: identifies the curve in the table's hash.
         unit: unit of the setting, empty for a bare number.
         setting: function from a knob in 0..1 to the setting.
-        rises_until: knob of the largest setting; the inverse looks no further.
-        inverse: closed form of the inverse, where there is one that is needed often.
+        rises_until: knob of the largest setting; the inverse is searched up to it.
+        inverse: closed form of the inverse, for curves where it is needed often.
     """
 
     name: str
@@ -35,6 +35,9 @@ class Curve:
 
     def knob(self, setting: float) -> float:
         """The knob that gives ``setting``, found by bisection.
+
+            >>> Curve("seconds", "s", lambda v: 4.0 * v).knob(1.0)
+            0.25
 
         Raises:
             OutOfRange: if no knob in 0..1 gives it.
@@ -54,7 +57,7 @@ class Curve:
         return 0.5 * (left + right)
 
     def nearest_knob(self, setting: float) -> float:
-        """The knob whose setting is nearest to ``setting``: one of the two ends where no knob reaches it."""
+        """The knob whose setting is closest to ``setting``: one of the two ends if no knob reaches it."""
         if self.inverse is not None:
             return min(max(self.inverse(setting), 0.0), self.rises_until)
         low, high = self.range

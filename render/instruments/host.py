@@ -1,4 +1,4 @@
-"""What every host of the synthesizer offers, whatever is behind it."""
+"""The interface of every host: something that plays patches."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from render.note import Note
 
 @dataclass(frozen=True, slots=True)
 class HostInfo:
-    """What a result file says about where its renders came from.
+    """Identity of a host, as result files record it.
 
     Attributes:
         kind: ``embedded``, ``plugin`` or ``fake``.
         name: name of the instrument.
-        version: version of the instrument, as far as it can be known.
-        path: of a plug-in.
-        class_id: of a VST3, which its preset files carry.
+        version: version of the instrument, as far as it is known.
+        path: file of the plug-in, if it is one.
+        class_id: class id of a VST3, which its preset files contain.
     """
 
     kind: str
@@ -35,21 +35,21 @@ class HostInfo:
 
 
 class Host(Protocol):
-    """Something that plays patches. ``render`` and ``close`` are all that an implementation writes."""
+    """Something that plays patches. An implementation needs ``info``, ``render`` and ``close`` only."""
 
     @property
     def info(self) -> HostInfo:
-        """What this host is."""
+        """Identity of this host."""
         ...
 
     def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
         """Play one note.
 
         Args:
-            patch: what to play it with.
-            note: the key press and the length of the render.
-            seed: of whatever the instrument draws at random; the same seed gives the same audio from a clean render.
-            clean: whether nothing of earlier renders may be heard; a host may be faster without.
+            patch: patch to play.
+            note: key press, and length of the render.
+            seed: seed of the instrument's random generators; a clean render is the same for the same seed.
+            clean: whether the render must be free of traces of earlier ones; a host may be faster if it need not be.
 
         Returns:
             Audio of shape ``(2, note.n_samples)``, the key press at sample 0.
@@ -65,9 +65,9 @@ class Host(Protocol):
             yield self.render(patch, note, seed=seed, clean=clean)
 
     def close(self) -> None:
-        """Give back what the host holds; closing twice is allowed."""
+        """Release the host's resources; closing twice is allowed."""
         ...
 
 
 EMBEDDED = "embedded"
-"""What stands for an instrument's embedded host where a plug-in's path might stand."""
+"""Names an instrument's embedded host wherever the path of a plug-in is accepted."""

@@ -1,4 +1,4 @@
-"""An instrument as a value: all that the product must know of a synthesizer."""
+"""An instrument as a value: everything that the product needs to know about a synthesizer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from render.note import Note
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A patch with its name, as preset files hold it."""
+    """A patch with its name, as in a preset file."""
 
     name: str
     patch: Patch
@@ -42,7 +42,7 @@ class Hosts(Protocol):
     """The hosts that play an instrument."""
 
     def choose_host(self, where: str | None = None) -> tuple[str, tuple[str, ...]]:
-        """Which host to open where the user asks for ``where``, or for none; and notices on what cannot be used."""
+        """The host to open if the user asks for ``where``, or for none; and notices about unusable plug-ins."""
         ...
 
     def open_host(self, where: str = ...) -> Host:
@@ -51,24 +51,24 @@ class Hosts(Protocol):
 
 
 class ExtraCodes(Protocol):
-    """A patch's ``extra`` as numbers in 0..1, for an optimiser."""
+    """A patch's ``extra`` as codes in 0..1, for an optimiser."""
 
     @property
     def count(self) -> int:
-        """How many numbers."""
+        """Number of codes."""
         ...
 
     def encode(self, patch: Patch) -> Sequence[float]:
-        """The numbers of a patch."""
+        """The codes of a patch."""
         ...
 
     def decode(self, patch: Patch, codes: Sequence[float]) -> Patch:
-        """The patch with the ``extra`` that the numbers stand for."""
+        """The patch with the ``extra`` that the codes stand for."""
         ...
 
 
 class ExtraState(Protocol):
-    """What an instrument's patches hold beside the knobs (``Patch.extra``)."""
+    """State of an instrument's patches beside the knobs (``Patch.extra``)."""
 
     @property
     def KNOB(self) -> str:  # noqa: N802
@@ -80,16 +80,16 @@ class ExtraState(Protocol):
         ...
 
     def from_data(self, data: Any) -> tuple[Any, ...]:
-        """``Patch.extra`` of its JSON form; raises ``FormatError``."""
+        """``Patch.extra`` from its JSON form; raises ``FormatError``."""
         ...
 
     def codes(self, base: Patch, free: frozenset[str], *, discrete: bool) -> ExtraCodes | None:
-        """Codes around a base patch, or None where nothing of it may change or can be heard.
+        """Codes around a base patch, or None if the state must not change or cannot be heard.
 
         Args:
             base: the patch that is searched around.
             free: names of the parameters that may be changed.
-            discrete: whether its shape may change too, and not only what is continuous in it.
+            discrete: whether discrete changes are allowed too.
         """
         ...
 
@@ -99,8 +99,8 @@ class Prior:
     """A distribution over patches and notes.
 
     Attributes:
-        draw: patch and note of a set's seed, an index and an attempt; a pure function.
-        hash: gives the text that identifies what is drawn.
+        draw: pure function from the seed of a set, an index and an attempt to a patch and a note.
+        hash: returns a text that identifies the distribution.
     """
 
     draw: Callable[[int, int, int], tuple[Patch, Note]]
@@ -112,15 +112,16 @@ class Instrument:
     """A synthesizer that clips can be matched with.
 
     Attributes:
-        name: how the command line and files call it.
-        table: its parameters.
-        presets: its preset files.
-        hosts: what plays it.
-        extra: what its patches hold beside the knobs, if anything.
-        moves: parts of the panel switched on, to where they are clearly heard, and off: knobs by name.
-        pitches: MIDI note numbers at which a patch sounds on a key, and each one's share of the power, where known.
-        plugin_state: the plug-in's own state for a program, where presets of plug-in formats can be written.
-        prior: where patches are drawn from to make its library and to learn from.
+        name: name on the command line and in files.
+        table: parameter table.
+        presets: reads and writes its preset files.
+        hosts: opens its hosts.
+        extra: state of its patches beside the knobs, if any.
+        moves: changes that switch parts of the panel on, to a clearly audible value, or off: knobs by name.
+        pitches: function from a patch and a key to the MIDI note numbers at which it sounds, and each one's share of
+            the power; None if unknown.
+        plugin_state: writes the plug-in's own state for a program; None if there are no presets in plug-in formats.
+        prior: distribution of patches for the library and for training.
         library: file of the library that comes with the project.
     """
 
@@ -137,5 +138,5 @@ class Instrument:
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """Name for people."""
         return self.table.title

@@ -18,7 +18,7 @@ OFF_ON = ("off", "on")
 
 
 class Kind(StrEnum):
-    """How a knob is read: the stored form of a discrete value differs between the three discrete kinds."""
+    """How a knob is read; the three discrete kinds differ in how they store a choice."""
 
     CONTINUOUS = "continuous"
     CHOICE = "choice"  # floor(v (n - 1) + 0.5)
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One atom of a row's ``needs``: a discrete knob is one of ``indices``, or a continuous one is not ``inert``."""
+    """A condition in a row's ``needs``: a discrete knob is one of ``indices``, or a continuous one is not ``inert``."""
 
     name: str
     indices: tuple[int, ...] = ()
@@ -40,7 +40,7 @@ Clause = tuple[Condition, ...]
 
 
 class Role(StrEnum):
-    """What a parameter does for the whole sound, where the product must know it."""
+    """Function of a parameter that the product treats in a special way."""
 
     LEVEL = "level"  # the master volume: solved in closed form, never searched
     TRANSPOSE = "transpose"  # shifts the key by whole octaves, one per choice
@@ -53,7 +53,7 @@ class Parameter:
 
     Attributes:
         name: the plug-in's name in lower case, which is also the preset attribute.
-        label: what a person reads.
+        label: name for people.
         group: section of the panel.
         kind: how the knob is read.
         default: knob of a fresh patch.
@@ -65,9 +65,9 @@ class Parameter:
         divisions: names of the tempo-synced values that the knob then picks, in order.
         scale: factor from knob to position of a stepped row.
         offset: position of a stepped row's zero, counted from its first choice.
-        role: what the parameter does for the whole sound, where the product must know.
-        off: knob at which an effect is off (of a row with the role ``Role.EFFECT``).
-        descended: whether gradient descent may change the knob; a knob whose gradient deceives is searched instead.
+        role: special function of the parameter, if it has one.
+        off: knob at which the effect is off, for a row with the role ``Role.EFFECT``.
+        descended: whether gradient descent may change the knob; knobs with unreliable gradients are searched instead.
         learned: whether the proxy may learn a curve for the knob.
         steps: positions by which a discrete row is moved to reach its neighbours; all other choices where empty.
     """

@@ -1,4 +1,4 @@
-"""A patch: every knob of an instrument, and what else its presets hold."""
+"""A patch: every knob of an instrument, and the rest of what its presets store."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Patch:
     """An immutable patch of an instrument; ``Table.patch`` and ``Table.default`` make one.
 
     Attributes:
-        table: parameters of the instrument that it belongs to.
+        table: parameter table of its instrument.
         knobs: one value in 0..1 per row of the table, in the table's order.
-        extra: state of the instrument that no knob holds, as hashable values; empty for its initial state.
+        extra: state that no knob sets, as hashable values; empty for the initial state.
 
     Raises:
         OutOfRange: for a wrong number of knobs, or one that is not a finite number in 0..1.
@@ -95,7 +95,7 @@ class Patch:
         return Patch(self.table, knobs, self.extra)
 
     def diff(self, other: Patch) -> dict[str, tuple[float, float]]:
-        """Parameters that mean something else in ``other``: name to (knob here, knob there)."""
+        """Parameters whose values differ in ``other``: name to (knob here, knob there)."""
         changed = {}
         for row, here, there in zip(self.table.parameters, self.knobs, other.knobs, strict=True):
             same = row.index(here) == row.index(there) if row.discrete else here == there
@@ -109,7 +109,7 @@ class Patch:
         return not row.silent and all(any(self._holds(c) for c in clause) for clause in row.needs)
 
     def where_sounding(self, name: str) -> Patch:
-        """The patch nearest to this one, by the table's conditions, in which a parameter can be heard."""
+        """This patch, changed as little as the table's conditions require, so that a parameter can be heard."""
         patch, pending, seen = self, [name], set()
         while pending:
             current = pending.pop()

@@ -18,14 +18,14 @@ def _nothing(patch: Patch) -> Extra:
 
 @dataclass(frozen=True)
 class PluginAdapter:
-    """What the host must know of an instrument to play its patches on a plug-in.
+    """What the plug-in host needs to know about an instrument.
 
     Attributes:
-        names: for each row of the table the names under which versions of the plug-in know it, the usual one first; a
+        names: for each row of the table the parameter names that versions of the plug-in use, the usual one first; a
             row that is missing here is not set.
-        proof: two patches that must sound different, or the plug-in ignores its parameters.
+        proof: two patches that must sound different; if they do not, the plug-in ignores its parameters.
         state: writes the plug-in's own state for a value of ``Patch.extra``; None if everything is a parameter.
-        heard: tells what of a patch's ``extra`` can be heard in it, so that the state is set only where it matters.
+        heard: returns the part of a patch's ``extra`` that can be heard, so that the state is set only if needed.
     """
 
     names: Mapping[str, tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""The parameter table of an instrument: everything that needs to know a parameter is derived from it."""
+"""The parameter table of an instrument, from which everything about its parameters is derived."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from render.instruments.patch import Patch
 class Table:
     """An instrument's parameters, one row each.
 
-    Two patches can be compared only if they share a table, so a table is compared by identity. It is pickled as the
-    name of the variable that holds it.
+    Two patches can be compared only if they share a table, so a table is compared by identity. It is pickled as its
+    ``home``.
 
     Attributes:
-        title: what people call the instrument.
-        home: ``module:VARIABLE`` that holds this table.
+        title: name of the instrument for people.
+        home: where the table is defined, as ``module:VARIABLE``.
         parameters: its rows, in the order of a patch's knobs.
     """
 
@@ -79,7 +79,7 @@ class Table:
 
         Args:
             knobs: knobs in 0..1 by parameter name.
-            extra: state that no knob holds; see ``Patch.extra``.
+            extra: state that no knob sets; see ``Patch.extra``.
 
         Raises:
             UnknownName: if there is no such parameter.

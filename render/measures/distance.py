@@ -1,17 +1,17 @@
 """The distance that the search minimises, in numpy, for workers without torch: the reference implementation of
 ``proxy/loss/distance.py``.
 
-A multi-resolution STFT distance with three terms, each of which sees what another is blind to (``docs/distance.md``).
+A multi-resolution STFT distance with three terms that complement each other (``docs/distance.md``).
 With magnitudes ``X`` of the target and ``Y`` of a render, both floored ``FLOOR_DB`` below the target's loudest bin of
 the resolution, and their RMS envelopes ``a`` and ``b``:
 
-* **log**: ``mean |ln X - ln Y|``. It sees quiet partials and the noise floor, but hardly sees pulse width.
-* **linear**: ``sum |X - Y| / sum X``. It sees the loud partials.
+* **log**: ``mean |ln X - ln Y|``. It responds to quiet partials and the noise floor, but hardly to pulse width.
+* **linear**: ``sum |X - Y| / sum X``. It responds to the loud partials.
 * **envelope**: ``mean |20 log10 a - 20 log10 b| / ENVELOPE_DB``, floored ``ENVELOPE_FLOOR_DB`` below the largest of
   ``a``; the division makes it as large as the other terms.
 
-The first two are means over the resolutions. The level is not searched: ``TargetDistance.measure`` solves the gain that
-suits a render best.
+The first two are means over the resolutions. The level is not searched: ``TargetDistance.measure`` solves for the
+gain that suits a render best.
 
     >>> target = TargetDistance(clip)
     >>> loss, gain = target.measure(host.render(patch, note))
@@ -33,7 +33,7 @@ from render.errors import InvalidAudio
 FLOOR_DB = 80.0
 """Magnitudes are floored this far below the target's loudest bin."""
 ENVELOPE_DB = 20.0
-"""A mean difference of the envelopes by this much counts 1."""
+"""A mean difference of the envelopes of this size counts as 1."""
 ENVELOPE_WINDOW = 1024  # samples; 23 ms
 ENVELOPE_HOP = 512
 ENVELOPE_FLOOR_DB = 60.0
@@ -44,8 +44,8 @@ ENVELOPE_FLOOR_DB = 60.0
 class Weights:
     """Weights of the terms, and windows of the STFT.
 
-    The defaults were chosen by how well the distance orders perturbed golden patches in the way of MSS: rank
-    correlation 0.94, where equal weights and windows of 2048 and 512 give 0.91 (``docs/distance.md``).
+    The defaults were chosen by how well the distance orders perturbed golden patches as MSS does: rank correlation
+    0.94, where equal weights and windows of 2048 and 512 give 0.91 (``docs/distance.md``).
 
     Attributes:
         log: weight of the log magnitudes.
@@ -90,15 +90,15 @@ class _View:
 
 
 class TargetDistance:
-    """Distance of renders from one target, with all that depends on the target computed once.
+    """Distance of renders from one target; everything that depends on the target alone is computed once.
 
     Args:
-        target: sound to be matched. One channel is compared with the mean of a render's sides, two channels with both
-            sides.
+        target: sound to be matched. One channel is compared with the mean of a render's channels, two channels with
+            both.
         weights: weights and windows.
 
     Attributes:
-        weights: as given.
+        weights: weights and windows.
         channels: number of channels of the target.
         n_samples: length of the target in samples.
 
@@ -126,7 +126,7 @@ class TargetDistance:
         """Distance of a render at a gain; 0 for the target itself.
 
         Args:
-            render: sound to compare; it is cut, or continued with silence, to the length of the target.
+            render: sound to compare; it is truncated or zero-padded to the length of the target.
             gain: factor that the render is multiplied with first.
 
         Shape:
@@ -138,13 +138,12 @@ class TargetDistance:
         """Distance of a render at the gain that suits it best, and that gain.
 
         The gain makes the median difference of log magnitudes zero, ``gain = exp(median(ln X - ln Y))``, over the cells
-        of the first resolution that are above the floor on both sides. Over perturbed golden patches that leaves 0.3 dB
-        more MSS than the best of all gains, where a gain that matches energies leaves 1.0 dB more
-        (``docs/distance.md``).
+        of the first resolution that are above the floor in both sounds. Over perturbed golden patches this gives 0.3 dB
+        more MSS than the best of all gains; a gain that matches energies gives 1.0 dB more (``docs/distance.md``).
 
         Args:
-            render: sound to compare; it is cut, or continued with silence, to the length of the target.
-            max_gain: largest gain that can be used.
+            render: sound to compare; it is truncated or zero-padded to the length of the target.
+            max_gain: largest gain that the instrument allows.
 
         Shape:
             render: ``(2, samples)``.

@@ -1,4 +1,4 @@
-"""The distance of two loudness envelopes."""
+"""The distance between two loudness envelopes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RMS_WINDOW_MS, RMS_HOP_MS = 50, 25
 def rms_cosine(target: AnyAudio, other: AnyAudio, sample_rate: int) -> float:
     """1 minus the cosine between the RMS envelopes: ``1 - a . b / (|a| |b|)``, 0 for equal shapes at any level.
 
-    Windows of 50 ms every 25 ms start at the first sample; the last is completed with zeros. The distance is 0 for two
+    Windows of 50 ms every 25 ms start at the first sample; the last is zero-padded. The distance is 0 for two
     silent sounds, and 1 if only one of them is silent.
 
     Args:

@@ -1,4 +1,4 @@
-"""How close a renderer comes to golden renders of the real plug-in: distances by group, and the worst rows by name.
+"""How close a renderer is to golden renders of the real plug-in: distances by group, and the worst rows by name.
 
 Every golden patch is played with its note, velocity and gate, and compared with the golden audio at the plug-in's own
 level.
@@ -22,7 +22,7 @@ from render.measures.metrics import lsd, mss, side_mss, sot
 from render.note import SAMPLE_RATE, Note
 
 Renderer = Callable[[Patch, Note], Audio]
-"""Plays a patch and returns ``(2, note.n_samples)``: a host's ``render``, or anything that imitates a host."""
+"""Plays a patch and returns audio of shape ``(2, note.n_samples)``, as a host's ``render`` does."""
 
 SILENT_PEAK = 0.001
 """Golden rows with a lower peak are left out: next to silence, distances mean nothing."""
@@ -30,7 +30,7 @@ SILENT_PEAK = 0.001
 MUSICAL = ("whole", "factory")
 """Groups of whole patches; every other group varies one block of the instrument."""
 N_WORST = 5
-"""Rows that the table names as the worst of a group."""
+"""Number of rows that the table names as the worst of a group."""
 
 
 @dataclass(frozen=True, slots=True)

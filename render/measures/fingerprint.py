@@ -1,8 +1,8 @@
-"""Fingerprints, by which the library is searched: levels of frequency bands in dB, in time cells.
+"""Fingerprints for searching the library: levels of frequency bands in dB, in time cells.
 
 Time cells are shortest after the key press and after the release, where a sound changes most. They are counted from the
-key press while the key is held, and from its release afterwards, so sounds with different gate times are compared in
-the cells that both have.
+key press while the key is held, and from its release afterwards, so that sounds with different gate times are
+compared in the cells that both have.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ LOWEST_HZ, HIGHEST_HZ = 30.0, 18000.0
 FLOOR_DB = 70.0
 """Levels are floored this far below the loudest cell of the target."""
 DECIBELS_PER_STEP = 0.5
-"""A kept fingerprint counts steps of this size below its loudest cell."""
+"""Unit of stored fingerprints, below the loudest cell."""
 _SMALLEST_RATIO = 1e-12
 
 Fingerprint = NDArray[np.float32]
 """Decibels relative to the loudest cell, shape ``(cells, bands)``; NaN in cells that the sound does not have."""
 
 Steps = NDArray[np.uint8]
-"""Fingerprints without missing cells in steps of ``-DECIBELS_PER_STEP``, shape ``(..., cells, bands)``."""
+"""Fingerprints without missing cells in units of ``-DECIBELS_PER_STEP``, shape ``(..., cells, bands)``."""
 
 
 def fingerprint(audio: Audio, gate_seconds: float) -> Fingerprint | None:
@@ -68,7 +68,7 @@ def fingerprint(audio: Audio, gate_seconds: float) -> Fingerprint | None:
 
 
 def to_steps(fingerprints: Fingerprint) -> Steps:
-    """A fingerprint without missing cells in whole steps, as it is kept."""
+    """A fingerprint without missing cells, rounded to steps for storage."""
     return np.clip(np.round(fingerprints / -DECIBELS_PER_STEP), 0, 255).astype(np.uint8)
 
 
@@ -78,7 +78,7 @@ def to_decibels(steps: Steps) -> Fingerprint:
 
 
 def distances(target: Fingerprint, others: Steps) -> NDArray[np.float32]:
-    """Mean absolute difference in dB between one sound and many, after giving each of them the target's energy.
+    """Mean absolute difference in dB between one sound and many, after scaling each of them to the target's energy.
 
     ``d = sum w |max(T, floor) - max(O + gain, floor)| / sum w`` over the cells that the target has, with weights ``w``
     by the length of a cell, and the gain that makes the weighted energies equal.
@@ -110,13 +110,13 @@ def _power(decibels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @functools.cache
 def _band_edges() -> NDArray[np.int64]:
-    """First FFT bin of each band and the one above the last band, rising; bands that share a bin are merged."""
+    """First FFT bin of each band and the one above the last band, ascending; bands that share a bin are merged."""
     hz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, N_BANDS + 1)
     return np.unique(np.round(hz * WINDOW / SAMPLE_RATE).astype(np.int64))
 
 
 @functools.cache
 def _cell_weights() -> NDArray[np.float32]:
-    """Square roots of the cells' lengths: an attack counts for more than its share of the time, but not for all."""
+    """Square roots of the cells' lengths, which give short cells, such as the attack, more than their share of time."""
     lengths = np.concatenate([np.diff(HELD_EDGES), np.diff(RELEASED_EDGES)])
     return np.asarray(np.sqrt(lengths), np.float32)

@@ -20,18 +20,18 @@ from render.note import Note
 
 @dataclass(frozen=True)
 class GoldenRow:
-    """A render of the real plug-in, and what it was rendered from.
+    """A render of the real plug-in with its patch and note.
 
     Attributes:
         folder: folder of the golden renders.
         file: audio file, relative to the folder.
         name: name of the preset; for a probe, which has none, the stem of its file.
-        group: block of the instrument that the row is about; ``whole`` or ``factory`` for whole patches.
-        patch: patch that was rendered, with the envelope editor's points where the row or the bank has them.
+        group: block of the instrument that the row tests; ``whole`` or ``factory`` for whole patches.
+        patch: patch that was rendered, with the envelope editor's points if the row or the bank has them.
         note: key press that it was rendered with.
         gain: factor that gives the samples of the file the plug-in's own level.
         peak: largest sample of the render at the plug-in's own level.
-        stereo: whether its sides differ.
+        stereo: whether its channels differ.
         floor_mss: MSS in dB between two renders of the patch by the plug-in itself, with different random numbers; None
             where it means nothing.
         uses_envelope_editor: whether the envelope editor is heard.
@@ -67,11 +67,15 @@ def read_rows(folder: Path, bank: Path | None = None) -> list[GoldenRow]:
 
     Args:
         folder: folder with one of the two files, or both.
-        bank: preset bank with the envelope points of the factory rows; by default it is looked for beside the folder.
+        bank: preset bank with the envelope points of the factory rows; by default a file beside the folder.
 
     Raises:
-        FileError: if neither of the files is there.
+        FileError: if neither of the files exists.
         FormatError: if a row lacks a field, or has a value that is not allowed.
+
+    Example:
+        >>> row = read_rows(Path("DIR"))[0]  # doctest: +SKIP
+        >>> row.patch.settings(), row.note, row.audio()  # doctest: +SKIP
     """
     files = [folder / name for name in ("probes.jsonl", "factory.jsonl") if (folder / name).is_file()]
     if not files:
@@ -103,7 +107,7 @@ def _rows(
             name = row.get("name", Path(row["file"]).stem)
             points = tuple(EnvelopePoint(**point) for point in row.get("envelope_points", ())) or bank.get(name, ())
             knobs = row["patch"] if "patch" in row else base | row["changes"]
-            # One probe asks for the last LFO waveform with a knob of 1.01, which means the same as 1.
+            # One probe sets the LFO waveform to 1.01, which selects the same waveform as 1.
             knobs = {knob: min(value, 1.0) for knob, value in knobs.items()}
             yield GoldenRow(
                 folder=folder,
@@ -119,4 +123,4 @@ def _rows(
                 uses_envelope_editor=row.get("uses_envelope_editor", "envelope_points" in row),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"{file.name} line {number} is no golden row: {error}") from error
+            raise FormatError(f"{file.name} line {number} is not a golden row: {error}") from error

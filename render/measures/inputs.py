@@ -1,4 +1,4 @@
-"""What every metric does to its sounds first: check them, mix them to mono, and make them equally long.
+"""Preparation that all metrics share: sounds are checked, mixed to mono and made equally long.
 
 A sound is a floating-point array of shape ``(channels, samples)``, with one or two channels, or ``(samples,)``, full
 scale at 1.
@@ -22,7 +22,7 @@ Mono = NDArray[np.float64]
 """Shape ``(samples,)``."""
 
 LARGEST_SAMPLE = 1e6
-"""+120 dB of full scale: anything beyond is a broken render, and its squares would soon leave the range of float32."""
+"""+120 dB of full scale. Larger samples come from a broken render, and their squares may overflow float32."""
 LOWEST_SAMPLE_RATE = 8000
 
 
@@ -38,10 +38,10 @@ def checked(audio: AnyAudio, name: str) -> NDArray[np.float64]:
 
     Args:
         audio: the sound.
-        name: what an error message calls it.
+        name: name of the sound in error messages.
 
     Raises:
-        InvalidAudio: for no samples, a wrong shape or type, NaN, infinity or samples beyond ``LARGEST_SAMPLE``.
+        InvalidAudio: for an empty array, a wrong shape or type, NaN, infinity or samples beyond ``LARGEST_SAMPLE``.
     """
     if not isinstance(audio, np.ndarray) or not np.issubdtype(audio.dtype, np.floating):
         kind = audio.dtype if isinstance(audio, np.ndarray) else type(audio).__name__
@@ -56,13 +56,13 @@ def checked(audio: AnyAudio, name: str) -> NDArray[np.float64]:
 
 
 def mono(audio: AnyAudio, name: str) -> Mono:
-    """The mean of a sound's sides; raises what ``checked`` raises."""
+    """The mean of a sound's channels; raises what ``checked`` raises."""
     mean: Mono = checked(audio, name).mean(axis=0)
     return mean
 
 
 def mono_pair(target: AnyAudio, other: AnyAudio, sample_rate: int) -> tuple[Mono, Mono]:
-    """Both sounds in mono, the shorter one continued with silence.
+    """Both sounds in mono, the shorter one zero-padded.
 
     Args:
         target: the sound to be matched, called "target" in error messages.
@@ -80,7 +80,7 @@ def mono_pair(target: AnyAudio, other: AnyAudio, sample_rate: int) -> tuple[Mono
 
 
 def padded(signal: Mono, n_samples: int) -> Mono:
-    """A mono sound, continued with silence up to a length."""
+    """A mono sound, zero-padded to a length."""
     return np.pad(signal, (0, n_samples - signal.size))
 
 

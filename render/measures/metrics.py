@@ -1,18 +1,21 @@
-"""The distances between two sounds that a match is reported with, all of them at once or one by one.
+"""The metrics that a match is reported with, all of them at once or one by one.
 
-They are for *reporting*, in numpy, checked against published reference values; what the stages minimise is
-``render/measures/distance.py``. Formulas, settings and sources stand with each metric: ``mss`` and ``side_mss`` in
-``mss.py``, ``lsd``, ``sot`` and ``mrstft`` in ``spectral.py``, ``wmfcc`` in ``wmfcc.py``, ``rms_cosine`` in
-``envelope.py``; what they share is in ``spectra.py`` and ``inputs.py``.
+They are for *reporting*, in numpy, checked against published reference values; the stages minimise
+``render/measures/distance.py``. Each metric has its formula, settings and source in its docstring: ``mss`` and
+``side_mss`` in ``mss.py``, ``lsd``, ``sot`` and ``mrstft`` in ``spectral.py``, ``wmfcc`` in ``wmfcc.py``,
+``rms_cosine`` in ``envelope.py``; shared code is in ``spectra.py`` and ``inputs.py``.
 
-    >>> distances(target, match, 44100).mss
+    >>> import numpy as np
+    >>> target = np.sin(np.arange(44100) / 10.0)
+    >>> distances(target, target, 44100).mss
+    0.0
 
 Every function takes ``(target, other, sample_rate)``: floating-point arrays of shape ``(channels, samples)``, with one
-or two channels, or ``(samples,)``, full scale at 1. Except in ``side_mss`` a sound is the mean of its sides. Levels are
-not matched. The shorter sound is continued with silence to the length of the longer. 0 means equal, and all of them are
-finite for any input that is accepted; a distance from a silent target says little beyond "not silent".
+or two channels, or ``(samples,)``, full scale at 1. Except in ``side_mss`` a sound is the mean of its channels. Levels
+are not matched. The shorter sound is zero-padded to the length of the longer. 0 means equal, and all metrics are finite
+for any input that is accepted; a distance from a silent target says little beyond "not silent".
 
-All of them raise ``InvalidAudio`` for no samples, a wrong shape or type, NaN, infinity or samples beyond
+All of them raise ``InvalidAudio`` for an empty array, a wrong shape or type, NaN, infinity or samples beyond
 ``LARGEST_SAMPLE``, and ``OutOfRange`` for a sample rate below ``LOWEST_SAMPLE_RATE``.
 """
 
@@ -40,7 +43,7 @@ class Distances:
         wmfcc: time-warped cepstral distance, mean over coefficients, in dB of the orthonormal DCT.
         rms_cosine: 1 minus the cosine between the RMS envelopes, 0 to 1.
         mrstft: auraloss's multi-resolution STFT loss.
-        side_mss: ``mss`` of left minus right in dB; None if the target's sides are equal.
+        side_mss: ``mss`` of left minus right in dB; None if the target's channels are equal.
     """
 
     mss: float

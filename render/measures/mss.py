@@ -1,4 +1,4 @@
-"""MSS, the multi-scale log-mel difference: the metric that judges a match, and that no stage minimises.
+"""MSS, the multi-scale log-mel difference: the metric that judges a match and that no stage minimises.
 
 ``MSS = mean over resolutions of mean over frames and bands of |10 log10 X - 10 log10 Y|``, with ``X`` and ``Y`` the
 powers in mel bands of target and other sound, floored 80 dB below the target's largest. The three resolutions are those
@@ -19,23 +19,23 @@ MSS_SCALES = (MelScale(10, 5, 32), MelScale(25, 10, 64), MelScale(100, 50, 128))
 class MssTarget:
     """A target with its log-mel bands computed once, for the MSS of many candidates.
 
-    It is cheapest when candidates are no longer than the target: for a longer one the target's bands are computed anew.
+    For a candidate that is longer than the target, the bands of the target are computed again.
 
-        >>> target = MssTarget(clip, 44100)
-        >>> nearest = min(candidates, key=target.distance)
+        >>> target = MssTarget(clip, 44100)  # doctest: +SKIP
+        >>> closest = min(candidates, key=target.distance)  # doctest: +SKIP
 
     Args:
-        target: the target.
+        target: the sound to be matched.
         sample_rate: sample rate in Hz of the target and of all candidates.
 
     Attributes:
-        sample_rate: in Hz.
+        sample_rate: sample rate in Hz.
 
     Shape:
         target: ``(channels, samples)`` or ``(samples,)``.
 
     Raises:
-        InvalidAudio: for no samples, a wrong shape or type, NaN, infinity or samples beyond ``LARGEST_SAMPLE``.
+        InvalidAudio: for an empty array, a wrong shape or type, NaN, infinity or samples beyond ``LARGEST_SAMPLE``.
         OutOfRange: for a sample rate below ``LOWEST_SAMPLE_RATE``.
     """
 
@@ -69,7 +69,7 @@ class MssTarget:
         return total / len(MSS_SCALES)
 
     def _bands_at(self, n_samples: int) -> list[tuple[FloatArray, float]]:
-        """For each resolution the target's bands in dB, ``(frames, mels)``, and the floor as a power."""
+        """The target's bands in dB, ``(frames, mels)``, and the floor as a power, for each resolution."""
         signal = padded(self._mono, n_samples)
         powers = [mel_power(signal, scale, self.sample_rate) for scale in MSS_SCALES]
         return [(decibels(power, floor_of(power)), floor_of(power)) for power in powers]
@@ -78,7 +78,7 @@ class MssTarget:
 def mss(target: AnyAudio, other: AnyAudio, sample_rate: int) -> float:
     """Multi-scale log-mel difference in dB.
 
-    Target and other sound may be swapped, except that the floor is the target's.
+    It is symmetric except that the floor is the target's.
 
     Args:
         target: the sound to be matched.
@@ -101,11 +101,11 @@ def side_mss(target: AnyAudio, other: AnyAudio, sample_rate: int) -> float | Non
 
     Args:
         target: the sound to be matched.
-        other: the sound that is compared with it. A mono one has a silent side.
+        other: the sound that is compared with it. A mono sound has a silent side signal.
         sample_rate: sample rate of both in Hz.
 
     Returns:
-        None if the target is mono: one channel, or a side more than ``FLOOR_DB`` below the sum of the channels'
+        None if the target is mono: one channel, or a side signal more than ``FLOOR_DB`` below the sum of the channels'
         energies, which is a stereo file of a mono sound.
 
     Shape:

@@ -1,9 +1,9 @@
-"""Frames, magnitude spectra and mel bands, as all metrics use them, and their floor in decibels.
+"""Frames, magnitude spectra, mel bands and the floor in decibels that all metrics share.
 
-Where a metric's definition leaves a choice open, the choice here is the one that reproduces, to the printed third
-decimal, a table of reference values for pairs of golden renders (``tests/render/test_metrics.py``):
+Choices that the definitions of the metrics leave open were made to reproduce, to the third decimal, a table of
+reference values for pairs of golden renders (``tests/render/test_metrics.py``):
 
-* **Ends**: half a window of zeros before and after, then zeros until the last frame is whole (the convention of
+* **Ends**: half a window of zeros before and after, then zeros until the last frame is complete (the convention of
   ``scipy.signal.stft``). On that table reflected ends move MSS by up to 0.74 dB, no padding by up to 0.93 dB, dropping
   the partial last frame by up to 0.30 dB.
 * **Windows and hops** in milliseconds are rounded down to whole samples (220.5 becomes 220); Hann windows are periodic.
@@ -53,7 +53,7 @@ def whole_samples(milliseconds: int, sample_rate: int) -> int:
 
 
 def frames(signal: Mono, window: int, hop: int) -> Mono:
-    """Frames from the first sample on, a view; the last one is completed with zeros.
+    """A view of the frames from the first sample on; the last one is zero-padded.
 
     Shape:
         signal: ``(samples,)``.
@@ -64,7 +64,7 @@ def frames(signal: Mono, window: int, hop: int) -> Mono:
 
 
 def zero_ended(signal: Mono, window: int, hop: int) -> Mono:
-    """Centred frames with zeros beyond the ends of the sound.
+    """Centred frames, with zeros beyond the ends of the sound.
 
     Shape:
         signal: ``(samples,)``.
@@ -74,7 +74,7 @@ def zero_ended(signal: Mono, window: int, hop: int) -> Mono:
 
 
 def reflect_ended(signal: Mono, window: int, hop: int) -> Mono:
-    """Centred frames of a sound that is mirrored at its ends, as in ``torch.stft``.
+    """Centred frames, with the sound reflected at its ends as in ``torch.stft``.
 
     Shape:
         signal: ``(samples,)``.

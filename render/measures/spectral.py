@@ -82,14 +82,14 @@ def mrstft(
     512])(other, target)``, in that order, because the convergence is relative to the second argument.
 
     Sizes are in samples at any sample rate. Powers are floored at the absolute ``MRSTFT_SMALLEST_POWER``, so unlike the
-    other metrics this one changes when both sounds change their level alike.
+    other metrics this one changes if both sounds are scaled by the same factor.
 
     Args:
         target: the sound to be matched.
         other: the sound that is compared with it.
         sample_rate: sample rate of both in Hz; it is only checked.
         ends: ``reflected`` is what auraloss does (``torch.stft``, no partial frame at the end; sounds of 1024 samples
-            or fewer, which auraloss refuses, are continued with silence to 1025). ``zeros`` treats the ends as the
+            or fewer, which auraloss refuses, are zero-padded to 1025). ``zeros`` treats the ends as the
             other metrics do; the two differ by less than 0.05 on the pairs of ``tests/render/test_metrics.py``.
     """
     a, b = mono_pair(target, other, sample_rate)

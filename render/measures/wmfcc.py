@@ -1,6 +1,6 @@
-"""wMFCC: the distance of mel-frequency cepstra along the cheapest path of dynamic time warping.
+"""wMFCC: the distance between mel-frequency cepstra along the cheapest path of dynamic time warping.
 
-The windows, the bands and the 20 coefficients are those of the evaluation of Hayes, Saitis and Fazekas ("Audio
+The windows, bands and 20 coefficients are those of the evaluation of Hayes, Saitis and Fazekas ("Audio
 synthesizer inversion in symmetric parameter spaces with approximately equivariant flow matching", 2025).
 """
 
@@ -21,8 +21,8 @@ def wmfcc(target: AnyAudio, other: AnyAudio, sample_rate: int) -> float:
     """Time-warped cepstral distance: the mean cost per step of the cheapest path through the costs of all frame pairs.
 
     The cost of two frames is the *mean* absolute difference of their ``WMFCC_COEFFICIENTS`` coefficients: the
-    orthonormal DCT-II of the log-mel bands in dB, floored as in MSS. Takes memory and time of the square of the length:
-    10 s are 10^6 pairs.
+    orthonormal DCT-II of the log-mel bands in dB, floored as in MSS. Memory and time grow with the square of the
+    length: 10 s are 10^6 pairs.
 
     Args:
         target: the sound to be matched.

@@ -1,4 +1,4 @@
-"""Patches that try a host or a proxy out, and what a patch is asked for when many are described."""
+"""Patches to test a host or the proxy with, and the parts of the panel that a patch uses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from render.noisemaker.table import TABLE
 RICH = TABLE.default.with_settings({"chorus1enable": "on", "lfo1destination": "filter"}).with_knobs(
     {"osc2volume": 0.7, "resonance": 0.5, "cutoff": 0.5, "lfo1amount": 0.7, "delaywet": 0.4, "reverbwet": 0.4}
 )
-"""Most parts of the panel at work."""
+"""Most parts of the panel are in use."""
 
 ENDLESS = RICH.with_knobs({"volume": 0.8, "delaywet": 1.0, "delayfeedback": 1.0})
-"""Its delay never decays, so a host with a memory would be heard to have one."""
+"""Its delay never decays, so that traces of it in a later render are easy to detect."""
 
 _ALL = TABLE.patch(
     {"osc2volume": 0.5, "osc2waveform": 0.5, "oscsync": 1.0, "osc2fm": 0.5, "delaywet": 0.5, "reverbwet": 0.5}
@@ -22,7 +22,7 @@ _ALL = TABLE.patch(
 EVERYTHING = tuple(
     _ALL.with_settings({"filtertype": family}) for family in ("LP 24", "LP SV 24", "Moog 24", "Moog through")
 )
-"""Every part of the panel at work, once for each family of filters."""
+"""Every part of the panel is in use; one patch for each family of filters."""
 
 PARTS: Mapping[str, Callable[[Patch], bool]] = {
     "osc 1": lambda patch: patch["osc1volume"] > 0.0,

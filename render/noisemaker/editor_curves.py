@@ -1,4 +1,4 @@
-"""The envelope editor's curve as an optimiser sees it: lines or steps through a few heights, or moved points."""
+"""Codes of the envelope editor's curve for an optimiser: lines or steps through a few heights, or moved points."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from render.instruments.patch import Patch
 from render.noisemaker.envelope_editor import INITIAL_POINTS, EnvelopePoint, spline
 
 KNOB = "envelopeeditoramount"
-"""The knob without which the curve cannot be heard."""
+"""Knob that must be above 0 for the curve to be heard."""
 
 N_HEIGHTS = 8
-"""Per loop: at the usual speeds a height for every 1/8 note or so, and few enough for a search."""
+"""Heights per loop: at the usual speeds about one for every 1/8 note, and few enough for a search."""
 
 SHAPES = ("kept", "lines", "steps")
-"""``kept`` is the curve of the patch that the search starts from: ramps, decays and bent curves stay as they are."""
+"""``kept`` is the curve of the patch that the search starts from, which keeps ramps, decays and bent curves."""
 
 _EDGE = 0.005  # width of a step's edge: the editor's points must rise in x
 _THIRD = 1.0 / 3.0
@@ -57,7 +57,7 @@ def sampled(points: Points) -> Heights:
 
 
 def with_heights(points: Points, heights: Sequence[float]) -> Points:
-    """The curve with its points at other heights, the handles moved along."""
+    """The curve with its points at other heights; the control points move with them."""
     moved = []
     for point, y in zip(points, heights, strict=True):
         left_y, right_y = (_unit(handle + y - point.y) for handle in (point.left_y, point.right_y))
@@ -75,11 +75,11 @@ def as_data(patch: Patch) -> list[dict[str, float]]:
 
 
 def from_data(data: Sequence[Mapping[str, float]]) -> Points:
-    """The points of what ``as_data`` gave; raises ``FormatError``."""
+    """The points from the data that ``as_data`` returns; raises ``FormatError``."""
     try:
         return tuple(EnvelopePoint(**point) for point in data)
     except (TypeError, OutOfRange) as error:
-        raise FormatError(f"no points of an envelope editor: {error}") from error
+        raise FormatError(f"invalid points of the envelope editor: {error}") from error
 
 
 def codes(base: Patch, free: frozenset[str], *, discrete: bool) -> ExtraCodes | None:
@@ -93,7 +93,7 @@ def codes(base: Patch, free: frozenset[str], *, discrete: bool) -> ExtraCodes | 
 
 @dataclass(frozen=True)
 class _ShapeCodes:
-    """A shape, which may be that of the base, and evenly spaced heights."""
+    """A shape, one of which is that of the base patch, and evenly spaced heights."""
 
     kept: tuple[Any, ...]
 
@@ -114,7 +114,7 @@ class _ShapeCodes:
 
 @dataclass(frozen=True)
 class _HeightCodes:
-    """The heights of the base's own points."""
+    """The heights of the base patch's own points."""
 
     count: int
 

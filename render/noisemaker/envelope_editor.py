@@ -42,17 +42,18 @@ INITIAL_POINTS = (
 
 
 def spline(points: Sequence[EnvelopePoint], positions: Array) -> Array:
-    """Height of the curve.
+    """Heights of the curve, in 0..1.
 
-    Between two points it is a cubic Bezier of the four heights at the even share of the segment's width: where the
-    control points lie in x makes no difference (golden ``envelope_editor``).
+    Between two points it is a cubic Bezier polynomial of the four heights, evaluated at the fraction of the segment
+    that has passed: the x of the control points makes no difference (golden renders ``envelope_editor``).
 
     Args:
-        points: two or more, with increasing x.
-        positions: 0..1, shape ``(samples,)``.
+        points: two or more points, with increasing x.
+        positions: positions in the loop, in 0..1.
 
-    Returns:
-        Heights 0..1, same shape.
+    Shape:
+        positions: ``(samples,)``.
+        Returns: ``(samples,)``.
     """
     xs = np.array([point.x for point in points])
     segment = np.clip(np.searchsorted(xs, positions, side="right") - 1, 0, len(points) - 2)
@@ -66,16 +67,16 @@ def spline(points: Sequence[EnvelopePoint], positions: Array) -> Array:
 
 
 def curve(points: Sequence[EnvelopePoint], speed: int, one_shot: bool, n_samples: int) -> Array:
-    """The curve over a note.
+    """Heights of the curve over a note, in 0..1.
 
     Args:
-        points: with increasing x; none for the plug-in's initial curve.
+        points: points with increasing x; none for the plug-in's initial curve.
         speed: position in ``facts.EDITOR_SPEEDS``.
-        one_shot: hold the last value after one loop.
-        n_samples: length.
+        one_shot: whether the last value is held after one loop.
+        n_samples: length of the note in samples.
 
-    Returns:
-        Heights 0..1, shape ``(n_samples,)``.
+    Shape:
+        Returns: ``(n_samples,)``.
     """
     loop_seconds = EDITOR_LOOP_SECONDS / EDITOR_SPEEDS[speed]
     positions = np.arange(n_samples) / (loop_seconds * SAMPLE_RATE)

@@ -15,7 +15,7 @@ PLUGIN_VARIABLE = "NOISEMAKER_PLUGIN"
 """Environment variable that names the plug-in."""
 
 FILE_NAME = re.compile(r"^(lib)?(tal)?noi[sz]emak[e3]r(vst2?|x?64)?$")
-"""File names of TAL-NoiseMaker's releases and ports, in the form of ``plugin_files.normalised``."""
+"""File names of TAL-NoiseMaker's releases and ports, as ``plugin_files.normalised`` returns them."""
 
 
 def installed_plugins() -> list[Path]:
@@ -24,7 +24,7 @@ def installed_plugins() -> list[Path]:
 
 
 def choose_host(where: str | None = None) -> tuple[str, tuple[str, ...]]:
-    """Which host to open: the one asked for, else an installed plug-in that can be used, else the embedded one.
+    """Choose the host: the one that was asked for, else an installed plug-in that can be used, else the embedded one.
 
     Args:
         where: the host that the user asks for, if any: ``embedded`` or the path of a plug-in.
@@ -53,8 +53,8 @@ def choose_host(where: str | None = None) -> tuple[str, tuple[str, ...]]:
 def open_host(where: str = EMBEDDED) -> Host:
     """Open a host in this process.
 
-    A plug-in is tried in a process of its own first, so that one that crashes on load does no harm here; a worker of a
-    pool is such a process already.
+    A plug-in is first opened in a process of its own, so that one that crashes does no harm; in a worker of a pool this
+    is not necessary.
 
     Args:
         where: ``embedded``, or the path of a TAL-NoiseMaker plug-in.

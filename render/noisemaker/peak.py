@@ -1,9 +1,10 @@
 """The peak of a patch's renders, estimated from its knobs.
 
-People set the volume knob by ear. The prior cannot listen, and with a volume knob drawn like the others three in ten of
+People set the volume knob by ear. The prior cannot, and if the volume knob were drawn like the others, three in ten of
 its renders would be silent, too quiet or clipped. The estimate follows the formulas of oscillators, filter and
-envelopes (``docs/noisemaker.md``) at their loudest moment; what these leave open is a regression on 700 renders of the
-embedded host (``_SLOPE`` and the numbers named ``..._DB``). Its error has a standard deviation of some 10 dB.
+envelopes (``docs/noisemaker.md``) at their loudest moment; the remaining constants (``_SLOPE`` and the numbers named
+``..._DB``) come from a regression on 700 renders of the embedded host. Its error has a standard deviation of some 10
+dB.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _filtered_level(patch: Patch, note: Note, velocity: float) -> float:
 
 
 def _largest_cutoff(patch: Patch, note: Note, velocity: float) -> float:
-    """The filter's largest control value, 0 to 1 of half the sample rate."""
+    """The largest control value of the filter, where 1 is half the sample rate."""
     still = still_cutoff(patch["cutoff"], patch["velocitycutoff"], patch["keyfollow"], note.number, velocity)
     contour = contour_amount(patch["filtercontour"], patch["velocitycontour"], velocity)
     instant = patch["filterattack"] == 0.0

@@ -1,4 +1,4 @@
-"""At which pitches a patch sounds, from its knobs."""
+"""The pitches at which a patch sounds, from its knobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def sounding_pitches(patch: Patch, number: int) -> tuple[list[int], list[float]]
     Fine tuning and modulation are left out. Noise has no pitch, so no share.
 
     Args:
-        patch: the patch.
+        patch: patch that is played.
         number: MIDI note number of the key.
     """
     base = number + TRANSPOSITIONS[patch.index("transpose")] + 2.0 * patch["oscmastertune"] - 1.0

@@ -12,7 +12,7 @@ from render.noisemaker.table import TABLE
 
 
 def plugin_state(program: Program) -> bytes:
-    """NoiseMaker's own state that holds one program: its preset file in JUCE's wrapping."""
+    """The plug-in's own state for one program: its preset file in JUCE's container."""
     return juce_state(to_xml([program]))
 
 
@@ -21,7 +21,7 @@ def _state(points: Extra) -> bytes:
 
 
 def _heard_points(patch: Patch) -> Extra:
-    """The points of a patch, unless nobody can hear them: setting them costs time."""
+    """The points of a patch if they can be heard; setting them takes time."""
     heard = patch.index("envelopeeditordest1") > 0 and patch["envelopeeditoramount"] > 0.0
     return patch.extra if heard else ()
 

@@ -33,7 +33,7 @@ _ONE_BASED_BEFORE = 1.6
 _FEWER_FILTERS_BEFORE = 1.7
 _OLD_FILTER_COUNT = 10
 _FEWEST_ATTRIBUTES = 20
-"""A program of NoiseMaker names at least this many sound parameters; presets of other TAL synths share a handful."""
+"""A NoiseMaker program has at least this many of the sound parameters; presets of other TAL synths share a few."""
 
 _POINT_ATTRIBUTES = {
     "x": "centerPointX",
@@ -134,7 +134,7 @@ def _program(element: ElementTree.Element, version: float) -> Program:
     attributes = {_ALIASES.get(name.lower(), name.lower()): text for name, text in element.attrib.items()}
     known = sum(row.name in attributes for row in TABLE.parameters)
     if known < _FEWEST_ATTRIBUTES:
-        raise PresetError(f"not a NoiseMaker program: it names only {known} of the synth's parameters")
+        raise PresetError(f"not a NoiseMaker program: it has only {known} of the synth's parameters")
     knobs = tuple(_knob(row, attributes, version) for row in TABLE.parameters)
     points = tuple(_point(point) for point in element.iterfind("splinePoints/splinePoint"))
     try:

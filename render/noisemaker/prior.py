@@ -1,13 +1,12 @@
-"""The prior over patches and notes that data sets, the library and the search's first candidates are drawn from.
+"""The prior over patches and notes, from which data sets, the library and first candidates are drawn.
 
-Uniform random patches are mostly quiet and never sound like what people make. Draws from here are of four kinds
+Uniform random patches are mostly quiet and do not sound like patches that people make. There are four kinds of draws
 (``SHARES``): patches that follow the statistics of human ones (``prior_figures.json``, fitted by
-``python -m render fit-prior``), two of those crossed by panel section, one of those with some knobs moved anywhere, and
+``python -m render fit-prior``), two of those crossed over by panel section, one of those with some knobs moved, and
 wide ones in which half of the sections are uniform.
 
 The statistics are a Gaussian copula: every parameter has its own quantile function (choices: probabilities), and one
-sparse correlation matrix couples them, which is what keeps an effect's knobs together with its amount, or slow
-attacks with long releases.
+sparse correlation matrix couples them. It keeps, for example, slow attacks together with long releases.
 """
 
 from __future__ import annotations
@@ -43,35 +42,40 @@ LOWEST_NOTE, HIGHEST_NOTE = 24, 96
 GATE_SECONDS = (0.05, 2.0)
 USUAL_SECONDS, LONGEST_SECONDS = 2.0, 4.0
 TAIL_SECONDS = 0.25
-"""At least this much is rendered after the key is let go."""
+"""Shortest time that is rendered after the release of the key."""
 
 MODELLED: tuple[Parameter, ...] = tuple(row for row in TABLE.parameters if not row.silent and row.name != "volume")
-"""The rows that the figures describe. What cannot be heard in a single note keeps its default; the volume follows."""
+"""The rows that the figures describe. Rows that a single note never uses keep their defaults; the volume is derived."""
 
 PEAK_DB, PEAK_SPREAD_DB = -14.0, 4.0
-"""Mean and standard deviation of the expected peak that the volume knob is set for. Golden factory renders have their
-median at -9 dB; the expectation is not that good, and what is clipped is lost."""
+"""Mean and standard deviation of the expected peak that the volume knob is set for. The median of golden factory
+renders is -9 dB; the estimate is not precise, and clipped renders are refused, so the mean is lower."""
 VOLUME_RANGE = (0.1, 0.9)
 
 _GROUPS = tuple(dict.fromkeys(row.group for row in TABLE.parameters))
 _KNOB_DECIMALS = 4
-"""Continuous knobs of draws are rounded, so that a last-bit difference between two machines' arithmetic is not kept."""
+"""Continuous knobs of draws are rounded, so that draws do not depend on the last bits of a machine's arithmetic."""
 _MOST_MOVED = 12
 _HANDLE = 0.1
-"""Half width of an untouched envelope point's handles, as the plug-in sets them (seen in preset files)."""
+"""Distance in x from an envelope point to its control points, as the plug-in sets it (seen in preset files)."""
 _HASHED_DRAWS = 32
 
 
 def draw(seed: int, index: int, attempt: int = 0) -> tuple[Patch, Note]:
-    """Patch and note number ``index`` of the set named ``seed``: a pure function of its arguments.
+    """Draw patch and note number ``index`` of a set: a pure function of its arguments.
 
     Args:
-        seed: names a set.
+        seed: seed of the set.
         index: position in the set.
-        attempt: 0, then 1, 2, ... when what was drawn before is refused (silent, clipped, ...).
+        attempt: 0, then 1, 2, ... if the draws before were refused (silent, clipped, ...).
 
     Raises:
         OutOfRange: for a negative number.
+
+    Example:
+        >>> patch, note = draw(seed=0, index=7)
+        >>> draw(seed=0, index=7) == (patch, note)
+        True
     """
     for name, value in (("seed", seed), ("index", index), ("attempt", attempt)):
         if value < 0:
@@ -84,7 +88,7 @@ def draw(seed: int, index: int, attempt: int = 0) -> tuple[Patch, Note]:
 
 
 def draw_patch(rng: Generator) -> Patch:
-    """A patch of the prior with the volume knob at its default; the generator moves on."""
+    """Draw a patch with the volume knob at its default."""
     figures = _figures()
     knobs = figures.draw(rng)
     match rng.choice(list(SHARES), p=list(SHARES.values())):
@@ -107,8 +111,8 @@ def draw_patch(rng: Generator) -> Patch:
 
 
 def draw_note(rng: Generator) -> Note:
-    """A key press of the prior; the generator moves on."""
-    musical = rng.random() < 0.5  # else any of them
+    """Draw a key press."""
+    musical = rng.random() < 0.5  # otherwise any note
     number = round(float(rng.normal(54.0, 11.0))) if musical else int(rng.integers(LOWEST_NOTE, HIGHEST_NOTE + 1))
     velocity = 100 if rng.random() < 0.3 else int(rng.integers(20, 128))
     low, high = GATE_SECONDS
@@ -121,7 +125,7 @@ def draw_note(rng: Generator) -> Note:
 
 @cache
 def prior_hash() -> str:
-    """Identifies what ``draw`` draws, taken from draws themselves: kept files that hold draws carry it."""
+    """Hash of the first draws, stored in files that contain draws, which are refused if it differs."""
     draws = (draw(0, index) for index in range(_HASHED_DRAWS))
     texts = (f"(Patch(knobs={patch.knobs!r}, points={patch.extra!r}), {note!r})" for patch, note in draws)
     return hashlib.sha256(f"[{', '.join(texts)}]".encode()).hexdigest()[:16]
@@ -132,16 +136,16 @@ class Figures:
     """The fitted statistics.
 
     Attributes:
-        quantiles: per modelled row the points ``(u, x)`` of its quantile function, shape ``(points, 2)``; of a
+        quantiles: for each modelled row the points ``(u, x)`` of its quantile function, shape ``(points, 2)``; for a
             discrete row the probability of each choice, shape ``(choices,)``.
-        factor: lower triangle whose product with its transpose is the correlation matrix, shape ``(rows, rows)``.
+        factor: Cholesky factor of the correlation matrix, shape ``(rows, rows)``.
     """
 
     quantiles: tuple[NDArray[np.float64], ...]
     factor: NDArray[np.float64]
 
     def draw(self, rng: Generator) -> dict[str, float]:
-        """A knob for every modelled row."""
+        """Draw a knob for every modelled row."""
         normals = self.factor @ rng.standard_normal(len(MODELLED))
         knobs = {}
         for row, table, normal in zip(MODELLED, self.quantiles, normals, strict=True):
@@ -158,7 +162,7 @@ def parse_figures(content: Mapping[str, Any]) -> Figures:
     """Figures from the content of ``prior_figures.json``; raises ``FormatError`` for another schema or table."""
     for name, expected in (("schema", FIGURES_SCHEMA), ("table_hash", TABLE.hash)):
         if content.get(name) != expected:
-            raise FormatError(f"figures of the prior have {name} {content.get(name)!r}; allowed: {expected!r}")
+            raise FormatError(f"the figures of the prior have {name} {content.get(name)!r}; allowed: {expected!r}")
     correlation = np.eye(len(MODELLED))
     positions = {row.name: k for k, row in enumerate(MODELLED)}
     for one, other, r in content["couplings"]:
@@ -180,7 +184,7 @@ def _names_of_some_groups(rng: Generator) -> list[str]:
 
 
 def _draw_curve(rng: Generator) -> tuple[EnvelopePoint, ...]:
-    """A curve for the envelope editor: a sequence of steps (one in four), or a few points, some with bent handles."""
+    """Draw a curve for the envelope editor: steps (one in four), or a few points, some with bent segments."""
     if rng.random() < 0.25:
         n_steps = int(rng.choice((4, 8, 16)))
         edges = np.arange(n_steps) / n_steps
@@ -200,5 +204,5 @@ def _draw_curve(rng: Generator) -> tuple[EnvelopePoint, ...]:
 
 
 def _draw_levels(rng: Generator, n: int) -> NDArray[np.float64]:
-    """Heights of envelope points, shape ``(n,)``: half of them at the bottom, the middle or the top."""
+    """Draw heights of envelope points, shape ``(n,)``: half of them are 0, 0.5 or 1."""
     return np.where(rng.random(n) < 0.5, rng.choice((0.0, 0.5, 1.0), n), rng.random(n))

@@ -1,8 +1,7 @@
 """Fitting the figures of the prior on a bank of presets: ``python -m render fit-prior BANK``.
 
-Programs that are held out (``render.held_out``) are not read, and only aggregates are kept:
-quantiles of each knob on its own, probabilities of choices, and rank correlations of pairs. No preset can be
-put together again from them.
+Programs that are held out (``render.held_out``) are not read, and only aggregates are kept: quantiles of each knob,
+probabilities of choices, and rank correlations of pairs. No preset can be reconstructed from them.
 """
 
 from __future__ import annotations
@@ -25,20 +24,20 @@ from render.noisemaker.prior import FIGURES_SCHEMA, MODELLED
 from render.noisemaker.table import TABLE
 
 FEWEST_PROGRAMS = 30
-"""With fewer, quantiles would be the presets themselves."""
+"""With fewer programs the quantiles would reveal the presets."""
 
 ATOM_SHARE = 0.08
-"""A knob value that this share of the programs has exactly (0, 0.5, 1 mostly) keeps its share."""
+"""A knob value that at least this share of the programs has exactly (mostly 0, 0.5 or 1) keeps its probability."""
 QUANTILE_LEVELS = 9
 PROGRAMS_PER_LEVEL = 4
-"""Fewer quantiles where few programs move a knob."""
+"""Knobs that few programs move get fewer quantiles."""
 UNSEEN_CHOICE_SHARE = 0.05
-"""Spread evenly over all choices, so that none is impossible."""
+"""Probability that is spread evenly over all choices, so that none is impossible."""
 UNSEEN_KNOB_SHARE = 0.03
-"""The same for continuous knobs: spread evenly over 0..1."""
+"""Probability that is spread evenly over 0..1 for a continuous knob."""
 
 WEAKEST_COUPLING = 0.25
-"""About 2.5 standard errors of a correlation of 91 programs: weaker ones are left out as noise."""
+"""About 2.5 standard errors of a correlation over 91 programs: weaker ones are left out as noise."""
 SMALLEST_EIGENVALUE = 0.05
 PROJECTIONS = 300
 
@@ -71,7 +70,7 @@ def _probabilities(row: Parameter, column: NDArray[np.float64]) -> list[float]:
 
 
 def _quantile_function(column: NDArray[np.float64]) -> list[list[float]]:
-    """Points ``[u, x]``, rising in both; a flat piece is a value that many programs share."""
+    """Points ``[u, x]``, increasing in both; a flat segment is a value that many programs share."""
     n = len(column)
     counts = Counter(round(float(x), 3) for x in column)
     atoms = {x: (1.0 - UNSEEN_KNOB_SHARE) * count / n for x, count in counts.items() if count >= ATOM_SHARE * n}
@@ -92,16 +91,16 @@ def _quantile_function(column: NDArray[np.float64]) -> list[list[float]]:
 
 
 def _couplings(knobs: NDArray[np.float64]) -> list[list[str | float]]:
-    """Pairs of names and their latent correlation, the weak ones left out.
+    """Pairs of names and their latent correlation, without the weak ones.
 
-    Args:
-        knobs: shape ``(programs, rows)``.
+    Shape:
+        knobs: ``(programs, rows)``.
     """
     scores = np.stack([_normal_scores(column) for column in knobs.T])
     correlation = scores @ scores.T / len(knobs)
     coupled = np.abs(correlation) >= WEAKEST_COUPLING
-    # Without the weak pairs the matrix is no correlation matrix any more: project it in turn on the positive definite
-    # matrices and on those with these pairs only, until it is both.
+    # Without the weak pairs the matrix need not be positive definite: alternating projections onto the positive
+    # definite matrices and onto those with these pairs only lead to one that is both.
     for _ in range(PROJECTIONS):
         correlation = np.where(coupled, correlation, 0.0)
         np.fill_diagonal(correlation, 1.0)

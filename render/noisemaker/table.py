@@ -1,7 +1,7 @@
-"""NoiseMaker's parameter table: one row per parameter that belongs to a sound.
+"""NoiseMaker's parameter table: one row per parameter that is part of a sound.
 
-Buttons and interface state of the plug-in (panic, MIDI learn, tabs, preset load and save) have no row: they must never
-be set.
+Buttons and interface state of the plug-in (panic, MIDI learn, tabs, preset load and save) have no row, because they
+must never be set.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ SEMITONES = tuple(f"{k:+d}" if k else "0" for k in range(-facts.TUNE_SEMITONES, 
 TRANSPOSITIONS = tuple(f"{k:+d}" if k else "0" for k in facts.TRANSPOSITIONS)
 _NOTE_VALUES = ("1/16", "1/8", "1/4", "1/2", "1/1", "2/1")
 DIVISIONS = tuple(value + suffix for suffix in ("", "T", "D") for value in _NOTE_VALUES)
-"""What a tempo-synced rate or time picks with ``trunc(17 v)``: straight, triplet, dotted."""
+"""Note values that a tempo-synced rate or time selects with ``trunc(17 v)``: straight, triplet, dotted."""
 
 _INTERVALS = (-24, -12, -7, -5, 5, 7, 12, 24)
-"""Semitones by which neighbours of a patch move a tuned oscillator: octaves, fifths and fourths."""
+"""Semitones by which an oscillator is retuned in neighbours of a patch: octaves, fifths and fourths."""
 
 
 def _differs(name: str, inert: float = 0.0) -> Condition:
@@ -197,4 +197,4 @@ PARAMETERS: tuple[Parameter, ...] = (
 # fmt: on
 
 TABLE = Table("TAL-NoiseMaker", "render.noisemaker.table:TABLE", PARAMETERS)
-"""The table as the rest of the project takes it."""
+"""NoiseMaker's parameters."""

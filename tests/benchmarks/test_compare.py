@@ -18,7 +18,7 @@ from benchmarks.common.runs import Row
 from benchmarks.common.summary import curve, interval, per_target, summary, time_to_share, wins, write_plot
 from benchmarks.common.table import Table
 from benchmarks.common.targets import Sound, floor_mss, parameter_error, read_sound, read_sounds
-from benchmarks.product import budgets, compare
+from benchmarks.product import budgets, compare, methods
 from inference import run as inference_run
 from inference.clip.target import Target
 from inference.options import Options
@@ -69,17 +69,17 @@ def models(options: Options) -> Models:
 
 @pytest.fixture
 def quick(fake_hosts: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "load_models", models)
-    compare._models_of.cache_clear()
+    monkeypatch.setattr(methods, "load_models", models)
+    methods._models_of.cache_clear()
     monkeypatch.setattr(compare, "SMALL", {**compare.SMALL, "count": 1, "seconds": (0.8,)})
-    monkeypatch.setattr(compare, "CHECKPOINTS", (0.1, 0.2, 0.4, 0.6))
-    monkeypatch.setattr(compare, "_JUDGING_SECONDS", 0.1)
+    monkeypatch.setattr(methods, "CHECKPOINTS", (0.1, 0.2, 0.4, 0.6))
+    monkeypatch.setattr(methods, "_JUDGING_SECONDS", 0.1)
     # On a busy machine 0.8 s may be over after the start: what runs must not depend on that.
     monkeypatch.setattr(
         inference_run, "_FEWEST_SECONDS", {"guess": -math.inf, "descend": math.inf, "search": -math.inf}
     )
     # The first clip loads and compiles what estimates its note, which may take longer than this budget.
-    monkeypatch.setattr(compare, "read_sound", lambda sound, **named: (read_sound(sound, **named)[0], 0.0))
+    monkeypatch.setattr(methods, "read_sound", lambda sound, **named: (read_sound(sound, **named)[0], 0.0))
 
 
 def test_every_method_gives_a_row_and_a_second_run_only_tries_what_failed(
@@ -90,7 +90,7 @@ def test_every_method_gives_a_row_and_a_second_run_only_tries_what_failed(
     assert main([*command, "--plot", str(plot)]) == 0
     printed = capsys.readouterr().out
     rows = {row.method: row for row in Table(Row, csv).rows}
-    assert set(rows) == set(compare.DEFAULT_METHODS)
+    assert set(rows) == set(methods.DEFAULT_METHODS)
     assert rows.pop("regression").status == "FileError: the guess is left out: no weights"
     assert "regression failed on 1 of 1" in printed
     for method, row in rows.items():
@@ -100,7 +100,7 @@ def test_every_method_gives_a_row_and_a_second_run_only_tries_what_failed(
         points = curve(row)
         assert points[-1][3] == pytest.approx(row.mss, abs=1e-3)
         assert [p[0] for p in points] == sorted(p[0] for p in points)
-        stages = compare.METHODS[method].stages
+        stages = methods.METHODS[method].stages
         known = [stage for stage in STAGES if getattr(row, f"after_{stage}") is not None]
         # A budget of 0.8 s is too little to descend in.
         assert known == ([] if method == "random" else ["start", *(s for s in stages if s != "descend")])
@@ -122,23 +122,23 @@ def test_a_run_that_breaks_is_a_row_without_folders(quick: None, monkeypatch: py
     def broken(*arguments: object, **named: object) -> None:
         raise RuntimeError(f"no {Path.cwd()}/x")
 
-    monkeypatch.setattr(compare, "refine", broken)
-    (row,) = compare.do_job(job("search"))
+    monkeypatch.setattr(methods, "refine", broken)
+    (row,) = methods.do_job(job("search"))
     assert row.status == "RuntimeError: no x"
-    monkeypatch.setattr(compare, "refine", lambda *arguments, **named: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(methods, "refine", lambda *arguments, **named: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        compare.do_job(job("search"))
+        methods.do_job(job("search"))
 
 
-def job(method: str) -> compare.Job:
+def job(method: str) -> methods.Job:
     patch = TABLE.default
     sound = Sound("prior", "one", ScaleHost().render(patch, NOTE), NOTE, patch)
     blank = Row("prior", "one", method, 0.5, 0, "embedded", 1, 1, "machine")
-    return compare.Job(sound, compare.METHODS[method], blank, "embedded")
+    return methods.Job(sound, methods.METHODS[method], blank, "embedded")
 
 
 def test_a_job_is_the_same_in_another_process(quick: None) -> None:
-    (row,) = compare.do_job(pickle.loads(pickle.dumps(job("random"))))
+    (row,) = methods.do_job(pickle.loads(pickle.dumps(job("random"))))
     assert (row.status, row.origin) == ("ok", "random")
 
 

@@ -20,7 +20,7 @@ from inference.constraints import Constraints
 from inference.options import Options
 from inference.output.files import suffixes
 from inference.output.names import plan_results
-from inference.stages.neighbours import crossings, neighbours
+from inference.stages.neighbours import crossovers, neighbours
 from render.note import SAMPLE_RATE, Note
 from tests.toy import TABLE, TOY, ToyHost
 
@@ -39,6 +39,7 @@ NAMING = {
     "render/commands/render.py": "plays NoiseMaker's presets",
     "render/commands/summary.py": "data sets are NoiseMaker's",
     "render/data/dataset.py": "data sets are NoiseMaker's",
+    "render/data/manifest.py": "data sets are NoiseMaker's",
     "render/data/shards.py": "data sets are NoiseMaker's",
     "render/measures/golden.py": "golden renders are NoiseMaker's",
 }
@@ -62,7 +63,7 @@ def test_from_a_clip_to_a_preset_and_a_report_by_search(tmp_path: Path) -> None:
     (record,) = batch.records
     assert record["instrument"] == "toy"
     assert [stage["name"] for stage in record["stages"]] == ["start", "search"]
-    assert any("no model of Toy" in notice for notice in record["notices"])
+    assert any("no model for Toy" in notice for notice in record["notices"])
     assert record["best"]["distance"]["mss"] < 0.7 * record["stages"][0]["distance"]["mss"]
     (program,) = TOY.presets.read_programs(tmp_path / "out" / "toy clip.toy")
     assert dict(zip(TABLE.names, program.patch.knobs, strict=True)) == record["best"]["knobs"]
@@ -77,7 +78,7 @@ def test_from_a_clip_to_a_preset_and_a_report_by_search(tmp_path: Path) -> None:
     assert json.loads(files.record.read_text()) == record
 
 
-def test_neighbours_and_crossings_come_from_the_table() -> None:
+def test_neighbours_and_crossovers_come_from_the_table() -> None:
     rng = np.random.default_rng(0)
     candidate = Candidate(TRUE, NOTE)
     patches = [c.patch for c in neighbours(TOY, candidate, Constraints(), rng, gate=False)]
@@ -85,7 +86,7 @@ def test_neighbours_and_crossings_come_from_the_table() -> None:
     assert {p.choice("octave") for p in patches} == {"-12", "0", "+12"}
     assert {p["shake"] for p in patches} == {0.0, 0.5}
     other = Candidate(TRUE.with_knobs({"fade": 0.9, "shake": 0.5}), NOTE)
-    crossed = {tuple(TRUE.diff(c.patch)) for c in crossings(TOY, candidate, [other], Constraints())}
+    crossed = {tuple(TRUE.diff(c.patch)) for c in crossovers(TOY, candidate, [other], Constraints())}
     assert crossed == {("fade",), ("shake",)}
 
 

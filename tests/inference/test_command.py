@@ -188,7 +188,7 @@ class TestFiles:
         with pytest.raises(FormatError, match="match/2'; allowed: 'synth-reconstruct/match/3"):
             read_record(tmp_path / "a.json")
         (tmp_path / "a.json").write_text("[")
-        with pytest.raises(FormatError, match="no result of refine"):
+        with pytest.raises(FormatError, match="not a result of refine"):
             read_record(tmp_path / "a.json")
 
     def test_a_full_disk_leaves_the_last_whole_set(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

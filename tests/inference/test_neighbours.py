@@ -7,7 +7,7 @@ import pytest
 
 from inference.candidate import Candidate
 from inference.constraints import Constraints
-from inference.stages.neighbours import crossings, neighbours
+from inference.stages.neighbours import crossovers, neighbours
 from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
@@ -47,24 +47,24 @@ def test_locks_hold_and_the_draws_are_seeded() -> None:
     assert found() == found()
 
 
-def test_crossings_take_one_section_of_the_panel_from_another_candidate() -> None:
+def test_crossovers_take_one_section_of_the_panel_from_another_candidate() -> None:
     # The delay is off, so its time is no difference.
     patch = PLAIN.patch.with_knobs({"cutoff": 0.4, "ampattack": 0.3, "delaytime": 0.9})
     other = Candidate(patch.with_settings({"filtertype": "BP 12", "osc1waveform": "noise"}), NOTE)
-    crossed = [candidate.patch for candidate in crossings(NOISEMAKER, PLAIN, [other, other], Constraints())]
+    crossed = [candidate.patch for candidate in crossovers(NOISEMAKER, PLAIN, [other, other], Constraints())]
     changed = [sorted(PLAIN.patch.diff(patch)) for patch in crossed]
     assert changed == [["cutoff", "filtertype"], ["ampattack"], ["osc1waveform"]]
-    locked = crossings(NOISEMAKER, PLAIN, [other], Constraints.parse(TABLE, ["cutoff=1", "osc1waveform=pulse"]))
+    locked = crossovers(NOISEMAKER, PLAIN, [other], Constraints.parse(TABLE, ["cutoff=1", "osc1waveform=pulse"]))
     assert [sorted(PLAIN.patch.diff(candidate.patch)) for candidate in locked] == [["filtertype"], ["ampattack"]]
     elsewhere = Candidate(other.patch, Note(61, 100, 0.5, 1.0))
-    assert crossings(NOISEMAKER, PLAIN, [elsewhere], Constraints()) == []
+    assert crossovers(NOISEMAKER, PLAIN, [elsewhere], Constraints()) == []
 
 
-def test_a_crossing_of_the_envelope_editor_brings_its_curve() -> None:
+def test_a_crossover_of_the_envelope_editor_brings_its_curve() -> None:
     curve = (EnvelopePoint(0.0, 0.2, 0.0, 0.2, 0.1, 0.2), EnvelopePoint(1.0, 0.9, 0.9, 0.9, 1.0, 0.9))
     edited = PLAIN.patch.with_settings({"envelopeeditordest1": "filter"}).with_knobs({"envelopeeditoramount": 0.6})
     other = Candidate(edited.with_extra(curve), NOTE)
-    (crossed,) = crossings(NOISEMAKER, PLAIN, [other], Constraints())
+    (crossed,) = crossovers(NOISEMAKER, PLAIN, [other], Constraints())
     assert crossed.patch.extra == curve
-    without = crossings(NOISEMAKER, PLAIN, [other], Constraints.parse(TABLE, ["envelopeeditoramount=0"]))
+    without = crossovers(NOISEMAKER, PLAIN, [other], Constraints.parse(TABLE, ["envelopeeditoramount=0"]))
     assert all(candidate.patch.extra == PLAIN.patch.extra for candidate in without)

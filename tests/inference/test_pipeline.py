@@ -255,14 +255,14 @@ def test_the_verdict_names_where_the_residual_is() -> None:
     assert "noise" in left.reason
     tail = tone * (seconds > 0.5) * 0.3
     left = residual(tone, tone - tail.astype(np.float32) * 0.999 - 0.7 * tone * (seconds > 0.5).astype(np.float32), 0.5)
-    assert left.time == "after the key is let go"
+    assert left.time == "after the release"
 
 
 def test_far_matches_get_the_verdict() -> None:
     locked = Constraints.parse(TABLE, ["cutoff=1", "ampdecay=0"])
     match = run(Models(None, None), stages=(), constraints=locked)
     assert match.best[0].mss > 4.0
-    assert any("dB away" in notice for notice in match.notices)
+    assert any("dB from the clip" in notice for notice in match.notices)
 
 
 class Breaking(FixedGuesser, FixedDescender):

@@ -145,7 +145,7 @@ def test_a_clip_too_short_for_the_library_is_searched_all_the_same() -> None:
 
     match = refine([target], options(), make_host=FakeHost, open_library=lambda host: Unhelpful())  # type: ignore[arg-type,return-value]
     assert match.stages[-1].name == "search"
-    assert "the library is of no use here: too short" in match.notices
+    assert "the library is not used: too short" in match.notices
 
 
 def broken_host() -> FakeHost:

@@ -26,7 +26,9 @@ from render.commands import dataset as dataset_command
 from render.commands import summary as summary_command
 from render.data import shards
 from render.data.dataset import make_dataset, make_row, make_worker, on_executor, plan
-from render.data.shards import Dataset, EncodedRow, Manifest, decode, encode, open_shard, read_manifest, shard_path
+from render.data.flac import decode, encode
+from render.data.manifest import Manifest, read_manifest
+from render.data.shards import Dataset, EncodedRow, open_shard, shard_path
 from render.errors import FileError, FormatError, HostError, OutOfRange, ReconstructError
 from render.hosts.pool import Pool
 from render.noisemaker.prior import draw
@@ -222,7 +224,7 @@ def test_a_flipped_bit_is_found(copy: Path) -> None:
         ({"seed": 5}, "its seed is 5, not 7"),
         ({"count": 23}, "its count is 23, not 22"),
         ({"prior_hash": "x"}, "its prior_hash is 'x'"),
-        ({"surprise": 1}, "no manifest"),
+        ({"surprise": 1}, "not a manifest"),
     ],
 )
 def test_another_manifest_is_refused(copy: Path, change: dict[str, object], says: str) -> None:
@@ -240,7 +242,7 @@ def test_a_manifest_that_is_none(copy: Path, tmp_path: Path) -> None:
     (copy / "manifest.json").unlink()
     with pytest.raises(FormatError, match="without"):
         make_dataset(copy, MANIFEST, render_here)
-    with pytest.raises(FileError, match="holds no data set"):
+    with pytest.raises(FileError, match="contains no data set"):
         Dataset(tmp_path / "nothing")
 
 
@@ -333,7 +335,7 @@ def test_the_command_makes_goes_on_and_describes(
     assert contents(out) == before
     assert capsys.readouterr().err == ""
     assert summary_command.run(summary_parser.parse_args([str(out), "--verify"])) == 0
-    assert "every shard is what was written" in capsys.readouterr().out
+    assert "every shard matches its checksum" in capsys.readouterr().out
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

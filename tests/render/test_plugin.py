@@ -123,9 +123,9 @@ class TestRefusals:
         ("name", "content", "reason"),
         [
             ("missing.vst3", None, "no plug-in at"),
-            ("text.vst3", "text", "is no VST3"),
+            ("text.vst3", "text", "is not a VST3"),
             ("text.so", "text", "Unable to load plugin"),
-            ("sound.wav", "text", "is no plug-in; allowed"),
+            ("sound.wav", "text", "is not a plug-in; allowed"),
         ],
     )
     def test_a_path_that_is_no_plugin(self, tmp_path: Path, name: str, content: str | None, reason: str) -> None:

@@ -104,7 +104,7 @@ class TestIdentity:
         assert lv2_uri(tmp_path) == "http://a.b/synth"
 
     def test_a_folder_that_is_no_lv2_says_so(self, tmp_path: Path) -> None:
-        with pytest.raises(HostError, match="no LV2 bundle"):
+        with pytest.raises(HostError, match="not an LV2 bundle"):
             lv2_uri(tmp_path)
         (tmp_path / "manifest.ttl").write_text("nothing")
         with pytest.raises(HostError, match="names no plug-in"):
@@ -116,7 +116,7 @@ class TestIdentity:
 
     def test_a_file_that_is_no_library_is_no_vst3(self, tmp_path: Path) -> None:
         (tmp_path / "x.vst3").write_text("text")
-        with pytest.raises(HostError, match="is no VST3"):
+        with pytest.raises(HostError, match="is not a VST3"):
             plugin_class(tmp_path / "x.vst3")
         (tmp_path / "y.vst3").mkdir()
         with pytest.raises(HostError, match="nothing for this machine"):
@@ -124,7 +124,7 @@ class TestIdentity:
 
     @needs_nekobi
     def test_a_vst2_is_no_vst3(self) -> None:
-        with pytest.raises(HostError, match="is no VST3"):
+        with pytest.raises(HostError, match="is not a VST3"):
             plugin_class(NEKOBI)
 
     @needs_noisemaker

@@ -1,0 +1,156 @@
+"""One worker process of a pool: what runs in it, how the parent sees it, and when losing it counts as a failure."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import traceback
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
+
+from render.errors import HostError
+from render.hosts.processes import die_with_parent
+
+MAX_CRASHES = 2
+"""A job that took its worker down this often (by a crash or by its time limit) is reported instead of retried; after
+as many workers in a row that crash while starting the pool gives up."""
+
+MAX_KILLS = 8
+"""The same for workers that something outside killed, which is hardly the job's fault (but see the OOM killer)."""
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@dataclass(eq=False)
+class Losses:
+    """How often a job, or the start of workers, took a worker down."""
+
+    crashes: int = 0
+    kills: int = 0
+
+    def count(self, *, killed: bool) -> bool:
+        """Count one more; returns whether the limit is reached."""
+        self.kills += killed
+        self.crashes += not killed
+        return self.crashes >= MAX_CRASHES or self.kills >= MAX_KILLS
+
+
+@dataclass(eq=False)
+class Task:
+    """A job that is queued or running: its pickled form, its future and the workers that it took down."""
+
+    payload: bytes
+    future: Future[Any]
+    losses: Losses = field(default_factory=Losses)
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process as the parent sees it.
+
+    Attributes:
+        process: the process.
+        connection: the parent's end of its pipe.
+        deadline: when its start or its running job takes too long, in the time of ``time.monotonic``.
+        ready: whether it has started and takes jobs.
+        tasks: what it was given; the first one is the one that runs.
+    """
+
+    process: SpawnProcess
+    connection: Connection
+    deadline: float = float("inf")
+    ready: bool = False
+    tasks: deque[Task] = field(default_factory=deque)
+
+    def receive(self) -> tuple[bool, Any, str]:
+        """Read one reply, which must have arrived: success, value or error message, traceback.
+
+        Raises:
+            EOFError: if the process is gone.
+            OSError: if its pipe is broken.
+        """
+        try:
+            reply: tuple[bool, Any, str] = pickle.loads(self.connection.recv_bytes())
+            return reply
+        except (EOFError, OSError):
+            raise
+        except Exception as error:  # a result whose class cannot be imported here, for one
+            return False, f"unreadable result: {error}", ""
+
+    def was_killed(self) -> bool:
+        """Whether the process was ended by a signal that no crash raises."""
+        code = self.process.exitcode
+        return code is not None and -code in (signal.SIGTERM, getattr(signal, "SIGKILL", None))
+
+    def death(self) -> str:
+        """How the process ended, for an error message."""
+        code = self.process.exitcode
+        if code is None:
+            return "a worker closed its pipe"
+        if code < 0:
+            return f"a worker was ended by {signal.Signals(-code).name}"
+        return f"a worker ended with exit code {code}"
+
+    def end(self) -> None:
+        """Kill the process, if it still runs, and close the pipe."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+def start_worker(context: SpawnContext, pickled_make_worker: bytes) -> Worker:
+    """Start a worker process.
+
+    Args:
+        context: starts the process.
+        pickled_make_worker: the ``make_worker`` of the pool.
+
+    Raises:
+        HostError: if the system starts no more processes.
+    """
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, pickled_make_worker), daemon=True)
+    try:
+        process.start()
+    except OSError as error:
+        raise HostError(f"cannot start a worker process: {error}") from error
+    theirs.close()
+    return Worker(process, ours)
+
+
+def _work(connection: Connection, pickled_make_worker: bytes) -> None:
+    """Body of a worker process. Replies are ``(success, value or message, traceback)``; the first one says "ready"."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    die_with_parent(parent.pid or 0)
+    for name in _THREAD_VARIABLES:  # before numpy is imported: the pool has a process per core already
+        os.environ.setdefault(name, "1")
+    try:
+        work = pickle.loads(pickled_make_worker)()
+    except Exception as error:
+        connection.send((False, _message(error), traceback.format_exc()))
+        return
+    connection.send((True, None, ""))
+    while True:
+        try:
+            payload = connection.recv_bytes()
+        except (EOFError, OSError):  # the parent is gone
+            return
+        try:
+            reply = pickle.dumps((True, work(pickle.loads(payload)), ""), protocol=pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            reply = pickle.dumps((False, _message(error), traceback.format_exc()))
+        connection.send_bytes(reply)
+
+
+def _message(error: Exception) -> str:
+    """The first line of an error; the project's own errors need no type in front."""
+    text = str(error).partition("\n")[0]
+    return text if isinstance(error, (ValueError, OSError)) and text else f"{type(error).__name__}: {text}"
