@@ -117,6 +117,7 @@ class Match:
         steps: number of descent steps.
         ended: how the run ended.
         notices: what the user should know about the run; ``targets`` hold the notices of the clips.
+        error: what failed, where a failure ended the run.
     """
 
     targets: tuple[Target, ...]
@@ -131,6 +132,7 @@ class Match:
     steps: int
     ended: Ended
     notices: tuple[str, ...]
+    error: str = ""
 
     @cached_property
     def clips(self) -> tuple[ClipMatch, ...]:

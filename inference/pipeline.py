@@ -28,7 +28,7 @@ from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
 from inference.stages.models import load_models
 from inference.stages.start import start
-from render.errors import HostError
+from render.errors import HostError, one_line
 from render.instruments.host import HostInfo
 
 
@@ -90,10 +90,10 @@ def refine(
         budget.restart(analysis_seconds)
         records: list[StageRecord] = []
 
-        def so_far(ended: Ended) -> Match:
-            return _match(run, records, host, prepared_seconds, ended)
+        def so_far(ended: Ended, error: str = "") -> Match:
+            return _match(run, records, host, prepared_seconds, ended, error)
 
-        ended = Ended.FINISHED
+        ended, failure = Ended.FINISHED, ""
         try:
             for name, work in _plan(run, lambda: start(run, library)):
                 if name != "start" and run.reached():
@@ -117,11 +117,11 @@ def refine(
         except Exception as error:
             if run.judge.best is None:
                 raise
-            ended = Ended.FAILED
-            run.notices.append(f"{run.board.stage} failed, the best so far: {_one_line(error)}")
+            ended, failure = Ended.FAILED, f"{run.board.stage} failed: {one_line(error)}"
+            run.notices.append(f"the best so far; {failure}")
         if run.judge.best is None:
             raise HostError(f"none of {budget.n_renders} renders succeeded on {host.name}")
-        return so_far(ended)
+        return so_far(ended, failure)
 
 
 def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -157,7 +157,9 @@ def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], N
             )
 
 
-def _match(run: Run, records: Sequence[StageRecord], host: HostInfo, prepared_seconds: float, ended: Ended) -> Match:
+def _match(
+    run: Run, records: Sequence[StageRecord], host: HostInfo, prepared_seconds: float, ended: Ended, error: str
+) -> Match:
     """The result so far."""
     evaluator, budget = run.evaluator, run.budget
     return Match(
@@ -173,6 +175,7 @@ def _match(run: Run, records: Sequence[StageRecord], host: HostInfo, prepared_se
         steps=budget.n_steps,
         ended=ended,
         notices=(*run.notices, *_failures(evaluator), *_verdict(run)),
+        error=error,
     )
 
 
@@ -187,8 +190,3 @@ def _verdict(run: Run) -> Iterator[str]:
     if best is not None and best.mss > max(UNREACHABLE_DB, 2.0 * run.judge.rerender_mss):
         left = residual(run.target.audio, best.audios[0], best.candidate.note.gate_seconds)
         yield f"the match is still {best.mss:.1f} dB from the clip. {left.sentence()}"
-
-
-def _one_line(error: Exception) -> str:
-    text = str(error).partition("\n")[0]
-    return text if isinstance(error, (ValueError, OSError)) and text else f"{type(error).__name__}: {text}"

@@ -45,3 +45,9 @@ class FileError(ReconstructError):
 
 class FormatError(ReconstructError):
     """A stored file (library, data set, weights) of another schema or table."""
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line: our own and the system's speak for themselves, others are named."""
+    text = str(error).partition("\n")[0]
+    return text if isinstance(error, (ValueError, OSError)) and text else f"{type(error).__name__}: {text}"

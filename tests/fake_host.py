@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 
 from render.audio import Audio
@@ -41,10 +39,6 @@ class FakeHost:
             mono += self._last * np.exp(-seconds / 0.01)
         self._last = float(mono[-1])
         return np.stack([mono, mono]).astype(np.float32)
-
-    def render_many(self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True) -> Iterator[Audio]:
-        for patch, note in jobs:
-            yield self.render(patch, note, seed=seed, clean=clean)
 
     def close(self) -> None:
         self._closed = True

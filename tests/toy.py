@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +50,6 @@ class ToyHost:
         envelope = envelope * (1.0 - 0.5 * patch["shake"] * (1.0 + np.sin(2.0 * np.pi * 6.0 * seconds)))
         mono = 0.3 * 2.0 * patch["loud"] * note.velocity / 127.0 * envelope * tone
         return np.stack([mono, mono]).astype(np.float32)
-
-    def render_many(self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True) -> Iterator[Audio]:
-        for patch, note in jobs:
-            yield self.render(patch, note)
 
     def close(self) -> None:
         pass

@@ -177,7 +177,7 @@ def _refine(method: Method, target: Target, options: Options, analysis_seconds: 
     if match.ended is Ended.INTERRUPTED:
         raise KeyboardInterrupt
     if match.ended is Ended.FAILED:
-        raise HostError("; ".join(match.notices))
+        raise HostError(match.error)
     after = {stage.name: stage.best.mss for stage in match.stages}
     best = match.best[0]
     return _Outcome(best.candidate, best.audios[0], best.mss, match.seconds, match.renders, after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from inference.command.jobs import Group
 from inference.command.keeper import Keeper
 from inference.match import Ended
 from inference.output.files import install
-from render.errors import ReconstructError
+from render.errors import FileError, ReconstructError, one_line
 from render.files import display_name
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Batch:
         self.records += records
         self.console.done(match, records[0])
         if match.ended is Ended.FAILED:
-            self._failed(group, next(notice for notice in match.notices if " failed, " in notice))
+            self._failed(group, match.error)
         self.interrupted = match.ended is Ended.INTERRUPTED
         if self.preset_folder is not None:
             for path in install([Path(files["preset"]) for files in records[0]["files"]], self.preset_folder):
@@ -123,9 +124,24 @@ def _refined(group: Group, open_library: LibraryOpener, console: Console) -> tup
                 on_progress=on_progress,
                 on_judged=keeper.keep,
             )
-        return match, keeper.finish(match)
-    finally:
+        keeper.finish(match)
+    except (KeyboardInterrupt, Exception) as error:
+        # Whatever it is, wherever it comes from: what was kept stays, and the record says how the run ended.
         keeper.close()
+        if keeper.match is None or isinstance(error, FileError):
+            raise
+        match = _ended_by(error, keeper.match)
+        keeper = Keeper(group)
+        keeper.finish(match)
+    return match, keeper.records
+
+
+def _ended_by(error: BaseException, match: Match) -> Match:
+    """The state that was kept last, as the end of a run that an error or a signal ended."""
+    if isinstance(error, KeyboardInterrupt):
+        return replace(match, ended=Ended.INTERRUPTED, notices=(*match.notices, "interrupted: the best so far"))
+    what = f"the run failed: {one_line(error)}"
+    return replace(match, ended=Ended.FAILED, notices=(*match.notices, f"the best so far; {what}"), error=what)
 
 
 def _library_opener(group: Group, console: Console) -> LibraryOpener:

@@ -11,6 +11,9 @@ from types import FrameType
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 
 
+_held: list[bool] = []
+
+
 class Interrupted(KeyboardInterrupt):
     """Somebody asked the program to end.
 
@@ -43,7 +46,8 @@ def interruptions() -> Iterator[list[int]]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        raise Interrupted(number)
+        if not _held:
+            raise Interrupted(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield came
@@ -54,3 +58,13 @@ def interruptions() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def held_off() -> Iterator[None]:
+    """Only note the signals that come while something is done that must become whole; it should be short."""
+    _held.append(True)
+    try:
+        yield
+    finally:
+        _held.pop()

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
+from inference.command.interruptions import held_off
 from inference.command.jobs import Group
 from inference.match import Match
 from inference.output.files import write_match
-from render.errors import ReconstructError
 
 
 class Keeper:
     """Writes the newest state of a run in a thread of its own: the stages do not wait for it.
 
-    A signal that ends the run interrupts the main thread only, so a set of files that is being written becomes whole.
+    A signal interrupts the main thread only, so a set of files that is being written becomes whole.
 
     Args:
         group: the clips of the run, and where their files go.
+
+    Attributes:
+        match: the state that was written last, if any.
+        records: what was written of it, one record for each clip.
     """
 
     def __init__(self, group: Group) -> None:
+        self.match: Match | None = None
+        self.records: list[dict[str, Any]] = []
         self._jobs, self._identity = group.jobs, group.identity
         self._newest: Match | None = None
         self._closing = False
+        self._error: Exception | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         self._thread.start()
@@ -34,17 +42,25 @@ class Keeper:
             self._newest = match
             self._changed.notify()
 
-    def finish(self, match: Match) -> list[dict[str, Any]]:
-        """Write the final state and return the record of each clip; raises ``FileError``."""
+    def finish(self, match: Match) -> None:
+        """Write the final state, whatever signals come meanwhile.
+
+        Raises:
+            FileError: if it cannot be written; the files of the state before it are still there.
+        """
+        self.keep(match)
         self.close()
-        return self._write(match)
+        if self._error is not None:
+            raise self._error
 
     def close(self) -> None:
         """Wait until what was given is written; closing twice is allowed."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join()
+        while self._thread.is_alive():
+            with contextlib.suppress(KeyboardInterrupt), held_off():
+                with self._changed:
+                    self._closing = True
+                    self._changed.notify()
+                self._thread.join()
 
     def _run(self) -> None:
         while True:
@@ -54,10 +70,8 @@ class Keeper:
             if match is None:
                 return
             try:
-                self._write(match)
-            except ReconstructError:  # a disk that is full now may have room when the run ends; else finish() tells
-                continue
-
-    def _write(self, match: Match) -> list[dict[str, Any]]:
-        pairs = zip(match.clips, self._jobs, strict=True)
-        return [write_match(match, clip_match, job.clip, job.files, self._identity) for clip_match, job in pairs]
+                pairs = zip(match.clips, self._jobs, strict=True)
+                records = [write_match(match, one, job.clip, job.files, self._identity) for one, job in pairs]
+                self.match, self.records, self._error = match, records, None
+            except Exception as error:  # a disk that is full now may have room when the run ends; else finish() tells
+                self._error = error

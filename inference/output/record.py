@@ -39,6 +39,7 @@ def as_data(
         "together_with": [display_name(other.name) for other in match.targets if other is not target],
         "identity": identity,
         "ended": match.ended,
+        "error": match.error,
         "note": best.note.number,
         "pitched": target.pitched,
         "note_fixed": target.note_fixed,

@@ -12,7 +12,8 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +49,10 @@ SECONDS_TO_LOAD = 30.0
 
 PRISTINE_KEPT = 4
 """Largest number of pristine instances that are kept, one for each curve of the envelope editor."""
+
+SECONDS_TO_FORK = 0.5
+"""Age up to which an instance with a state of its own is forked from: a NoiseMaker of about a second replaces its exact
+curve by a sampled one, and a clean render must not depend on when it was loaded."""
 
 _TEST_NOTE = Note(48, gate_seconds=0.1, seconds=0.15)
 
@@ -88,7 +93,7 @@ class PluginHost:
             self._class_id = self.plugin_class.class_id if self.plugin_class is not None else ""
             self._bank = _saved_bank(first) if self.format == "VST2" else b""
         _prove_sound(first, self._indices, adapter.proof, self.path)
-        self._pristine: dict[Extra, PluginInstance] = {(): self._load()}
+        self._pristine: dict[Extra, tuple[PluginInstance, float]] = {(): (self._load(), 0.0)}
         self._closed = False
         self._reused: PluginInstance | None = None
         self._reused_extra: Extra = ()
@@ -105,11 +110,6 @@ class PluginHost:
     def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
         """See ``Host.render``; a fast render may contain traces of earlier ones."""
         return self._render(patch, note, seed, clean, PRE_ROLL_SECONDS)
-
-    def render_many(self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True) -> Iterator[Audio]:
-        """``render`` for each job, in order."""
-        for patch, note in jobs:
-            yield self.render(patch, note, seed=seed, clean=clean)
 
     def rendered_again(self, patch: Patch, note: Note) -> Audio:
         """A clean render with another seed and other phases of the free-running LFOs and oscillators.
@@ -144,10 +144,12 @@ class PluginHost:
 
         The state is loaded here and not in the child, where loading may wait for a thread that was not forked.
         """
-        instance = self._pristine.pop(extra, None) or self._load(extra)
+        instance, loaded = self._pristine.pop(extra, (None, 0.0))
+        if instance is None or (extra and time.monotonic() - loaded > SECONDS_TO_FORK):
+            instance, loaded = self._load(extra), time.monotonic()
         while len(self._pristine) >= PRISTINE_KEPT:
             del self._pristine[next(iter(self._pristine))]
-        self._pristine[extra] = instance  # the most recently used is last
+        self._pristine[extra] = instance, loaded  # the most recently used is last
         return instance
 
     def _reused_with(self, extra: Extra) -> PluginInstance:
@@ -207,11 +209,8 @@ def check_plugin(path: Path | str, adapter: PluginAdapter) -> HostInfo:
         with Pool(make_worker, 1, seconds_to_start=SECONDS_TO_LOAD) as pool:
             return pool.submit(None).result()
     except HostError as error:
-        reason = (
-            str(error)
-            .replace("workers do not start: a worker", "opening it")
-            .replace("starting a worker", "opening it")
-        )
+        reason = str(error).replace("workers do not start: a worker", "opening it")
+        reason = reason.replace("starting a worker", "opening it")
         raise HostError(f"cannot use {path}: {reason}; --plugin embedded needs no plug-in") from error
 
 

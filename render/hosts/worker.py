@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
-from render.errors import HostError
+from render.errors import HostError, one_line
 from render.hosts.processes import die_with_parent
 
 MAX_CRASHES = 2
@@ -135,7 +135,7 @@ def _work(connection: Connection, pickled_make_worker: bytes) -> None:
     try:
         work = pickle.loads(pickled_make_worker)()
     except Exception as error:
-        connection.send((False, _message(error), traceback.format_exc()))
+        connection.send((False, one_line(error), traceback.format_exc()))
         return
     connection.send((True, None, ""))
     while True:
@@ -146,11 +146,5 @@ def _work(connection: Connection, pickled_make_worker: bytes) -> None:
         try:
             reply = pickle.dumps((True, work(pickle.loads(payload)), ""), protocol=pickle.HIGHEST_PROTOCOL)
         except Exception as error:
-            reply = pickle.dumps((False, _message(error), traceback.format_exc()))
+            reply = pickle.dumps((False, one_line(error), traceback.format_exc()))
         connection.send_bytes(reply)
-
-
-def _message(error: Exception) -> str:
-    """The first line of an error; the project's own errors need no type in front."""
-    text = str(error).partition("\n")[0]
-    return text if isinstance(error, (ValueError, OSError)) and text else f"{type(error).__name__}: {text}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -58,11 +57,6 @@ class Host(Protocol):
             HostError: if the host fails.
         """
         ...
-
-    def render_many(self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True) -> Iterator[Audio]:
-        """``render`` for each job, in order."""
-        for patch, note in jobs:
-            yield self.render(patch, note, seed=seed, clean=clean)
 
     def close(self) -> None:
         """Release the host's resources; closing twice is allowed."""

@@ -119,6 +119,29 @@ class TestBatches:
         with pytest.raises(FileError, match="no results"):
             resumed_groups(tmp_path, Options(TOY))
 
+    @pytest.mark.parametrize(
+        ("error", "ended"), [(KeyboardInterrupt(), "interrupted"), (ZeroDivisionError(), "failed")]
+    )
+    def test_what_was_kept_stays_whatever_comes_after(
+        self, error: BaseException, ended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from inference import pipeline
+
+        really = pipeline.refine
+
+        def broken(*arguments: Any, **named: Any) -> Any:
+            really(*arguments, **named)
+            raise error
+
+        monkeypatch.setattr(pipeline, "refine", broken)
+        batch = toy_batch([toy_clip(tmp_path / "a.wav")], tmp_path / "out", renders=20)
+        batch.run()
+        record = assert_whole(tmp_path / "out", "a")
+        assert record["ended"] == ended
+        assert batch.records == [record]
+        assert batch.interrupted is (ended == "interrupted")
+        assert len(batch.failures) == (ended == "failed")
+
     @pytest.fixture(autouse=True)
     def known_toy(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("inference.command.jobs.synth", lambda name: TOY)

@@ -152,11 +152,6 @@ class TestContract:
         host.render(loud, SHORT, clean=False)
         assert np.array_equal(before, host.render(quiet, SHORT))
 
-    def test_render_many_equals_render(self, host: Host) -> None:
-        jobs = [(patch, SHORT) for patch in patches(3)]
-        many = list(host.render_many(jobs, seed=4))
-        assert all(np.array_equal(a, host.render(*job, seed=4)) for a, job in zip(many, jobs, strict=True))
-
     def test_it_says_what_it_is(self, host: Host) -> None:
         info = host.info
         assert info.kind in ("embedded", "plugin", "fake")

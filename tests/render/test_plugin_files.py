@@ -119,7 +119,7 @@ class TestIdentity:
         with pytest.raises(HostError, match="is not a VST3"):
             plugin_class(tmp_path / "x.vst3")
         (tmp_path / "y.vst3").mkdir()
-        with pytest.raises(HostError, match="nothing for this machine"):
+        with pytest.raises(HostError, match="no binary for this machine"):
             plugin_class(tmp_path / "y.vst3")
 
     @needs_nekobi

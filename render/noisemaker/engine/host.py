@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,11 +76,6 @@ class EmbeddedHost:
     def close(self) -> None:
         """Release the compiled programs."""
         self._programs.clear()
-
-    def render_many(self, jobs: Iterable[tuple[Patch, Note]], *, seed: int = 0, clean: bool = True) -> Iterator[Audio]:
-        """``render`` for each job, in order."""
-        for patch, note in jobs:
-            yield self.render(patch, note, seed=seed, clean=clean)
 
     def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
         """Play one note; see ``render.instruments.host.Host``. Every render is clean, whatever ``clean`` says."""
