@@ -81,7 +81,7 @@ def finished_header(head: bytes, size: int) -> bytes:
         head: the first bytes of the file.
         size: bytes of the whole file.
     """
-    finish = {b"RIFF": _wav, b"RIFX": _wav, b"RF64": _wav, b"FORM": _aiff, b".snd": _au, b"caff": _caf}.get(head[:4])
+    finish = _FINISHERS.get(head[:4])
     if finish is None:
         return head
     finished = bytearray(head)
@@ -135,7 +135,7 @@ def _is_chain(head: bytearray, position: int, size: int, order: str) -> bool:
 
 def _aiff(head: bytearray, size: int) -> None:
     chunks = _chunks(head, ">")
-    if head[8:12] not in (b"AIFF", b"AIFC") or not {b"COMM", b"SSND"} <= chunks.keys():
+    if bytes(head[8:12]) not in (b"AIFF", b"AIFC") or not {b"COMM", b"SSND"} <= chunks.keys():
         return
     frames, sound = chunks[b"COMM"] + 10, chunks[b"SSND"]
     if struct.unpack_from(">I", head, frames)[0] == 0 and size > sound + 2 * _CHUNK:
@@ -160,3 +160,6 @@ def _caf(head: bytearray, size: int) -> None:
         if length < 0:
             return
         position += 12 + length
+
+
+_FINISHERS = {b"RIFF": _wav, b"RIFX": _wav, b"RF64": _wav, b"FORM": _aiff, b".snd": _au, b"caff": _caf}

@@ -18,9 +18,10 @@ _PLATEAU = 0.5  # elsewhere
 _BEGINNING = 0.05  # of a sound that starts at once
 _RISE_DB = 10.0  # by which a sound stands out
 _ABOVE_DB = 15.0  # by which its loudest frame stands out
-_ABOVE_PLATEAU_DB = 30.0  # the same where no background comes before the sound
+_ABOVE_PLATEAU_DB = 20.0  # the same where no background comes before the sound
 _STEADY_DB = 4.0  # between the first and the last decile of background
-_DRIFT_DB = 2.0  # between its first and its second half
+_SLOW_FRAMES = 10
+_DRIFT_DB, _PLATEAU_DRIFT_DB = 2.0, 0.5  # between its first and its second half
 _BELOW_DB = 3.0  # background is always there: no frame is further below it,
 _SHARE_BELOW = 0.01  # but for this share
 _FAINT_DB = 80.0  # background this far below the loudest frame does not matter
@@ -30,10 +31,14 @@ _NOISE = 0.1  # flatness: 0.5 to 1 for noise, a few hundredths for tones
 _MAINS_HZ = (50.0, 60.0)
 _MAINS_MULTIPLES = 10
 _MAINS_TOLERANCE_HZ = 0.7
-_SMALLEST_OFFSET = 5e-5  # of the peak: half of what counts as silence after a sound
+_SMALLEST_OFFSET = 1e-4  # of the peak: what counts as silence after a sound
+_SURE = 4.0  # times the spread of its means, of which there must be
+_FEWEST_MEANS, _MOST_MEANS = 3, 500  # so many
+_DIGITAL_SILENCE = SAMPLE_RATE // 1000  # samples of 0 that are more than a crossing
 _FFT = 4096  # samples: 93 ms
 _BAND_BINS = 16
-_PEAK_BINS = 3
+_RISES = 4.0  # in power, when the sound comes: what does not
+_SHARE_THAT_STAYS = 0.3  # makes at least this share of a background's power
 
 
 @dataclass(frozen=True)
@@ -55,27 +60,46 @@ class Background:
     lasts: bool
 
 
-def constant_offset(audio: Audio) -> NDArray[np.float32]:
-    """The constant part of each channel that does not belong to its sound, shape ``(channels, 1)``; mostly 0.
+def without_offset(audio: Audio) -> tuple[Audio, float]:
+    """Take away what is constant in a recording and does not belong to its sound.
 
-    It is the median of the means over 100 ms, where they hardly differ: the part that a sound brings along comes and
-    goes with it.
+    It is the median of the means over 100 ms, where they hardly differ: the constant part that a sound brings along
+    comes and goes with it. Stretches of digital silence, which were put around the recording later, stay silent.
+
+    Args:
+        audio: shape ``(channels, samples)``.
+
+    Returns:
+        The same array where there is no offset, otherwise a new one; and the largest offset of a channel.
     """
-    length = min(SAMPLE_RATE // 10, audio.shape[1])
-    hop = max(length // 2, 1)
+    offsets = [_offset(channel) for channel in audio]
+    if not any(offsets):
+        return audio, 0.0
+    centred = audio.copy()
+    for channel, offset in zip(centred, offsets, strict=True):
+        silence = [(first, last) for first, last in spans(channel == 0.0) if last - first > _DIGITAL_SILENCE]
+        channel -= np.float32(offset)
+        for first, last in silence:
+            channel[first:last] = 0.0
+    return centred, max(offsets, key=abs)
+
+
+def _offset(channel: NDArray[np.float32]) -> float:
+    length = SAMPLE_RATE // 10
+    n_means = min(2 * len(channel) // length - 1, _MOST_MEANS)
+    if n_means < _FEWEST_MEANS:
+        return 0.0
+    starts = np.linspace(0, len(channel) - length, n_means).astype(np.int64)
+    pieces = channel[starts[:, None] + np.arange(length)]
+    pieces = pieces[np.count_nonzero(pieces, axis=1) > 0.9 * length]
+    if len(pieces) < _FEWEST_MEANS:
+        return 0.0
     window = np.hanning(length + 2)[1:-1]
-    offsets = np.zeros((len(audio), 1), np.float32)
-    for channel, offset in zip(audio, offsets, strict=True):
-        pieces = np.lib.stride_tricks.sliding_window_view(channel, length)[::hop]
-        pieces = pieces[pieces.any(axis=1)]
-        if len(pieces) == 0:
-            continue
-        means = pieces @ window / window.sum()
-        middle = float(np.median(means))
-        spread = float(np.quantile(means, 0.95) - np.quantile(means, 0.05))
-        if abs(middle) > max(2.0 * spread, _SMALLEST_OFFSET * float(np.abs(channel - middle).max())):
-            offset[:] = middle
-    return offsets
+    means = pieces @ window / window.sum()
+    middle = float(np.median(means))
+    spread = float(np.quantile(means, 0.95) - np.quantile(means, 0.05))
+    smallest = max(_SURE * spread, _SMALLEST_OFFSET * float(np.abs(channel).max()))
+    return middle if abs(middle) > smallest else 0.0
 
 
 def find_background(audio: Audio, levels: Levels) -> Background | None:
@@ -92,19 +116,12 @@ def find_background(audio: Audio, levels: Levels) -> Background | None:
     """
     if len(levels) == 0 or levels.max() <= LOWEST_DB:
         return None
-    for find in (_lead, _plateau):
-        span = find(levels)
+    for span, leads in ((_lead(levels), True), (_plateau(levels), False)):
         if span is None:
             continue
         level = float(np.median(levels[span[0] : span[1]]))
-        if level < levels.max() - _FAINT_DB:
-            continue
         lasts = bool(np.mean(levels[levels > LOWEST_DB] < level - _BELOW_DB) <= _SHARE_BELOW)
-        long = span[1] - span[0] >= _LONG_LEAD * FRAMES_PER_SECOND
-        kind = _Kind.of(audio, levels, span)
-        if (kind.foreign and (lasts or (long and find is _lead))) or (
-            kind.perhaps_foreign and lasts and long and find is _lead
-        ):
+        if level > levels.max() - _FAINT_DB and _is_foreign(audio, levels, span, leads=leads, lasts=lasts):
             start, stop = span[0] * FRAME, span[1] * FRAME
             peaks = np.abs(audio[:, start:stop]).max(axis=0).reshape(-1, FRAME).max(axis=1)
             return Background(level, float(np.quantile(peaks, 0.9)), start, stop, lasts)
@@ -126,7 +143,7 @@ def _lead(levels: Levels) -> tuple[int, int] | None:
     last = first + int(np.flatnonzero(levels[first:frame] <= middle + _BELOW_DB)[-1]) + 1
     at_once = frame - last <= _BEGINNING * FRAMES_PER_SECOND
     needed = shortest if at_once else round(_LONG_LEAD * FRAMES_PER_SECOND)
-    steady = last - first >= needed and _is_steady(levels[first:last])
+    steady = last - first >= needed and _is_steady(levels[first:last], _DRIFT_DB)
     return (first, last) if steady and levels.max() - middle >= _ABOVE_DB else None
 
 
@@ -134,43 +151,46 @@ def _plateau(levels: Levels) -> tuple[int, int] | None:
     """The longest stretch of steady frames at the lowest level."""
     length = round(_PLATEAU * FRAMES_PER_SECOND)
     lowest = float(np.quantile(levels[levels > LOWEST_DB], 0.02))
-    first, last = max(
-        spans(np.abs(levels - lowest) <= _STEADY_DB), key=lambda span: span[1] - span[0], default=(0, 0)
-    )
-    steady = last - first >= length and _is_steady(levels[first:last])
+    first, last = max(spans(np.abs(levels - lowest) <= _STEADY_DB), key=lambda span: span[1] - span[0], default=(0, 0))
+    steady = last - first >= length and _is_steady(levels[first:last], _PLATEAU_DRIFT_DB)
     return (first, last) if steady and levels.max() - lowest >= _ABOVE_PLATEAU_DB else None
 
 
-def _is_steady(stretch: Levels) -> bool:
+def _is_steady(stretch: Levels, drift_db: float) -> bool:
+    """Whether levels neither spread nor drift; of a long stretch those over 0.1 s, as rumble is slow."""
+    if len(stretch) >= 5 * _SLOW_FRAMES:
+        power = np.convolve(10.0 ** (stretch / 10.0), np.full(_SLOW_FRAMES, 1.0 / _SLOW_FRAMES), "valid")
+        stretch = 10.0 * np.log10(power)
     low, high = np.quantile(stretch, (0.1, 0.9))
     half = len(stretch) // 2
-    return bool(high - low <= _STEADY_DB and abs(np.median(stretch[:half]) - np.median(stretch[half:])) <= _DRIFT_DB)
+    return bool(high - low <= _STEADY_DB and abs(np.median(stretch[:half]) - np.median(stretch[half:])) <= drift_db)
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """What a steady stretch may be, besides a part of the sound.
+def _is_foreign(audio: Audio, levels: Levels, span: tuple[int, int], *, leads: bool, lasts: bool) -> bool:
+    """Whether a steady stretch is no part of the sound.
 
-    Attributes:
-        foreign: noise where the sound is none, or mains hum that does not rise with the sound.
-        perhaps_foreign: also noise far below a noisy sound, and any tone that does not rise with the sound.
+    Args:
+        audio: shape ``(channels, samples)``.
+        levels: shape ``(frames,)``.
+        span: frames of the stretch.
+        leads: whether it comes before the sound.
+        lasts: whether no frame of the recording is much softer.
     """
-
-    foreign: bool
-    perhaps_foreign: bool
-
-    @classmethod
-    def of(cls, audio: Audio, levels: Levels, span: tuple[int, int]) -> _Kind:
-        first, last = max(spans(levels > levels.max() - _LOUD_DB), key=lambda loud: loud[1] - loud[0])
-        stretch = audio[:, span[0] * FRAME : span[1] * FRAME]
-        before, sound = _spectrum(stretch), _spectrum(audio[:, first * FRAME : last * FRAME])
-        if _flatness(before) > _NOISE:
-            tonal = _flatness(sound) <= _NOISE
-            far = levels.max() - float(np.median(levels[span[0] : span[1]])) >= _FAR_DB
-            return cls(tonal, tonal or far)
-        peaks = np.argsort(before)[-_PEAK_BINS:]
-        rises = float(np.median(10.0 * np.log10(sound[peaks] / before[peaks]))) > _BELOW_DB
-        return cls(not rises and _is_mains(stretch), not rises or _is_mains(stretch))
+    long = span[1] - span[0] >= _LONG_LEAD * FRAMES_PER_SECOND
+    level, loudest = float(np.median(levels[span[0] : span[1]])), float(levels.max())
+    far = loudest - level >= _FAR_DB
+    loud = spans(levels > max(loudest - _LOUD_DB, 0.5 * (loudest + level)))
+    first, last = max(loud, key=lambda one: one[1] - one[0])
+    stretch = audio[:, span[0] * FRAME : span[1] * FRAME]
+    before, sound = _spectrum(stretch), _spectrum(audio[:, first * FRAME : last * FRAME])
+    stays = float(before[sound < _RISES * before].sum() / before.sum()) >= _SHARE_THAT_STAYS
+    if _flatness(before) > _NOISE:
+        if _flatness(sound) > _NOISE:
+            return leads and lasts and long and far
+        return (lasts or long) if leads else (lasts and far and stays)
+    if leads and long:
+        return lasts and (stays or _is_mains(stretch))
+    return lasts and stays and _is_mains(stretch)
 
 
 def _spectrum(audio: Audio) -> NDArray[np.float64]:

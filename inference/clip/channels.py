@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from render.audio import Audio
 
 _EQUAL_DB = 60.0  # two sides whose difference is further below their sum are one
-_SILENT_DB = 40.0  # a channel this far below the loudest carries nothing
+_SILENT_DB = 30.0  # a channel this far below the loudest carries nothing
 _COPY_DB = 40.0  # what two channels do not share, below what they share: one is a copy of the other at its own level
 _LOUDER_DB = 3.0  # such a copy is left out if it is softer by this
 _OPPOSED = -0.8  # correlation below which two sides cancel in their sum
@@ -46,23 +46,22 @@ def carried(audio: Audio, background: Audio | None = None) -> tuple[Audio, tuple
             audio = audio * signs[:, None]
         return audio.mean(axis=0, keepdims=True), tuple(notices)
     if len(audio) == 2:
-        audio, done = _sides(audio)
+        audio, done = _sides(audio, None if background is None else background[heard])
         notices += done
     return audio, tuple(notices)
 
 
-def _sides(audio: Audio) -> tuple[Audio, list[str]]:
-    if _equal(audio):
-        return _middle(audio), []
-    notices = []
+def _sides(audio: Audio, background: Audio | None) -> tuple[Audio, list[str]]:
+    notices: list[str] = []
     correlation = _correlation(audio)
     if correlation < _OPPOSED:
         notices.append("the sides cancel each other: the right one is inverted")
-        audio = audio * np.array([[1.0], [-1.0]], np.float32)
-        if _equal(audio):
-            return _middle(audio), notices
+        invert = np.array([[1.0], [-1.0]], np.float32)
+        audio, background = audio * invert, None if background is None else background * invert
+    if _equal(audio) or (background is not None and _differ_by_background(audio, background)):
+        return _middle(audio), notices
     power = _power(audio)
-    difference = abs(10.0 * math.log10(power[0] / power[1]))
+    difference = abs(10.0 * math.log10(power[0] / power[1])) if power.all() else 0.0
     if difference >= _LOUDER_DB and 1.0 - correlation**2 <= 10.0 ** (-_COPY_DB / 10.0):
         louder = int(np.argmax(power))
         notices.append(f"the sides differ by {difference:.1f} dB and nothing else: {_name(louder, 2)} one is used")
@@ -75,18 +74,25 @@ def _equal(audio: Audio) -> bool:
     return bool(np.abs(side).max() <= 10.0 ** (-_EQUAL_DB / 20.0) * np.abs(mid).max())
 
 
+def _differ_by_background(audio: Audio, background: Audio) -> bool:
+    side, side_before = (one[0] - one[1] for one in (audio, background))
+    return bool(side.var(dtype=np.float64) <= _ABOVE_BACKGROUND * side_before.var(dtype=np.float64))
+
+
 def _middle(audio: Audio) -> Audio:
     middle: Audio = np.float32(0.5) * (audio[:1] + audio[1:])
     return middle
 
 
 def _power(audio: Audio) -> NDArray[np.float64]:
-    return audio.var(axis=1, dtype=np.float64)
+    power: NDArray[np.float64] = audio.var(axis=1, dtype=np.float64)
+    return power
 
 
 def _correlation(audio: Audio) -> float:
     left, right = (channel - channel.mean(dtype=np.float64) for channel in audio)
-    return float(left @ right / np.sqrt((left @ left) * (right @ right)))
+    powers = float(np.sqrt((left @ left) * (right @ right)))
+    return float(left @ right) / powers if powers > 0.0 else 0.0
 
 
 def _heard(audio: Audio, background: Audio | None) -> list[int]:
@@ -95,7 +101,7 @@ def _heard(audio: Audio, background: Audio | None) -> list[int]:
     if background is not None and background.shape[1]:
         stands_out = power > _ABOVE_BACKGROUND * _power(background)
         heard = heard & stands_out if (heard & stands_out).any() else heard
-    return [int(channel) for channel in np.flatnonzero(heard)]
+    return [int(channel) for channel in np.flatnonzero(heard)] or list(range(len(audio)))
 
 
 def _signs(audio: Audio) -> NDArray[np.float32]:

@@ -14,16 +14,21 @@ from render.note import SAMPLE_RATE
 _SILENT_DB = 60.0  # below the loudest frame: what is softer ends an event
 _STANDS_OUT_DB, _FADES_DB = 6.0, 3.0  # above the background: where an event begins, and where it ends
 _SHORTEST_GAP = 0.1  # seconds of silence between two events
+_SHORTEST_EVENT = 5  # frames; clicks that come close to each other make shorter ones
 _SOFT_DB = 20.0  # a sound this far below the loudest is not the one that is meant
+_FAINT_DB = 30.0  # this far below it can be the beginning of a key press
 _SOFTER_DB = 2.0  # a repeat this much softer may be an echo
 _MUCH_SOFTER_DB = 8.0  # and one this much softer need not be alike: filters and modulation change echoes
 _FAINT_ECHO_DB = 15.0  # below this the times of echoes are not clear
 _SLOW_ATTACK, _SWELL_GAP = 0.1, 0.3  # seconds: a slow swell after so short a gap is the same sound
 _LONGEST_DELAY = 4.0  # seconds: the instrument's longest delay time
-_REGULAR = 0.06  # deviation of the times between regular events, as a share of the shortest of them
+_REGULAR = 0.06  # deviation of the times between regular events, as a share of the shortest of them,
+_UNSURE_FRAMES = 3.0  # or in frames, as an onset is not exact
 _ALIKE = 0.5  # cosine between magnitude spectra of the same pitch
+_SMALLEST_STEP_DB, _SAME_STEP_DB = 0.5, 1.0  # from one repeat of a delay to the next
 _EDGE_DB = 6.0  # a chopped sound goes on at the level where it stopped
 _SPECTRUM_SECONDS = 0.25
+_LOUD_SHARE = 0.1
 _LEAD_FRAMES = 5  # before an event, where the onset is looked for
 
 
@@ -56,10 +61,6 @@ class _Event:
     stop: int
     level_db: float
 
-    @property
-    def seconds(self) -> float:
-        return self.start / FRAMES_PER_SECOND
-
 
 def choose_event(audio: Audio, levels: Levels, background: Background | None) -> Choice:
     """Find the events of a recording and choose one: the first that is not much softer than the loudest.
@@ -77,7 +78,7 @@ def choose_event(audio: Audio, levels: Levels, background: Background | None) ->
         levels = np.where(np.arange(len(levels)) < background.stop // FRAME, LOWEST_DB, levels)
     floor_db = background.level_db if background is not None and background.lasts else LOWEST_DB
     smooth = without_clicks(levels)
-    events = _events(smooth, floor_db)
+    events = _events(smooth, levels, floor_db)
     n_samples = audio.shape[1]
     if not events:
         return Choice(0, n_samples, n_samples)
@@ -89,8 +90,9 @@ def choose_event(audio: Audio, levels: Levels, background: Background | None) ->
     stop = events[last + 1].start - 1 if last + 1 < len(events) else len(levels)
     end = min(events[last].stop + _LEAD_FRAMES, stop)
     clicks = np.flatnonzero(levels[:start] > max(loudest - _SILENT_DB, floor_db + _STANDS_OUT_DB))
-    # A clip that was cut at the key press can begin with a click or a soft part of its own.
-    own_start = background is None and (start == 0 or len(clicks) == 0 or clicks[0] <= 1)
+    # Without a background, a click or a faint sound at the very start of a clip is that of its key press.
+    faint = all(event.level_db < loudest - _FAINT_DB for event in events[:first])
+    own_start = background is None and (len(clicks) == 0 or (clicks[0] <= 1 and faint))
     if own_start:
         start, first = 0, 0
     stop_sample = stop * FRAME if stop < len(levels) else n_samples
@@ -98,13 +100,13 @@ def choose_event(audio: Audio, levels: Levels, background: Background | None) ->
         start=start * FRAME,
         end=stop_sample if floor_db == LOWEST_DB else min(end * FRAME, stop_sample),
         stop=stop_sample,
-        others=tuple(event.seconds for event in (*events[:first], *events[last + 1 :])),
-        echoes=echoes,
+        others=tuple(_onset_seconds(audio, event) for event in (*events[:first], *events[last + 1 :])),
+        echoes=tuple(_onset_seconds(audio, event) for event in echoes),
         clicks=first == 0 and not own_start and len(clicks) > 0,
     )
 
 
-def _events(levels: Levels, floor_db: float) -> list[_Event]:
+def _events(levels: Levels, with_clicks: Levels, floor_db: float) -> list[_Event]:
     """Events above a floor, in the order of time."""
     if len(levels) == 0:
         return []
@@ -116,19 +118,22 @@ def _events(levels: Levels, floor_db: float) -> list[_Event]:
         stretch = levels[start:stop]
         if stretch.max() <= floor:
             continue
+        level = float(with_clicks[start:stop].max())
         start += int(np.argmax(stretch > floor))
-        level = float(stretch.max())
         if found and start - found[-1].stop < _SHORTEST_GAP * FRAMES_PER_SECOND:
             start, level = found[-1].start, max(level, found.pop().level_db)
         found.append(_Event(start, stop, level))
-    return found
+    longest = max((event.stop - event.start for event in found), default=0)
+    return [event for event in found if event.stop - event.start >= min(_SHORTEST_EVENT, 0.25 * longest)]
 
 
-def _last(audio: Audio, levels: Levels, events: list[_Event]) -> tuple[int, tuple[float, ...]]:
-    """Number of the last event that belongs to the first, and the times of those that are its echoes."""
+def _last(audio: Audio, levels: Levels, events: list[_Event]) -> tuple[int, list[_Event]]:
+    """Number of the last event that belongs to the first, and those that are its echoes."""
     used = events[0]
     if _is_chopped(levels, events):
-        return len(events) - 1, ()
+        return len(events) - 1, []
+    if _fades_steadily(events):
+        return len(events) - 1, events[1:]
     echoes: list[_Event] = []
     for number, event in enumerate(events[1:], start=1):
         gap = (event.start - events[number - 1].stop) / FRAMES_PER_SECOND
@@ -138,10 +143,17 @@ def _last(audio: Audio, levels: Levels, events: list[_Event]) -> tuple[int, tupl
         echo = softer_db >= _SOFTER_DB and alike and gap < _LONGEST_DELAY and _is_regular([used, *loud])
         swell = alike and gap < _SWELL_GAP and _attack_seconds(levels, event) > _SLOW_ATTACK
         if not (echo or swell):
-            return number - 1, tuple(one.seconds for one in echoes)
+            return number - 1, echoes
         if echo:
             echoes.append(event)
-    return len(events) - 1, tuple(one.seconds for one in echoes)
+    return len(events) - 1, echoes
+
+
+def _onset_seconds(audio: Audio, event: _Event) -> float:
+    """Where an event becomes loud within its first frames, which begin before it."""
+    first = event.start * FRAME
+    beginning = np.abs(audio[:, first : first + 3 * FRAME]).max(axis=0)
+    return (first + int(np.argmax(beginning > _LOUD_SHARE * beginning.max()))) / SAMPLE_RATE
 
 
 def _is_regular(events: list[_Event]) -> bool:
@@ -149,20 +161,30 @@ def _is_regular(events: list[_Event]) -> bool:
     distances = np.diff([event.start for event in events])
     if len(distances) < 2:
         return True
-    ratios = distances / distances.min()
-    return bool(np.abs(ratios - np.round(ratios)).max() <= _REGULAR)
+    shortest = float(distances.min())
+    return bool(np.abs(distances - shortest * np.round(distances / shortest)).max() <= _tolerance(shortest))
+
+
+def _tolerance(distance: float) -> float:
+    return max(_REGULAR * distance, _UNSURE_FRAMES)
 
 
 def _is_chopped(levels: Levels, events: list[_Event]) -> bool:
     """Whether at least three events at a steady distance are one sound that is switched on and off."""
     distances = np.diff([event.start for event in events])
-    if len(distances) < 2 or np.ptp(distances) > max(_REGULAR * distances.min(), 2):
+    if len(distances) < 2 or np.ptp(distances) > _tolerance(float(distances.min())):
         return False
-    steps = [
-        abs(float(np.median(levels[later.start + 1 : later.start + 4]) - np.median(levels[one.stop - 4 : one.stop - 1])))
-        for one, later in zip(events, events[1:], strict=False)
-    ]
+    ends = [float(np.median(levels[event.stop - 4 : event.stop - 1])) for event in events[:-1]]
+    starts = [float(np.median(levels[event.start + 1 : event.start + 4])) for event in events[1:]]
+    steps = [abs(end - start) for end, start in zip(ends, starts, strict=True)]
     return max(steps) <= _EDGE_DB
+
+
+def _fades_steadily(events: list[_Event]) -> bool:
+    """Whether at least three events at regular times are softer from one to the next by about the same."""
+    steps_db = -np.diff([event.level_db for event in events])
+    steady = len(steps_db) >= 2 and steps_db.min() >= _SMALLEST_STEP_DB and np.ptp(steps_db) <= _SAME_STEP_DB
+    return bool(steady) and _is_regular(events)
 
 
 def _attack_seconds(levels: Levels, event: _Event) -> float:

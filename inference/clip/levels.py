@@ -9,7 +9,7 @@ from render.audio import Audio
 from render.note import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 100
-"""Samples of a frame: 10 ms, half a period of 50 Hz hum, so that hum has a steady level."""
+"""Samples from one frame to the next: 10 ms."""
 FRAMES_PER_SECOND = SAMPLE_RATE / FRAME
 
 LOWEST_DB = -400.0
@@ -20,12 +20,16 @@ Levels = NDArray[np.float64]
 Spans = list[tuple[int, int]]
 """Frames from a first one up to a last one, which is not included."""
 
-_CLICK_FRAMES = 5  # the median of so many leaves out what is over within two
-_LOST_DB = 6.0
+_CLICK_FRAMES = 7  # the median of so many leaves out what reaches into three
+_LOST_DB = 6.0  # above all that lasts longer: clicks that may be the sound itself,
+_ALONE_DB = 60.0  # as they are if all else is further below them,
+_FEWEST_PULSES, _PULSES_PER_SECOND = 8, 12.0  # or if they are many and dense
 
 
 def frame_levels(audio: Audio) -> Levels:
-    """Level of each frame: the power of all channels together, each without its mean in that frame.
+    """Level of each frame: the power of all channels together, each without its mean.
+
+    A frame's level is that of 20 ms from its start on, a period of 50 Hz, so that hum has a steady one.
 
     Args:
         audio: shape ``(channels, samples)`` at ``SAMPLE_RATE``.
@@ -33,19 +37,32 @@ def frame_levels(audio: Audio) -> Levels:
     n_frames = audio.shape[1] // FRAME
     power = np.zeros(n_frames)
     for channel in audio:
-        power += channel[: n_frames * FRAME].reshape(n_frames, FRAME).var(axis=1, dtype=np.float64)
-    return 10.0 * np.log10(np.maximum(power, 10.0 ** (LOWEST_DB / 10.0)))
+        frames = channel[: n_frames * FRAME].reshape(n_frames, FRAME)
+        mean = frames.mean(axis=1, dtype=np.float64)
+        variance = frames.var(axis=1, dtype=np.float64)
+        next_mean, next_variance = (np.append(one[1:], one[-1:]) for one in (mean, variance))
+        power += 0.5 * (variance + next_variance) + 0.25 * np.square(mean - next_mean)
+    levels: Levels = 10.0 * np.log10(np.maximum(power, 10.0 ** (LOWEST_DB / 10.0)))
+    return levels
 
 
 def without_clicks(levels: Levels) -> Levels:
     """Running median of the levels, in which whatever lasts less than 20 ms is gone.
 
-    A sound that consists of such clicks, as narrow pulses at 20 Hz do, keeps its levels.
+    A recording in which nothing else is heard, or in which such clicks follow each other like narrow pulses at 20 Hz,
+    keeps its levels.
     """
     from scipy.ndimage import median_filter
 
+    if len(levels) == 0:
+        return levels
     smooth: Levels = median_filter(levels, _CLICK_FRAMES, mode="nearest")
-    return levels if len(levels) == 0 or levels.max() > smooth.max() + _LOST_DB else smooth
+    clicks = spans(levels > smooth.max() + _LOST_DB)
+    if not clicks:
+        return smooth
+    seconds = (clicks[-1][1] - clicks[0][0]) / FRAMES_PER_SECOND
+    pulses = len(clicks) >= _FEWEST_PULSES and len(clicks) >= _PULSES_PER_SECOND * seconds
+    return levels if pulses or smooth.max() < levels.max() - _ALONE_DB else smooth
 
 
 def spans(mask: NDArray[np.bool_]) -> Spans:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.clip.background import constant_offset, find_background
+from inference.clip.background import find_background, without_offset
 from inference.clip.channels import carried
 from inference.clip.events import Choice, choose_event
 from inference.clip.levels import frame_levels, without_clicks
@@ -19,7 +19,8 @@ MAX_SECONDS = 4.0
 MIN_SECONDS = 0.05
 
 _SILENT_PEAK = 1e-7  # -140 dB of full scale, below the smallest step of 24 bits
-_LOWEST_PEAK_DB, _HIGHEST_PEAK_DB = -60.0, 20.0  # a clip whose peak is outside is brought to
+_SMALLEST_PEAK = 1e-3  # a recording outside this and its inverse is scaled before anything is computed
+_LOWEST_PEAK_DB, _HIGHEST_PEAK_DB = -60.0, 24.0  # a clip whose peak is outside is brought to
 _QUIET_PEAK_DB, _USUAL_PEAK_DB = -40.0, -12.0  # one of these, which the instrument reaches with most patches
 _ONSET_DB = 60.0  # below the peak; what is quieter before the first crossing is cut
 _TAIL_DB = 80.0  # the floor of the metrics: what is quieter after the last crossing is not compared anyway
@@ -52,12 +53,11 @@ def find_sound(recording: Recording, name: str) -> Sound:
         InvalidAudio: if there is no usable sound in it.
     """
     notices = _about_file(recording)
-    audio = recording.audio
-    offset = constant_offset(audio)
-    if offset.any():
-        notices.append(f"constant offset of {offset.flat[int(np.argmax(np.abs(offset)))]:.3g} removed")
-        audio = audio - offset
-    peak = float(np.abs(audio).max(initial=0.0))
+    audio, scale = _computable(recording.audio, name)
+    audio, offset = without_offset(audio)
+    if offset:
+        notices.append(f"constant offset of {offset / scale:.3g} removed")
+    peak = float(np.abs(audio).max(initial=0.0)) / scale
     if peak < _SILENT_PEAK:
         raise InvalidAudio(f"{name} is silent (peak {peak:.1e})")
     levels = frame_levels(audio)
@@ -81,7 +81,7 @@ def find_sound(recording: Recording, name: str) -> Sound:
         whole = "" if recording.seconds is None else f" of {recording.seconds:.1f} s"
         notices.append(f"first {MAX_SECONDS:g} s{whole} used")
         piece = piece[:, : round(MAX_SECONDS * SAMPLE_RATE)]
-    piece, level_db = _at_usual_level(np.ascontiguousarray(piece))
+    piece, level_db = _at_usual_level(np.ascontiguousarray(piece), scale)
     if level_db:
         notices.append(f"{'raised' if level_db > 0.0 else 'lowered'} by {abs(level_db):.1f} dB for the match")
     skipped = recording.skipped_seconds
@@ -116,12 +116,31 @@ def sounding_range(audio: Audio, *, floor: float = 0.0, end: int | None = None) 
     return start, stop
 
 
-def _at_usual_level(audio: Audio) -> tuple[Audio, float]:
-    """The audio as it is, or at a level that the instrument can reach where it is far from that; and the gain in dB."""
+def _computable(audio: Audio, name: str) -> tuple[Audio, float]:
+    """The audio, times a power of two where its squares would leave the range of numbers; and that power."""
+    peak = float(np.abs(audio).max(initial=0.0))
+    if not math.isfinite(peak):
+        raise InvalidAudio(f"{name} holds samples beyond the largest number")
+    if peak == 0.0 or _SMALLEST_PEAK <= peak <= 1.0 / _SMALLEST_PEAK:
+        return audio, 1.0
+    exponent = math.frexp(peak)[1]
+    return np.ldexp(audio, -exponent), math.ldexp(1.0, -exponent)
+
+
+def _at_usual_level(audio: Audio, scale: float) -> tuple[Audio, float]:
+    """Bring audio that the instrument can hardly reach to a level that it can.
+
+    Args:
+        audio: shape ``(channels, samples)``.
+        scale: by which it is larger than in the file.
+
+    Returns:
+        Audio at the file's level or at a usual one, and the gain from the file's level to it in dB.
+    """
     peak = float(np.abs(audio).max())
-    peak_db = 20.0 * math.log10(peak)
+    peak_db = 20.0 * math.log10(peak / scale)
     if _LOWEST_PEAK_DB <= peak_db <= _HIGHEST_PEAK_DB:
-        return audio, 0.0
+        return audio if scale == 1.0 else audio / np.float32(scale), 0.0
     wanted_db = _QUIET_PEAK_DB if peak_db < _LOWEST_PEAK_DB else _USUAL_PEAK_DB
     usual: Audio = (audio.astype(np.float64) * (10.0 ** (wanted_db / 20.0) / peak)).astype(np.float32)
     return usual, wanted_db - peak_db
@@ -143,12 +162,15 @@ def _about_choice(choice: Choice, skipped_seconds: float, onset_seconds: float) 
     onset_seconds += skipped_seconds
     if choice.others:
         earlier = "first" if min(choice.others) + skipped_seconds > onset_seconds else "first loud"
+        also = "another begins" if len(choice.others) == 1 else "others begin"
         times = _times([skipped_seconds + seconds for seconds in choice.others])
-        notices.append(f"the {earlier} sound, at {onset_seconds:.2f} s, is used; others begin at {times}")
+        notices.append(f"the {earlier} sound, at {onset_seconds:.2f} s, is used; {also} at {times}")
     elif onset_seconds > _LATE_SECONDS:
         notices.append(f"the sound begins at {onset_seconds:.2f} s")
     if choice.echoes:
-        notices.append(f"softer repeats at {_times([skipped_seconds + t for t in choice.echoes])} are taken for echoes")
+        notices.append(
+            f"softer repeats at {_times([skipped_seconds + t for t in choice.echoes])} are matched as its echoes"
+        )
     if choice.clicks:
         notices.append("clicks before the sound are left out")
     return notices

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.clip.sound import MAX_SECONDS, find_sound
+from inference.clip.sound import find_sound
 from render.audio import Audio, read_recording
 from render.note import SAMPLE_RATE, Note
 
@@ -73,7 +73,7 @@ def read_target(
         ('pluck', (1, 44099), 0.5, 57)
 
     Args:
-        path: a file that libsndfile reads; the first ``MAX_SECONDS`` after the onset are used.
+        path: a file that libsndfile reads; the first 4 s after the onset are used.
         note: MIDI note number, estimated when missing.
         velocity: MIDI velocity of the key press (a clip does not tell).
         gate_seconds: how long the key is held, estimated when missing.
