@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
+import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from render.audio_headers import FinishedFile
 from render.errors import FileError, InvalidAudio
 from render.files import replacing
 from render.note import SAMPLE_RATE
@@ -15,37 +24,122 @@ from render.note import SAMPLE_RATE
 Audio = NDArray[np.float32]
 """Samples at ``SAMPLE_RATE``, shape ``(channels, samples)``."""
 
+LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
+"""Sample rates that are read, in hertz."""
+MAX_CHANNELS = 64
+MAX_SAMPLES = 1 << 26
+"""Samples of all channels together that are held at most: 256 MiB, 12 minutes of stereo at 44.1 kHz."""
+
+_BLOCK_SAMPLES = 1 << 18  # read at a time, all channels together: 1 MiB
+_MAX_PIPE_BYTES, _PIPE_BLOCK_BYTES = 1 << 27, 1 << 20  # kept of a stream that cannot seek, and read at a time
+_FRAMES_PER_BYTE = 4096  # a length in a header is not believed where a byte would hold more; coded silence has 1000
+_MISSED_SECONDS = 0.1  # a file that is shorter than its header says by more than this is damaged
+_SILENCE = 1e-7  # of full scale: below the smallest step of 24 bits
+_OTHER_SUFFIXES = {
+    "AIFF": "aif aifc",
+    "AU": "snd",
+    "IRCAM": "sf",
+    "MP3": "mp2 mp1 mpga",
+    "MAT5": "mat",
+    "NIST": "sph",
+    "OGG": "oga opus",
+    "SVX": "8svx 16sv iff",
+    "WAV": "wave bwf",
+}
+"""What files are called beside the names of libsndfile's formats."""
+_FIRST_BYTES = re.compile(
+    rb"(?:RIFF|RIFX|RF64)....WAVE|FORM....(?:AIF[FC]|8SVX)|fLaC|OggS|ID3|caff|\.snd|riff\x2e\x91\xcf\x11", re.DOTALL
+)
+_QUALITY = "VHQ"  # of libsoxr: within 0.001 dB up to 0.8 of the band and 0.006 dB up to 0.9, aliases below -150 dB
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was read of an audio file.
+
+    Attributes:
+        audio: shape ``(channels, samples)``, at the file's rate or resampled, as was asked for.
+        rate: the file's sample rate in hertz.
+        seconds: length of the whole file; None where its header does not tell and its end was not reached.
+        skipped_seconds: silence that was left out before ``audio``.
+        ended: whether ``audio`` reaches to the end of what can be read.
+        damaged: whether the file cannot be read beyond ``audio``, although more should follow.
+    """
+
+    audio: Audio
+    rate: int
+    seconds: float | None
+    skipped_seconds: float = 0.0
+    ended: bool = True
+    damaged: bool = False
+
 
 def read_audio(path: Path | str, *, max_seconds: float | None = None) -> tuple[Audio, int, float]:
-    """Read anything that libsndfile reads.
+    """Read anything that libsndfile reads, at the file's own sample rate.
+
+    Example:
+        >>> import tempfile
+        >>> clip = Path(tempfile.mkdtemp()) / "clip.wav"
+        >>> write_wav(clip, np.full((2, 22050), 0.5, np.float32))
+        >>> audio, rate, seconds = read_audio(clip, max_seconds=0.1)
+        >>> audio.shape, rate, seconds
+        ((2, 4410), 44100, 0.5)
 
     Args:
-        path: the file.
+        path: file to read; pipes and files whose header was never finished are read as far as they reach.
         max_seconds: read no more than this from the start.
 
     Returns:
-        The audio, shape ``(channels, samples)``; its sample rate in hertz; the length of the whole file in seconds.
+        The audio, shape ``(channels, samples)``; its sample rate in hertz; the length of the whole file in seconds, or
+        of what was read where the file does not tell.
 
     Raises:
         FileError: if the file is missing or cannot be opened.
-        InvalidAudio: if it holds no audio, or samples that are not finite.
+        InvalidAudio: if it holds no audio, samples that are not finite, more than ``MAX_CHANNELS`` channels, a sample
+            rate outside ``LOWEST_RATE`` to ``HIGHEST_RATE``, or more than ``MAX_SAMPLES`` without ``max_seconds``.
+    """
+    recording = read_recording(path, max_seconds=max_seconds, max_samples=MAX_SAMPLES)
+    if max_seconds is None and not recording.ended:
+        raise InvalidAudio(
+            f"{Path(path).name} holds more than {MAX_SAMPLES} samples; allowed: fewer, or a part of it (max_seconds)"
+        )
+    read_seconds = recording.audio.shape[1] / recording.rate
+    return recording.audio, recording.rate, read_seconds if recording.seconds is None else recording.seconds
+
+
+def read_recording(
+    path: Path | str,
+    *,
+    max_seconds: float | None = None,
+    max_samples: int = MAX_SAMPLES,
+    skip_silence: bool = False,
+    resample: bool = False,
+) -> Recording:
+    """Read an audio file block by block, and no more of it than is asked for.
+
+    Args:
+        path: file, pipe or device to read. Of a stream that cannot seek, 128 MiB are read at most.
+        max_seconds: length that is read at most, in seconds of the file.
+        max_samples: samples of all channels together that are held at most.
+        skip_silence: leave out whole blocks of silence before the first sound; they count towards neither limit.
+        resample: convert to ``SAMPLE_RATE``.
+
+    Raises:
+        FileError: if the file is missing or cannot be opened.
+        InvalidAudio: as in ``read_audio``, but for the length.
     """
     path = Path(path)
     try:
-        with path.open("rb") as stream, soundfile.SoundFile(stream) as file:
-            rate = int(file.samplerate)
-            frames = -1 if max_seconds is None else round(max_seconds * rate)
-            audio = file.read(frames, dtype="float32", always_2d=True).T
-            seconds = max(file.frames, audio.shape[1]) / rate
+        with _seekable(path) as stream:
+            finished = FinishedFile(stream)
+            with _Blocks(finished) as file:
+                source = _Source(file, path.name)
+                believed = file.frames if file.frames <= finished.size * _FRAMES_PER_BYTE else None
+                return _read(source, believed, max_seconds, max_samples, skip=skip_silence, resample=resample)
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except soundfile.SoundFileError as error:
         raise InvalidAudio(f"{path.name} is not an audio file that can be read (WAV, FLAC, AIFF, OGG, MP3)") from error
-    if audio.size == 0:
-        raise InvalidAudio(f"{path.name} holds no audio")
-    if not np.isfinite(audio).all():
-        raise InvalidAudio(f"{path.name} holds samples that are not finite numbers")
-    return np.ascontiguousarray(audio), rate, seconds
 
 
 def write_wav(path: Path | str, audio: Audio, sample_rate: int = SAMPLE_RATE) -> None:
@@ -66,7 +160,140 @@ def write_wav(path: Path | str, audio: Audio, sample_rate: int = SAMPLE_RATE) ->
             raise OSError(str(error)) from error
 
 
-def audio_files(folder: Path) -> list[Path]:
-    """The audio files in a folder, sorted."""
-    suffixes = {".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".w64", ".caf"}
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.is_file())
+def audio_files(folder: Path | str) -> list[Path]:
+    """The audio files of a folder, not of the folders in it, sorted by name.
+
+    A file counts if libsndfile opens it, whatever it is called, or if it bears the name and the first bytes of an
+    audio file, so that reading a damaged one says so. Hidden files, what macOS leaves beside files on other systems
+    (``._pluck.wav``), headerless ``.raw`` data, pipes and broken links do not.
+
+    Raises:
+        FileError: if the folder cannot be listed.
+    """
+    try:
+        inside = sorted(Path(folder).iterdir())
+    except OSError as error:
+        raise FileError(f"cannot read the folder {folder}: {error.strerror or error}") from error
+    return [path for path in inside if not path.name.startswith(".") and path.is_file() and _is_audio(path)]
+
+
+def _is_audio(path: Path) -> bool:
+    named = path.suffix.lower() in _suffixes()
+    try:
+        with path.open("rb") as stream:
+            begins = _FIRST_BYTES.match(stream.read(16)) is not None
+            if not named and not begins:
+                return False
+            with _Blocks(FinishedFile(stream)):
+                return True
+    except OSError:
+        return False
+    except soundfile.SoundFileError:
+        return named and begins
+
+
+@functools.cache
+def _suffixes() -> frozenset[str]:
+    """Suffixes of the formats that libsndfile reads, but for data without a header."""
+    formats = soundfile.available_formats().keys() - {"RAW"}
+    names = {name.lower() for name in formats}.union(*(_OTHER_SUFFIXES.get(name, "").split() for name in formats))
+    return frozenset(f".{name}" for name in names)
+
+
+class _Blocks(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is only read forward: after each block soundfile seeks, which fails where the length is unknown."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextlib.contextmanager
+def _seekable(path: Path) -> Iterator[BinaryIO]:
+    """The file, or a copy of what comes out of a pipe."""
+    with path.open("rb") as stream:
+        if stream.seekable():
+            yield stream
+            return
+        with tempfile.TemporaryFile() as copy:
+            while copy.tell() < _MAX_PIPE_BYTES and (data := stream.read(_PIPE_BLOCK_BYTES)):
+                copy.write(data)
+            yield copy
+
+
+class _Source:
+    """The blocks of an open file, checked as they are read."""
+
+    def __init__(self, file: _Blocks, name: str) -> None:
+        self._file, self._name = file, name
+        self.rate, self.channels = int(file.samplerate), int(file.channels)
+        if not LOWEST_RATE <= self.rate <= HIGHEST_RATE:
+            raise InvalidAudio(
+                f"{name} has a sample rate of {self.rate} Hz; allowed: {LOWEST_RATE} to {HIGHEST_RATE} Hz"
+            )
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise InvalidAudio(f"{name} has {self.channels} channels; allowed: 1 to {MAX_CHANNELS}")
+        self.position = 0  # frames
+        self.ended = self.damaged = False
+        self._n_bad, self._first_bad = 0, 0
+
+    def read(self, n_frames: int) -> Audio:
+        """The next block, shape ``(frames, channels)``; a shorter one is the last."""
+        block: Audio = np.zeros((n_frames, self.channels), np.float32)
+        try:
+            block = self._file.read(out=block)
+            self.ended = len(block) < n_frames
+        except soundfile.SoundFileError:  # what could be decoded is in the block, and zeros follow
+            self.ended = self.damaged = True
+            block = block[: int(np.flatnonzero(block.any(axis=1))[-1]) + 1 if block.any() else 0]
+            if self.position + len(block) == 0:
+                raise
+        finite = np.isfinite(block)
+        if not finite.all():
+            if self._n_bad == 0:
+                self._first_bad = self.position + int(np.argmin(finite.all(axis=1)))
+            self._n_bad += int(np.count_nonzero(~finite))
+        self.position += len(block)
+        return block
+
+    def check(self) -> None:
+        """Refuse a file that had no samples, or some that are no numbers; raises ``InvalidAudio``."""
+        if self.position == 0:
+            raise InvalidAudio(f"{self._name} holds no audio")
+        if self._n_bad:
+            raise InvalidAudio(
+                f"{self._name} holds {self._n_bad} samples that are not finite numbers, the first at "
+                f"{self._first_bad / self.rate:.3f} s (sample {self._first_bad})"
+            )
+
+
+def _read(
+    source: _Source, n_frames: int | None, max_seconds: float | None, max_samples: int, *, skip: bool, resample: bool
+) -> Recording:
+    """Read from an open file; ``n_frames`` is its length according to its header, None where that is not believed."""
+    rate, channels = source.rate, source.channels
+    rate_out = SAMPLE_RATE if resample else rate
+    limit = max_samples * rate // (channels * rate_out)
+    if max_seconds is not None:
+        limit = min(limit, round(max_seconds * rate))
+    convert = soxr.ResampleStream(rate, rate_out, channels, "float32", _QUALITY) if rate_out != rate else None
+    held: list[Audio] = []
+    skipped = 0
+    while not source.ended and source.position - skipped < limit:
+        block = source.read(min(_BLOCK_SAMPLES // channels, limit + skipped - source.position))
+        if skip and not held and np.abs(block).max(initial=0.0) <= _SILENCE:
+            skipped = source.position
+            continue
+        held.append(block if convert is None else convert.resample_chunk(block))
+    source.check()
+    if convert is not None:
+        held.append(convert.resample_chunk(np.zeros((0, channels), np.float32), last=True))
+    ended = source.ended or source.position == n_frames
+    audio = np.concatenate(held) if held else np.zeros((0, channels), np.float32)
+    return Recording(
+        audio=np.ascontiguousarray(audio.T),
+        rate=rate,
+        seconds=source.position / rate if ended else None if n_frames is None else n_frames / rate,
+        skipped_seconds=skipped / rate,
+        ended=ended,
+        damaged=source.damaged or (source.ended and source.position + _MISSED_SECONDS * rate < (n_frames or 0)),
+    )

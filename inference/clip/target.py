@@ -8,19 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from render.audio import Audio, read_audio
-from render.errors import InvalidAudio
+from inference.clip.sound import find_sound
+from render.audio import Audio, read_recording
 from render.note import SAMPLE_RATE, Note
 
-MAX_SECONDS = 4.0
-MIN_SECONDS = 0.05
-
-_SILENT_PEAK = 1e-4  # -80 dB of full scale
-_ONSET_DB = 60.0  # below the peak; what is quieter before the first crossing is cut
-_TAIL_DB = 80.0  # the floor of the metrics: what is quieter after the last crossing is not compared anyway
-_KEPT_TAIL_SECONDS = 0.25  # silence that is kept after the sound, so that a match must end too
-_LEAD_SECONDS = 0.005  # silence up to this long stays: a clip that was cut at the key press keeps its first sample
-_STEREO_DB = 60.0  # two sides that differ by less are one
+_MAX_SAMPLES = 1 << 24  # of all channels together that are read: 3 minutes of stereo
 _UNPITCHED_NOTE = 60
 
 
@@ -38,6 +30,9 @@ class Target:
         onset_seconds: where ``audio`` begins in the file.
         notices: what was done to the clip that its owner should know.
         note_fixed: whether the caller named the note.
+        level_db: gain that brought the clip to ``audio``, 0 for a clip at a usual level; a match at the clip's own
+            level is the match of ``audio`` less this gain.
+        events: onsets in the file, in seconds, of other sounds that are not matched.
     """
 
     name: str
@@ -48,6 +43,8 @@ class Target:
     onset_seconds: float
     notices: tuple[str, ...] = ()
     note_fixed: bool = False
+    level_db: float = 0.0
+    events: tuple[float, ...] = ()
 
     @property
     def stereo(self) -> bool:
@@ -58,10 +55,25 @@ class Target:
 def read_target(
     path: Path | str, *, note: int | None = None, velocity: int = 100, gate_seconds: float | None = None
 ) -> Target:
-    """Read a clip and find its onset, length, note and gate.
+    """Read a clip, find the sound in it, and its length, note and gate.
+
+    A clip may be at any level and sample rate, have any number of channels in any relation, a constant offset and a
+    background of hiss or hum, and hold several sounds, of which the first that is not much softer than the loudest is
+    used. A clip that has none of this keeps its samples.
+
+    Example:
+        >>> import tempfile
+        >>> from render.audio import write_wav
+        >>> seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+        >>> tone = np.sin(2 * np.pi * 220.0 * seconds) * np.exp(-3.0 * seconds)
+        >>> clip = Path(tempfile.mkdtemp()) / "pluck.wav"
+        >>> write_wav(clip, np.float32([np.concatenate([np.zeros(22050), tone])]))
+        >>> target = read_target(clip, note=Note.parse("A3"))
+        >>> target.name, target.audio.shape, round(target.onset_seconds, 2), target.note.number
+        ('pluck', (1, 44099), 0.5, 57)
 
     Args:
-        path: a file that libsndfile reads; the first ``MAX_SECONDS`` after the onset are used.
+        path: a file that libsndfile reads; the first 4 s after the onset are used.
         note: MIDI note number, estimated when missing.
         velocity: MIDI velocity of the key press (a clip does not tell).
         gate_seconds: how long the key is held, estimated when missing.
@@ -72,26 +84,9 @@ def read_target(
         OutOfRange: if the note, velocity or gate is impossible.
     """
     path = Path(path)
-    audio, rate, file_seconds = read_audio(path, max_seconds=60.0)
-    notices = []
-    if audio.shape[0] > 2:
-        notices.append(f"{audio.shape[0]} channels mixed to mono")
-        audio = audio.mean(axis=0, keepdims=True)
-    if rate != SAMPLE_RATE:
-        notices.append(f"resampled from {rate} Hz" + (f"; nothing above {rate // 2} Hz to match" * (rate < 32000)))
-        audio = _resample(audio, rate)
-    peak = float(np.abs(audio).max())
-    if peak < _SILENT_PEAK:
-        raise InvalidAudio(f"{path.name} is silent (peak {peak:.1e})")
-    start, stop = sounding_range(audio)
-    audio = audio[:, start:stop]
-    if audio.shape[1] < MIN_SECONDS * SAMPLE_RATE:
-        seconds = audio.shape[1] / SAMPLE_RATE
-        raise InvalidAudio(f"{path.name} holds {seconds:.3f} s of sound; at least {MIN_SECONDS} s are needed")
-    if audio.shape[1] > MAX_SECONDS * SAMPLE_RATE:
-        notices.append(f"first {MAX_SECONDS:g} s of {file_seconds:.1f} s used")
-        audio = audio[:, : round(MAX_SECONDS * SAMPLE_RATE)]
-    audio = np.ascontiguousarray(_merge_equal_sides(audio))
+    recording = read_recording(path, max_samples=_MAX_SAMPLES, skip_silence=True, resample=True)
+    sound = find_sound(recording, path.name)
+    audio, notices = sound.audio, list(sound.notices)
     mono = audio.mean(axis=0)
     note_fixed = pitched = note is not None
     if note is None:
@@ -110,22 +105,12 @@ def read_target(
         note=Note(note, velocity, gate, seconds),
         pitched=pitched,
         gate_fixed=gate_seconds is not None,
-        onset_seconds=start / SAMPLE_RATE,
+        onset_seconds=sound.onset_seconds,
         notices=tuple(notices),
         note_fixed=note_fixed,
+        level_db=sound.level_db,
+        events=sound.events,
     )
-
-
-def sounding_range(audio: Audio) -> tuple[int, int]:
-    """First and last sample of the sound: shape ``(channels, samples)``, not silent; returns ``(start, stop)``."""
-    envelope = np.abs(audio).max(axis=0)
-    peak = envelope.max()
-    start = int(np.argmax(envelope > peak * 10.0 ** (-_ONSET_DB / 20.0)))
-    if start <= _LEAD_SECONDS * SAMPLE_RATE:
-        start = 0
-    loud = np.flatnonzero(envelope > peak * 10.0 ** (-_TAIL_DB / 20.0))
-    stop = min(int(loud[-1]) + 1 + round(_KEPT_TAIL_SECONDS * SAMPLE_RATE), audio.shape[1])
-    return start, stop
 
 
 def estimate_gate(mono: NDArray[np.float32]) -> float:
@@ -165,20 +150,3 @@ def estimate_gate(mono: NDArray[np.float32]) -> float:
             if sharpness > best and not comes_back:
                 best, bend = sharpness, frame
     return bend * hop / SAMPLE_RATE if bend < n_frames else length
-
-
-def _merge_equal_sides(audio: Audio) -> Audio:
-    if len(audio) == 1:
-        return audio
-    side, mid = audio[:1] - audio[1:], audio[:1] + audio[1:]
-    equal = np.abs(side).max() <= 10.0 ** (-_STEREO_DB / 20.0) * np.abs(mid).max()
-    return np.float32(0.5) * mid if equal else audio
-
-
-def _resample(audio: Audio, rate: int) -> Audio:
-    import torch
-    import torchaudio
-
-    resampled = torchaudio.functional.resample(torch.from_numpy(audio), rate, SAMPLE_RATE)
-    result: Audio = np.ascontiguousarray(resampled.numpy(), dtype=np.float32)
-    return result

@@ -14,7 +14,7 @@ import torch
 import torchaudio
 from numpy.typing import NDArray
 
-from inference.clip.target import sounding_range
+from inference.clip.sound import sounding_range
 from render.audio import Audio
 from render.errors import InvalidAudio
 from render.note import SAMPLE_RATE

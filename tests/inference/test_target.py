@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from inference.clip.target import MAX_SECONDS, estimate_gate, read_target
+from inference.clip.sound import MAX_SECONDS
+from inference.clip.target import estimate_gate, read_target
 from render.errors import FileError, InvalidAudio, OutOfRange
 from render.note import SAMPLE_RATE
 from tests.paths import GOLDEN, needs_golden

@@ -1,0 +1,183 @@
+"""The sound in a recording: cut to its onset and end, in one or two channels, at a level that can be matched."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.clip.background import find_background, without_offset
+from inference.clip.channels import carried
+from inference.clip.events import Choice, choose_event
+from inference.clip.levels import frame_levels, without_clicks
+from render.audio import Audio, Recording
+from render.errors import InvalidAudio
+from render.note import SAMPLE_RATE
+
+MAX_SECONDS = 4.0
+MIN_SECONDS = 0.05
+
+_SILENT_PEAK = 1e-7  # -140 dB of full scale, below the smallest step of 24 bits
+_SMALLEST_PEAK = 1e-3  # a recording outside this and its inverse is scaled before anything is computed
+_LOWEST_PEAK_DB, _HIGHEST_PEAK_DB = -60.0, 24.0  # a clip whose peak is outside is brought to
+_QUIET_PEAK_DB, _USUAL_PEAK_DB = -40.0, -12.0  # one of these, which the instrument reaches with most patches
+_ONSET_DB = 60.0  # below the peak; what is quieter before the first crossing is cut
+_TAIL_DB = 80.0  # the floor of the metrics: what is quieter after the last crossing is not compared anyway
+_KEPT_TAIL_SECONDS = 0.25  # silence that is kept after the sound, so that a match must end too
+_LEAD_SECONDS = 0.005  # silence up to this long stays: a clip that was cut at the key press keeps its first sample
+_ABOVE_BACKGROUND = 1.5  # times the background's peak: where a sound begins in it
+_LATE_SECONDS = 1.0  # an onset later than this is worth a notice
+_MOST_TIMES = 5  # that a notice lists
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What is matched; the attributes are those of ``inference.clip.target.Target``."""
+
+    audio: Audio
+    onset_seconds: float
+    notices: tuple[str, ...]
+    level_db: float
+    events: tuple[float, ...]
+
+
+def find_sound(recording: Recording, name: str) -> Sound:
+    """Find what to match in a recording.
+
+    Args:
+        recording: what was read, resampled to ``SAMPLE_RATE``.
+        name: what messages call it.
+
+    Raises:
+        InvalidAudio: if there is no usable sound in it.
+    """
+    notices = _about_file(recording)
+    audio, scale = _computable(recording.audio, name)
+    audio, offset = without_offset(audio)
+    if offset:
+        notices.append(f"constant offset of {offset / scale:.3g} removed")
+    peak = float(np.abs(audio).max(initial=0.0)) / scale
+    if peak < _SILENT_PEAK:
+        raise InvalidAudio(f"{name} is silent (peak {peak:.1e})")
+    levels = frame_levels(audio)
+    background = find_background(audio, without_clicks(levels))
+    choice = choose_event(audio, levels, background)
+    piece = audio[:, choice.start : choice.stop]
+    floor = 0.0 if background is None else _ABOVE_BACKGROUND * background.peak
+    start, stop = sounding_range(piece, floor=floor, end=choice.end - choice.start)
+    notices += _about_choice(choice, recording.skipped_seconds, (choice.start + start) / SAMPLE_RATE)
+    if background is not None:
+        below = levels.max() - background.level_db
+        notices.append(f"cut where it stands out of the background, {below:.0f} dB below the loudest")
+    piece, done = carried(
+        piece[:, start:stop], None if background is None else audio[:, background.start : background.stop]
+    )
+    notices += done
+    if piece.shape[1] < MIN_SECONDS * SAMPLE_RATE:
+        seconds = piece.shape[1] / SAMPLE_RATE
+        raise InvalidAudio(f"{name} holds {seconds:.3f} s of sound; at least {MIN_SECONDS} s are needed")
+    if piece.shape[1] > MAX_SECONDS * SAMPLE_RATE:
+        whole = "" if recording.seconds is None else f" of {recording.seconds:.1f} s"
+        notices.append(f"first {MAX_SECONDS:g} s{whole} used")
+        piece = piece[:, : round(MAX_SECONDS * SAMPLE_RATE)]
+    piece, level_db = _at_usual_level(np.ascontiguousarray(piece), scale)
+    if level_db:
+        notices.append(f"{'raised' if level_db > 0.0 else 'lowered'} by {abs(level_db):.1f} dB for the match")
+    skipped = recording.skipped_seconds
+    return Sound(
+        audio=piece,
+        onset_seconds=skipped + (choice.start + start) / SAMPLE_RATE,
+        notices=tuple(notices),
+        level_db=level_db,
+        events=tuple(skipped + seconds for seconds in choice.others),
+    )
+
+
+def sounding_range(audio: Audio, *, floor: float = 0.0, end: int | None = None) -> tuple[int, int]:
+    """First and last sample of the sound.
+
+    Args:
+        audio: shape ``(channels, samples)``, not silent.
+        floor: sample value of background, which the sound begins above.
+        end: sample after which nothing belongs to the sound, but can be kept as the silence after it.
+
+    Returns:
+        The first sample, and the one after the last.
+    """
+    envelope = np.abs(audio).max(axis=0)
+    peak = envelope.max()
+    floor = min(floor, 0.5 * peak)
+    start = int(np.argmax(envelope > max(peak * 10.0 ** (-_ONSET_DB / 20.0), floor)))
+    if start <= _LEAD_SECONDS * SAMPLE_RATE:
+        start = 0
+    loud = np.flatnonzero(envelope[:end] > peak * 10.0 ** (-_TAIL_DB / 20.0))
+    stop = min(int(loud[-1]) + 1 + round(_KEPT_TAIL_SECONDS * SAMPLE_RATE), audio.shape[1])
+    return start, stop
+
+
+def _computable(audio: Audio, name: str) -> tuple[Audio, float]:
+    """The audio, times a power of two where its squares would leave the range of numbers; and that power."""
+    peak = float(np.abs(audio).max(initial=0.0))
+    if not math.isfinite(peak):
+        raise InvalidAudio(f"{name} holds samples beyond the largest number")
+    if peak == 0.0 or _SMALLEST_PEAK <= peak <= 1.0 / _SMALLEST_PEAK:
+        return audio, 1.0
+    exponent = math.frexp(peak)[1]
+    return np.ldexp(audio, -exponent), math.ldexp(1.0, -exponent)
+
+
+def _at_usual_level(audio: Audio, scale: float) -> tuple[Audio, float]:
+    """Bring audio that the instrument can hardly reach to a level that it can.
+
+    Args:
+        audio: shape ``(channels, samples)``.
+        scale: by which it is larger than in the file.
+
+    Returns:
+        Audio at the file's level or at a usual one, and the gain from the file's level to it in dB.
+    """
+    peak = float(np.abs(audio).max())
+    peak_db = 20.0 * math.log10(peak / scale)
+    if _LOWEST_PEAK_DB <= peak_db <= _HIGHEST_PEAK_DB:
+        return audio if scale == 1.0 else audio / np.float32(scale), 0.0
+    wanted_db = _QUIET_PEAK_DB if peak_db < _LOWEST_PEAK_DB else _USUAL_PEAK_DB
+    usual: Audio = (audio.astype(np.float64) * (10.0 ** (wanted_db / 20.0) / peak)).astype(np.float32)
+    return usual, wanted_db - peak_db
+
+
+def _about_file(recording: Recording) -> list[str]:
+    notices = []
+    rate = recording.rate
+    if rate != SAMPLE_RATE:
+        notices.append(f"resampled from {rate} Hz" + (f"; nothing above {rate // 2} Hz to match" * (rate < 32000)))
+    if recording.damaged:
+        seconds = recording.skipped_seconds + recording.audio.shape[1] / SAMPLE_RATE
+        notices.append(f"the file is damaged: nothing can be read after {seconds:.2f} s")
+    return notices
+
+
+def _about_choice(choice: Choice, skipped_seconds: float, onset_seconds: float) -> list[str]:
+    notices = []
+    onset_seconds += skipped_seconds
+    if choice.others:
+        earlier = "first" if min(choice.others) + skipped_seconds > onset_seconds else "first loud"
+        also = "another begins" if len(choice.others) == 1 else "others begin"
+        times = _times([skipped_seconds + seconds for seconds in choice.others])
+        notices.append(f"the {earlier} sound, at {onset_seconds:.2f} s, is used; {also} at {times}")
+    elif onset_seconds > _LATE_SECONDS:
+        notices.append(f"the sound begins at {onset_seconds:.2f} s")
+    if choice.echoes:
+        notices.append(
+            f"softer repeats at {_times([skipped_seconds + t for t in choice.echoes])} are matched as its echoes"
+        )
+    if choice.clicks:
+        notices.append("clicks before the sound are left out")
+    return notices
+
+
+def _times(seconds: list[float]) -> str:
+    """Times in words, not too many of them."""
+    shown = ", ".join(f"{one:.2f}" for one in seconds[:_MOST_TIMES])
+    more = len(seconds) - _MOST_TIMES
+    return f"{shown} s" + (f" and {more} later times" if more > 0 else "")
