@@ -8,11 +8,14 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from inference.clip.target import Target
 from inference.match import ClipMatch, Match
 from inference.output.names import RECORD_SUFFIX, ResultFiles
 from inference.output.record import as_data
 from inference.output.report import report_html
-from render.audio import write_wav
+from render.audio import Audio, write_wav
 from render.errors import FileError
 from render.files import replacing_together
 from render.instruments.containers import vstpreset
@@ -50,7 +53,7 @@ def write_match(
         for number, answer in enumerate(clip_match.answers, start=1):
             preset, audio = names.path(instrument.presets.SUFFIX, number), names.path(MATCH_SUFFIX, number)
             program = Program(preset.stem, answer.candidate.patch)
-            write_wav(temporary(audio), answer.audio)
+            write_wav(temporary(audio), at_level_of_clip(answer.audio, clip_match.target))
             instrument.presets.write_program(temporary(preset), program)
             written.append({"preset": str(preset), "match": str(audio)})
             if match.host.class_id is not None and instrument.plugin_state is not None:
@@ -64,6 +67,11 @@ def write_match(
         temporary(report).write_text(page, "utf-8")
         temporary(names.record).write_text(json.dumps(data, indent=1) + "\n", "utf-8")  # the last to be replaced
     return data
+
+
+def at_level_of_clip(audio: Audio, target: Target) -> Audio:
+    """A render that was compared with the target's audio, at the level of the clip itself."""
+    return audio if target.level_db == 0.0 else audio * np.float32(10.0 ** (-target.level_db / 20.0))
 
 
 def install(presets: Sequence[Path], folder: Path) -> list[Path]:

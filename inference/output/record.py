@@ -49,6 +49,8 @@ def as_data(
         "seconds_of_audio": round(best.note.seconds, 4),
         "onset_seconds": round(target.onset_seconds, 4),
         "stereo": target.stereo,
+        "level_db": round(target.level_db, 2),
+        "other_sounds_seconds": [round(seconds, 3) for seconds in target.events],
         "host": match.host.as_dict(),
         "options": {
             "where": options.where,

@@ -119,6 +119,20 @@ class TestBatches:
         with pytest.raises(FileError, match="no results"):
             resumed_groups(tmp_path, Options(TOY))
 
+    @pytest.mark.parametrize("decibels", [-80.0, 96.0])
+    def test_a_match_is_at_the_level_of_the_clip(self, decibels: float, tmp_path: Path) -> None:
+        plain, shifted = toy_clip(tmp_path / "plain.wav"), tmp_path / "shifted.wav"
+        samples, rate = soundfile.read(plain)
+        soundfile.write(shifted, samples * 10.0 ** (decibels / 20.0), rate, subtype="FLOAT")
+        toy_batch([plain, shifted], tmp_path / "out", renders=30).run()
+        levels = [np.abs(soundfile.read(tmp_path / "out" / f"{c.stem}.match.wav")[0]).max() for c in (plain, shifted)]
+        assert 20.0 * np.log10(levels[1] / levels[0]) == pytest.approx(decibels, abs=1.0)
+        record = read_record(tmp_path / "out" / "shifted.json")
+        assert (
+            record["best"]["distance"]["mss"]
+            < read_record(tmp_path / "out" / "plain.json")["best"]["distance"]["mss"] + 0.5
+        )
+
     @pytest.mark.parametrize(
         ("error", "ended"), [(KeyboardInterrupt(), "interrupted"), (ZeroDivisionError(), "failed")]
     )

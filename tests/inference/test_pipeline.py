@@ -314,3 +314,30 @@ def test_a_run_goes_on_from_the_candidates_of_an_earlier_one() -> None:
     match = run(Models(None, None), stages=(), resumed=(near,))
     assert match.best[0].candidate.origin == "resumed"
     assert match.best[0].candidate.patch["ampdecay"] == 0.31
+
+
+@pytest.mark.parametrize("number", [0, 5, 116, 127])
+def test_the_lowest_and_the_highest_keys_can_be_matched(number: int) -> None:
+    note = dataclasses.replace(NOTE, number=number)
+    far = Proposal(TRUE.with_settings({"transpose": "-12"}), dataclasses.replace(note, number=64), 0.0)
+
+    class Far(FixedGuesser):
+        def propose(self, target: Target, *, count: int, seed: int = 0) -> list[Proposal]:
+            return [far]
+
+    class Nearest:
+        def __len__(self) -> int:
+            return 64
+
+        def nearest(self, *_: object) -> list[Patch]:
+            return [TRUE.with_settings({"transpose": choice}) for choice in ("-12", "0", "+24")]
+
+    options = Options(NOISEMAKER, seconds=None, renders=40, workers=1)
+    match = refine(
+        [make_target(note)],
+        options,
+        make_host=FakeHost,
+        models=Models(Far(TRUE), None),
+        open_library=lambda host: Nearest(),  # type: ignore[arg-type,return-value]
+    )
+    assert match.best[0].candidate.note.number in (number, 64)
