@@ -10,9 +10,11 @@ import pytest
 from benchmarks.common.rows import judging
 from benchmarks.common.targets import PRIOR_SEED
 from proxy.fitting.command import rows_to_fit_to
+from proxy.synth.weights import notes_of
 from render.commands.dataset import DEFAULT_SEED
 from render.data import library
 from render.held_out import held_out
+from render.measures.fidelity import audible_rows
 from render.measures.golden import GoldenRow, read_rows
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.prior import FIGURES_PATH, draw
@@ -42,6 +44,11 @@ def test_judged_rows_are_never_fitted_to(rows: list[GoldenRow]) -> None:
         judged = judging(rows, len(rows), group=group)
         assert len(judged) > 20
         assert not fitted & {row.file for row in judged}
+
+
+@needs_golden
+def test_the_shipped_corrections_were_fitted_to_those_rows(rows: list[GoldenRow]) -> None:
+    assert notes_of()["golden"] == len(rows_to_fit_to(audible_rows(rows)))
 
 
 @needs_bank
