@@ -1,39 +1,72 @@
-"""Rows of data sets as the guess networks train on them: pictures, a heard note, categories, knobs."""
+"""Examples that networks train on: their numbered source, and the source that reads data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from inference.network.codings import CODINGS
+from inference.network.hearing import heard_notes
 from inference.network.kept_log_mel import pictures_folder, shard_pictures
 from inference.network.log_mel import as_batch
-from inference.network.model import N_NOTES, UNKNOWN_NOTE
+from inference.network.model import Size
 from inference.network.sounding import sounding_pitches
-from inference.network.variables import SIZES, encode
+from inference.network.variables import Coding
 from render.data.shards import Dataset, Shard
 from render.note import Note
 
-_UNKNOWN, _OCTAVE_WRONG, _OTHERWISE_WRONG = 0.2, 0.1, 0.05
-"""Shares of heard notes. The estimator is wrong by octaves in 6 to 10 % of golden sounds, otherwise in 5 to 10 %, and
-hears none in 7 to 8 % (inference/clip/pitch.py); a caller who names the key gives none either."""
-_WRONG_OCTAVES = (-24, -12, 12, 24)
+_SHUFFLE, _HEAR = 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a training step sees; see ``Examples`` for the shapes, with the batch in place of the rows."""
+    """What a training step sees.
+
+    Attributes:
+        pictures: Shape ``(batch, channels, bands, frames)``, 0 to 1.
+        heard: Notes that were heard, shape ``(batch,)``.
+        codes: Shape ``(batch, variables)``.
+        knobs: Shape ``(batch, parameters)``.
+    """
 
     pictures: torch.Tensor
     heard: torch.Tensor
     codes: torch.Tensor
     knobs: torch.Tensor
+
+    def split(self, size: int) -> list[Batch]:
+        """Parts of at most ``size`` examples."""
+        parts = (tensor.split(size) for tensor in (self.pictures, self.heard, self.codes, self.knobs))
+        return [Batch(*tensors) for tensors in zip(*parts, strict=True)]
+
+
+class ExampleSource(Protocol):
+    """Numbered examples without end, each a pure function of its number."""
+
+    @property
+    def coding(self) -> Coding:
+        """What their codes mean."""
+        ...
+
+    def identity(self) -> Any:
+        """What the examples depend on, in JSON's types: a run is resumed only with the same."""
+        ...
+
+    def frequencies(self) -> list[NDArray[np.float64]]:
+        """How often each variable has each category where it can be heard; never quite 0."""
+        ...
+
+    def batch(self, start: int, stop: int) -> Batch:
+        """Examples ``start`` to ``stop`` (not included)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,15 +75,17 @@ class Examples:
 
     Attributes:
         datasets: where the audio of a row can be read.
+        coding: what the codes mean.
         starts: number of the first row of every shard, and the number of rows.
         pictures: per shard, mapped from files.
-        codes: shape ``(rows, variables)``.
+        codes: before it is known which note is heard, shape ``(rows, variables)``.
         knobs: shape ``(rows, parameters)``.
         pitches: note numbers at which the three oscillators sound, shape ``(rows, 3)``.
         loudness: how likely each of them is heard as the note, shape ``(rows, 3)``, rows of 1; zeros where none is.
     """
 
     datasets: tuple[Dataset, ...]
+    coding: Coding
     starts: NDArray[np.int64]
     pictures: tuple[NDArray[np.void], ...]
     codes: NDArray[np.int16]
@@ -59,12 +94,19 @@ class Examples:
     loudness: NDArray[np.float32]
 
     @classmethod
-    def load(cls, folders: Sequence[Path], pictures: Path, progress: Callable[[int, int], None] | None = None) -> Self:
+    def load(
+        cls,
+        folders: Sequence[Path],
+        pictures: Path,
+        size: Size,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Self:
         """Open data sets and make the pictures that are missing.
 
         Args:
             folders: of the data sets.
             pictures: folder in which pictures are kept.
+            size: says what the network sees and predicts.
             progress: called with the shards whose pictures are ready and their number.
 
         Raises:
@@ -73,15 +115,19 @@ class Examples:
         """
         datasets = tuple(Dataset(folder) for folder in folders)
         shards = [
-            (pictures_folder(pictures, dataset.manifest), shard) for dataset in datasets for shard in dataset.shards
+            (pictures_folder(pictures, dataset.manifest, size.picture), shard)
+            for dataset in datasets
+            for shard in dataset.shards
         ]
+        coding = CODINGS[size.coding]
         parts = []
         for folder, shard in shards:
-            parts.append(_Part.of(shard, shard_pictures(folder, shard)))
+            parts.append(_Part.of(shard, shard_pictures(folder, shard, size.picture), coding))
             if progress is not None:
                 progress(len(parts), len(shards))
         return cls(
             datasets=datasets,
+            coding=coding,
             starts=np.cumsum([0, *(len(part.records) for part in parts)]),
             pictures=tuple(part.records for part in parts),
             codes=np.concatenate([part.codes for part in parts]),
@@ -101,30 +147,68 @@ class Examples:
             k -= len(dataset)
         raise IndexError(k)
 
+    def heard(self, rows: NDArray[np.int64], rng: Generator) -> NDArray[np.int64]:
+        """Notes as an estimator might hear them in some rows: shape ``(batch,)``."""
+        return heard_notes(self.pitches[rows], self.loudness[rows], rng)
+
     def batch(self, rows: NDArray[np.int64], rng: Generator) -> Batch:
         """Some rows, shape ``(batch,)``; the generator draws what is heard as the note."""
         shards = np.searchsorted(self.starts, rows, side="right") - 1
         pictures = np.stack(
             [self.pictures[s][k]["picture"] for s, k in zip(shards, rows - self.starts[shards], strict=True)]
         )
+        heard = self.heard(rows, rng)
         return Batch(
             pictures=as_batch(pictures),
-            heard=torch.from_numpy(self._heard(rows, rng)),
-            codes=torch.from_numpy(self.codes[rows].astype(np.int64)),
+            heard=torch.from_numpy(heard),
+            codes=torch.from_numpy(self.coding.relative(self.codes[rows].astype(np.int64), heard)),
             knobs=torch.from_numpy(self.knobs[rows]),
         )
 
-    def _heard(self, rows: NDArray[np.int64], rng: Generator) -> NDArray[np.int64]:
-        """A note as an estimator might hear it, which is a pitch that sounds and not the key: shape ``(batch,)``."""
-        loudness = self.loudness[rows]
-        chosen = (loudness.cumsum(axis=1) < rng.random((len(rows), 1))).sum(axis=1).clip(max=2)
-        notes = self.pitches[rows, chosen].astype(np.int64)
-        kind = rng.random(len(rows))
-        notes += np.where(kind < _OCTAVE_WRONG, rng.choice(_WRONG_OCTAVES, len(rows)), 0)
-        otherwise = (kind > 1.0 - _OTHERWISE_WRONG) | (loudness.sum(axis=1) == 0.0)
-        notes = np.where(otherwise, rng.integers(20, 100, len(rows)), notes)
-        unknown = rng.random(len(rows)) < _UNKNOWN
-        return np.where(unknown, UNKNOWN_NOTE, notes.clip(0, N_NOTES - 1))
+
+@dataclass(frozen=True)
+class ShuffledRows:
+    """An ``ExampleSource`` that goes through rows of data sets again and again, each time in another order.
+
+    Attributes:
+        examples: the data.
+        rows: which of them, shape ``(rows,)``.
+        seed: of the order and of the notes that are heard.
+    """
+
+    examples: Examples
+    rows: NDArray[np.int64]
+    seed: int
+
+    @property
+    def coding(self) -> Coding:
+        """See ``ExampleSource``."""
+        return self.examples.coding
+
+    def identity(self) -> Any:
+        """See ``ExampleSource``."""
+        manifests = [dataset.manifest for dataset in self.examples.datasets]
+        sets = [[manifest.seed, manifest.count, manifest.prior_hash] for manifest in manifests]
+        return {"sets": sets, "rows": len(self.rows), "seed": self.seed}
+
+    def frequencies(self) -> list[NDArray[np.float64]]:
+        """See ``ExampleSource``."""
+        return self._frequencies
+
+    @cached_property
+    def _frequencies(self) -> list[NDArray[np.float64]]:
+        heard = self.examples.heard(self.rows, np.random.default_rng((self.seed, _HEAR)))
+        return frequencies(self.coding, self.coding.relative(self.examples.codes[self.rows].astype(np.int64), heard))
+
+    def batch(self, start: int, stop: int) -> Batch:
+        """See ``ExampleSource``."""
+        epochs, positions = np.divmod(np.arange(start, stop), len(self.rows))
+        orders = {
+            epoch: np.random.default_rng((self.seed, _SHUFFLE, epoch)).permutation(len(self.rows))
+            for epoch in set(epochs.tolist())
+        }
+        order = [orders[epoch][position] for epoch, position in zip(epochs.tolist(), positions.tolist(), strict=True)]
+        return self.examples.batch(self.rows[order], np.random.default_rng((self.seed, _HEAR, start)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,24 +222,25 @@ class _Part:
     loudness: NDArray[np.float32]
 
     @classmethod
-    def of(cls, shard: Shard, records: NDArray[np.void]) -> Self:
+    def of(cls, shard: Shard, records: NDArray[np.void], coding: Coding) -> Self:
         patches = [shard.patch(k) for k in range(len(shard))]
         fields = [shard.fields[name].tolist() for name in ("number", "velocity", "gate_seconds", "seconds")]
         notes = [Note(*values) for values in zip(*fields, strict=True)]
         heard = [sounding_pitches(patch, note.number) for patch, note in zip(patches, notes, strict=True)]
         return cls(
             records=records,
-            codes=encode(patches, notes, records["onset_seconds"].tolist()).astype(np.int16),
+            codes=coding.encode(patches, notes, records["onset_seconds"].tolist()).astype(np.int16),
             knobs=np.array([patch.knobs for patch in patches], np.float32),
             pitches=np.array([pitches for pitches, _ in heard], np.int16),
             loudness=np.array([loudness for _, loudness in heard], np.float32),
         )
 
 
-def frequencies(codes: NDArray[np.int16]) -> list[NDArray[np.float64]]:
-    """How often each variable has each category where it can be heard; never quite 0."""
+def frequencies(coding: Coding, codes: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """How often each variable has each category where it can be heard, never quite 0; ``(rows, variables)``."""
     counts = [
-        np.bincount(column[column >= 0], minlength=size) + 0.5 for column, size in zip(codes.T, SIZES, strict=True)
+        np.bincount(column[column >= 0], minlength=size) + 0.5
+        for column, size in zip(codes.T, coding.sizes, strict=True)
     ]
     return [count / count.sum() for count in counts]
 

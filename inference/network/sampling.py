@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from inference.network.model import Chain
-from inference.network.variables import N_BINS, N_VARIABLES, SILENT, VARIABLES, Codes, sounding
+from inference.network.variables import N_BINS, SILENT, Codes, Coding
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Draws:
 
 @torch.inference_mode()
 def draw(
+    coding: Coding,
     chain: Chain,
     embeddings: torch.Tensor,
     given: Mapping[int, Codes],
@@ -41,6 +42,7 @@ def draw(
     """Draw a row for each embedding.
 
     Args:
+        coding: of the network.
         chain: of the network.
         embeddings: of clips, after the activation, shape ``(rows, hidden)``.
         given: variable to its categories, ``SILENT`` in the rows in which it is not known, shape ``(rows,)``.
@@ -48,14 +50,14 @@ def draw(
         generator: of everything random.
     """
     rows = len(embeddings)
-    codes = np.full((rows, N_VARIABLES), SILENT, np.int64)
-    fractions = np.full((rows, N_VARIABLES), 0.5)
+    codes = np.full((rows, len(coding)), SILENT, np.int64)
+    fractions = np.full((rows, len(coding)), 0.5)
     log_probs = torch.zeros(rows)
     warmth = torch.from_numpy(temperature).float()[:, None]
     unknown = np.full(rows, SILENT, np.int64)
     state = chain.clip(embeddings)
-    for k, variable in enumerate(VARIABLES):
-        heard = sounding(k, codes)
+    for k, variable in enumerate(coding.variables):
+        heard = coding.sounding(k, codes)
         if heard.any():
             logs = functional.log_softmax(chain.step(k, embeddings, state), dim=1)
             noise = -torch.log(-torch.log(torch.rand(logs.shape, generator=generator).clamp(1e-9, 1.0 - 1e-7)))

@@ -97,5 +97,4 @@ def read_network(path: Path, kind: str, size: Size | None = None) -> GuessNetwor
 
 def size_from(description: Mapping[str, Any]) -> Size:
     """The size that a description states."""
-    content = description["size"]
-    return Size(tuple(content["channels"]), content["hidden"])
+    return Size.parse(description["size"])
