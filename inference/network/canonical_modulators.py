@@ -7,17 +7,17 @@ from render.noisemaker.curves import LFO_RATE, cube
 from render.noisemaker.engine import lfo
 
 INAUDIBLE = {
-    "filter": 0.002,
-    "osc1": 0.00002,
-    "osc2": 0.00002,
-    "osc1&2": 0.0005,
-    "pulse width": 0.003,
-    "fm": 0.00005,
-    "ring mod": 0.001,
-    "pan": 0.01,
-    "volume": 0.01,
-    "lfo1 rate": 0.05,
-    "lfo2 rate": 0.05,
+    "filter": 0.0003,
+    "osc1": 0.0001,
+    "osc2": 0.0001,
+    "osc1&2": 0.0001,
+    "pulse width": 0.01,
+    "fm": 0.00002,
+    "ring mod": 0.01,
+    "pan": 0.03,
+    "volume": 0.03,
+    "lfo1 rate": 0.015,
+    "lfo2 rate": 0.015,
 }
 """Amounts (full reach is 1) below which a destination does not change the sound by more than 0.3 dB."""
 
@@ -25,7 +25,7 @@ _SIGNLESS = ("pulse width", "fm", "pan")
 """Destinations that read an amount without its sign."""
 _SYMMETRIC = ("sine", "triangle", "rectangle")
 """LFO waveforms whose second half is the first, upside down."""
-_MIRRORED = {"filter": 0.3, "osc1": 0.1, "osc2": 0.1, "osc1&2": 0.1}
+_MIRRORED = {"filter": 0.3, "osc1": 0.02, "osc2": 0.02, "osc1&2": 0.02}
 """Largest amounts of which the sign is a shift by half a cycle: a cycle lacks a 256th, and deep ones show it."""
 _ORDER = ("osc1&2", "osc1", "osc2", "filter", "rate", "pulse width", "fm", "pan", "volume", "off")
 _LFO_KNOBS = ("waveform", "rate", "amount", "phase", "sync", "keytrigger")

@@ -145,8 +145,11 @@ def place_pitches(pitches: Pitches, key: int | None = None) -> tuple[dict[str, f
 
 
 def fold_pitches(draft: Draft) -> None:
-    """Transposition 0, the smallest tunings, and the key that goes with them."""
-    knobs, draft.number = place_pitches(Pitches.of(draft))
+    """Transposition 0, the smallest tunings, and the key that goes with them.
+
+    The key stays where a cutoff below 0 needs key follow, which nothing else can say.
+    """
+    knobs, draft.number = place_pitches(Pitches.of(draft), draft.number if draft.control < 0.0 else None)
     draft.knobs |= knobs
 
 

@@ -44,7 +44,7 @@ class Batch:
 
     def split(self, size: int) -> list[Batch]:
         """Parts of at most ``size`` examples."""
-        parts = (tensor.split(size) for tensor in (self.pictures, self.heard, self.codes, self.knobs))
+        parts = (torch.split(tensor, size) for tensor in (self.pictures, self.heard, self.codes, self.knobs))
         return [Batch(*tensors) for tensors in zip(*parts, strict=True)]
 
 

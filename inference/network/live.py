@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -102,12 +102,7 @@ class LiveExamples:
 
     def frequencies(self) -> list[NDArray[np.float64]]:
         """See ``ExampleSource``; of draws that nobody listened to, so of refused ones too."""
-        drawn = [draw(self.prior_set, index) for index in range(_COUNTED)]
-        codes = self.coding.encode([patch for patch, _ in drawn], [note for _, note in drawn])
-        heard = np.array(
-            [_heard(patch, note, _rng(self.prior_set, index)) for index, (patch, note) in enumerate(drawn)]
-        )
-        return frequencies(self.coding, self.coding.relative(codes, heard))
+        return _frequencies(self.coding, self.prior_set)
 
     def batch(self, start: int, stop: int) -> Batch:
         """See ``ExampleSource``; the workers go on with what comes after it."""
@@ -156,6 +151,14 @@ def make_chunk(host: Host, picture: str, coding: Coding, job: Job) -> Chunk:
         codes=coding.encode(patches, [note for _, note in drawn], onsets).astype(np.int16),
         knobs=np.array([patch.knobs for patch in patches], np.float32).reshape(CHUNK, len(PARAMETERS)),
     )
+
+
+@cache
+def _frequencies(coding: Coding, prior_set: int) -> list[NDArray[np.float64]]:
+    drawn = [draw(prior_set, index) for index in range(_COUNTED)]
+    codes = coding.encode([patch for patch, _ in drawn], [note for _, note in drawn])
+    heard = np.array([_heard(patch, note, _rng(prior_set, index)) for index, (patch, note) in enumerate(drawn)])
+    return frequencies(coding, coding.relative(codes, heard))
 
 
 def _sounding_draw(host: Host, prior_set: int, index: int) -> tuple[Patch, Note, Audio]:
