@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MODELS = ("network", "regression")
 _CODINGS = ("sound", "knobs")
-_PICTURES = ("mel", "semitones")
+_PICTURES = ("mel", "semitones", "stretched")
 _SAVE_SECONDS, _LIVE_SAVE_SECONDS = 120.0, 60.0
 _BATCHES_AHEAD = 3  # that workers make while a step is taken
 _JUDGE = 3  # stream of random numbers

@@ -46,17 +46,20 @@ def picture(audio: Audio) -> Picture:
     return picture_of_power(audio, lambda signals: _mel()(signals))
 
 
-def picture_of_power(audio: Audio, power_of: Callable[[torch.Tensor], torch.Tensor]) -> Picture:
+def picture_of_power(
+    audio: Audio, power_of: Callable[[torch.Tensor], torch.Tensor], seen_samples: int = _N_SAMPLES
+) -> Picture:
     """The picture of a clip from a function that gives the power in its cells; see ``picture``.
 
     Args:
         audio: the clip.
         power_of: shape ``(channels, samples)`` to ``(channels, N_MELS, N_FRAMES)``.
+        seen_samples: what is shown of the clip.
     """
     if audio.ndim != 2 or len(audio) not in (1, 2) or not np.isfinite(audio).all() or not audio.any():
         raise InvalidAudio(f"audio of shape {audio.shape} is no clip: one or two channels, finite and not silent")
-    cut = np.zeros((2, _N_SAMPLES), np.float32)
-    n_samples = min(audio.shape[1], _N_SAMPLES)
+    cut = np.zeros((2, seen_samples), np.float32)
+    n_samples = min(audio.shape[1], seen_samples)
     left, right = audio[0, :n_samples], audio[-1, :n_samples]
     cut[0, :n_samples], cut[1, :n_samples] = 0.5 * (left + right), 0.5 * (left - right)
     largest = np.abs(cut).max()

@@ -7,10 +7,15 @@ from collections.abc import Callable
 from inference.clip.target import sounding_range
 from inference.network.log_mel import Picture, picture
 from inference.network.semitones import semitone_picture
+from inference.network.stretched import stretched_picture
 from render.audio import Audio
 from render.note import SAMPLE_RATE
 
-PICTURES: dict[str, Callable[[Audio], Picture]] = {"mel": picture, "semitones": semitone_picture}
+PICTURES: dict[str, Callable[[Audio], Picture]] = {
+    "mel": picture,
+    "semitones": semitone_picture,
+    "stretched": stretched_picture,
+}
 
 
 def picture_of_render(audio: Audio, kind: str = "mel") -> tuple[Picture, float]:

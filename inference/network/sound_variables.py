@@ -19,6 +19,7 @@ from inference.network.canonical_oscillators import MOST_SEMITONES, Pitches, pla
 from inference.network.draft import Draft
 from inference.network.editor_heights import STEPS, height_codes, height_variables, points_of
 from inference.network.variables import (
+    GATE_RANGE,
     N_UNIT,
     SILENT,
     UNKNOWN_NOTE,
@@ -112,7 +113,7 @@ class SoundCoding(Coding):
         patch = Patch.from_knobs(knobs | placed, points_of(codes[first:], fractions[first:]))
         gate, fraction = by_name["gate"]
         if gate == SILENT:
-            seconds = death_seconds(patch["ampattack"], patch["ampdecay"])
+            seconds = min(death_seconds(patch["ampattack"], patch["ampdecay"]), GATE_RANGE[1])
         else:
             seconds = gate_seconds(gate, fraction)
         return Decoded(patch, min(max(number, 0), 127), seconds)

@@ -255,6 +255,21 @@ def test_a_known_key_is_kept_and_the_pitch_too() -> None:
         assert pitches == [57.0, 62.0]
 
 
+def test_every_row_of_categories_is_a_patch_and_a_note() -> None:
+    """Whatever a network draws: here each variable alone, with the rest of its row from elsewhere."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        codes = np.full((1, len(SOUND)), SILENT, np.int64)
+        for k, size in enumerate(SOUND.sizes):
+            if SOUND.sounding(k, codes)[0]:
+                codes[0, k] = rng.integers(size)
+        for heard, key in ((UNKNOWN_NOTE, None), (3, None), (120, None), (60, 40)):
+            found = SOUND.decode(codes[0].tolist(), rng.random(len(SOUND)).tolist(), heard, key)
+            Note(found.number, gate_seconds=found.gate_seconds)
+            assert key in (None, found.number)
+            canonical(found.patch, Note(found.number, gate_seconds=found.gate_seconds))
+
+
 def test_a_sound_and_its_heard_note_may_be_moved_together() -> None:
     for patch, note in drawn(9, 20):
         patch = patch.with_knobs({"keyfollow": 0.0})
