@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from inference.network.knob_variables import KNOBS
 from inference.network.log_mel import as_batch
 from inference.network.model import GuessNetwork, RegressionNetwork
 from inference.network.pictures import PICTURES
@@ -113,7 +112,7 @@ class Guesser:
         gate_fixed: bool = False,
         pitched: bool = True,
     ) -> list[Proposal]:
-        """See ``Guess``: the first takes the likeliest category of every variable, the others are drawn.
+        """See ``Guess``: the first takes the likeliest choices and the medians of the rest, the others are drawn.
 
         Half of them keep the note's gate even where it is only an estimate.
         """
@@ -148,7 +147,7 @@ class Guesser:
             key = note.number if note_fixed else None
             found = coding.decode(draws.codes[k].tolist(), draws.fractions[k].tolist(), heard, key)
             number = found.number
-            if heard != UNKNOWN_NOTE and coding is KNOBS:
+            if heard != UNKNOWN_NOTE:
                 number = key_for(found.patch, number, heard)
             gate_seconds = note.gate_seconds if estimated[k] else found.gate_seconds
             proposals.append(finish(found.patch, number, gate_seconds, float(draws.log_probs[k])))

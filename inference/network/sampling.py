@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from inference.network.model import Chain
-from inference.network.variables import N_BINS, SILENT, Codes, Coding
+from inference.network.variables import N_BINS, N_UNIT, SILENT, Codes, Coding, unit_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ def draw(
         chain: of the network.
         embeddings: of clips, after the activation, shape ``(rows, hidden)``.
         given: variable to its categories, ``SILENT`` in the rows in which it is not known, shape ``(rows,)``.
-        temperature: of each row: 1 draws as the network says, 0 takes the likeliest category every time.
+        temperature: of each row: 1 draws as the network says, 0 takes the likeliest category of every choice and the
+            median of everything continuous.
         generator: of everything random.
     """
     rows = len(embeddings)
@@ -62,6 +63,8 @@ def draw(
             logs = functional.log_softmax(chain.step(k, embeddings, state), dim=1)
             noise = -torch.log(-torch.log(torch.rand(logs.shape, generator=generator).clamp(1e-9, 1.0 - 1e-7)))
             drawn = (logs + warmth * noise).argmax(1)  # Gumbel's way to draw from logs / warmth
+            if variable.unit:
+                drawn = torch.where(warmth[:, 0] > 0.0, drawn, _medians(logs.exp()))
             known = torch.from_numpy(given.get(k, unknown))
             free = (known == SILENT) & torch.from_numpy(heard)
             drawn = torch.where(known == SILENT, drawn, known)
@@ -81,3 +84,17 @@ def _fractions(bins: torch.Tensor, drawn: torch.Tensor) -> NDArray[np.float64]:
     lean = 0.5 * (above - below) / (below + here + above).clamp(min=1e-12)
     fractions: NDArray[np.float64] = (0.5 + lean).clamp(0.0, 1.0).double().numpy()
     return fractions
+
+
+def _medians(shares: torch.Tensor) -> torch.Tensor:
+    """Categories at which half of a distribution lies below: shape ``(rows, N_UNIT)`` to ``(rows,)``.
+
+    The likeliest category would nearly always be an exact one, however unlikely it is: bins share what is around it.
+    """
+    order = torch.tensor(_BY_VALUE)
+    below = (shares[:, order].cumsum(dim=1) < 0.5).sum(dim=1)
+    medians: torch.Tensor = order[below.clamp(max=len(_BY_VALUE) - 1)]
+    return medians
+
+
+_BY_VALUE = tuple(sorted(range(N_UNIT), key=unit_value))

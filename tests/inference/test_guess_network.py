@@ -288,6 +288,19 @@ def test_proposals_are_distinct_reproducible_and_keep_what_is_fixed(untrained: G
         guesser.propose(np.zeros_like(clip()), note, count=1)
 
 
+def test_the_first_proposal_takes_medians_and_not_the_likeliest_exact_value(untrained: GuessNetwork) -> None:
+    shares = [torch.ones(size) / size for size in SOUND.sizes]
+    for name, exact in (("cutoff", 0.2), ("resonance", 0.6)):  # of exactly 0; the rest lies evenly from 0 to 1
+        share = shares[SOUND.index(name)]
+        share.fill_((1.0 - exact) / (len(share) - 1))
+        share[N_BINS] = exact
+    untrained.chain.begin_with(shares)
+    untrained.chain.weight.data.zero_()
+    patch = Guesser(untrained).propose(clip(), Note(60, seconds=0.7), count=1)[0].patch
+    assert 0.3 < patch["cutoff"] < 0.5
+    assert patch["resonance"] == 0.0
+
+
 def test_regression_gives_one_patch_for_the_note_as_it_is() -> None:
     note = Note(61, 90, 0.3, 0.7)
     proposals = Regression(RegressionNetwork(SMALL)).propose(clip(), note, count=5, seed=0)
