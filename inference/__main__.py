@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from render.command_line import run_command
 
-COMMANDS = {"train": ("inference.network.command", "train a guess network on data sets")}
+COMMANDS = {"train": ("inference.network.training.command", "train a guess network on data sets")}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

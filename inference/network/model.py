@@ -1,25 +1,28 @@
 """The guess networks: an encoder of pictures, and two heads on it.
 
-``GuessNetwork`` gives a distribution over whole patches: a chain over ``VARIABLES`` in which each is conditioned on
-the clip and on the ones before (NADE: Larochelle and Murray 2011), so that samples are consistent patches and not
-independent knobs. ``RegressionNetwork`` is the plain reading of the idea, a knob vector by squared error.
+``GuessNetwork`` gives a distribution over whole patches: a chain over a coding's variables in which each is
+conditioned on the clip and on the ones before (NADE: Larochelle and Murray 2011), so that samples are consistent
+patches and not independent knobs. ``RegressionNetwork`` is the plain reading of the idea, a knob vector by squared
+error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from inference.network.log_mel import N_CHANNELS, N_FRAMES, N_MELS
-from inference.network.variables import N_VARIABLES, SIZES
+from inference.network.coding.codings import CODINGS
+from inference.network.features.heard_note import N_NOTES
+from inference.network.features.log_mel import N_CHANNELS, N_FRAMES, N_MELS
+from inference.network.features.pictures import PICTURES
+from inference.network.features.semitones import aligned
+from render.errors import UnknownName
 from render.noisemaker.table import TABLE
-
-N_NOTES = 128
-UNKNOWN_NOTE = N_NOTES
-"""The heard note of a clip in which none was heard."""
 
 _STEM = 4  # mels and frames of a patch that the first layer reads
 _NOTE_WIDTH = 32
@@ -29,15 +32,38 @@ _LEAST = -1e9  # logit of a category that a variable does not have
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a network is.
+    """What a network sees and predicts, and how large it is.
 
     Attributes:
         channels: of the encoder's layers; each after the first halves mels and frames.
         hidden: width of the clip's embedding and of the chain.
+        coding: name of the variables, of ``CODINGS``.
+        picture: name of what it sees, of ``PICTURES``.
+        aligned: whether it also sees the middle with the heard note in a fixed place; with ``semitones`` only.
+        modulation: whether it also sees how fast bands move (``Modulation``).
+
+    Raises:
+        UnknownName: for a coding or picture that does not exist.
     """
 
     channels: tuple[int, ...] = (32, 64, 128, 256)
     hidden: int = 256
+    coding: str = "sound"
+    picture: str = "mel"
+    aligned: bool = False
+    modulation: bool = False
+
+    def __post_init__(self) -> None:
+        if self.coding not in CODINGS:
+            raise UnknownName("coding", self.coding, CODINGS)
+        allowed = ["semitones"] if self.aligned else list(PICTURES)
+        if self.picture not in allowed:
+            raise UnknownName("picture", self.picture, allowed)
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> Self:
+        """A size from the JSON of one; weights from before there were several codings have ``knobs``."""
+        return cls(**{"coding": "knobs", **content, "channels": tuple(content["channels"])})
 
 
 class Encoder(nn.Module):
@@ -50,8 +76,9 @@ class Encoder(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         first, *rest = size.channels
+        self.aligned = size.aligned
         self.note = nn.Embedding(N_NOTES + 1, _NOTE_WIDTH)
-        self.stem = nn.Conv2d(N_CHANNELS, first, _STEM, _STEM)
+        self.stem = nn.Conv2d(N_CHANNELS + size.aligned, first, _STEM, _STEM)
         # A convolution does not know which frequency it is at.
         self.place = nn.Parameter(torch.zeros(first, N_MELS // _STEM, 1))
         self.stem_norm = nn.BatchNorm2d(first)
@@ -61,16 +88,50 @@ class Encoder(nn.Module):
         halvings = 2 ** len(rest)
         cells = (N_MELS // _STEM // halvings) * (N_FRAMES // _STEM // halvings)
         self.dropout = nn.Dropout(_DROPOUT)
-        self.out = nn.Linear(size.channels[-1] * cells + _NOTE_WIDTH, size.hidden)
+        self.modulation = Modulation() if size.modulation else None
+        width = 0 if self.modulation is None else self.modulation.width
+        self.out = nn.Linear(size.channels[-1] * cells + width + _NOTE_WIDTH, size.hidden)
 
     def forward(self, pictures: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
         """See the class."""
         note = self.note(heard)
+        if self.aligned:
+            pictures = torch.cat([pictures, aligned(pictures[:, :1], heard)], dim=1)
         x = functional.relu(self.stem_norm(self.stem(pictures - 0.3) + self.place))
         for layer in self.layers:
             x = layer(x, note)
-        embedding: torch.Tensor = self.out(torch.cat([self.dropout(x.flatten(1)), note], dim=1))
+        x = x.flatten(1)
+        if self.modulation is not None:
+            x = torch.cat([x, self.modulation(pictures[:, 0])], dim=1)
+        embedding: torch.Tensor = self.out(torch.cat([self.dropout(x), note], dim=1))
         return embedding
+
+
+class Modulation(nn.Module):
+    """How fast the levels of bands move: an LFO of 7 Hz is a line there.
+
+    Shape:
+        ``(batch, bands, frames)`` to ``(batch, width)``.
+    """
+
+    window: torch.Tensor
+    width = 128
+    _BANDS = 32  # of neighbouring bands, averaged
+    _GAIN = 3.0  # in front of the logarithm, which a quarter of full scale then leaves at 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(N_FRAMES - 1), persistent=False)
+        self.norm = nn.LayerNorm(N_FRAMES // 2)
+        self.mix = nn.Linear(self._BANDS * (N_FRAMES // 2), self.width)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """See the class."""
+        bands = pictures.float().reshape(len(pictures), self._BANDS, -1, N_FRAMES).mean(dim=2)
+        moves = bands.diff(dim=2) * self.window
+        lines = torch.log1p(self._GAIN * torch.fft.rfft(moves.float(), dim=2).abs())
+        mixed: torch.Tensor = functional.relu(self.mix(self.norm(lines).flatten(1)))
+        return mixed
 
 
 class _Layer(nn.Module):
@@ -92,29 +153,29 @@ class _Layer(nn.Module):
 class Chain(nn.Module):
     """Distributions of the variables, each given an embedding of the clip and the variables before it."""
 
-    sizes: torch.Tensor
     table: torch.Tensor
 
-    def __init__(self, hidden: int) -> None:
+    def __init__(self, hidden: int, sizes: Sequence[int]) -> None:
         super().__init__()
-        total = sum(SIZES)
+        self.sizes, self.total = tuple(sizes), sum(sizes)
+        n_variables, total = len(self.sizes), self.total
         self.clip = nn.Linear(hidden, hidden)
         # Past the chain's state: what is heard of a variable itself. Zero at first, so that nothing is read into it.
         self.direct = nn.Linear(hidden, total + 1, bias=False)
         nn.init.zeros_(self.direct.weight)
-        self.start = nn.Parameter(0.1 * torch.randn(N_VARIABLES, hidden))
+        self.start = nn.Parameter(0.1 * torch.randn(n_variables, hidden))
         self.value = nn.Embedding(total + 1, hidden)  # the last is silence
         nn.init.normal_(self.value.weight, std=0.05)
         self.mix_norm = nn.LayerNorm(hidden)
         self.mix = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
         self.weight = nn.Parameter(0.3 * torch.randn(total + 1, hidden) * hidden**-0.5)
         self.bias = nn.Parameter(torch.zeros(total + 1))
-        offsets = torch.tensor([0, *SIZES[:-1]]).cumsum(0)
-        columns = torch.arange(max(SIZES))
-        inside = columns < torch.tensor(SIZES)[:, None]
+        offsets = torch.tensor([0, *self.sizes[:-1]]).cumsum(0)
+        columns = torch.arange(max(self.sizes))
+        inside = columns < torch.tensor(self.sizes)[:, None]
         table = torch.where(inside, offsets[:, None] + columns, total)
         # (variables, categories + 1): row of each category, the padding's where there is none; silence is index -1
-        self.register_buffer("table", torch.cat([table, torch.full((N_VARIABLES, 1), total)], 1), persistent=False)
+        self.register_buffer("table", torch.cat([table, torch.full((n_variables, 1), total)], 1), persistent=False)
 
     @torch.no_grad()
     def begin_with(self, frequencies: list[torch.Tensor]) -> None:
@@ -127,18 +188,18 @@ class Chain(nn.Module):
         Shape:
             ``(batch, hidden)`` and ``(batch, variables)`` to ``(batch, variables, categories)``.
         """
-        rows = self.table[torch.arange(N_VARIABLES), codes]
+        rows = self.table[torch.arange(len(self.sizes), device=codes.device), codes]
         values = self.value(rows).float()
         before = values.cumsum(1) - values
         state = before + self.start + self.clip(embedding).float()[:, None]
         rows = self.table[:, :-1]
         logits = torch.einsum("bvh,vch->bvc", self._mixed(state), self.weight[rows]) + self.bias[rows]
         logits = logits.float() + self.direct(embedding).float()[:, rows]
-        return torch.where(rows == sum(SIZES), _LEAST, logits)
+        return torch.where(rows == self.total, _LEAST, logits)
 
     def step(self, k: int, embedding: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """Logits of variable ``k``, shape ``(rows, its categories)``; embedding and state are ``(rows, hidden)``."""
-        rows = self.table[k, : SIZES[k]]
+        rows = self.table[k, : self.sizes[k]]
         logits = functional.linear(self._mixed(state + self.start[k]), self.weight[rows], self.bias[rows])
         return logits + functional.linear(embedding, self.direct.weight[rows])
 
@@ -158,7 +219,8 @@ class GuessNetwork(nn.Module):
 
     def __init__(self, size: Size) -> None:
         super().__init__()
-        self.encoder, self.chain = Encoder(size), Chain(size.hidden)
+        self.size, self.coding = size, CODINGS[size.coding]
+        self.encoder, self.chain = Encoder(size), Chain(size.hidden, self.coding.sizes)
 
     def forward(self, pictures: torch.Tensor, heard: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Negative log likelihood in nats of each variable, 0 where it is silent.
@@ -176,6 +238,7 @@ class RegressionNetwork(nn.Module):
 
     def __init__(self, size: Size) -> None:
         super().__init__()
+        self.size = size
         self.encoder = Encoder(size)
         self.knobs = nn.Linear(size.hidden, len(TABLE.parameters))
 

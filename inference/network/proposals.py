@@ -17,10 +17,12 @@ import torch
 from torch.nn import functional
 
 from inference.clip.target import Target
-from inference.network.log_mel import as_batch, picture
-from inference.network.model import UNKNOWN_NOTE, GuessNetwork, RegressionNetwork
+from inference.network.coding.variables import SILENT
+from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.log_mel import as_batch
+from inference.network.features.pictures import PICTURES
+from inference.network.model import GuessNetwork, RegressionNetwork
 from inference.network.sampling import draw
-from inference.network.variables import SILENT, decode, gate_codes, unit_codes, variable
 from inference.network.weights import read_network
 from inference.ports import Guess, Proposal
 from render.audio import Audio
@@ -54,28 +56,28 @@ class Guesser:
 
     @torch.inference_mode()
     def propose(self, target: Target, *, count: int, seed: int = 0) -> list[Proposal]:
-        """See ``Guess``: the first takes the likeliest category of every variable, the others are drawn.
+        """See ``Guess``: the first takes the likeliest choices and the medians of the rest, the others are drawn.
 
         Half of them keep the note's gate even where it is only an estimate.
         """
         if count < 1:
             raise OutOfRange("number of proposals", count, "1 or more")
-        audio, note = target.audio, target.note
-        heard = note.number if target.pitched and not target.note_fixed else UNKNOWN_NOTE
-        pictures = as_batch(picture(audio)[None])
+        audio, note, note_fixed = target.audio, target.note, target.note_fixed
+        heard = note.number if target.pitched and not note_fixed else UNKNOWN_NOTE
+        coding = self.network.coding
+        pictures = as_batch(PICTURES[self.network.size.picture](audio)[None])
         embedding = functional.relu(self.network.encoder(pictures, torch.tensor([heard])))
         estimated = np.full(count, target.gate_fixed)
         estimated[::2] = True  # the others have the network's gate: either is off at times
+        always = coding.given(note, gate=False, key=note_fixed)
         given = {
-            variable("velocity"): np.full(count, int(unit_codes(np.array(note.velocity / 127.0)))),
-            variable("gate"): np.where(estimated, gate_codes(np.array([note.gate_seconds])), SILENT),
+            variable: np.full(count, code) if variable in always else np.where(estimated, code, SILENT)
+            for variable, code in coding.given(note, gate=True, key=note_fixed).items()
         }
-        if target.note_fixed:
-            for name, code in zip(("octave", "pitch class"), divmod(note.number, 12), strict=True):
-                given[variable(name)] = np.full(count, code)
         temperature = np.full(count, self.temperature)
         temperature[0] = 0.0
         draws = draw(
+            coding,
             self.network.chain,
             embedding.expand(count, -1),
             given,
@@ -87,11 +89,13 @@ class Guesser:
         finish = _finisher(audio, note)
         proposals = []
         for k in order:
-            patch, number, gate_seconds = decode(draws.codes[k].tolist(), draws.fractions[k].tolist())
+            key = note.number if note_fixed else None
+            found = coding.decode(draws.codes[k].tolist(), draws.fractions[k].tolist(), heard, key)
+            number = found.number
             if heard != UNKNOWN_NOTE:
-                number = key_for(patch, number, heard)
-            gate_seconds = note.gate_seconds if estimated[k] else gate_seconds
-            proposals.append(finish(patch, number, gate_seconds, float(draws.log_probs[k])))
+                number = key_for(found.patch, number, heard)
+            gate_seconds = note.gate_seconds if estimated[k] else found.gate_seconds
+            proposals.append(finish(found.patch, number, gate_seconds, float(draws.log_probs[k])))
         return proposals
 
 
@@ -117,7 +121,7 @@ class Regression:
             raise OutOfRange("number of proposals", count, "1 or more")
         audio, note = target.audio, target.note
         heard = note.number if target.pitched and not target.note_fixed else UNKNOWN_NOTE
-        knobs = self.network(as_batch(picture(audio)[None]), torch.tensor([heard]))[0]
+        knobs = self.network(as_batch(PICTURES[self.network.size.picture](audio)[None]), torch.tensor([heard]))[0]
         patch = Patch(TABLE, tuple(knobs.double().clamp(0.0, 1.0).tolist())).snapped()
         finish = _finisher(audio, note)
         return [finish(patch, note.number, note.gate_seconds, 0.0)]

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from inference.network.coding.variables import N_BINS, N_UNIT, SILENT, Codes, Coding, unit_value
 from inference.network.model import Chain
-from inference.network.variables import N_BINS, N_VARIABLES, SILENT, VARIABLES, Codes, sounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Draws:
 
 @torch.inference_mode()
 def draw(
+    coding: Coding,
     chain: Chain,
     embeddings: torch.Tensor,
     given: Mapping[int, Codes],
@@ -41,25 +42,29 @@ def draw(
     """Draw a row for each embedding.
 
     Args:
+        coding: of the network.
         chain: of the network.
         embeddings: of clips, after the activation, shape ``(rows, hidden)``.
         given: variable to its categories, ``SILENT`` in the rows in which it is not known, shape ``(rows,)``.
-        temperature: of each row: 1 draws as the network says, 0 takes the likeliest category every time.
+        temperature: of each row: 1 draws as the network says, 0 takes the likeliest category of every choice and the
+            median of everything continuous.
         generator: of everything random.
     """
     rows = len(embeddings)
-    codes = np.full((rows, N_VARIABLES), SILENT, np.int64)
-    fractions = np.full((rows, N_VARIABLES), 0.5)
+    codes = np.full((rows, len(coding)), SILENT, np.int64)
+    fractions = np.full((rows, len(coding)), 0.5)
     log_probs = torch.zeros(rows)
     warmth = torch.from_numpy(temperature).float()[:, None]
     unknown = np.full(rows, SILENT, np.int64)
     state = chain.clip(embeddings)
-    for k, variable in enumerate(VARIABLES):
-        heard = sounding(k, codes)
+    for k, variable in enumerate(coding.variables):
+        heard = coding.sounding(k, codes)
         if heard.any():
             logs = functional.log_softmax(chain.step(k, embeddings, state), dim=1)
             noise = -torch.log(-torch.log(torch.rand(logs.shape, generator=generator).clamp(1e-9, 1.0 - 1e-7)))
             drawn = (logs + warmth * noise).argmax(1)  # Gumbel's way to draw from logs / warmth
+            if variable.unit:
+                drawn = torch.where(warmth[:, 0] > 0.0, drawn, _medians(logs.exp()))
             known = torch.from_numpy(given.get(k, unknown))
             free = (known == SILENT) & torch.from_numpy(heard)
             drawn = torch.where(known == SILENT, drawn, known)
@@ -79,3 +84,17 @@ def _fractions(bins: torch.Tensor, drawn: torch.Tensor) -> NDArray[np.float64]:
     lean = 0.5 * (above - below) / (below + here + above).clamp(min=1e-12)
     fractions: NDArray[np.float64] = (0.5 + lean).clamp(0.0, 1.0).double().numpy()
     return fractions
+
+
+def _medians(shares: torch.Tensor) -> torch.Tensor:
+    """Categories at which half of a distribution lies below: shape ``(rows, N_UNIT)`` to ``(rows,)``.
+
+    The likeliest category would nearly always be an exact one, however unlikely it is: bins share what is around it.
+    """
+    order = torch.tensor(_BY_VALUE)
+    below = (shares[:, order].cumsum(dim=1) < 0.5).sum(dim=1)
+    medians: torch.Tensor = order[below.clamp(max=len(_BY_VALUE) - 1)]
+    return medians
+
+
+_BY_VALUE = tuple(sorted(range(N_UNIT), key=unit_value))

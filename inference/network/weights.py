@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from inference.network.log_mel import FEATURES_SCHEMA
+from inference.network.features.log_mel import FEATURES_SCHEMA
 from inference.network.model import GuessNetwork, RegressionNetwork, Size
 from proxy import tensor_file
 
@@ -94,6 +94,5 @@ def read_network(path: Path, kind: str, size: Size | None = None) -> GuessNetwor
 
 
 def size_from(description: Mapping[str, Any]) -> Size:
-    """The size of a network that the description of its file states."""
-    content = description["size"]
-    return Size(tuple(content["channels"]), content["hidden"])
+    """The size that a description states."""
+    return Size.parse(description["size"])

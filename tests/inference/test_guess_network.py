@@ -15,24 +15,16 @@ from safetensors.torch import save_file
 
 from inference import __main__ as command
 from inference.clip.target import Target
-from inference.network.augment import augment
-from inference.network.examples import Examples, split
-from inference.network.log_mel import SHAPE, picture, picture_of_render
+from inference.network.coding.codings import CODINGS, KNOBS, SOUND
+from inference.network.coding.variables import N_BINS, SILENT, Coding, unit_codes
+from inference.network.features.augment import augment
+from inference.network.features.log_mel import SHAPE, picture
+from inference.network.features.pictures import picture_of_render
 from inference.network.model import GuessNetwork, RegressionNetwork, Size
 from inference.network.proposals import GUESSERS, Guesser, Regression, key_for, load_guesser, shipped_weights
-from inference.network.train import CHECKPOINT_FILE, LOG_FILE, Training, TrainOptions, train
-from inference.network.validate import judge, sound_distances
-from inference.network.variables import (
-    N_BINS,
-    N_VARIABLES,
-    SILENT,
-    SIZES,
-    VARIABLES,
-    decode,
-    encode,
-    unit_codes,
-    variable,
-)
+from inference.network.training.examples import Examples, ShuffledRows, split
+from inference.network.training.train import CHECKPOINT_FILE, LOG_FILE, Training, TrainOptions, train
+from inference.network.training.validate import judge, sound_distances
 from inference.network.weights import read_network, read_tensors, write_network, write_tensors
 from render.audio import Audio
 from render.data.dataset import make_dataset, make_row, plan
@@ -45,7 +37,11 @@ from render.note import Note
 from tests.scale_host import ScaleHost
 
 SMALL = Size(channels=(8, 8, 16, 16), hidden=48)
-OPTIONS = TrainOptions(size=SMALL, epochs=3.0, batch=4, held_out=4, sounds=0, augmented=True)
+OPTIONS = TrainOptions(size=SMALL, examples=36, batch=4, augmented=True)
+
+
+def source_of(examples: Examples, held_out: int = 4) -> ShuffledRows:
+    return ShuffledRows(examples, split(examples, held_out)[0], 0)
 
 
 def make_set(folder: Path, count: int) -> Path:
@@ -64,14 +60,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def examples(data: Path) -> Examples:
-    return Examples.load([data], data.parent / "pictures")
+    return Examples.load([data], data.parent / "pictures", SMALL)
 
 
 @pytest.fixture
 def untrained() -> GuessNetwork:
     torch.manual_seed(0)
     network = GuessNetwork(SMALL)
-    network.chain.begin_with([torch.ones(size) / size for size in SIZES])
+    network.chain.begin_with([torch.ones(size) / size for size in SOUND.sizes])
     return network
 
 
@@ -110,61 +106,68 @@ def test_a_render_is_cut_as_a_clip_is() -> None:
     assert np.abs(shown.astype(int) - picture(clip())).mean() < 1.0
 
 
-def test_variables_cover_the_table_and_conditions_come_first() -> None:
+def test_the_variables_of_knobs_cover_the_table() -> None:
     expected = {row.name for row in TABLE.parameters if not row.silent and row.name != "volume"}
-    assert {var.name for var in VARIABLES if var.row is not None} == expected
-    for k, var in enumerate(VARIABLES):
-        assert all(variable(condition.name) < k for clause in var.needs for condition in clause)
+    assert {var.name for var in KNOBS.variables if var.row is not None} == expected
 
 
-def test_codes_survive_a_round_trip_and_silence_follows_the_table() -> None:
+@pytest.mark.parametrize("coding", CODINGS.values(), ids=list(CODINGS))
+def test_conditions_of_a_variable_come_first(coding: Coding) -> None:
+    for k, var in enumerate(coding.variables):
+        assert all(coding.index(condition.name) < k for clause in var.needs for condition in clause)
+
+
+def test_codes_of_knobs_survive_a_round_trip_and_silence_follows_the_table() -> None:
     drawn = [draw(5, index) for index in range(150)]
     patches, notes = [patch for patch, _ in drawn], [note for _, note in drawn]
-    codes = encode(patches, notes)
-    assert codes.shape == (150, N_VARIABLES)
-    assert (codes < np.array(SIZES)).all()
-    decoded = [decode(row.tolist(), [0.5] * N_VARIABLES) for row in codes]
-    again = encode(
-        [patch for patch, _, _ in decoded],
-        [replace(note, number=n, gate_seconds=g) for note, (_, n, g) in zip(notes, decoded, strict=True)],
+    codes = KNOBS.encode(patches, notes)
+    assert codes.shape == (150, len(KNOBS))
+    assert (codes < np.array(KNOBS.sizes)).all()
+    decoded = [KNOBS.decode(row.tolist(), [0.5] * len(KNOBS)) for row in codes]
+    again = KNOBS.encode(
+        [found.patch for found in decoded],
+        [
+            replace(note, number=found.number, gate_seconds=found.gate_seconds)
+            for note, found in zip(notes, decoded, strict=True)
+        ],
     )
-    kept = [
-        k for k, var in enumerate(VARIABLES) if var.row is not None or var.name in ("octave", "pitch class", "gate")
-    ]
+    names = ("octave", "pitch class", "gate")
+    kept = [k for k, var in enumerate(KNOBS.variables) if var.row is not None or var.name in names]
     np.testing.assert_array_equal(codes[:, kept], again[:, kept])
-    for patch, row, (other, number, gate_seconds), note in zip(patches, codes, decoded, notes, strict=True):
-        assert number == note.number
-        assert gate_seconds == pytest.approx(note.gate_seconds, rel=0.12)
-        for k, var in enumerate(VARIABLES):
+    for patch, row, found, note in zip(patches, codes, decoded, notes, strict=True):
+        assert found.number == note.number
+        assert found.gate_seconds == pytest.approx(note.gate_seconds, rel=0.12)
+        for k, var in enumerate(KNOBS.variables):
             if var.row is None or var.row.discrete or row[k] == SILENT:
                 continue
             assert patch.sounds(var.name)
-            assert abs(other[var.name] - patch[var.name]) <= 0.5 / N_BINS + 1e-9
+            assert abs(found.patch[var.name] - patch[var.name]) <= 0.5 / N_BINS + 1e-9
 
 
 def test_a_modulator_without_amount_reads_as_off() -> None:
     patch = TABLE.default.with_settings({"lfo1destination": "filter"}).with_knobs({"lfo1amount": 0.5})
     moving = patch.with_knobs({"lfo1amount": 0.9})
-    codes = encode([patch, moving], [Note(60)] * 2)
-    destination, amount, rate = (variable(f"lfo1{name}") for name in ("destination", "amount", "rate"))
+    codes = KNOBS.encode([patch, moving], [Note(60)] * 2)
+    destination, amount, rate = (KNOBS.index(f"lfo1{name}") for name in ("destination", "amount", "rate"))
     assert codes[0, [destination, amount, rate]].tolist() == [0, SILENT, SILENT]
     assert codes[1, destination] == 1
     assert (codes[1, [amount, rate]] != SILENT).all()
 
 
-def test_a_curve_of_steps_is_kept_as_far_as_it_is_heard() -> None:
+@pytest.mark.parametrize("coding", CODINGS.values(), ids=list(CODINGS))
+def test_a_curve_of_steps_is_kept_as_far_as_it_is_heard(coding: Coding) -> None:
     drawn = (draw(1, index)[0] for index in itertools.count())
     patch = next(p for p in drawn if len(p.extra) == 32)
     patch = patch.with_settings(
         {"envelopeeditordest1": "volume", "envelopeeditorspeed": "x8", "envelopeeditoramount": 1.0}
     )
-    codes = encode([patch], [Note(60)])
-    assert (codes[0, variable("steps") :] != SILENT).all()
-    other, _, _ = decode(codes[0].tolist(), [0.5] * N_VARIABLES)
+    codes = coding.encode([patch], [Note(60)])
+    assert (codes[0, coding.index("steps") :] != SILENT).all()
+    other = coding.decode(coding.relative(codes, np.array([60]))[0].tolist(), [0.5] * len(coding), 60).patch
     middles = (np.arange(16) + 0.5) / 16
     np.testing.assert_allclose(spline(other.extra, middles), spline(patch.extra, middles), atol=0.5 / N_BINS + 1e-6)
-    slow = encode([patch.with_settings({"envelopeeditorspeed": "x1"})], [Note(60)])
-    assert (slow[0, variable("height 0") :] == SILENT).sum() == 12  # of a loop of 8 s, 2.2 s are seen
+    slow = coding.encode([patch.with_settings({"envelopeeditorspeed": "x1"})], [Note(60)])
+    assert (slow[0, coding.index("height 0") :] == SILENT).sum() == 12  # of a loop of 8 s, 2.2 s are seen
     assert unit_codes(np.array([0.0, 0.5, 1.0, 0.02])).tolist() == [N_BINS, N_BINS + 1, N_BINS + 2, 0]
 
 
@@ -193,17 +196,18 @@ def test_examples_hear_a_note_that_sounds(examples: Examples) -> None:
     assert split(examples, 0)[1].size == 0
 
 
-def test_the_network_overfits_eight_sounds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [SMALL, replace(SMALL, coding="knobs")], ids=["sound", "knobs"])
+def test_the_network_overfits_eight_sounds(tmp_path: Path, size: Size) -> None:
     torch.set_num_threads(1)
-    examples = Examples.load([make_set(tmp_path / "set", 8)], tmp_path / "pictures")
-    options = replace(OPTIONS, epochs=200.0, batch=8, held_out=0, learning_rate=4e-3, augmented=False)
-    training = Training(examples, options, tmp_path / "out")
+    examples = Examples.load([make_set(tmp_path / "set", 8)], tmp_path / "pictures", size)
+    options = replace(OPTIONS, size=size, examples=1600, batch=8, learning_rate=4e-3, augmented=False)
+    training = Training(source_of(examples, held_out=0), options, tmp_path / "out")
     train(training, None)
     guesser = Guesser.load(tmp_path / "out" / "network.safetensors")
     right, mean = [], []
     for k, row in enumerate(examples.datasets[0]):
         proposal = guesser.propose(heard_as(row.audio, row.note, pitched=False), count=1)[0]
-        found = encode([proposal.patch], [proposal.note])[0]
+        found = examples.coding.encode([proposal.patch], [proposal.note])[0]
         heard = examples.codes[k] != SILENT
         right.append((found == examples.codes[k])[heard].mean())
         mean.append((np.median(examples.codes, axis=0) == examples.codes[k])[heard].mean())
@@ -211,8 +215,8 @@ def test_the_network_overfits_eight_sounds(tmp_path: Path) -> None:
 
 
 def test_regression_learns(tmp_path: Path, examples: Examples) -> None:
-    options = replace(OPTIONS, model="regression", epochs=40.0, batch=12, learning_rate=4e-3, augmented=False)
-    training = Training(examples, options, tmp_path)
+    options = replace(OPTIONS, model="regression", examples=480, batch=12, learning_rate=4e-3, augmented=False)
+    training = Training(source_of(examples), options, tmp_path)
     losses = [training.take_step() for _ in range(40)]
     assert np.mean(losses[-3:]) < 0.75 * np.mean(losses[:3])
 
@@ -220,10 +224,11 @@ def test_regression_learns(tmp_path: Path, examples: Examples) -> None:
 @pytest.mark.parametrize("model", ["network", "regression"])
 def test_a_resumed_run_ends_as_one_that_was_not_stopped(tmp_path: Path, examples: Examples, model: str) -> None:
     options = replace(OPTIONS, model=model)
-    whole = Training(examples, options, tmp_path / "whole")
+    source = source_of(examples)
+    whole = Training(source, options, tmp_path / "whole")
     train(whole, None)
     assert whole.step == 9
-    stopped = Training(examples, options, tmp_path / "stopped")
+    stopped = Training(source, options, tmp_path / "stopped")
 
     def stop(training: Training, loss: float) -> None:
         if training.step == 5:
@@ -232,7 +237,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(tmp_path: Path, examples
     with pytest.raises(KeyboardInterrupt):
         train(stopped, None, save_seconds=0.0, on_step=stop)
     (tmp_path / "stopped" / f".{CHECKPOINT_FILE}.half").write_bytes(b"left by a kill")
-    resumed = Training(examples, options, tmp_path / "stopped")
+    resumed = Training(source, options, tmp_path / "stopped")
     assert resumed.step == 4  # the fifth step was not saved, and is taken again
     train(resumed, None, save_seconds=0.0)
     for one, other in ((whole.network, resumed.network), (whole.average, resumed.average)):
@@ -244,13 +249,15 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(tmp_path: Path, examples
     own = {"seconds", "loss"}  # the clock, and a running mean that begins anew
     assert {k: v for k, v in logs[0].items() if k not in own} == {k: v for k, v in logs[1].items() if k not in own}
     with pytest.raises(FormatError, match="options"):
-        Training(examples, replace(options, seed=1), tmp_path / "stopped")
+        Training(source, replace(options, seed=1), tmp_path / "stopped")
+    with pytest.raises(FormatError, match="source"):
+        Training(replace(source, seed=1), options, tmp_path / "stopped")
 
 
 def test_a_judgement_has_its_baselines(examples: Examples, untrained: GuessNetwork) -> None:
     trained, judged = split(examples, 4)
     figures = judge(untrained, examples, trained, judged, np.random.default_rng(0), ScaleHost(), 2)
-    assert set(figures) == {"nats", "nats_marginal", "mss", "mss_best", "mss_mean"}
+    assert set(figures) == {"nats", "nats_marginal", "variables", "mss", "mss_best", "mss_mean"}
     assert figures["nats"] > figures["nats_marginal"]
     assert figures["mss_best"] <= figures["mss"]
     network = RegressionNetwork(SMALL)
@@ -286,6 +293,19 @@ def test_proposals_are_distinct_reproducible_and_keep_what_is_fixed(untrained: G
         guesser.propose(heard_as(clip(), note), count=0)
     with pytest.raises(InvalidAudio):
         guesser.propose(heard_as(np.zeros_like(clip()), note), count=1)
+
+
+def test_the_first_proposal_takes_medians_and_not_the_likeliest_exact_value(untrained: GuessNetwork) -> None:
+    shares = [torch.ones(size) / size for size in SOUND.sizes]
+    for name, exact in (("cutoff", 0.2), ("resonance", 0.6)):  # of exactly 0; the rest lies evenly from 0 to 1
+        share = shares[SOUND.index(name)]
+        share.fill_((1.0 - exact) / (len(share) - 1))
+        share[N_BINS] = exact
+    untrained.chain.begin_with(shares)
+    untrained.chain.weight.data.zero_()
+    patch = Guesser(untrained).propose(heard_as(clip(), Note(60, seconds=0.7)), count=1)[0].patch
+    assert 0.3 < patch["cutoff"] < 0.5
+    assert patch["resonance"] == 0.0
 
 
 def test_regression_gives_one_patch_for_the_note_as_it_is() -> None:
@@ -329,7 +349,7 @@ def test_foreign_missing_and_damaged_weights_are_refused(tmp_path: Path, untrain
 
 
 def test_bad_options_and_data_are_refused(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for changes in ({"epochs": None}, {"minutes": 1.0}, {"epochs": 0.0}):
+    for changes in ({"examples": None}, {"minutes": 1.0}, {"examples": 0}):
         with pytest.raises(OutOfRange):
             replace(OPTIONS, **changes)
     with pytest.raises(UnknownName):
@@ -354,7 +374,7 @@ def test_the_command_trains_and_resumes(tmp_path: Path, data: Path, capsys: pyte
     assert command.main([*arguments, "--epochs", "1"]) == 0
     assert "nats_marginal" in capsys.readouterr().out
     assert command.main([*arguments, "--epochs", "2"]) == 0
-    assert "going on from step 2" in capsys.readouterr().out
+    assert "going on from example 12" in capsys.readouterr().out
     assert len((tmp_path / LOG_FILE).read_text().splitlines()) == 2
     assert Guesser.load(tmp_path / "network.safetensors").propose(heard_as(clip(), Note(60)), count=2)
 

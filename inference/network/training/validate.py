@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from inference.clip.target import Target
-from inference.network.examples import Batch, Examples, frequencies
+from inference.network.coding.variables import SILENT
 from inference.network.model import GuessNetwork, RegressionNetwork
 from inference.network.proposals import Guesser, Regression
+from inference.network.training.examples import Batch, Examples, frequencies
 from inference.ports import Guess
 from render.audio import Audio
 from render.errors import HostError
@@ -40,7 +42,7 @@ def judge(
     rng: Generator,
     host: Host | None,
     sounds: int,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Figures of a network, each beside that of guessing the mean of the training rows.
 
     Args:
@@ -53,7 +55,7 @@ def judge(
         sounds: how many of the rows to judge by sound.
 
     Returns:
-        ``nats`` per clip and ``nats_marginal`` (each variable's frequencies), or ``mse`` and ``mse_mean`` of knobs.
+        ``nats``, ``nats_marginal`` and ``variables`` (see ``summary``), or ``mse`` and ``mse_mean`` of knobs.
         With a host also medians of MSS in dB, levels matched: ``mss`` (the first guess), ``mss_best`` (the best of
         ``N_HYPOTHESES``, where the network has several) and ``mss_mean`` (the mean patch).
     """
@@ -64,9 +66,9 @@ def judge(
     batches = [examples.batch(judged[k : k + _BATCH], rng) for k in range(0, len(judged), _BATCH)]
     with torch.inference_mode():
         if isinstance(network, GuessNetwork):
-            nats = [network(*_inputs(batch, device), batch.codes.to(device)).sum(1).cpu() for batch in batches]
-            figures = {"nats": float(torch.cat(nats).mean())}
-            figures["nats_marginal"] = _marginal_nats(examples.codes[trained], examples.codes[judged])
+            known = network.coding.relative(examples.codes[trained].astype(np.int64), examples.heard(trained, rng))
+            table = nats_by_variable(network, batches, frequencies(network.coding, known))
+            figures: dict[str, Any] = summary(table)
         else:
             errors = [
                 functional.mse_loss(network(*_inputs(batch, device)).cpu(), batch.knobs, reduction="none").mean(1)
@@ -128,8 +130,46 @@ def _inputs(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Ten
     return batch.pictures.to(device), batch.heard.to(device)
 
 
-def _marginal_nats(trained: NDArray[np.int16], judged: NDArray[np.int16]) -> float:
-    """Nats per row of knowing every variable's frequencies, and which can be heard, only."""
-    logs = [np.log(shares) for shares in frequencies(trained)]
-    total = sum(float(log[column[column >= 0]].sum()) for log, column in zip(logs, judged.T, strict=True))
-    return -total / len(judged)
+def nats_by_variable(
+    network: GuessNetwork, batches: Sequence[Batch], shares: Sequence[NDArray[np.float64]]
+) -> dict[str, tuple[float, float, float]]:
+    """How surprising each variable is.
+
+    Args:
+        network: On any device; it is put in evaluation mode.
+        batches: Examples that it was not trained on.
+        shares: Frequencies of the categories, per variable.
+
+    Returns:
+        Per variable the share of examples in which it can be heard, and in those the mean nats to somebody who knows
+        its frequencies only, and to the network.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        nats = torch.cat([network(*_inputs(batch, device), batch.codes.to(device)).cpu() for batch in batches]).numpy()
+    codes = torch.cat([batch.codes for batch in batches]).numpy()
+    table = {}
+    for k, (variable, share) in enumerate(zip(network.coding.variables, shares, strict=True)):
+        heard = codes[:, k] != SILENT
+        if heard.any():
+            deaf = -np.log(share[codes[heard, k]])
+            table[variable.name] = (float(heard.mean()), float(deaf.mean()), float(nats[heard, k].mean()))
+    return table
+
+
+def summary(table: dict[str, tuple[float, float, float]]) -> dict[str, Any]:
+    """``nats`` and ``nats_marginal`` (deaf) per example, and the ``variables``, rounded."""
+    return {
+        "nats": sum(share * nats for share, _, nats in table.values()),
+        "nats_marginal": sum(share * deaf for share, deaf, _ in table.values()),
+        "variables": {name: [round(value, 4) for value in row] for name, row in table.items()},
+    }
+
+
+def format_table(variables: dict[str, Sequence[float]]) -> str:
+    """The ``variables`` of a ``summary`` as lines of text: what is heard most of comes first."""
+    lines = [f"{'variable':22}{'heard in':>9}{'deaf':>7}{'nats':>7}{'gained':>8}"]
+    for name, (share, deaf, nats) in sorted(variables.items(), key=lambda row: -row[1][0] * (row[1][1] - row[1][2])):
+        lines.append(f"{name:22}{share:9.0%}{deaf:7.2f}{nats:7.2f}{share * (deaf - nats):8.2f}")
+    return "\n".join(lines)

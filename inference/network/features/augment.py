@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from inference.network.log_mel import FLOOR_DB, HOP, N_FRAMES, N_MELS
+from inference.network.features.log_mel import FLOOR_DB, HOP, N_FRAMES, N_MELS
 from render.note import SAMPLE_RATE
 
 SHARE = 0.35

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.network.log_mel import FEATURES_SCHEMA, SHAPE, picture_of_render
+from inference.network.features.log_mel import FEATURES_SCHEMA, SHAPE
+from inference.network.features.pictures import picture_of_render
 from render.data.manifest import Manifest
 from render.data.shards import Shard
 from render.errors import FileError, FormatError
@@ -23,18 +24,19 @@ from render.files import replacing
 RECORD = np.dtype([("onset_seconds", np.float32), ("picture", np.uint8, SHAPE)])
 
 
-def pictures_folder(parent: Path, manifest: Manifest) -> Path:
-    """Where the pictures of a data set lie below ``parent``."""
+def pictures_folder(parent: Path, manifest: Manifest, kind: str = "mel") -> Path:
+    """Where the pictures of a data set lie below ``parent``; ``kind`` is one of ``PICTURES``."""
     identity = hashlib.sha256(json.dumps([FEATURES_SCHEMA, asdict(manifest.as_started())]).encode()).hexdigest()[:16]
-    return parent / f"pictures-{identity}"
+    return parent / (f"pictures-{identity}" if kind == "mel" else f"{kind}-{identity}")
 
 
-def shard_pictures(folder: Path, shard: Shard) -> NDArray[np.void]:
+def shard_pictures(folder: Path, shard: Shard, kind: str = "mel") -> NDArray[np.void]:
     """The records of a shard, mapped from their file, which is made when it is missing.
 
     Args:
         folder: of ``pictures_folder``.
         shard: of the data set.
+        kind: one of ``PICTURES``.
 
     Returns:
         Shape ``(rows,)``, of ``RECORD``.
@@ -45,7 +47,7 @@ def shard_pictures(folder: Path, shard: Shard) -> NDArray[np.void]:
     """
     path = folder / f"{shard.path.stem}.npy"
     if not path.exists():
-        _make(path, shard)
+        _make(path, shard, kind)
     try:
         records: NDArray[np.void] = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
@@ -57,9 +59,9 @@ def shard_pictures(folder: Path, shard: Shard) -> NDArray[np.void]:
     return records
 
 
-def _make(path: Path, shard: Shard) -> None:
+def _make(path: Path, shard: Shard, kind: str) -> None:
     records = np.zeros(len(shard), RECORD)
     for k in range(len(shard)):
-        records[k]["picture"], records[k]["onset_seconds"] = picture_of_render(shard.row(k).audio)
+        records[k]["picture"], records[k]["onset_seconds"] = picture_of_render(shard.row(k).audio, kind)
     with replacing(path) as temporary:
         np.save(temporary, records, allow_pickle=False)

@@ -14,7 +14,6 @@ import torch
 import torchaudio
 from numpy.typing import NDArray
 
-from inference.clip.sound import sounding_range
 from render.audio import Audio
 from render.errors import InvalidAudio
 from render.note import SAMPLE_RATE
@@ -44,10 +43,23 @@ def picture(audio: Audio) -> Picture:
     Raises:
         InvalidAudio: for the wrong shape, or audio that is silent or not finite.
     """
+    return picture_of_power(audio, lambda signals: _mel()(signals))
+
+
+def picture_of_power(
+    audio: Audio, power_of: Callable[[torch.Tensor], torch.Tensor], seen_samples: int = _N_SAMPLES
+) -> Picture:
+    """The picture of a clip from a function that gives the power in its cells; see ``picture``.
+
+    Args:
+        audio: the clip.
+        power_of: shape ``(channels, samples)`` to ``(channels, N_MELS, N_FRAMES)``.
+        seen_samples: what is shown of the clip.
+    """
     if audio.ndim != 2 or len(audio) not in (1, 2) or not np.isfinite(audio).all() or not audio.any():
         raise InvalidAudio(f"audio of shape {audio.shape} is no clip: one or two channels, finite and not silent")
-    cut = np.zeros((2, _N_SAMPLES), np.float32)
-    n_samples = min(audio.shape[1], _N_SAMPLES)
+    cut = np.zeros((2, seen_samples), np.float32)
+    n_samples = min(audio.shape[1], seen_samples)
     left, right = audio[0, :n_samples], audio[-1, :n_samples]
     cut[0, :n_samples], cut[1, :n_samples] = 0.5 * (left + right), 0.5 * (left - right)
     largest = np.abs(cut).max()
@@ -55,18 +67,12 @@ def picture(audio: Audio) -> Picture:
         return np.zeros(SHAPE, np.uint8)
     with torch.inference_mode():
         heard = cut[:1] if not cut[1].any() else cut
-        power = _mel()(torch.from_numpy(heard / largest))  # (1 or 2, mels, frames)
+        power = power_of(torch.from_numpy(heard / largest))  # (1 or 2, mels, frames)
         decibels = 10.0 * torch.log10(power.clamp(min=_SMALLEST_POWER))
         scaled = 1.0 + (decibels - decibels.max()) / FLOOR_DB
         result: Picture = np.zeros(SHAPE, np.uint8)
         result[: len(heard)] = (255.0 * scaled.clamp(0.0, 1.0)).round().to(torch.uint8).numpy()
     return result
-
-
-def picture_of_render(audio: Audio) -> tuple[Picture, float]:
-    """The picture of a render cut as ``read_target`` cuts a clip, and the seconds from the key press to its onset."""
-    start, stop = sounding_range(audio)
-    return picture(audio[:, start:stop]), start / SAMPLE_RATE
 
 
 def as_batch(pictures: NDArray[np.uint8]) -> torch.Tensor:

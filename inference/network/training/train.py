@@ -1,8 +1,8 @@
-"""Training the guess networks on data sets.
+"""Training the guess networks on a source of examples.
 
-A run is a pure function of its data and options: rows are shuffled, and everything random is drawn, from the seed and
-the number of the epoch or step. So a run that was killed goes on from its last checkpoint as if nothing had happened
-(with ``minutes`` only up to the clock).
+A run is a pure function of its source and options: examples are numbered, and everything random is drawn from the seed
+and the number of the example or step. So a run that was killed goes on from its last checkpoint as if nothing had
+happened (with ``minutes`` only up to the clock).
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from inference.network.augment import augment
-from inference.network.examples import Batch, Examples, frequencies, split
+from inference.network.coding.editor_heights import FIRST_HEIGHT
+from inference.network.features.augment import augment
 from inference.network.model import GuessNetwork, RegressionNetwork, Size
-from inference.network.validate import judge
-from inference.network.variables import variable
+from inference.network.training.examples import Batch, ExampleSource
 from inference.network.weights import NETWORKS, read_network, read_tensors, write_network, write_tensors
 from render.errors import FormatError, OutOfRange, UnknownName
 from render.files import write_text
-from render.instruments.host import Host
 
 CHECKPOINT_FILE, LOG_FILE = "checkpoint.safetensors", "log.jsonl"
 
@@ -35,7 +33,7 @@ _WARM_UP_STEPS = 100
 _LAST_RATE = 0.02  # of the learning rate, at the end of the cosine
 _LARGEST_GRADIENT = 5.0
 _WEIGHT_OF_HEIGHTS = 0.25  # of the envelope editor's curve, which is learnt by heart first
-_SHUFFLE, _STEP, _JUDGE = 1, 2, 3  # streams of random numbers
+_STEP = 2  # stream of random numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +44,12 @@ class TrainOptions:
         model: ``network`` or ``regression``.
         size: of the network.
         start: weights to begin with instead of random ones.
-        epochs, minutes: when to end; exactly one of them. The learning rate falls as a cosine up to there.
-        batch: rows per step.
+        examples, minutes: when to end; exactly one of them. The learning rate falls as a cosine up to there.
+        batch: examples per step.
         learning_rate: of AdamW, at its highest.
         weight_decay: of AdamW.
         average: weight of the past in the moving average of weights, which is what is judged and shipped.
         augmented: whether pictures are damaged.
-        held_out: rows to judge by.
-        sounds: how many of these are judged by rendering the guesses too.
         seed: of everything random.
         device: for torch.
     """
@@ -61,38 +57,40 @@ class TrainOptions:
     model: str = "network"
     size: Size = field(default_factory=Size)
     start: Path | None = None
-    epochs: float | None = None
+    examples: int | None = None
     minutes: float | None = None
     batch: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     average: float = 0.999
     augmented: bool = True
-    held_out: int = 512
-    sounds: int = 24
     seed: int = 0
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.model not in NETWORKS:
             raise UnknownName("model", self.model, NETWORKS)
-        if (self.epochs is None) == (self.minutes is None):
-            raise OutOfRange("epochs and minutes", (self.epochs, self.minutes), "exactly one of them")
-        length = self.epochs if self.epochs is not None else self.minutes
+        if (self.examples is None) == (self.minutes is None):
+            raise OutOfRange("examples and minutes", (self.examples, self.minutes), "exactly one of them")
+        length = self.examples if self.examples is not None else self.minutes
         if not length or not 0.0 < length < math.inf:
-            raise OutOfRange("epochs or minutes", length, "above 0")
+            raise OutOfRange("examples or minutes", length, "above 0")
 
     def fixed(self) -> dict[str, Any]:
         """What must not change when a run is resumed, in JSON's types."""
-        ignored = {"start", "epochs", "minutes", "device", "sounds"}
+        ignored = {"start", "examples", "minutes", "device"}
         return json.loads(json.dumps({name: value for name, value in asdict(self).items() if name not in ignored}))  # type: ignore[no-any-return]
+
+
+Judge = Callable[[GuessNetwork | RegressionNetwork], dict[str, Any]]
+"""Figures of a network, for the log."""
 
 
 class Training:
     """A run: the network, its optimiser and how far it is.
 
     Args:
-        examples: to train on and to judge by.
+        source: examples to train on.
         options: how.
         folder: of the checkpoint, the log and the weights; a checkpoint in it is resumed.
 
@@ -100,19 +98,16 @@ class Training:
         FormatError: if the checkpoint is of another run.
     """
 
-    def __init__(self, examples: Examples, options: TrainOptions, folder: Path) -> None:
-        self.examples, self.options, self.folder = examples, options, folder
-        self.rows, self.judged = split(examples, options.held_out)
-        if len(self.rows) == 0:
-            raise OutOfRange("rows to train on", 0, f"more rows than the {options.held_out} that are held out")
-        self.batch = min(options.batch, len(self.rows))
+    def __init__(self, source: ExampleSource, options: TrainOptions, folder: Path) -> None:
+        self.source, self.options, self.folder = source, options, folder
         self.step, self.seconds = 0, 0.0
+        self.waited = 0.0
         torch.manual_seed(options.seed)
         self.network = NETWORKS[options.model](options.size)
         if options.start is not None:
             self.network.load_state_dict(read_network(options.start, options.model, options.size).state_dict())
         elif isinstance(self.network, GuessNetwork):
-            shares = frequencies(examples.codes[self.rows])
+            shares = source.frequencies()
             self.network.chain.begin_with([torch.from_numpy(share).float() for share in shares])
         self.average = NETWORKS[options.model](options.size)
         self.average.load_state_dict(self.network.state_dict())
@@ -125,15 +120,15 @@ class Training:
             self._resume()
 
     @property
-    def steps_per_epoch(self) -> int:
-        """Whole batches in the data."""
-        return len(self.rows) // self.batch
+    def seen(self) -> int:
+        """Examples that were learnt, each time that one was."""
+        return self.step * self.options.batch
 
     @property
     def progress(self) -> float:
         """Share of the run that is done; 1 or more when it is over."""
-        if self.options.epochs is not None:
-            return self.step / max(round(self.options.epochs * self.steps_per_epoch), 1)
+        if self.options.examples is not None:
+            return self.seen / self.options.examples
         assert self.options.minutes is not None
         return self.seconds / (60.0 * self.options.minutes)
 
@@ -165,7 +160,7 @@ class Training:
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for k, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{k}.{name}": tensor for name, tensor in state.items()}
-        description = {"options": self.options.fixed(), "data": self._data(), "step": self.step}
+        description = {"options": self.options.fixed(), "source": self.source.identity(), "step": self.step}
         tensors = {name: tensor.cpu() for name, tensor in tensors.items()}
         write_tensors(self.folder / CHECKPOINT_FILE, tensors, description | {"seconds": self.seconds})
         weights = {name: tensor.cpu() for name, tensor in self.average.state_dict().items()}
@@ -174,7 +169,7 @@ class Training:
     def _resume(self) -> None:
         path = self.folder / CHECKPOINT_FILE
         tensors, description = read_tensors(path)
-        for name, expected in (("options", self.options.fixed()), ("data", self._data())):
+        for name, expected in (("options", self.options.fixed()), ("source", self.source.identity())):
             if description.get(name) != expected:
                 raise FormatError(f"{path} has {name} {description.get(name)}; allowed: {expected}, or another folder")
         self.step, self.seconds = description["step"], description["seconds"]
@@ -186,17 +181,11 @@ class Training:
             state.setdefault(int(k), {})[field] = tensor
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
 
-    def _data(self) -> list[list[Any]]:
-        return [
-            [dataset.manifest.seed, len(dataset), dataset.manifest.prior_hash] for dataset in self.examples.datasets
-        ]
-
     def _next_batch(self) -> Batch:
-        epoch, position = divmod(self.step, self.steps_per_epoch)
-        order = np.random.default_rng((self.options.seed, _SHUFFLE, epoch)).permutation(len(self.rows))
-        rows = self.rows[order[position * self.batch : (position + 1) * self.batch]]
         rng = np.random.default_rng((self.options.seed, _STEP, self.step))
-        batch = self.examples.batch(rows, rng)
+        began = time.monotonic()
+        batch = self.source.batch(self.seen, self.seen + self.options.batch)
+        self.waited += time.monotonic() - began
         pictures = batch.pictures
         if self.options.augmented:
             pictures = augment(pictures, torch.Generator().manual_seed(int(rng.integers(2**62))))
@@ -216,14 +205,14 @@ def loss_of(network: GuessNetwork | RegressionNetwork, batch: Batch) -> torch.Te
     """Nats per clip, or mean squared error of the knobs."""
     if isinstance(network, GuessNetwork):
         nats: torch.Tensor = network(batch.pictures, batch.heard, batch.codes)
-        nats[:, variable("height 0") :] *= _WEIGHT_OF_HEIGHTS
+        nats[:, network.coding.index(FIRST_HEIGHT) :] *= _WEIGHT_OF_HEIGHTS
         return nats.sum(dim=1).mean()
     return functional.mse_loss(network(batch.pictures, batch.heard), batch.knobs)
 
 
 def train(
     training: Training,
-    host: Host | None,
+    judge: Judge | None,
     *,
     save_seconds: float = 120.0,
     judge_seconds: float = 600.0,
@@ -234,7 +223,7 @@ def train(
 
     Args:
         training: the run, new or resumed.
-        host: renders guesses to judge them by sound; None leaves that out.
+        judge: gives figures of the averaged network; None leaves that out.
         save_seconds: between checkpoints.
         judge_seconds: between judgements; there is one at the end in any case.
         on_step: called with the run and a running mean of the loss after every step.
@@ -255,10 +244,8 @@ def train(
         over = training.progress >= 1.0
         if over or now - judged >= judge_seconds:
             line = {"step": training.step, "seconds": round(training.seconds, 1), "loss": running}
-            rng = np.random.default_rng((training.options.seed, _JUDGE))
-            line |= judge(
-                training.average, training.examples, training.rows, training.judged, rng, host, training.options.sounds
-            )
+            line["examples"] = training.seen
+            line |= {} if judge is None else judge(training.average)
             log.append(line)
             if on_judged is not None:
                 on_judged(line)

@@ -1,0 +1,1 @@
+"""What the network predicts: patches as categories, and the canonical patch of those that sound the same."""

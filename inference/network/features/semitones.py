@@ -1,0 +1,87 @@
+"""A picture whose bands are semitones, so that it can be moved to where the heard note is.
+
+Band ``k`` is MIDI note ``LOWEST_NOTE + k``. Below ``SPLIT_NOTE`` the window is twice as long as above, for there the
+partials of low notes lie close together. Channels, frames and levels are those of ``log_mel.py``.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.log_mel import HOP, N_FRAMES, N_MELS, WINDOW, Picture, picture_of_power
+from render.audio import Audio
+from render.note import SAMPLE_RATE
+
+LOWEST_NOTE = 12
+SPLIT_NOTE = 84
+HEARD_BAND = 36
+"""Where the heard note lies in an aligned picture: three octaves above its lowest band."""
+UNHEARD_NOTE = 60
+"""What an aligned picture is moved by where no note was heard."""
+
+_LEAST_BINS = 1.2  # half width of a band, in bins of the spectrum
+
+
+def semitone_picture(audio: Audio) -> Picture:
+    """The picture of the first 2.2 s of a clip; see ``log_mel.picture`` for shapes and errors."""
+    return picture_of_power(audio, _power)
+
+
+def aligned(pictures: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+    """Semitone pictures moved so that the heard note lies at ``HEARD_BAND``; bands beyond the picture are empty.
+
+    Shape:
+        ``(batch, channels, bands, frames)`` and ``(batch,)`` to ``(batch, channels, bands, frames)``.
+    """
+    notes = torch.where(heard == UNKNOWN_NOTE, UNHEARD_NOTE, heard)
+    bands = torch.arange(N_MELS, device=pictures.device) + (notes - LOWEST_NOTE - HEARD_BAND)[:, None]
+    inside = (bands >= 0) & (bands < N_MELS)
+    index = bands.clamp(0, N_MELS - 1)[:, None, :, None].expand(-1, pictures.shape[1], -1, pictures.shape[3])
+    return pictures.gather(2, index) * inside[:, None, :, None]
+
+
+def _power(signals: torch.Tensor) -> torch.Tensor:
+    """Shape ``(channels, samples)`` to ``(channels, bands, frames)``."""
+    parts = []
+    for window, bands in _filters():
+        spectrum = torch.stft(
+            signals,
+            2 * len(window),
+            HOP,
+            len(window),
+            window,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        )[:, : bands.shape[1], :N_FRAMES]
+        power = spectrum.real.square() + spectrum.imag.square()
+        parts.append(torch.matmul(bands, power))
+    return torch.cat(parts, dim=1)
+
+
+@functools.cache
+def _filters() -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+    """For low and high bands the window and the triangles over its spectrum, shape ``(bands, bins)``."""
+    notes = LOWEST_NOTE + np.arange(N_MELS)
+    result = []
+    for samples, chosen in ((2 * WINDOW, notes[notes < SPLIT_NOTE]), (WINDOW, notes[notes >= SPLIT_NOTE])):
+        window = torch.hann_window(samples)
+        bins_hz = np.arange(samples + 1, dtype=np.float64) * (0.5 * SAMPLE_RATE / samples)
+        matrix = _triangles(chosen, bins_hz) / float(window.sum()) ** 2
+        matrix = matrix[:, : int(np.flatnonzero(matrix.any(axis=0))[-1]) + 1]
+        result.append((window, torch.from_numpy(matrix.astype(np.float32))))
+    return tuple(result)
+
+
+def _triangles(notes: NDArray[np.int64], bins_hz: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Height 1 at each note, 0 at its neighbours, or at ``_LEAST_BINS`` from it: shape ``(notes, bins)``."""
+    centre = 440.0 * 2.0 ** ((notes[:, None] - 69.0) / 12.0)
+    reach = np.maximum(centre * (2.0 ** (1.0 / 12.0) - 1.0), _LEAST_BINS * bins_hz[1])
+    heights: NDArray[np.float64] = np.maximum(1.0 - np.abs(bins_hz - centre) / reach, 0.0)
+    return heights

@@ -1,0 +1,1 @@
+"""Training the network on data sets, or on fresh renders that are never stored."""

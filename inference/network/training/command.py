@@ -1,0 +1,200 @@
+"""The flags of ``python -m inference train`` and its progress display."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+    from inference.network.model import GuessNetwork, RegressionNetwork, Size
+    from inference.network.training.examples import ExampleSource
+    from inference.network.training.train import Judge, Training
+
+_MODELS = ("network", "regression")
+_CODINGS = ("sound", "knobs")
+_PICTURES = ("mel", "semitones", "stretched")
+_SAVE_SECONDS, _LIVE_SAVE_SECONDS = 120.0, 60.0
+_BATCHES_AHEAD = 3  # that workers make while a step is taken
+_JUDGE = 3  # stream of random numbers
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "--data", type=Path, action="append", metavar="DIR",
+        help="a data set of python -m render dataset; may be given again",
+    )  # fmt: skip
+    parser.add_argument("--live", action="store_true", help="draw, render and forget examples instead of --data")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that render, with --live")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, weights and log; resumed")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="where pictures are kept (default: in --out)")
+    parser.add_argument("--model", choices=_MODELS, default="network")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--epochs", type=float, metavar="E", help="passes over the data, with --data")
+    length.add_argument("--examples", type=int, metavar="N", help="to learn, each time that one is seen")
+    length.add_argument("--minutes", type=float, metavar="M", help="of training, whatever number of passes that is")
+    parser.add_argument("--batch", type=int, default=64, metavar="N")
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3, metavar="R")
+    parser.add_argument("--hidden", type=int, default=256, metavar="N", help="width of the embedding and the chain")
+    parser.add_argument("--coding", choices=_CODINGS, default="sound", help="what is predicted")
+    parser.add_argument("--picture", choices=_PICTURES, default="mel", help="what is seen")
+    parser.add_argument("--aligned", action="store_true", help="see the middle moved to the heard note as well")
+    parser.add_argument("--modulation", action="store_true", help="see how fast bands move as well")
+    parser.add_argument(
+        "--held-out", type=int, default=512, metavar="N", help="rows, or draws with --live, to judge by"
+    )
+    parser.add_argument("--sounds", type=int, default=24, metavar="N", help="held-out rows to judge by sound")
+    parser.add_argument("--judge-minutes", type=float, default=10.0, metavar="M", help="between judgements")
+    parser.add_argument("--plain", action="store_true", help="do not damage the pictures")
+    parser.add_argument("--seed", type=int, default=0, metavar="K")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch")
+    parser.add_argument("--device", default="cpu", metavar="cpu|cuda")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    import torch
+    from rich.progress import Progress
+
+    from inference.network.model import Size
+    from inference.network.training.train import Training, TrainOptions, train
+    from render.errors import UnknownName
+
+    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UnknownName("device", arguments.device, ["cpu"])
+    torch.set_num_threads(arguments.threads)
+    size = Size(
+        hidden=arguments.hidden,
+        coding=arguments.coding,
+        picture=arguments.picture,
+        aligned=arguments.aligned,
+        modulation=arguments.modulation,
+    )
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(*_columns(), transient=True))
+        task = progress.add_task("examples", total=1.0, say="")
+
+        def say_shards(done: int, count: int) -> None:
+            progress.update(task, completed=done / count, say=f"{done} of {count} shards")
+
+        prepare = _live if arguments.live else _on_data_sets
+        source, judge, count = prepare(arguments, size, stack, say_shards)
+        options = TrainOptions(
+            model=arguments.model,
+            size=size,
+            start=arguments.start,
+            examples=count,
+            minutes=arguments.minutes,
+            batch=arguments.batch,
+            learning_rate=arguments.learning_rate,
+            augmented=not arguments.plain,
+            seed=arguments.seed,
+            device=arguments.device,
+        )
+        training = Training(source, options, arguments.out)
+        began, first = time.monotonic(), training.seen
+        if first:
+            print(f"going on from example {first}", flush=True)
+        progress.update(task, description="training", completed=training.progress)
+
+        def on_step(training: Training, loss: float) -> None:
+            seconds = time.monotonic() - began
+            say = (
+                f"example {training.seen}  loss {loss:.4g}  {(training.seen - first) / seconds:.0f} examples/s"
+                f"  {training.waited / seconds:.0%} waiting for them"
+            )
+            progress.update(task, completed=training.progress, say=say)
+
+        save_seconds = _LIVE_SAVE_SECONDS if arguments.live else _SAVE_SECONDS
+        train(
+            training,
+            judge,
+            save_seconds=save_seconds,
+            judge_seconds=60.0 * arguments.judge_minutes,
+            on_step=on_step,
+            on_judged=_print_line,
+        )
+        per_second = (training.seen - first) / max(time.monotonic() - began, 1e-9)
+        print(f"{training.seen} examples, {per_second:.1f} per second", file=sys.stderr)
+    print(f"weights: {arguments.out / options.model}.safetensors", file=sys.stderr)
+    return 0
+
+
+def _on_data_sets(
+    arguments: argparse.Namespace, size: Size, stack: ExitStack, say_shards: Callable[[int, int], None]
+) -> tuple[ExampleSource, Judge, int | None]:
+    """The rows of data sets."""
+    import numpy as np
+
+    from inference.network.training.examples import Examples, ShuffledRows, split
+    from inference.network.training.validate import judge
+    from render.errors import OutOfRange
+    from render.noisemaker.hosts import open_host
+
+    if not arguments.data:
+        raise OutOfRange("number of --data", 0, "1 or more, or --live")
+    pictures = arguments.pictures or arguments.out
+    examples = Examples.load(arguments.data, pictures, size, say_shards)
+    rows, judged = split(examples, arguments.held_out)
+    if len(rows) == 0:
+        raise OutOfRange("rows to train on", 0, f"more rows than the {arguments.held_out} that are held out")
+    host = open_host() if arguments.sounds else None
+
+    def figures(network: GuessNetwork | RegressionNetwork) -> dict[str, Any]:
+        rng = np.random.default_rng((arguments.seed, _JUDGE))
+        return judge(network, examples, rows, judged, rng, host, arguments.sounds)
+
+    count = arguments.examples if arguments.epochs is None else round(arguments.epochs * len(rows))
+    return ShuffledRows(examples, rows, arguments.seed), figures, count
+
+
+def _live(
+    arguments: argparse.Namespace, size: Size, stack: ExitStack, say_shards: Callable[[int, int], None]
+) -> tuple[ExampleSource, Judge, int | None]:
+    """Fresh draws of the prior; those to judge by are of another set and rendered once."""
+    from inference.network.coding.codings import CODINGS
+    from inference.network.model import GuessNetwork
+    from inference.network.training.live import FIRST_SET, VALIDATION_SET, LiveExamples, live_pool
+    from inference.network.training.validate import nats_by_variable, summary
+    from render.errors import OutOfRange, UnknownName
+    from render.noisemaker.hosts import open_host
+
+    if arguments.data or arguments.epochs is not None:
+        raise OutOfRange("options with --live", "--data or --epochs", "--examples or --minutes")
+    if arguments.model != "network":
+        raise UnknownName("model with --live", arguments.model, ["network"])
+    pool = stack.enter_context(live_pool(open_host, size, arguments.workers))
+    coding = CODINGS[size.coding]
+    unseen = LiveExamples(pool, coding, VALIDATION_SET)
+    batches = unseen.batch(0, arguments.held_out).split(arguments.batch)
+    source = LiveExamples(pool, coding, FIRST_SET + arguments.seed, ahead=_BATCHES_AHEAD * arguments.batch)
+    shares = source.frequencies()
+
+    def figures(network: GuessNetwork | RegressionNetwork) -> dict[str, Any]:
+        assert isinstance(network, GuessNetwork)
+        return summary(nats_by_variable(network, batches, shares))
+
+    return source, figures, arguments.examples
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+
+    return (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[say]}"), TimeElapsedColumn())
+
+
+def _print_line(line: dict[str, Any]) -> None:
+    from inference.network.training.validate import format_table
+
+    variables = line.get("variables")
+    if variables:
+        print(format_table(variables))
+    print("  ".join(f"{name} {value:.4g}" for name, value in line.items() if name != "variables"), flush=True)

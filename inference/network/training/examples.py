@@ -1,0 +1,252 @@
+"""Examples that networks train on: their numbered source, and the source that reads data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from inference.network.coding.codings import CODINGS
+from inference.network.coding.hearing import heard_notes
+from inference.network.coding.variables import Coding
+from inference.network.features.kept_log_mel import pictures_folder, shard_pictures
+from inference.network.features.log_mel import as_batch
+from inference.network.model import Size
+from render.data.shards import Dataset, Shard
+from render.noisemaker.pitches import sounding_pitches
+from render.note import Note
+
+_SHUFFLE, _HEAR = 1, 2  # streams of random numbers
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a training step sees.
+
+    Attributes:
+        pictures: Shape ``(batch, channels, bands, frames)``, 0 to 1.
+        heard: Notes that were heard, shape ``(batch,)``.
+        codes: Shape ``(batch, variables)``.
+        knobs: Shape ``(batch, parameters)``.
+    """
+
+    pictures: torch.Tensor
+    heard: torch.Tensor
+    codes: torch.Tensor
+    knobs: torch.Tensor
+
+    def split(self, size: int) -> list[Batch]:
+        """Parts of at most ``size`` examples."""
+        parts = (torch.split(tensor, size) for tensor in (self.pictures, self.heard, self.codes, self.knobs))
+        return [Batch(*tensors) for tensors in zip(*parts, strict=True)]
+
+
+class ExampleSource(Protocol):
+    """Numbered examples without end, each a pure function of its number."""
+
+    @property
+    def coding(self) -> Coding:
+        """What their codes mean."""
+        ...
+
+    def identity(self) -> Any:
+        """What the examples depend on, in JSON's types: a run is resumed only with the same."""
+        ...
+
+    def frequencies(self) -> list[NDArray[np.float64]]:
+        """How often each variable has each category where it can be heard; never quite 0."""
+        ...
+
+    def batch(self, start: int, stop: int) -> Batch:
+        """Examples ``start`` to ``stop`` (not included)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Examples:
+    """All rows of some data sets.
+
+    Attributes:
+        datasets: where the audio of a row can be read.
+        coding: what the codes mean.
+        starts: number of the first row of every shard, and the number of rows.
+        pictures: per shard, mapped from files.
+        codes: before it is known which note is heard, shape ``(rows, variables)``.
+        knobs: shape ``(rows, parameters)``.
+        pitches: note numbers at which the three oscillators sound, shape ``(rows, 3)``.
+        loudness: how likely each of them is heard as the note, shape ``(rows, 3)``, rows of 1; zeros where none is.
+    """
+
+    datasets: tuple[Dataset, ...]
+    coding: Coding
+    starts: NDArray[np.int64]
+    pictures: tuple[NDArray[np.void], ...]
+    codes: NDArray[np.int16]
+    knobs: NDArray[np.float32]
+    pitches: NDArray[np.int16]
+    loudness: NDArray[np.float32]
+
+    @classmethod
+    def load(
+        cls,
+        folders: Sequence[Path],
+        pictures: Path,
+        size: Size,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Self:
+        """Open data sets and make the pictures that are missing.
+
+        Args:
+            folders: of the data sets.
+            pictures: folder in which pictures are kept.
+            size: says what the network sees and predicts.
+            progress: called with the shards whose pictures are ready and their number.
+
+        Raises:
+            FileError: if a file cannot be read or written.
+            FormatError: if a data set is damaged, incomplete, or of another schema or table.
+        """
+        datasets = tuple(Dataset(folder) for folder in folders)
+        shards = [
+            (pictures_folder(pictures, dataset.manifest, size.picture), shard)
+            for dataset in datasets
+            for shard in dataset.shards
+        ]
+        coding = CODINGS[size.coding]
+        parts = []
+        for folder, shard in shards:
+            parts.append(_Part.of(shard, shard_pictures(folder, shard, size.picture), coding))
+            if progress is not None:
+                progress(len(parts), len(shards))
+        return cls(
+            datasets=datasets,
+            coding=coding,
+            starts=np.cumsum([0, *(len(part.records) for part in parts)]),
+            pictures=tuple(part.records for part in parts),
+            codes=np.concatenate([part.codes for part in parts]),
+            knobs=np.concatenate([part.knobs for part in parts]),
+            pitches=np.concatenate([part.pitches for part in parts]),
+            loudness=np.concatenate([part.loudness for part in parts]),
+        )
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def row(self, k: int) -> tuple[Dataset, int]:
+        """The data set of row ``k``, and its number there."""
+        for dataset in self.datasets:
+            if k < len(dataset):
+                return dataset, k
+            k -= len(dataset)
+        raise IndexError(k)
+
+    def heard(self, rows: NDArray[np.int64], rng: Generator) -> NDArray[np.int64]:
+        """Notes as an estimator might hear them in some rows: shape ``(batch,)``."""
+        return heard_notes(self.pitches[rows], self.loudness[rows], rng)
+
+    def batch(self, rows: NDArray[np.int64], rng: Generator) -> Batch:
+        """Some rows, shape ``(batch,)``; the generator draws what is heard as the note."""
+        shards = np.searchsorted(self.starts, rows, side="right") - 1
+        pictures = np.stack(
+            [self.pictures[s][k]["picture"] for s, k in zip(shards, rows - self.starts[shards], strict=True)]
+        )
+        heard = self.heard(rows, rng)
+        return Batch(
+            pictures=as_batch(pictures),
+            heard=torch.from_numpy(heard),
+            codes=torch.from_numpy(self.coding.relative(self.codes[rows].astype(np.int64), heard)),
+            knobs=torch.from_numpy(self.knobs[rows]),
+        )
+
+
+@dataclass(frozen=True)
+class ShuffledRows:
+    """An ``ExampleSource`` that goes through rows of data sets again and again, each time in another order.
+
+    Attributes:
+        examples: the data.
+        rows: which of them, shape ``(rows,)``.
+        seed: of the order and of the notes that are heard.
+    """
+
+    examples: Examples
+    rows: NDArray[np.int64]
+    seed: int
+
+    @property
+    def coding(self) -> Coding:
+        """See ``ExampleSource``."""
+        return self.examples.coding
+
+    def identity(self) -> Any:
+        """See ``ExampleSource``."""
+        manifests = [dataset.manifest for dataset in self.examples.datasets]
+        sets = [[manifest.seed, manifest.count, manifest.prior_hash] for manifest in manifests]
+        return {"sets": sets, "rows": len(self.rows), "seed": self.seed}
+
+    def frequencies(self) -> list[NDArray[np.float64]]:
+        """See ``ExampleSource``."""
+        return self._frequencies
+
+    @cached_property
+    def _frequencies(self) -> list[NDArray[np.float64]]:
+        heard = self.examples.heard(self.rows, np.random.default_rng((self.seed, _HEAR)))
+        return frequencies(self.coding, self.coding.relative(self.examples.codes[self.rows].astype(np.int64), heard))
+
+    def batch(self, start: int, stop: int) -> Batch:
+        """See ``ExampleSource``."""
+        epochs, positions = np.divmod(np.arange(start, stop), len(self.rows))
+        orders = {
+            epoch: np.random.default_rng((self.seed, _SHUFFLE, epoch)).permutation(len(self.rows))
+            for epoch in set(epochs.tolist())
+        }
+        order = [orders[epoch][position] for epoch, position in zip(epochs.tolist(), positions.tolist(), strict=True)]
+        return self.examples.batch(self.rows[order], np.random.default_rng((self.seed, _HEAR, start)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One shard's share of ``Examples``."""
+
+    records: NDArray[np.void]
+    codes: NDArray[np.int16]
+    knobs: NDArray[np.float32]
+    pitches: NDArray[np.int16]
+    loudness: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, shard: Shard, records: NDArray[np.void], coding: Coding) -> Self:
+        patches = [shard.patch(k) for k in range(len(shard))]
+        fields = [shard.fields[name].tolist() for name in ("number", "velocity", "gate_seconds", "seconds")]
+        notes = [Note(*values) for values in zip(*fields, strict=True)]
+        heard = [sounding_pitches(patch, note.number) for patch, note in zip(patches, notes, strict=True)]
+        return cls(
+            records=records,
+            codes=coding.encode(patches, notes, records["onset_seconds"].tolist()).astype(np.int16),
+            knobs=np.array([patch.knobs for patch in patches], np.float32),
+            pitches=np.array([pitches for pitches, _ in heard], np.int16),
+            loudness=np.array([loudness for _, loudness in heard], np.float32),
+        )
+
+
+def frequencies(coding: Coding, codes: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """How often each variable has each category where it can be heard, never quite 0; ``(rows, variables)``."""
+    counts = [
+        np.bincount(column[column >= 0], minlength=size) + 0.5
+        for column, size in zip(codes.T, coding.sizes, strict=True)
+    ]
+    return [count / count.sum() for count in counts]
+
+
+def split(examples: Examples, held_out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to train on and, evenly spread over the last data set, rows to judge by."""
+    first, last = len(examples) - len(examples.datasets[-1]), len(examples) - 1
+    judged = np.unique(np.linspace(first, last, held_out).round().astype(np.int64))
+    return np.setdiff1d(np.arange(len(examples)), judged), judged
