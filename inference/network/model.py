@@ -35,7 +35,7 @@ class Size:
     """What a network sees and predicts, and how large it is.
 
     Attributes:
-        channels: of the encoder's layers; each after the first halves mels and frames.
+        channels: widths of the encoder's layers; each after the first halves mels and frames.
         hidden: width of the clip's embedding and of the chain.
         coding: name of the variables, of ``CODINGS``.
         picture: name of what it sees, of ``PICTURES``.

@@ -42,7 +42,7 @@ class Guesser:
 
     Args:
         network: with its weights.
-        temperature: of the draws after the first.
+        temperature: how warm the proposals after the first are drawn.
     """
 
     def __init__(self, network: GuessNetwork, temperature: float = TEMPERATURE) -> None:

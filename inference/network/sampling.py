@@ -42,13 +42,13 @@ def draw(
     """Draw a row for each embedding.
 
     Args:
-        coding: of the network.
-        chain: of the network.
-        embeddings: of clips, after the activation, shape ``(rows, hidden)``.
+        coding: what the network's categories mean.
+        chain: the part of the network that is drawn from.
+        embeddings: embeddings of clips, after the activation, shape ``(rows, hidden)``.
         given: variable to its categories, ``SILENT`` in the rows in which it is not known, shape ``(rows,)``.
-        temperature: of each row: 1 draws as the network says, 0 takes the likeliest category of every choice and the
+        temperature: how warm each row is drawn: 1 draws as the network says, 0 takes the likeliest category of every choice and the
             median of everything continuous.
-        generator: of everything random.
+        generator: gives everything random.
     """
     rows = len(embeddings)
     codes = np.full((rows, len(coding)), SILENT, np.int64)

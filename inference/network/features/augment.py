@@ -22,7 +22,7 @@ def augment(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
     Args:
         pictures: ``(batch, channels, mels, frames)``, 0 to 1.
-        generator: of everything random.
+        generator: gives everything random.
     """
     touched = torch.rand(len(pictures), generator=generator) < SHARE
     if not touched.any():

@@ -34,8 +34,8 @@ def shard_pictures(folder: Path, shard: Shard, kind: str = "mel") -> NDArray[np.
     """The records of a shard, mapped from their file, which is made when it is missing.
 
     Args:
-        folder: of ``pictures_folder``.
-        shard: of the data set.
+        folder: what ``pictures_folder`` gives.
+        shard: one shard of the data set.
         kind: one of ``PICTURES``.
 
     Returns:

@@ -104,7 +104,7 @@ class Examples:
         """Open data sets and make the pictures that are missing.
 
         Args:
-            folders: of the data sets.
+            folders: the data sets.
             pictures: folder in which pictures are kept.
             size: says what the network sees and predicts.
             progress: called with the shards whose pictures are ready and their number.
@@ -173,7 +173,7 @@ class ShuffledRows:
     Attributes:
         examples: the data.
         rows: which of them, shape ``(rows,)``.
-        seed: of the order and of the notes that are heard.
+        seed: seeds the order and the notes that are heard.
     """
 
     examples: Examples

@@ -42,15 +42,15 @@ class TrainOptions:
 
     Attributes:
         model: ``network`` or ``regression``.
-        size: of the network.
+        size: how large the network is.
         start: weights to begin with instead of random ones.
         examples, minutes: when to end; exactly one of them. The learning rate falls as a cosine up to there.
         batch: examples per step.
-        learning_rate: of AdamW, at its highest.
-        weight_decay: of AdamW.
+        learning_rate: highest learning rate of AdamW.
+        weight_decay: weight decay of AdamW.
         average: weight of the past in the moving average of weights, which is what is judged and shipped.
         augmented: whether pictures are damaged.
-        seed: of everything random.
+        seed: seeds everything random.
         device: for torch.
     """
 
@@ -92,7 +92,7 @@ class Training:
     Args:
         source: examples to train on.
         options: how.
-        folder: of the checkpoint, the log and the weights; a checkpoint in it is resumed.
+        folder: holds the checkpoint, the log and the weights; a checkpoint in it is resumed.
 
     Raises:
         FormatError: if the checkpoint is of another run.
