@@ -46,8 +46,8 @@ def draw(
         chain: the part of the network that is drawn from.
         embeddings: embeddings of clips, after the activation, shape ``(rows, hidden)``.
         given: variable to its categories, ``SILENT`` in the rows in which it is not known, shape ``(rows,)``.
-        temperature: how warm each row is drawn: 1 draws as the network says, 0 takes the likeliest category of every choice and the
-            median of everything continuous.
+        temperature: how warm each row is drawn: 1 draws as the network says, 0 takes the likeliest category of every
+            choice and the median of everything continuous.
         generator: gives everything random.
     """
     rows = len(embeddings)
