@@ -12,7 +12,7 @@ from inference.clip.sound import find_sound
 from render.audio import Audio, read_recording
 from render.note import SAMPLE_RATE, Note
 
-_MAX_SAMPLES = 1 << 24  # of all channels together that are read: 3 minutes of stereo
+_MAX_SAMPLES = 1 << 23  # of all channels together that are read: a minute and a half of stereo
 _UNPITCHED_NOTE = 60
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.clip.sound import sounding_range
+from inference.clip.sound import find_sound, sounding_range
 from inference.clip.target import Target, read_target
+from render.audio import Recording
 from render.measures.golden import read_rows
 from render.note import SAMPLE_RATE
 from tests.paths import GOLDEN, needs_golden
@@ -105,17 +106,14 @@ def test_what_one_key_press_can_make_stays_together(tmp_path: Path, name: str) -
 
 @needs_golden
 def test_no_render_of_the_plug_in_is_cut_but_by_its_own_silence() -> None:
-    """Every factory preset and whole patch has the onset and the end that its levels alone give."""
-    from inference.clip.sound import find_sound
-    from render.audio import Recording
-
+    """A third of the factory presets and whole patches: onset and end are those that their levels alone give."""
+    rows = [row for row in read_rows(GOLDEN) if row.group in ("factory", "whole") and row.peak >= 0.001][::3]
     changed = []
-    for row in read_rows(GOLDEN):
-        if row.group not in ("factory", "whole") or row.peak < 0.001:
-            continue
+    for row in rows:
         audio = row.audio()
         start, stop = sounding_range(audio)
         sound = find_sound(Recording(audio, SAMPLE_RATE, row.note.seconds), row.name)
         if (sound.onset_seconds, sound.audio.shape[1]) != (start / SAMPLE_RATE, min(stop - start, 4 * SAMPLE_RATE)):
             changed.append(row.stem)
+    assert len(rows) > 90
     assert changed == []
