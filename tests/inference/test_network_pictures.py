@@ -1,0 +1,84 @@
+"""What networks see: the kinds of pictures, and what is made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.log_mel import SHAPE
+from inference.network.features.pictures import PICTURES
+from inference.network.features.semitones import HEARD_BAND, LOWEST_NOTE, UNHEARD_NOTE, aligned, semitone_picture
+from inference.network.features.stretched import SEGMENTS, stretched_picture
+from inference.network.model import GuessNetwork, Modulation, Size
+from render.errors import InvalidAudio, UnknownName
+from render.note import SAMPLE_RATE
+
+
+def tone(number: float, seconds: float = 1.0) -> np.ndarray:
+    t = np.arange(round(SAMPLE_RATE * seconds)) / SAMPLE_RATE
+    return (0.3 * np.sin(2 * np.pi * 440.0 * 2.0 ** ((number - 69.0) / 12.0) * t)).astype(np.float32)[None]
+
+
+@pytest.mark.parametrize("kind", list(PICTURES))
+def test_every_kind_shows_level_relative_to_the_loudest_cell_and_the_side(kind: str) -> None:
+    shown = PICTURES[kind](tone(60))
+    assert shown.shape == SHAPE
+    assert shown[0].max() == 255
+    assert not shown[1].any()
+    np.testing.assert_array_equal(shown, PICTURES[kind](np.float32(1e-3) * np.repeat(tone(60), 2, axis=0)))
+    for wrong in (np.zeros((1, 100), np.float32), np.full((2, 9), np.inf, np.float32)):
+        with pytest.raises(InvalidAudio):
+            PICTURES[kind](wrong)
+
+
+@pytest.mark.parametrize("number", [36, 59, 83, 84, 100])
+def test_a_band_is_a_semitone_and_the_heard_note_can_be_put_in_its_place(number: int) -> None:
+    shown = semitone_picture(tone(number))
+    assert shown[0, :, 40].argmax() == number - LOWEST_NOTE
+    picture = torch.from_numpy(shown[None]).float()
+    moved = aligned(picture, torch.tensor([number]))
+    assert moved[0, 0, :, 40].argmax() == HEARD_BAND
+    unheard = aligned(picture, torch.tensor([UNKNOWN_NOTE]))
+    torch.testing.assert_close(unheard, aligned(picture, torch.tensor([UNHEARD_NOTE])))
+
+
+def test_frames_of_a_stretched_picture_widen() -> None:
+    audio = np.zeros((1, 4 * SAMPLE_RATE), np.float32)
+    wanted = [(frame, start) for (frame, start) in ((20, 20 * 128), (64 + 30, 64 * 128 + 30 * 512))]
+    wanted.append((128 + 40, 64 * 128 + 64 * 512 + 40 * 2048))
+    for _, sample in wanted:
+        audio[0, sample] = 1.0
+    loudness = stretched_picture(audio)[0].astype(float).mean(axis=0)
+    first = 0
+    for (frames, _, _), (frame, _) in zip(SEGMENTS, wanted, strict=True):
+        assert loudness[first : first + frames].argmax() + first == frame
+        first += frames
+
+
+def test_a_modulation_spectrum_tells_how_fast_bands_move() -> None:
+    torch.manual_seed(0)
+    modulation = Modulation().eval()
+    frames = torch.arange(SHAPE[2]) / 86.1
+
+    def moving(hz: float) -> torch.Tensor:
+        return (0.5 + 0.3 * torch.sin(2 * torch.pi * hz * frames)).expand(1, SHAPE[1], -1)
+
+    still = modulation(torch.full((1, *SHAPE[1:]), 0.5))
+    slow, fast = modulation(moving(3.0)), modulation(moving(9.0))
+    assert (slow - fast).abs().mean() > 0.05
+    torch.testing.assert_close(still, modulation(torch.full((1, *SHAPE[1:]), 0.2)))
+
+
+def test_a_size_says_what_a_network_sees_and_predicts() -> None:
+    small = {"channels": [8, 8], "hidden": 16}
+    assert Size.parse(small).coding == "knobs"  # as in weights from before there were several
+    assert Size.parse({**small, "coding": "sound"}).channels == (8, 8)
+    for wrong in ({"coding": "tarot"}, {"picture": "oil"}, {"picture": "mel", "aligned": True}):
+        with pytest.raises(UnknownName):
+            Size(**wrong)
+    network = GuessNetwork(Size((8, 8), 16, picture="semitones", aligned=True, modulation=True))
+    nats = network(torch.rand(3, *SHAPE), torch.tensor([60, 20, 128]), torch.zeros(3, len(network.coding)).long())
+    assert nats.shape == (3, len(network.coding))
+    assert torch.isfinite(nats).all()
