@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 import soundfile
-import soxr  # type: ignore[import-untyped]
+import soxr
 from numpy.typing import NDArray
 
 from render.audio_headers import FinishedFile
