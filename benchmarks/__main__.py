@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from render.command_line import run_command
 
 COMMANDS = {
+    "blame": ("benchmarks.product.blame", "which section of the panel costs how many decibels in what runs found"),
     "budgets": ("benchmarks.product.budgets", "how to divide a budget among the stages, and what more of it brings"),
     "compare": ("benchmarks.product.compare", "the methods of refine at equal wall clock"),
     "dataset": ("benchmarks.parts.dataset", "making a data set beside bare renders of its patches"),
@@ -28,6 +29,7 @@ COMMANDS = {
     "proxy": ("benchmarks.parts.proxy", "a picture: a golden render, the untrained and the trained proxy"),
     "proxy-fidelity": ("benchmarks.parts.proxy_fidelity", "how close the proxy is to golden renders"),
     "recovery": ("benchmarks.product.recovery", "descending on the proxy from moved knobs, judged by host renders"),
+    "score": ("benchmarks.product.score", "how near the renders or presets of any system are to clips"),
     "structure": ("benchmarks.parts.structure", "sizes of the sources, and what names the instrument outside of it"),
     "speed": ("benchmarks.product.speed", "evaluations per second beside bare renders, and the cost of the losses"),
 }
