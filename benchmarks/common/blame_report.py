@@ -14,6 +14,8 @@ from render.noisemaker.sections import JOINED
 
 FELT_DB = 0.1
 """A section that costs more than this is counted."""
+REPAIRED = (1, 2, 3, 4, 6, 8, 12)
+"""Numbers of sections after which the path of a run is looked at."""
 NAMED = 5
 """How many sections the line of a run names."""
 HEAD = (
@@ -40,7 +42,7 @@ def report(rows: Sequence[BlameRow], *, each: bool = False) -> str:
     for asked in dict.fromkeys((row.set, row.host, row.budget, row.seed) for row in rows):
         chosen = [row for row in rows if (row.set, row.host, row.budget, row.seed) == asked]
         done = [row for row in chosen if row.status == OK]
-        parts = [_head(*asked, done), _tables(done), _lines(done) if each else "", _failures(chosen)]
+        parts = [_head(*asked, done), _tables(done), _path(done), _lines(done) if each else "", _failures(chosen)]
         texts.append("\n\n".join(part for part in parts if part))
     return "\n\n".join(texts) if texts else "no rows"
 
@@ -88,6 +90,26 @@ def _cells(rows: Sequence[BlameRow], total: float) -> list[str]:
         f"{np.median(saves):.2f}",
         f"{sum(value > FELT_DB for value in saves)}",
     ]
+
+
+def _path(done: Sequence[BlameRow]) -> str:
+    """How the found sounds change when sections are put right one after another."""
+    runs = [row for row in done if row.section == LEVEL and row.path]
+    if not runs:
+        return ""
+    gains, needed = [], []
+    for row in runs:
+        assert row.found is not None
+        gain = [float(point.rpartition(":")[2]) - row.found for point in row.path.split(";")]
+        gains.append([gain[min(count, len(gain)) - 1] for count in REPAIRED])
+        needed.append(next((count for count, value in enumerate(gain, start=1) if value < -FELT_DB), None))
+    known = sorted(count for count in needed if count is not None)
+    table = [["sections put right at once, costliest first", *map(str, REPAIRED)]]
+    table.append(["dB farther than the found sound, median", *(f"{value:+.2f}" for value in np.median(gains, axis=0))])
+    said = f"Nearer than the found sound by {FELT_DB:g} dB after "
+    said += f"{', '.join(map(str, known))} sections" if known else "no number of sections"
+    never = len(needed) - len(known)
+    return f"{markdown(table)}\n\n{said}" + (f"; never in {never} of {len(needed)} runs." if never else ".")
 
 
 def _lines(done: Sequence[BlameRow]) -> str:

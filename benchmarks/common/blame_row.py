@@ -30,6 +30,8 @@ class BlameRow:
         costs_choices, saves_choices: the same with the discrete parameters of the section alone.
         costs_knobs, saves_knobs: the same with its continuous parameters alone.
         level_db: how much louder than its best gain the found sound is; in the row of the level.
+        path: ``section:distance`` of the found patch with the true sections put in one after another, costliest first,
+            joined by semicolons; in the row of the level.
         seconds: what the run took.
         renders: renders that it made.
         steps: descent steps that it made, each of one candidate.
@@ -53,6 +55,7 @@ class BlameRow:
     saves_choices: float | None = None
     saves_knobs: float | None = None
     level_db: float | None = None
+    path: str = ""
     seconds: float | None = None
     renders: int | None = None
     steps: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -93,3 +94,17 @@ def exchanged(base: Played, other: Played, section: str, part: Part = Part.ALL) 
     if extra is not None and extra.KNOB in chosen:
         patch = patch.with_extra(source.extra)
     return replace(base, patch=patch)
+
+
+def repairs(base: Played, other: Played, sections: Sequence[str]) -> Iterator[tuple[str, Played]]:
+    """One patch with sections of another put in one after another, in the order given.
+
+    Yields:
+        Each section that changes anything, and the patch with it and all before it.
+    """
+    for section in sections:
+        repaired = exchanged(base, other, section)
+        same_state = (repaired.note, repaired.patch.extra) == (base.note, base.patch.extra)
+        if not same_state or base.patch.diff(repaired.patch):
+            yield section, repaired
+        base = repaired

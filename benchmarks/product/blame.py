@@ -2,7 +2,9 @@
 
 For every run the true patch is played with one section of the found one (``costs``: what that section alone adds to the
 floor), and the found patch with one section of the true one (``saves``: what would be gained if only that section were
-right). Distances are MSS at the best gain; the section ``level`` is what the found sound's own level costs beyond that.
+right). Then the found patch with the true sections one after another, costliest first: how many must be right at once
+before it is nearer. Distances are MSS at the best gain; the section ``level`` is what the found sound's own level costs
+beyond that.
 
 Runs are made by the command, which keeps their results in ``--out`` and goes on from there, or ``--records`` names a
 folder of results of ``refine`` whose clips have the names of the golden files and the plug-in's own level. Golden rows
@@ -21,7 +23,7 @@ from typing import Any
 from benchmarks.common.best_gain import BestGainMss
 from benchmarks.common.blame_report import report
 from benchmarks.common.blame_row import LEVEL, BlameRow
-from benchmarks.common.exchange import EXCHANGED, GATE, NOTE, Part, Played, exchanged
+from benchmarks.common.exchange import EXCHANGED, GATE, NOTE, Part, Played, exchanged, repairs
 from benchmarks.common.rows import judging
 from benchmarks.common.table import OK, Table, machine, one_line
 from benchmarks.common.targets import (
@@ -58,7 +60,7 @@ GROUP = GOLDEN_SETS[0]
 BLAMED_SETS = (GROUP, "prior", *PLAYED_SETS)
 """Target sets whose patches are known."""
 _ASKED = ("where", "seconds", "renders", "steps", "seed", "workers")
-"""Options that make two runs the same run, but for the workers."""
+"""Options that make two runs the same run, except for the workers."""
 
 
 @dataclass(frozen=True)
@@ -212,10 +214,12 @@ def blamed(sound: Sound, answer: Answer, host: Host, blank: BlameRow) -> Iterato
 
     floor, near = distance(true), distance(found)
     blank = replace(blank, floor=floor, found=near)
+    single: dict[str, float] = {}
     for section in (*EXCHANGED, *JOINED):
         parts = (Part.ALL,) if section in (NOTE, GATE) else tuple(Part)
         costs = {part: distance(exchanged(true, found, section, part)) - floor for part in parts}
         saves = {part: near - distance(exchanged(found, true, section, part)) for part in parts}
+        single[section] = costs[Part.ALL]
         yield replace(
             blank,
             section=section,
@@ -231,7 +235,9 @@ def blamed(sound: Sound, answer: Answer, host: Host, blank: BlameRow) -> Iterato
     amiss = 10.0 ** ((true_gain - found_gain) / 20.0)  # how much too loud the found sound is
     at_its_level = audio(true) * amiss * 10.0 ** (true_gain / 20.0)
     costs_level, saves_level = own.distance(at_its_level) - floor, own.distance(audio(found)) - near
-    yield replace(blank, section=LEVEL, costs=costs_level, saves=saves_level, level_db=-found_gain)
+    repaired = repairs(found, true, sorted(EXCHANGED, key=lambda section: -single[section]))
+    path = ";".join(f"{section}:{distance(played):.3f}" for section, played in repaired)
+    yield replace(blank, section=LEVEL, costs=costs_level, saves=saves_level, level_db=-found_gain, path=path)
 
 
 class _Runs:

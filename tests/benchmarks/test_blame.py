@@ -123,6 +123,7 @@ def test_the_section_that_is_wrong_is_blamed() -> None:
     assert all(row.costs == row.saves == 0.0 for row in others)
     assert rows["gate"].costs == 0.0
     assert rows["gate"].costs_choices is None
+    assert rows[LEVEL].path == f"filter:{rows['filter'].floor:.3f}"
     assert rows[LEVEL].level_db is not None
     assert rows[LEVEL].level_db > 3.0
     assert rows[LEVEL].costs > 1.0 < rows[LEVEL].saves  # type: ignore[operator]
@@ -131,7 +132,8 @@ def test_the_section_that_is_wrong_is_blamed() -> None:
 def made(target: str, costs: dict[str, float]) -> list[BlameRow]:
     blank = BlameRow("factory", target, "", "embedded", "60 s", 0, 2, "a machine", 1.0, 3.0, 0.0, 0.0)
     blank = replace(blank, seconds=60.0, renders=1000, steps=900)
-    return [replace(blank, section=name, costs=costs.get(name, 0.0)) for name in (*EXCHANGED, *JOINED, LEVEL)]
+    rows = [replace(blank, section=name, costs=costs.get(name, 0.0)) for name in (*EXCHANGED, *JOINED, LEVEL)]
+    return [*rows[:-1], replace(rows[-1], path="filter:3.5;LFO 1:3.2;AD:2.0")]
 
 
 def test_the_report_ranks_sections_and_lists_runs() -> None:
@@ -147,6 +149,8 @@ def test_the_report_ranks_sections_and_lists_runs() -> None:
     assert table[1] == ["| filter", "80%", "2.00", "2.00"]
     assert table[2] == ["| LFO 1", "20%", "0.50", "0.50"]
     assert "| all modulators | 0.50 |" in text
+    assert "| dB farther than the found sound, median | +0.50 | +0.20 | -1.00 | -1.00 |" in text
+    assert "Nearer than the found sound by 0.1 dB after 3, 3 sections." in text
     assert "* one: found 3.00, floor 1.00; filter 3.00 (saves 0.00), LFO 1 1.00" in text
     assert "* three failed: lost" in text
     assert "* one" not in report(rows)
