@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import argparse
 import functools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from benchmarks.common.best_gain import BestGainMss
 from benchmarks.common.blame_report import report
 from benchmarks.common.blame_row import LEVEL, BlameRow
 from benchmarks.common.exchange import EXCHANGED, GATE, NOTE, Part, Played, exchanged, repairs
+from benchmarks.common.kept_runs import Answer, Runs, budget_label
 from benchmarks.common.rows import judging
 from benchmarks.common.table import OK, Table, machine, one_line
 from benchmarks.common.targets import (
@@ -33,67 +35,21 @@ from benchmarks.common.targets import (
     check_counts,
     host_label,
     host_of,
-    library_of,
-    read_sound,
     read_sounds,
 )
-from inference.match import Ended
 from inference.options import Options
-from inference.output.files import write_match
-from inference.output.names import ResultFiles
-from inference.output.record import read_record
-from inference.pipeline import refine
-from inference.ports import Models
-from inference.stages.models import load_models
-from render.audio import Audio, write_wav
-from render.errors import FileError, FormatError, HostError, ReconstructError
+from render.errors import FileError, ReconstructError
 from render.held_out import held_out
 from render.instruments.host import EMBEDDED, Host
 from render.measures.golden import read_rows
 from render.measures.metrics import MssTarget
-from render.noisemaker.hosts import open_host
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.sections import JOINED
-from render.note import SAMPLE_RATE, Note
+from render.note import SAMPLE_RATE
 
 GROUP = GOLDEN_SETS[0]
 BLAMED_SETS = (GROUP, "prior", *PLAYED_SETS)
 """Target sets whose patches are known."""
-_ASKED = ("where", "seconds", "renders", "steps", "seed", "workers")
-"""Options that make two runs the same run, except for the workers."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a run found.
-
-    Attributes:
-        played: the found patch with its key press.
-        onset_seconds: where the clip that it matched begins in the golden render.
-        n_samples: length of that clip.
-        spent: seconds, renders and descent steps of the run.
-        options: what the run was asked for, as records have it.
-    """
-
-    played: Played
-    onset_seconds: float
-    n_samples: int
-    spent: tuple[float, int, int]
-    options: Mapping[str, Any]
-
-    @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> Answer:
-        """The best answer of a record; see ``inference.output.record``."""
-        best = record["best"]
-        extra = NOISEMAKER.extra.from_data(best["extra"]) if NOISEMAKER.extra is not None else ()
-        note = Note(**best["note"])
-        return cls(
-            Played(NOISEMAKER.table.patch(best["knobs"], extra), note),
-            record["onset_seconds"],
-            note.n_samples,
-            (record["seconds"], record["renders"], record["steps"]),
-            record["options"],
-        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +99,7 @@ def _fill(table: Table[BlameRow], arguments: argparse.Namespace) -> None:
         sounds = golden_sounds(arguments.golden, arguments.count, held_out_rows=arguments.held_out)
     else:
         sounds = read_sounds((arguments.set,), arguments.count, host)
-    runs = _Runs(arguments.out or arguments.records, options, new=arguments.out is not None)
+    runs = Runs(arguments.out or arguments.records, options, new=arguments.out is not None)
     for number, sound in enumerate(sounds, start=1):
         rows = _rows(sound, runs, host, table, known_note=arguments.known_note)
         for row in rows:
@@ -154,19 +110,22 @@ def _fill(table: Table[BlameRow], arguments: argparse.Namespace) -> None:
             print(f"{number:5d} {sound.name[:32]:32} {result}", flush=True)
 
 
-def _rows(sound: Sound, runs: _Runs, host: Host, table: Table[BlameRow], *, known_note: bool) -> list[BlameRow]:
+def _rows(sound: Sound, runs: Runs, host: Host, table: Table[BlameRow], *, known_note: bool) -> list[BlameRow]:
     """The rows of one run, which is made where there is none; no rows where the table has them already."""
     blank = BlameRow(sound.set, sound.name, LEVEL, host_label(runs.options.where))
     try:
         answer = runs.kept(sound)
         given = answer.options if answer is not None else runs.asked
-        blank = replace(blank, budget=_budget(given), seed=given["seed"], machine=machine(), workers=given["workers"])
+        blank = replace(
+            blank, budget=budget_label(given), seed=given["seed"], machine=machine(), workers=given["workers"]
+        )
         if table.done(blank.key):
             return []
         if answer is None:
             answer = runs.make(sound, known_note=known_note)
         seconds, renders, steps = answer.spent
-        return list(blamed(sound, answer, host, replace(blank, seconds=seconds, renders=renders, steps=steps)))
+        blank = replace(blank, machine=machine(), seconds=seconds, renders=renders, steps=steps)
+        return list(blamed(sound, answer, host, blank))
     except ReconstructError as error:
         return [replace(blank, status=one_line(str(error)))]
 
@@ -205,12 +164,8 @@ def blamed(sound: Sound, answer: Answer, host: Host, blank: BlameRow) -> Iterato
     true, found = Played(sound.patch, sound.note, answer.onset_seconds), answer.played
 
     @functools.cache
-    def audio(played: Played) -> Audio:
-        return played.render(host, answer.n_samples)
-
-    @functools.cache
     def distance(played: Played) -> float:
-        return target.measure(audio(played))[0]
+        return target.measure(played.render(host, answer.n_samples))[0]
 
     floor, near = distance(true), distance(found)
     blank = replace(blank, floor=floor, found=near)
@@ -231,68 +186,11 @@ def blamed(sound: Sound, answer: Answer, host: Host, blank: BlameRow) -> Iterato
             saves_knobs=saves.get(Part.KNOBS),
         )
     own = MssTarget(clip, SAMPLE_RATE)
-    (_, true_gain), (_, found_gain) = target.measure(audio(true)), target.measure(audio(found))
-    amiss = 10.0 ** ((true_gain - found_gain) / 20.0)  # how much too loud the found sound is
-    at_its_level = audio(true) * amiss * 10.0 ** (true_gain / 20.0)
-    costs_level, saves_level = own.distance(at_its_level) - floor, own.distance(audio(found)) - near
+    true_audio, found_audio = (played.render(host, answer.n_samples) for played in (true, found))
+    (_, true_gain), (_, found_gain) = target.measure(true_audio), target.measure(found_audio)
+    off = np.float32(10.0 ** ((true_gain - found_gain) / 20.0))  # the true sound, off its best gain as the found one is
+    costs_level = own.distance(true_audio * off) - floor
+    saves_level = own.distance(found_audio) - near
     repaired = repairs(found, true, sorted(EXCHANGED, key=lambda section: -single[section]))
     path = ";".join(f"{section}:{distance(played):.3f}" for section, played in repaired)
     yield replace(blank, section=LEVEL, costs=costs_level, saves=saves_level, level_db=-found_gain, path=path)
-
-
-class _Runs:
-    """The runs in a folder.
-
-    Args:
-        folder: where their results are.
-        options: what a new run is asked for.
-        new: whether missing runs are made; then those that were asked for something else count as missing.
-    """
-
-    def __init__(self, folder: Path, options: Options, *, new: bool) -> None:
-        self.options = options
-        self.asked = {name: getattr(options, name) for name in _ASKED}
-        self._folder, self._new = folder, new
-        self._models: Models | None = None
-
-    def kept(self, sound: Sound) -> Answer | None:
-        """What an earlier run found; None if it must be made.
-
-        Raises:
-            FileError: if there is none, and none may be made.
-            FormatError: if there is one of another version.
-        """
-        path = ResultFiles(self._folder, sound.name).record
-        if self._new and not path.exists():
-            return None
-        record = read_record(path)
-        if record["table"] != NOISEMAKER.table.hash:
-            raise FormatError(f"{path.name} has table {record['table']!r}; allowed: {NOISEMAKER.table.hash!r}")
-        same = all(record["options"][name] == value for name, value in self.asked.items() if name != "workers")
-        return Answer.of_record(record) if not self._new or (same and record["ended"] == Ended.FINISHED) else None
-
-    def make(self, sound: Sound, *, known_note: bool) -> Answer:
-        """Make a run and keep its results."""
-        options = self.options
-        self._models = self._models or load_models(options)
-        clip = self._folder / "clips" / f"{sound.name}.wav"
-        write_wav(clip, sound.audio)
-        target, analysis_seconds = read_sound(sound, known_note=known_note)
-        match = refine(
-            [target],
-            options,
-            open_library=library_of(options.where, options.workers),
-            make_host=functools.partial(open_host, options.where),
-            models=self._models,
-            analysis_seconds=analysis_seconds,
-        )
-        if match.ended is Ended.INTERRUPTED:
-            raise KeyboardInterrupt
-        if match.ended is Ended.FAILED:
-            raise HostError("; ".join(match.notices))
-        return Answer.of_record(write_match(match, match.clips[0], clip, ResultFiles(self._folder, sound.name)))
-
-
-def _budget(options: Mapping[str, Any]) -> str:
-    given = f"{options['seconds']:g} s" if options["renders"] is None else f"{options['renders']} renders"
-    return given if options["steps"] is None else f"{given}, {options['steps']} steps"

@@ -251,4 +251,4 @@ def _resampled(audio: Audio, rate: int) -> Audio:
 
 
 def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else f"{round(value, 3) + 0.0:.3f}"  # no minus before a zero

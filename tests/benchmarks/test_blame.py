@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.common import kept_runs
 from benchmarks.common.best_gain import BestGainMss
 from benchmarks.common.blame_report import report
 from benchmarks.common.blame_row import LEVEL, BlameRow
 from benchmarks.common.exchange import EXCHANGED, Part, Played, exchanged
+from benchmarks.common.kept_runs import Answer
 from benchmarks.common.table import Table
 from benchmarks.common.targets import Sound, read_sound, read_sounds
-from benchmarks.product import blame
-from benchmarks.product.blame import Answer, blamed, golden_sounds
+from benchmarks.product.blame import blamed, golden_sounds
 from inference.ports import Models
 from render.held_out import held_out
 from render.instruments.patch import Patch
@@ -160,8 +161,8 @@ def test_the_report_ranks_sections_and_lists_runs() -> None:
 def test_runs_are_made_kept_resumed_and_read(
     fake_hosts: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(blame, "open_host", make_any)
-    monkeypatch.setattr(blame, "load_models", lambda options: Models())
+    monkeypatch.setattr(kept_runs, "open_host", make_any)
+    monkeypatch.setattr(kept_runs, "load_models", lambda options: Models())
     monkeypatch.setattr(single_modulations, "NOTE", Note(48, 100, 0.2, 0.3))
     out, csv = tmp_path / "runs", tmp_path / "rows.csv"
     command = ["blame", "--set", "single", "--known-note", "--count", "1", "--workers", "1", "--csv", str(csv)]
@@ -178,7 +179,7 @@ def test_runs_are_made_kept_resumed_and_read(
     def broken(*arguments: object, **named: object) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr(blame, "refine", broken)
+    monkeypatch.setattr(kept_runs, "refine", broken)
     before = csv.read_bytes()
     assert main([*command, *budget]) == 0
     assert csv.read_bytes() == before
