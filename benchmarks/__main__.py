@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from render.command_line import run_command
 
 COMMANDS = {
+    "blame": ("benchmarks.product.blame", "the cost in decibels of each section of the panel in what runs found"),
     "budgets": (
         "benchmarks.product.budgets",
         "how to divide a budget among the stages, and the effect of a larger one",
@@ -37,6 +38,7 @@ COMMANDS = {
         "benchmarks.product.recovery",
         "gradient descent on the proxy from perturbed knobs, judged by host renders",
     ),
+    "score": ("benchmarks.product.score", "the distance of any system's renders or presets from clips"),
     "structure": ("benchmarks.parts.structure", "sizes of the sources, and parameter names outside of the instrument"),
     "speed": (
         "benchmarks.product.speed",

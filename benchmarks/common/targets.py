@@ -3,6 +3,9 @@
 * ``factory``, ``whole``: golden renders of the real plug-in that are held out (``render.held_out``).
 * ``prior``: draws of the prior, played by the host under test: sounds that it can make.
 * ``foreign``: sounds of other synthesizers (``python -m benchmarks foreign``).
+* ``inversynth2``, ``inversynth2-off``: draws by the protocol of InverSynth II, on and off its grid, played by the
+  embedded host. With ``--known-note`` the length of the key press is given too, as the protocol wants.
+* ``single``: simple patches with one modulation whose settings are known, played by the embedded host.
 """
 
 from __future__ import annotations
@@ -33,10 +36,13 @@ from render.noisemaker.hosts import open_host
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.prior import draw
 from render.noisemaker.table import TABLE
+from render.noisemaker.trials import inversynth2, single_modulations
 from render.note import SAMPLE_RATE, Note
 
-SETS = ("factory", "whole", "prior", "foreign")
+SETS = ("factory", "whole", "prior", "foreign", "inversynth2", "inversynth2-off", "single")
 GOLDEN_SETS = ("factory", "whole")
+PLAYED_SETS = SETS[4:]
+"""Sets whose targets the embedded host plays, whichever host is under test."""
 
 PRIOR_SEED = 29
 """Differs from the seeds of the library, the data sets and the other benchmarks."""
@@ -58,6 +64,7 @@ class Sound:
         note: key press that it was played with.
         patch: patch that made it; None if NoiseMaker did not.
         plugin_floor: MSS in dB between two renders of the real plug-in; None if it is unknown.
+        gate_told: whether the length of the key press is given where the note is.
     """
 
     set: str
@@ -66,6 +73,7 @@ class Sound:
     note: Note
     patch: Patch | None = None
     plugin_floor: float | None = None
+    gate_told: bool = False
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +167,8 @@ def read_sounds(
             ]
         elif name == "prior":
             sounds += islice(_prior(host), wanted)
+        elif name in PLAYED_SETS:
+            sounds += islice(_played(name), wanted)
         else:
             if foreign is None:
                 raise FileError(f"the target set {name} needs --foreign DIR (see python -m benchmarks foreign)")
@@ -181,7 +191,12 @@ def read_sound(sound: Sound, *, known_note: bool = False) -> tuple[Target, float
         clip = Path(folder) / "clip.wav"
         write_wav(clip, sound.audio)
         began = time.monotonic()
-        target = read_target(clip, note=sound.note.number if known_note else None, velocity=sound.note.velocity)
+        target = read_target(
+            clip,
+            note=sound.note.number if known_note else None,
+            velocity=sound.note.velocity,
+            gate_seconds=sound.note.gate_seconds if known_note and sound.gate_told else None,
+        )
         return target, time.monotonic() - began
 
 
@@ -218,3 +233,17 @@ def _prior(host: Host) -> Iterator[Sound]:
             if refusal(audio) is None:
                 yield Sound("prior", f"prior {index}", audio, note, patch)
                 break
+
+
+def _played(name: str) -> Iterator[Sound]:
+    """Patches that were made for a set, played by the embedded host."""
+    host = host_of(EMBEDDED)
+    if name == "single":
+        for title, patch in single_modulations.single_modulations():
+            note = single_modulations.NOTE
+            yield Sound(name, title, host.render(patch, note, seed=TARGET_SEED), note, patch, gate_told=True)
+        return
+    for index in count():
+        patch, note = inversynth2.draw(index, off_grid=name.endswith("-off")), inversynth2.NOTE
+        audio = host.render(patch, note, seed=TARGET_SEED)
+        yield Sound(name, f"{name} {index}", audio, note, patch, gate_told=True)

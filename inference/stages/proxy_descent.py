@@ -28,9 +28,9 @@ from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from proxy.synth.weights import load_corrections
 from render.instruments.patch import Patch
-from render.noisemaker.auditions import EVERYTHING
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
+from render.noisemaker.trials.auditions import EVERYTHING
 from render.note import Note
 
 _AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step

@@ -13,9 +13,9 @@ import numpy as np
 
 from render.hosts.pool import Pool
 from render.instruments.host import EMBEDDED, Host, HostInfo
-from render.noisemaker.auditions import ENDLESS, RICH
 from render.noisemaker.hosts import choose_host, installed_plugins
 from render.noisemaker.table import TABLE
+from render.noisemaker.trials.auditions import ENDLESS, RICH
 from render.note import SAMPLE_RATE, Note
 
 SECONDS_PER_SPEED = 3.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from render.data.shards import Dataset
-from render.noisemaker.auditions import PARTS
+from render.noisemaker.trials.auditions import PARTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

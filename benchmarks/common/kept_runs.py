@@ -1,0 +1,120 @@
+"""Runs whose results are kept in a folder: found there, or made."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common.exchange import Played
+from benchmarks.common.targets import Sound, library_of, read_sound
+from inference.match import Ended
+from inference.options import Options
+from inference.output.files import write_match
+from inference.output.names import ResultFiles
+from inference.output.record import read_record
+from inference.pipeline import refine
+from inference.ports import Models
+from inference.stages.models import load_models
+from render.audio import write_wav
+from render.errors import FormatError, HostError
+from render.noisemaker.hosts import open_host
+from render.noisemaker.instrument import NOISEMAKER
+from render.note import Note
+
+_ASKED = ("where", "seconds", "renders", "steps", "seed", "workers")
+"""Options that make two runs the same run, except for the workers."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run found.
+
+    Attributes:
+        played: the found patch with its key press.
+        onset_seconds: where the clip that it matched begins in the golden render.
+        n_samples: length of that clip.
+        spent: seconds, renders and descent steps of the run.
+        options: what the run was asked for, as records have it.
+    """
+
+    played: Played
+    onset_seconds: float
+    n_samples: int
+    spent: tuple[float, int, int]
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Answer:
+        """The best answer of a record; see ``inference.output.record``."""
+        best = record["best"]
+        extra = NOISEMAKER.extra.from_data(best["extra"]) if NOISEMAKER.extra is not None else ()
+        note = Note(**best["note"])
+        return cls(
+            Played(NOISEMAKER.table.patch(best["knobs"], extra), note),
+            record["onset_seconds"],
+            note.n_samples,
+            (record["seconds"], record["renders"], record["steps"]),
+            record["options"],
+        )
+
+
+class Runs:
+    """The runs in a folder.
+
+    Args:
+        folder: where their results are.
+        options: what a new run is asked for.
+        new: whether missing runs are made; then those that were asked for something else count as missing.
+    """
+
+    def __init__(self, folder: Path, options: Options, *, new: bool) -> None:
+        self.options = options
+        self.asked = {name: getattr(options, name) for name in _ASKED}
+        self._folder, self._new = folder, new
+        self._models: Models | None = None
+
+    def kept(self, sound: Sound) -> Answer | None:
+        """What an earlier run found; None if it must be made.
+
+        Raises:
+            FileError: if there is none, and none may be made.
+            FormatError: if there is one of another version.
+        """
+        path = ResultFiles(self._folder, sound.name).record
+        if self._new and not path.exists():
+            return None
+        record = read_record(path)
+        if record["table"] != NOISEMAKER.table.hash:
+            raise FormatError(f"{path.name} has table {record['table']!r}; allowed: {NOISEMAKER.table.hash!r}")
+        same = all(record["options"][name] == value for name, value in self.asked.items() if name != "workers")
+        return Answer.of_record(record) if not self._new or (same and record["ended"] == Ended.FINISHED) else None
+
+    def make(self, sound: Sound, *, known_note: bool) -> Answer:
+        """Make a run and keep its results."""
+        options = self.options
+        self._models = self._models or load_models(options)
+        clip = self._folder / "clips" / f"{sound.name}.wav"
+        write_wav(clip, sound.audio)
+        target, analysis_seconds = read_sound(sound, known_note=known_note)
+        match = refine(
+            [target],
+            options,
+            open_library=library_of(options.where, options.workers),
+            make_host=functools.partial(open_host, options.where),
+            models=self._models,
+            analysis_seconds=analysis_seconds,
+        )
+        if match.ended is Ended.INTERRUPTED:
+            raise KeyboardInterrupt
+        if match.ended is Ended.FAILED:
+            raise HostError("; ".join(match.notices))
+        return Answer.of_record(write_match(match, match.clips[0], clip, ResultFiles(self._folder, sound.name)))
+
+
+def budget_label(options: Mapping[str, Any]) -> str:
+    """What a run was given, for a person: its options as records have them."""
+    given = f"{options['seconds']:g} s" if options["renders"] is None else f"{options['renders']} renders"
+    return given if options["steps"] is None else f"{given}, {options['steps']} steps"
