@@ -22,10 +22,10 @@ from inference.ports import Models
 from render.held_out import held_out
 from render.instruments.patch import Patch
 from render.measures.metrics import mss
-from render.noisemaker import inversynth2, single_modulations
 from render.noisemaker.editor_curves import steps
 from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.table import TABLE
+from render.noisemaker.trials import inversynth2, single_modulations
 from render.noisemaker.trials.sections import JOINED, SECTIONS, TUNING
 from render.note import SAMPLE_RATE, Note
 from tests.paths import GOLDEN, needs_golden
