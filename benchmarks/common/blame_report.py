@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def _head(name: str, host: str, budget: str, seed: int, done: Sequence[BlameRow]
     spent = "{:.0f} renders, {:.0f} steps, {:.0f} s".format(
         *(np.mean([getattr(row, name) for row in runs]) for name in ("renders", "steps", "seconds"))
     )
-    machines = dict.fromkeys(f"{row.workers} workers; {row.machine}" for row in runs)
+    machines = dict.fromkeys(f"workers: {row.workers}; {row.machine}" for row in runs)
     return (
         f"{title}\n\n{len(runs)} runs; MSS at the best gain: found {np.median(found):.2f} dB (median; mean "
         f"{np.mean(found):.2f}), true patch {np.median(floor):.2f} (mean {np.mean(floor):.2f}); spent on average "
@@ -82,12 +83,12 @@ def _cells(rows: Sequence[BlameRow], total: float) -> list[str]:
     costs, saves = ([getattr(row, name) for row in rows] for name in ("costs", "saves"))
     return [
         f"{max(_mean(rows, 'costs'), 0.0) / total:.0%}",
-        f"{np.mean(costs):.2f}",
-        f"{np.median(costs):.2f}",
-        *(f"{_mean(rows, name):.2f}" if _known(rows, name) else "" for name in ("costs_choices", "costs_knobs")),
+        _db(np.mean(costs)),
+        _db(np.median(costs)),
+        *(_db(_mean(rows, name)) if _known(rows, name) else "" for name in ("costs_choices", "costs_knobs")),
         f"{sum(value > FELT_DB for value in costs)}",
-        f"{np.mean(saves):.2f}",
-        f"{np.median(saves):.2f}",
+        _db(np.mean(saves)),
+        _db(np.median(saves)),
         f"{sum(value > FELT_DB for value in saves)}",
     ]
 
@@ -118,13 +119,18 @@ def _lines(done: Sequence[BlameRow]) -> str:
         rows = [row for row in done if row.target == target]
         single = [row for row in rows if row.section in EXCHANGED or row.section == LEVEL]
         worst = sorted(single, key=lambda row: -(row.costs or 0.0))[:NAMED]
-        named = ", ".join(f"{row.section} {row.costs:.2f} (saves {row.saves:.2f})" for row in worst if row.costs)
+        named = ", ".join(f"{row.section} {_db(row.costs)} (saves {_db(row.saves)})" for row in worst if row.costs)
         lines.append(f"* {target}: found {rows[0].found:.2f}, floor {rows[0].floor:.2f}; {named}")
     return "\n".join(lines)
 
 
 def _failures(rows: Iterable[BlameRow]) -> str:
     return "\n".join(f"* {row.target} failed: {row.status}" for row in rows if row.status != OK)
+
+
+def _db(value: float | np.floating[Any] | None) -> str:
+    """Two decimals, and no minus before a zero."""
+    return "" if value is None else f"{round(float(value), 2) + 0.0:.2f}"
 
 
 def _of(rows: Sequence[BlameRow], section: str) -> list[BlameRow]:

@@ -66,7 +66,8 @@ def exchanged(base: Played, other: Played, section: str, part: Part = Part.ALL) 
         base: what is changed.
         other: where the section comes from.
         section: name in ``EXCHANGED`` or ``JOINED``.
-        part: which of the section's parameters are exchanged; ``note`` and ``gate`` have no parts.
+        part: which of the section's parameters are exchanged; ``note`` and ``gate`` have no parts, and a key that
+            comes with the tuning is a choice.
     """
     if section in JOINED:
         for name in JOINED[section]:
@@ -86,7 +87,8 @@ def exchanged(base: Played, other: Played, section: str, part: Part = Part.ALL) 
         moved = on_key(other.patch, other.note.number, base.note)
         if moved is not None:
             source = moved[0]
-            base = replace(base, note=replace(base.note, number=moved[1].number))
+            if part is not Part.KNOBS:
+                base = replace(base, note=replace(base.note, number=moved[1].number))
     rows = [base.patch.table.parameter(name) for name in SECTIONS[section]]
     chosen = [row.name for row in rows if part is Part.ALL or row.discrete == (part is Part.CHOICES)]
     patch = base.patch.with_knobs({name: source[name] for name in chosen})
