@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Workers start with the current folder on their path otherwise, and a file signal.py in it would end them.
+    safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         with interruptions() as came:
@@ -49,6 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted before there was a match; nothing was written", Interrupted.exit_code_of(came))
     except MemoryError:
         return _fail("out of memory", EXIT_FAILURE)
+    finally:
+        if safe_path is None:
+            os.environ.pop("PYTHONSAFEPATH", None)
+        else:
+            os.environ["PYTHONSAFEPATH"] = safe_path
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -65,9 +65,17 @@ class Run:
         """Render candidates; returns those whose render succeeded, with their losses."""
         return self.evaluator.measure(found)
 
-    def afford(self, wanted: int) -> int:
-        """The number of renders that is wanted, limited to a fifth of a budget in renders."""
-        return wanted if self.budget.renders is None else min(wanted, max(1, self.budget.renders // 5))
+    def afford(self, wanted: int, until: float = 1.0) -> int:
+        """The number of renders that is wanted, limited to a fifth of a budget in renders and to a stage's share of it.
+
+        Args:
+            wanted: number of renders.
+            until: share of the budget at which the stage ends.
+        """
+        if self.budget.renders is None:
+            return wanted
+        left = int(until * self.budget.renders) - self.budget.n_renders
+        return min(wanted, max(1, min(self.budget.renders // 5, left)))
 
     def moves_gate(self) -> bool:
         """Whether the length of the key press may be changed."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from inference.clip.pitch import warm_up
 from inference.clip.target import read_target
 from inference.command.console import Console
+from inference.command.interruptions import raise_again
 from inference.command.jobs import Group
 from inference.command.keeper import Keeper
 from inference.match import Ended
@@ -20,6 +21,7 @@ from render.errors import FileError, ReconstructError, one_line
 from render.files import display_name
 
 if TYPE_CHECKING:
+    from inference.leaderboard import Leaderboard
     from inference.match import Match
     from inference.stages.library import LibraryOpener
 
@@ -115,7 +117,12 @@ def _refined(group: Group, open_library: LibraryOpener, console: Console) -> tup
         console.heard(job.clip, target)
     keeper = Keeper(group)
     try:
-        with console.progress() as on_progress:
+        with console.progress() as show:
+
+            def on_progress(board: Leaderboard) -> None:
+                raise_again()
+                show(board)
+
             match = refine(
                 targets,
                 group.options,

@@ -55,10 +55,10 @@ class Console:
             self.say(f"  {notice}")
 
     @contextlib.contextmanager
-    def progress(self) -> Iterator[Callable[[Leaderboard], None] | None]:
+    def progress(self) -> Iterator[Callable[[Leaderboard], None]]:
         """A live line: stage, time left, best distance, renders per second."""
         if self._quiet:
-            yield None
+            yield lambda board: None
             return
         if not self._console.is_terminal:
             yield self._say_once("  searching")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
@@ -12,6 +13,7 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 
 _held: list[bool] = []
+_came: list[int] = []
 
 
 class Interrupted(KeyboardInterrupt):
@@ -42,22 +44,40 @@ def interruptions() -> Iterator[list[int]]:
     Yields:
         Numbers of the signals that came, in order; the list grows.
     """
-    came: list[int] = []
+    _came.clear()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+        _came.append(number)
         if not _held:
             raise Interrupted(number)
 
     if threading.current_thread() is not threading.main_thread():
-        yield came
+        yield _came
         return
+    tell_others = sys.unraisablehook
+
+    def tell(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, Interrupted):  # which raise_again() raises
+            tell_others(dropped)
+
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    sys.unraisablehook = tell
     try:
-        yield came
+        yield _came
     finally:
+        sys.unraisablehook = tell_others
         for number, handler in before.items():
             signal.signal(number, handler)
+        _came.clear()
+
+
+def raise_again() -> None:
+    """Raise the ``Interrupted`` of a signal that came, as Python drops it in a destructor or a weak-reference callback.
+
+    To be called now and then by work that goes on for long.
+    """
+    if _came and not _held:
+        raise Interrupted(_came[0])
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ def descend(run: Run, descender: Descender) -> None:
         tried.update(starts)
         descent = descender.descend(DescentJob(starts, run.targets, constraints, len(going_on), used, on_step))
         run.notices += descent.notices
-        run.measure(descent.candidates[: run.afford(len(descent.candidates))])
+        run.measure(descent.candidates[: run.afford(len(descent.candidates), until)])
         if used() >= 1.0:
             return
         best = board.best[0]
@@ -52,7 +52,7 @@ def descend(run: Run, descender: Descender) -> None:
             others = different(board.best, _CROSSED + 1)[1:]
             changes = descender.changes(best, others, constraints, rng, gate=run.moves_gate())
             rng.shuffle(changes)
-            measured = run.measure(changes[: run.afford(len(changes))])
+            measured = run.measure(changes[: run.afford(len(changes), until)])
             untried += [c for c in measured if abs(c.loss - best.loss) > _HEARD_CHANGE * best.loss]
             if used() >= 1.0:
                 return

@@ -198,7 +198,7 @@ class Pool(Generic[Job, Result]):
 
     def _start_missing(self) -> None:
         while self._missing:
-            worker = start_worker(self._context, self._make_worker)
+            worker = start_worker(self._context)
             worker.deadline = time.monotonic() + self._seconds_to_start
             self._running.append(worker)
             self._missing -= 1
@@ -242,6 +242,10 @@ class Pool(Generic[Job, Result]):
                 failure = HostError(value)
                 failure.add_note(trace)
                 future.set_exception(failure)
+        elif succeeded and not worker.started:
+            worker.started = True
+            with contextlib.suppress(OSError):  # it is dead: reading from it will say so
+                worker.connection.send_bytes(self._make_worker)
         elif succeeded:
             worker.ready, worker.deadline = True, float("inf")
             self._lost_starts = Losses()

@@ -58,13 +58,15 @@ class Worker:
         process: the process.
         connection: the parent's end of its pipe.
         deadline: when its start or its running job takes too long, in the time of ``time.monotonic``.
-        ready: whether it has started and takes jobs.
+        started: whether it listens, and was sent how to make its function.
+        ready: whether it takes jobs.
         tasks: what it was given; the first one is the one that runs.
     """
 
     process: SpawnProcess
     connection: Connection
     deadline: float = float("inf")
+    started: bool = False
     ready: bool = False
     tasks: deque[Task] = field(default_factory=deque)
 
@@ -104,18 +106,20 @@ class Worker:
         self.connection.close()
 
 
-def start_worker(context: SpawnContext, pickled_make_worker: bytes) -> Worker:
+def start_worker(context: SpawnContext) -> Worker:
     """Start a worker process.
+
+    It says when it listens, and then expects the pickled ``make_worker`` of the pool through its pipe. That may be
+    large, and as an argument of the process it would block ``start`` for ever if the process ended while importing.
 
     Args:
         context: starts the process.
-        pickled_make_worker: the ``make_worker`` of the pool.
 
     Raises:
         HostError: if the system starts no more processes.
     """
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, pickled_make_worker), daemon=True)
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
     try:
         process.start()
     except OSError as error:
@@ -124,14 +128,22 @@ def start_worker(context: SpawnContext, pickled_make_worker: bytes) -> Worker:
     return Worker(process, ours)
 
 
-def _work(connection: Connection, pickled_make_worker: bytes) -> None:
-    """Body of a worker process. Replies are ``(success, value or message, traceback)``; the first one says "ready"."""
+def _work(connection: Connection) -> None:
+    """Body of a worker process.
+
+    Replies are ``(success, value or message, traceback)``; the first one says "started", the second one "ready".
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
     die_with_parent(parent.pid or 0)
     for name in _THREAD_VARIABLES:  # before numpy is imported: the pool has a process per core already
         os.environ.setdefault(name, "1")
+    connection.send((True, None, ""))
+    try:
+        pickled_make_worker = connection.recv_bytes()
+    except (EOFError, OSError):  # the parent is gone
+        return
     try:
         work = pickle.loads(pickled_make_worker)()
     except Exception as error:

@@ -19,6 +19,7 @@ import soundfile
 from inference.cli import main
 from inference.command.batch import Batch
 from inference.command.console import Console
+from inference.command.interruptions import Interrupted, interruptions, raise_again
 from inference.command.jobs import Job, in_groups, resumed_groups
 from inference.options import Options
 from inference.output.files import suffixes
@@ -275,8 +276,8 @@ class TestSignals:
 
         yield start
         for process in started:
-            process.kill()
-            process.wait()
+            with process:  # closes its pipe too
+                process.kill()
 
     @staticmethod
     def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
@@ -299,6 +300,19 @@ class TestSignals:
         assert "Traceback" not in said
         record = assert_whole(tmp_path / "out", "clip", ".noisemakerpreset")
         assert record["ended"] == "interrupted"
+
+    def test_one_that_python_drops_in_a_destructor_is_not_lost(self) -> None:
+        class Signals:
+            def __del__(self) -> None:
+                signal.raise_signal(signal.SIGTERM)
+
+        with interruptions() as came:
+            one = Signals()
+            del one  # Python drops the exception here, and would print it, which fails a test
+            assert came == [signal.SIGTERM]
+            with pytest.raises(Interrupted):
+                raise_again()
+        raise_again()
 
     def test_two_at_once_leave_a_whole_set_too(
         self, start: Callable[..., subprocess.Popen[str]], tmp_path: Path

@@ -189,6 +189,29 @@ class TestProcesses:
         with pytest.raises(OutOfRange, match="number of workers"):
             Pool(make_worker, 0)
 
+    def test_that_end_while_importing_are_an_error_however_much_they_were_to_be_sent(self) -> None:
+        script = textwrap.dedent("""
+            from functools import partial
+            from render.errors import HostError
+            from render.hosts.pool import Pool
+            try:
+                with Pool(partial(len, bytes(1_000_000)), 1) as pool:
+                    pool.wait_ready()
+            except HostError as error:
+                print(error)
+        """)
+        # A program that is read from standard input cannot be imported by its workers.
+        done = subprocess.run(
+            [sys.executable, "-"],
+            input=script,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "workers do not start: a worker ended with exit code 1" in done.stdout
+
     @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc and kills a process group")
     @pytest.mark.parametrize("how", ["kill -9", "ctrl-c", "ctrl-c while starting", "end without closing"])
     def test_leave_no_orphans(self, how: str) -> None:
