@@ -2,8 +2,9 @@
 
 CLIPS and ANSWERS are folders. An answer has the stem of its clip and is a render (any audio file) or a preset, which
 the host plays with the note of the clip; where there are both, the preset counts. A clip is read as ``refine`` reads
-one: resampled to 44.1 kHz, from its onset on, four seconds at most. A render is resampled and cut at the same place of
-its file and to the same length, so rates and lengths may differ, and an answer that begins late stays late. The key of
+one: resampled to 44.1 kHz, from its onset on, four seconds at most, and brought to a usual level if it is far from one.
+A render is resampled by the same code, cut at the same place of its file and to the same length, and gets the gain that
+the clip got, so rates and lengths may differ, and an answer that begins late stays late. The key of
 a preset goes down at the onset of the clip, as with ``refine``.
 
 Beside the answers stand the floor (the true presets, where ``--true`` has them; their key goes down where the file of
@@ -25,7 +26,7 @@ from benchmarks.common.summary import markdown
 from benchmarks.common.targets import check_counts, host_of, library_of
 from inference.clip.target import Target, read_target
 from inference.output.files import MATCH_SUFFIX
-from render.audio import Audio, audio_files, read_audio
+from render.audio import Audio, audio_files, read_recording
 from render.errors import FileError, FormatError, ReconstructError
 from render.instruments.host import EMBEDDED, Host
 from render.measures.metrics import Distances, distances
@@ -174,9 +175,9 @@ def sound_of(path: Path, target: Target, host: Host) -> Audio:
         patch = NOISEMAKER.presets.read_programs(path)[0].patch
         before = max(target.note.n_samples - n_samples, 0)
         return host.render(patch, target.note)[:, before : before + n_samples]
-    audio, rate, _ = read_audio(path, max_seconds=60.0)
-    audio = _resampled(audio if len(audio) <= 2 else audio.mean(axis=0, keepdims=True), rate)
-    audio = audio[:, onset : onset + n_samples]
+    audio = read_recording(path, max_seconds=60.0, resample=True).audio
+    audio = audio if len(audio) <= 2 else audio.mean(axis=0, keepdims=True)
+    audio = audio[:, onset : onset + n_samples] * np.float32(10.0 ** (target.level_db / 20.0))
     return np.pad(audio, ((0, 0), (0, n_samples - audio.shape[1])))
 
 
@@ -237,17 +238,6 @@ def _from_the_start(target: Target) -> Target:
     note, onset = target.note, target.onset_seconds
     gate = note.gate_seconds + (0.0 if target.gate_fixed else onset)
     return replace(target, note=replace(note, gate_seconds=gate, seconds=note.seconds + onset))
-
-
-def _resampled(audio: Audio, rate: int) -> Audio:
-    if rate == SAMPLE_RATE:
-        return audio
-    import torch
-    import torchaudio
-
-    resampled = torchaudio.functional.resample(torch.from_numpy(audio), rate, SAMPLE_RATE)
-    result: Audio = resampled.numpy()
-    return result
 
 
 def _cell(value: float | None) -> str:

@@ -101,6 +101,16 @@ def test_a_late_clip_and_its_answer_are_cut_at_the_same_place(tmp_path: Path) ->
     assert played.shape[1] == pytest.approx(target.audio.shape[1], abs=1)
 
 
+@pytest.mark.parametrize(("rate", "gain"), [(SAMPLE_RATE, 0.001), (48000, 1.0), (22050, 0.001)])
+def test_a_copy_of_a_faint_clip_at_any_rate_is_the_clip(tmp_path: Path, rate: int, gain: float) -> None:
+    clip = tmp_path / "clip.wav"
+    soundfile.write(clip, gain * ScaleHost().render(TRUE, NOTE).T, rate, subtype="FLOAT")
+    target = read_target(clip, note=60, gate_seconds=0.5)
+    assert (target.level_db > 20.0) == (gain < 1.0)
+    heard = score.sound_of(clip, target, ScaleHost())
+    np.testing.assert_allclose(heard, np.broadcast_to(target.audio, heard.shape), atol=1e-5)  # equal sides are one
+
+
 def test_key_presses_are_read_from_a_table(tmp_path: Path) -> None:
     table = tmp_path / "notes.csv"
     table.write_text("name,note,velocity,gate_seconds\none.wav,C4,127,0.9\ntwo,70,100,\n")
