@@ -53,7 +53,7 @@ class Render:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Mean loss over the clips after matching the level, and the gain that matches it."""
+    """Mean loss over the clips at the gain that matches the level best, and that gain, which may be any."""
 
     loss: float
     gain: float
@@ -73,24 +73,21 @@ class _Worker:
             case Describe():
                 return self._host.info
             case Measure(patch, notes):
-                return self._measured(patch, self._audios(patch, notes, clean=False))
+                return self._measured(self._audios(patch, notes, clean=False))
             case Render(patch, notes):
                 return self._audios(patch, notes, clean=True)
 
     def _audios(self, patch: Patch, notes: tuple[Note, ...], *, clean: bool) -> Audios:
         return tuple(self._host.render(patch, note, seed=self._seed, clean=clean) for note in notes)
 
-    def _measured(self, patch: Patch, audios: Audios) -> Measurement:
+    def _measured(self, audios: Audios) -> Measurement:
         pairs = list(zip(self._distances, audios, strict=True))
-        level = patch.table.level
-        if not self._solve_level or level is None or not any(audio.any() for audio in audios):
+        if not self._solve_level or not any(audio.any() for audio in audios):
             return Measurement(math.fsum(distance(audio) for distance, audio in pairs) / len(pairs), 1.0)
-        # The knob cannot go beyond its end, so a larger gain must not improve the loss.
-        max_gain = level.curve.setting(1.0) / level.curve.setting(patch[level.name])
-        measured = [distance.measure(audio, max_gain=max_gain) for distance, audio in pairs]
+        measured = [distance.measure(audio) for distance, audio in pairs]
         if len(measured) == 1:
             return Measurement(*measured[0])
-        # One knob for all clips: the geometric mean of the best gains.
+        # One gain for all clips: the geometric mean of the best ones.
         gain = math.exp(math.fsum(math.log(gain) for _, gain in measured) / len(measured))
         return Measurement(math.fsum(distance(audio, gain) for distance, audio in pairs) / len(pairs), gain)
 
@@ -102,7 +99,7 @@ class Evaluator:
         targets: one clip, or several with a note each that one patch must match.
         make_host: opens the host in each worker; a module-level function or a ``functools.partial`` of one.
         workers: number of processes.
-        solve_level: whether the level knob may be set to match the target's level; False if it is locked.
+        solve_level: whether the level is free: losses are those at the best gain; False if the level knob is locked.
         seed: seed of the instrument's random generators.
         weights: weights of the terms of the distance.
         board: leaderboard that receives every measured candidate.

@@ -2,9 +2,9 @@
 
     start (library, start preset, default) -> guess -> descend -> search
 
-A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS, which no stage
-minimises, by more than two clean renders of one patch differ. So no stage can make the result worse, and the record
-says how much each of them improved it.
+A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS at equal loudness, which
+no stage minimises, by more than two clean renders of one patch differ. So no stage can make the result worse, and the
+record says how much each of them improved it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from inference.stages.models import load_models
 from inference.stages.start import start
 from render.errors import HostError, one_line
 from render.instruments.host import HostInfo
+
+_HEARD_DB = 0.5  # a difference in level that is worth a notice
 
 
 def refine(
@@ -71,18 +73,20 @@ def refine(
     """
     before = time.monotonic()
     level = options.instrument.table.level
+    level_free = level is None or level.name not in options.constraints.locked
     budget = Budget(options.seconds, options.renders, options.steps)
     with Evaluator(
         targets,
         make_host or functools.partial(options.instrument.hosts.open_host, options.where),
         workers=options.workers,
-        solve_level=level is not None and level.name not in options.constraints.locked,
+        solve_level=level_free,
         seed=options.seed,
         board=Leaderboard(budget, on_progress=on_progress),
     ) as evaluator:
         if models is None:
             models = load_models(options)  # while the workers open their hosts
-        run = Run(tuple(targets), options, models, evaluator, Judge(targets, options.candidates))
+        judge = Judge(targets, options.candidates, level_free=level_free)
+        run = Run(tuple(targets), options, models, evaluator, judge)
         run.notices += models.notices
         host = evaluator.wait_ready()
         library = open_library(host) if open_library is not None else None
@@ -174,7 +178,7 @@ def _match(
         renders=budget.n_renders,
         steps=budget.n_steps,
         ended=ended,
-        notices=(*run.notices, *_failures(evaluator), *_verdict(run)),
+        notices=(*_level(run), *run.notices, *_failures(evaluator), *_verdict(run)),
         error=error,
     )
 
@@ -184,9 +188,20 @@ def _failures(evaluator: Evaluator) -> Iterator[str]:
         yield f"{evaluator.failures} of {evaluator.budget.n_renders} renders failed and were left out"
 
 
+def _level(run: Run) -> Iterator[str]:
+    """A notice if the preset is not as loud as the clip."""
+    gain_db = run.judge.best.gain_db if run.judge.best is not None else 0.0
+    if abs(gain_db) > _HEARD_DB:
+        way, how = ("softer", "raised") if gain_db > 0.0 else ("louder", "lowered")
+        yield (
+            f"the preset plays {abs(gain_db):.1f} dB {way} than the clip, beyond the reach of its volume; the match "
+            f"is {how} by that"
+        )
+
+
 def _verdict(run: Run) -> Iterator[str]:
     """A notice if the match is far from the clip, with the likely reason."""
     best = run.judge.best
     if best is not None and best.mss > max(UNREACHABLE_DB, 2.0 * run.judge.rerender_mss):
-        left = residual(run.target.audio, best.audios[0], best.candidate.note.gate_seconds)
+        left = residual(run.target.audio, best.matches[0], best.candidate.note.gate_seconds)
         yield f"the match is still {best.mss:.1f} dB from the clip. {left.sentence()}"

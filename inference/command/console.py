@@ -93,7 +93,8 @@ class Console:
         prepared = f", {match.prepared_seconds:.1f} s of preparation before" if match.prepared_seconds > 1.0 else ""
         self.say(f"  {match.renders} renders in {match.seconds:.1f} s{prepared}")
         for candidate, files in zip(record["candidates"], record["files"], strict=True):
-            self.say(f"  {display_name(files['preset'])}  (MSS {candidate['distance']['mss']:.2f} dB)")
+            gain = f" with a gain of {candidate['gain_db']:+.1f} dB" if abs(candidate["gain_db"]) >= 0.05 else ""
+            self.say(f"  {display_name(files['preset'])}  (MSS {candidate['distance']['mss']:.2f} dB{gain})")
         self.say(f"  {display_name(record['files'][0]['report'])}")
 
     def summary(self, records: Sequence[dict[str, Any]], count: int) -> None:

@@ -13,7 +13,7 @@ from render.errors import FileError, FormatError
 from render.files import display_name
 from render.measures.metrics import Distances
 
-SCHEMA = "synth-reconstruct/match/3"
+SCHEMA = "synth-reconstruct/match/4"
 
 
 def as_data(
@@ -115,7 +115,9 @@ def _answer(match: Match, answer: Answer) -> dict[str, Any]:
     return {
         "origin": answer.candidate.origin,
         "loss": answer.candidate.loss,
+        "gain_db": round(answer.gain_db, 2),
         "distance": _rounded(answer.distance),
+        "own_mss": round(answer.own_mss, 4),
         "note": asdict(answer.note),
         "gate_seconds": round(answer.note.gate_seconds, 4),
         "knobs": dict(zip(instrument.table.names, patch.knobs, strict=True)),

@@ -17,7 +17,11 @@ from render.instruments.table import Table
 from render.note import SAMPLE_RATE
 
 _METRICS = {
-    "mss": ("MSS", "dB", "multi-scale log-mel difference; 0 is equal, two renders on the real synth differ by 0.8"),
+    "mss": (
+        "MSS",
+        "dB",
+        "multi-scale log-mel difference at equal loudness; 0 is equal, two renders on the real synth differ by 0.8",
+    ),
     "lsd": ("LSD", "dB", "log-spectral distance"),
     "mrstft": ("MRSTFT", "", "multi-resolution STFT loss"),
     "sot": ("SOT", "kHz", "spectral optimal transport"),
@@ -65,7 +69,7 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
         table: parameter table of the instrument.
         result: content of ``NAME.json``.
         target: the clip as it was compared, at ``SAMPLE_RATE``.
-        match: clean render of the best patch, at ``SAMPLE_RATE``.
+        match: clean render of the best patch with its ``gain_db``, at ``SAMPLE_RATE``.
 
     Shape:
         target: ``(channels, samples)``.
@@ -84,7 +88,7 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
 <p class=quiet>{played}, key held {best["gate_seconds"]:.2f} s; rendered by the {escape(host["kind"])} host
 ({escape(host["name"] + version)}); {result["renders"]} renders in {result["seconds"]:.1f} s.</p>{notices}
 <div class=sounds><div>clip<br><audio controls src="{_audio_uri(target)}"></audio></div>
-<div>match<br><audio controls src="{_audio_uri(match)}"></audio></div></div>
+<div>match{_gain_text(best)}<br><audio controls src="{_audio_uri(match)}"></audio></div></div>
 <img alt="spectrograms of the clip and of the match" src="{_png_uri(spectrograms_png(target, match, SAMPLE_RATE))}">
 <h2>Distance to the clip</h2>
 {_distance_table(result)}
@@ -96,6 +100,11 @@ starting patch, whose value is in the last column.</p>
 {_knob_tables(table, best)}
 </body></html>
 """
+
+
+def _gain_text(best: dict[str, Any]) -> str:
+    gain = best["gain_db"]
+    return f", the preset with a gain of {gain:+.1f} dB (MSS {best['own_mss']:.3g} dB without it)" if gain else ""
 
 
 def _distance_table(result: dict[str, Any]) -> str:

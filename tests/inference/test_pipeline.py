@@ -259,7 +259,7 @@ def test_the_verdict_names_where_the_residual_is() -> None:
 
 
 def test_far_matches_get_the_verdict() -> None:
-    locked = Constraints.parse(TABLE, ["cutoff=1", "ampdecay=0"])
+    locked = Constraints.parse(TABLE, ["cutoff=0", "ampdecay=0"])
     match = run(Models(None, None), stages=(), constraints=locked)
     assert match.best[0].mss > 4.0
     assert any("dB from the clip" in notice for notice in match.notices)
