@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from render.command_line import run_command
 
 COMMANDS = {
+    "answers": ("benchmarks.product.answers", "how loud and how tidy the answers of runs are"),
     "blame": ("benchmarks.product.blame", "the cost in decibels of each section of the panel in what runs found"),
     "budgets": (
         "benchmarks.product.budgets",

@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
     parser.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
+    parser.add_argument("--no-tidy", action="store_true", help="leave the settings of the answer as they were found")
     parser.add_argument(
         "--guess", default="network", metavar="NAME", help="what guesses: network (default), or regression to compare"
     )
@@ -227,6 +228,7 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
         constraints=Constraints.parse(instrument.table, arguments.lock, no_effects=arguments.no_effects, start=start),
         stages=stages,
         guess=arguments.guess,
+        tidy=not arguments.no_tidy,
         seed=arguments.seed,
         workers=arguments.workers,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -20,7 +20,8 @@ from render.hosts.pool import Pool
 from render.instruments.host import Host, HostInfo
 from render.instruments.patch import Patch
 from render.measures.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
-from render.note import Note
+from render.measures.loudness import EqualLoudnessMss
+from render.note import SAMPLE_RATE, Note
 
 HostFactory = Callable[[], Host]
 
@@ -52,6 +53,14 @@ class Render:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """Asks a worker for what judges a patch: MSS of clean renders at equal loudness, one for each clip."""
+
+    patch: Patch
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """Mean loss over the clips at the gain that matches the level best, and that gain, which may be any."""
 
@@ -59,16 +68,26 @@ class Measurement:
     gain: float
 
 
+Job = Describe | Measure | Render | Compare
+Reply = HostInfo | Measurement | Audios | float
+"""What a worker answers to each of them."""
+
+
 class _Worker:
     """Function of a worker process, with its host and the clips."""
 
     def __init__(self, make_host: HostFactory, clips: Audios, weights: Weights, seed: int, solve_level: bool) -> None:
         self._host = make_host()
+        self._clips = clips
         self._distances = [TargetDistance(audio, weights) for audio in clips]
         self._seed = seed
         self._solve_level = solve_level
 
-    def __call__(self, job: Describe | Measure | Render) -> Measurement | Audios | HostInfo:
+    @functools.cached_property
+    def _judged(self) -> EqualLoudnessMss:
+        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level)
+
+    def __call__(self, job: Job) -> Reply:
         match job:
             case Describe():
                 return self._host.info
@@ -76,6 +95,8 @@ class _Worker:
                 return self._measured(self._audios(patch, notes, clean=False))
             case Render(patch, notes):
                 return self._audios(patch, notes, clean=True)
+            case Compare(patch, notes):
+                return self._judged.measure(self._audios(patch, notes, clean=True))[0]
 
     def _audios(self, patch: Patch, notes: tuple[Note, ...], *, clean: bool) -> Audios:
         return tuple(self._host.render(patch, note, seed=self._seed, clean=clean) for note in notes)
@@ -124,8 +145,8 @@ class Evaluator:
         budget: Budget | None = None,
     ) -> None:
         clips = tuple(target.audio for target in targets)
-        make_worker: Callable[[], Callable[[Describe | Measure | Render], Measurement | Audios | HostInfo]] = (
-            functools.partial(_Worker, make_host, clips, weights, seed, solve_level)
+        make_worker: Callable[[], Callable[[Job], Reply]] = functools.partial(
+            _Worker, make_host, clips, weights, seed, solve_level
         )
         self._other_notes = tuple(target.note for target in targets[1:])
         self._pool = Pool(make_worker, workers)
@@ -178,6 +199,38 @@ class Evaluator:
                 continue
             assert isinstance(audios, tuple)
             yield audios
+
+    def compare(self, candidates: Iterable[Candidate], spent: Callable[[], bool]) -> list[float | None]:
+        """MSS in dB of clean renders at equal loudness, measured by the workers.
+
+        Args:
+            candidates: what is rendered, in this order.
+            spent: asked before every render; once it is true, no other begins.
+
+        Returns:
+            MSS in order; None for a candidate that was not rendered any more, or whose render failed, which is counted.
+        """
+        waiting = enumerate(candidates)
+        results: dict[int, float | None] = {}
+        pending: dict[Future[Reply], int] = {}
+        last = -1
+        while True:
+            while len(pending) < self.slots and not spent() and (following := next(waiting, None)) is not None:
+                last, candidate = following
+                self.budget.n_renders += 1
+                pending[self._pool.submit(Compare(candidate.patch, self._notes(candidate)))] = last
+            if not pending:
+                break
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                number = pending.pop(future)
+                try:
+                    reply = future.result()
+                    assert isinstance(reply, float)
+                    results[number] = reply
+                except HostError:
+                    self.failures += 1
+                self.board.announce()
+        return [results.get(number) for number in range(last + 1 + sum(1 for _ in waiting))]
 
     def _notes(self, candidate: Candidate) -> tuple[Note, ...]:
         return (candidate.note, *self._other_notes)

@@ -69,6 +69,29 @@ class Judge:
                 self.rerender_mss = _apart(self.best.audios, again)
         return improved
 
+    def settle(self, candidate: Candidate, evaluator: Evaluator, most: float) -> bool:
+        """Let a simpler candidate take the place of the answer, if a clean render of it is near enough.
+
+        Args:
+            candidate: the answer in simpler settings.
+            evaluator: renders it.
+            most: largest MSS in dB that it may have.
+
+        Returns:
+            Whether it is the answer now.
+        """
+        audios = next(iter(evaluator.render([candidate])))
+        if audios is None or self.best is None:
+            return False
+        simpler = self._levelled(self._confirm(candidate, audios), evaluator)
+        if simpler.mss > most:
+            return False
+        kept = {key: one for key, one in self._confirmed.items() if one is not self.best}
+        self._confirmed = {**kept, candidate: simpler}
+        self._at_level.add(candidate)
+        self.best = simpler
+        return True
+
     def matches(self) -> tuple[Confirmed, ...]:
         """The answer, then the closest others that differ from it and from each other, in knobs and sound."""
         if self.best is None:

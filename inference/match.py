@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
@@ -100,6 +100,21 @@ class StageRecord:
 
 
 @dataclass(frozen=True)
+class Tidied:
+    """What tidying made of the answer.
+
+    Attributes:
+        differing_before: knobs and choices, without the level, that differed from the default or start preset.
+        differing_after: how many differ now.
+        sections: MSS in dB of the answer with each of its sections and switches off, the most important first.
+    """
+
+    differing_before: int
+    differing_after: int
+    sections: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Answer:
     """A match for one clip.
 
@@ -145,6 +160,7 @@ class Match:
         steps: number of descent steps.
         ended: how the run ended.
         notices: what the user should know about the run; ``targets`` hold the notices of the clips.
+        tidied: what tidying made of the answer; None if it was left out.
         error: what failed, where a failure ended the run.
     """
 
@@ -160,6 +176,7 @@ class Match:
     steps: int
     ended: Ended
     notices: tuple[str, ...]
+    tidied: Tidied | None = None
     error: str = ""
 
     @cached_property

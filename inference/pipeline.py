@@ -1,10 +1,10 @@
 """From clips to matches: the stages, under one budget, each judged by clean renders.
 
-    start (library, start preset, default) -> guess -> descend -> search
+    start (library, start preset, default) -> guess -> descend -> search -> tidy
 
 A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS at equal loudness, which
 no stage minimises, by more than two clean renders of one patch differ. So no stage can make the result worse, and the
-record says how much each of them improved it.
+record says how much each of them improved it. The last one simplifies the answer, within a twentieth of a decibel.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from inference.evaluate import Evaluator, HostFactory
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
 from inference.match import Ended, Match, StageRecord
-from inference.options import Options
+from inference.options import STAGES, Options
 from inference.output.residual import UNREACHABLE_DB, residual
 from inference.ports import Models
 from inference.run import Run
@@ -28,8 +28,12 @@ from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
 from inference.stages.models import load_models
 from inference.stages.start import start
+from inference.stages.tidy import tidy
 from render.errors import HostError, one_line
 from render.instruments.host import HostInfo
+
+TIDY = "tidy"
+"""Name of the last stage, which simplifies the answer instead of proposing others."""
 
 _HEARD_DB = 0.5  # a difference in level that is worth a notice
 
@@ -100,13 +104,7 @@ def refine(
         ended, failure = Ended.FINISHED, ""
         try:
             for name, work in _plan(run, lambda: start(run, library)):
-                if name != "start" and run.reached():
-                    run.notices.append(
-                        f"the match is as close as two renders of the patch are to each other: {name} was not needed"
-                    )
-                    break
-                if name != "start" and run.too_little_for(name):
-                    run.notices.append(f"{name} is left out: too little of the budget is left")
+                if name in STAGES and _left_out(run, name):
                     continue
                 _stage(run, records, name, work)
                 if on_judged is not None and run.judge.best is not None:
@@ -128,7 +126,7 @@ def refine(
         return so_far(ended, failure)
 
 
-def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[], None]]]:
+def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:
     """The stages that were asked for and can run, in order."""
     models, wanted = run.models, run.options.stages
     yield "start", begin
@@ -137,24 +135,45 @@ def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[
     if "descend" in wanted and models.descender is not None:
         yield "descend", functools.partial(descend, run, models.descender)
     if "search" in wanted:
-        from inference.stages.search import search  # nevergrad takes a second to import
+        yield "search", functools.partial(_search, run)
+    if run.options.tidy:
+        yield TIDY, functools.partial(tidy, run)
 
-        yield "search", functools.partial(search, run)
+
+def _left_out(run: Run, name: str) -> bool:
+    """Whether a stage is not needed or cannot be afforded; a notice says so."""
+    if run.reached():
+        why = "the match is as close as two renders of the patch are to each other"
+        if not any(notice.startswith(why) for notice in run.notices):
+            run.notices.append(f"{why}: {name} was not needed")
+        return True
+    if run.too_little_for(name):
+        run.notices.append(f"{name} is left out: too little of the budget is left")
+        return True
+    return False
 
 
-def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], None]) -> None:
+def _search(run: Run) -> None:
+    from inference.stages.search import search  # nevergrad takes a second to import
+
+    search(run)
+
+
+def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], object]) -> None:
     """Run one stage, which may be interrupted, judge its candidates and record the result."""
     budget, judge = run.budget, run.judge
     run.board.stage = name
     began, renders, steps = budget.elapsed(), budget.n_renders, budget.n_steps
+    before = judge.best
     try:
         work()
     finally:
         worked = budget.elapsed()
-        counted = judge.judge(run.evaluator)
+        counted = judge.best is not before if name == TIDY else judge.judge(run.evaluator)
         if judge.best is not None:
             best = judge.best.mean_distances()
-            run.judging_seconds = budget.elapsed() - worked
+            if name != TIDY:
+                run.judging_seconds = budget.elapsed() - worked
             spent = budget.n_renders - renders, budget.n_steps - steps
             records.append(
                 StageRecord(name, budget.elapsed() - began, *spent, best, judge.rerender_mss, counted=counted)
@@ -178,6 +197,7 @@ def _match(
         renders=budget.n_renders,
         steps=budget.n_steps,
         ended=ended,
+        tidied=run.tidied,
         notices=(*_level(run), *run.notices, *_failures(evaluator), *_verdict(run)),
         error=error,
     )

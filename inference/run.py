@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inference.budget import Budget
@@ -11,9 +11,12 @@ from inference.clip.target import Target
 from inference.evaluate import Evaluator
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
+from inference.match import Tidied
 from inference.options import Options
 from inference.ports import Models
 
+TIDY_SHARE = 0.05
+"""Share of the budget that tidying may take; of a long one three seconds."""
 GOOD_ENOUGH_LOSS = 0.004  # search distance: some 0.05 dB of MSS, which is inaudible
 
 _FINISH_FACTOR = 1.5  # time for judging the last stage, relative to that of the last judgement
@@ -22,6 +25,7 @@ _FEWEST_RENDERS = 2
 _FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # a stage needs at least this much
 _SEARCH_SECONDS, _SEARCH_RENDERS = 2.5, 40  # what descend leaves for search in a small budget
 _MOST_FOR_SEARCH = 0.25  # share of the budget
+_TIDY_SECONDS, _TIDY_RENDERS = 3.0, 4  # that tidying takes at most, and at least
 
 
 @dataclass
@@ -36,6 +40,7 @@ class Run:
         judge: holds the answer so far.
         judging_seconds: time that the last judgement took.
         notices: what the user should know.
+        tidied: what tidying did; None before that.
     """
 
     targets: tuple[Target, ...]
@@ -45,6 +50,7 @@ class Run:
     judge: Judge
     judging_seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
+    tidied: Tidied | None = None
 
     @property
     def target(self) -> Target:
@@ -104,7 +110,25 @@ class Run:
         return min(self.options.descend_until, 1.0 - min(left, _MOST_FOR_SEARCH))
 
     def before_judging(self) -> float:
-        """Share of the budget after which the rest is reserved for judging the last stage."""
+        """Share of the budget after which the rest is reserved for judging the last stage and for tidying."""
+        end = 1.0 - self._tidy_share()
         if self.budget.seconds is None:
-            return 1.0
-        return 1.0 - min(_FINISH_FACTOR * self.judging_seconds / self.budget.seconds, _LONGEST_FINISH)
+            return end
+        return end - min(_FINISH_FACTOR * self.judging_seconds / self.budget.seconds, _LONGEST_FINISH)
+
+    def tidying(self) -> Callable[[], float]:
+        """Returns the share that is used of what tidying may spend from now on."""
+        budget = self.budget
+        if budget.renders is not None:
+            n_before, most_renders = budget.n_renders, max(self._tidy_share() * budget.renders, _TIDY_RENDERS)
+            return lambda: (budget.n_renders - n_before) / most_renders
+        assert budget.seconds is not None
+        began, most_seconds = budget.elapsed(), self._tidy_share() * budget.seconds
+        return lambda: (budget.elapsed() - began) / most_seconds
+
+    def _tidy_share(self) -> float:
+        """Share of the budget that tidying may take."""
+        if not self.options.tidy:
+            return 0.0
+        seconds = self.budget.seconds
+        return TIDY_SHARE if seconds is None else min(TIDY_SHARE, _TIDY_SECONDS / seconds)

@@ -88,6 +88,10 @@ class Console:
         """What a run came to."""
         path = "  ->  ".join(f"{stage.name} {stage.best.mss:.2f}" for stage in match.stages)
         self.say(f"  MSS in dB after each stage: {path}")
+        if match.tidied is not None:
+            plain = "the default patch" if match.options.start is None else "the start preset"
+            before, after = match.tidied.differing_before, match.tidied.differing_after
+            self.say(f"  settings that differ from {plain}: {before}, {after} after tidying")
         for notice in match.notices:
             self.say(f"  {notice}")
         prepared = f", {match.prepared_seconds:.1f} s of preparation before" if match.prepared_seconds > 1.0 else ""

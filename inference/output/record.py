@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inference.match import Answer, ClipMatch, Match
+from inference.match import Answer, ClipMatch, Match, Tidied
 from render.errors import FileError, FormatError
 from render.files import display_name
 from render.measures.metrics import Distances
@@ -62,6 +62,7 @@ def as_data(
             "stages": list(options.stages),
             "guess": options.guess,
             "method": options.method,
+            "tidy": options.tidy,
             "seed": options.seed,
             "workers": options.workers,
         },
@@ -82,10 +83,22 @@ def as_data(
             }
             for stage in match.stages
         ],
+        "tidied": _tidied(match.tidied),
         "files": list(files),
         "best": _answer(match, best),
         "candidates": [_answer(match, answer) for answer in clip_match.answers],
         "history": [asdict(point) for point in match.history],
+    }
+
+
+def _tidied(tidied: Tidied | None) -> dict[str, Any] | None:
+    if tidied is None:
+        return None
+    sections = [{"name": name, "mss_without": round(mss, 4)} for name, mss in tidied.sections.items()]
+    return {
+        "differing_before": tidied.differing_before,
+        "differing_after": tidied.differing_after,
+        "sections": sections,
     }
 
 

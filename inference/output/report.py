@@ -94,7 +94,7 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
 {_distance_table(result)}
 <h2>Progress</h2>
 <img alt="loss of the best candidate over time" src="{_png_uri(progress)}">
-<h2>The patch</h2>
+{_sections_table(result)}<h2>The patch</h2>
 <p class=quiet>Parameters that can be heard in this patch. Those in <span class=changed>bold</span> differ from the
 starting patch, whose value is in the last column.</p>
 {_knob_tables(table, best)}
@@ -120,6 +120,25 @@ def _distance_table(result: dict[str, Any]) -> str:
     return (
         f"<table><tr><th>stage</th><th class=n>time</th><th class=n>renders</th>{head}</tr>{''.join(rows)}</table>"
         "<p class=quiet>Distances of the best match after each stage, from clean renders; smaller is closer.</p>"
+    )
+
+
+def _sections_table(result: dict[str, Any]) -> str:
+    """What each part of the panel brings to the match."""
+    tidied = result["tidied"]
+    if tidied is None or not tidied["sections"]:
+        return ""
+    now = result["best"]["distance"]["mss"]
+    rows = "".join(
+        f"<tr><td>{escape(part['name'])}</td><td class=n>{part['mss_without']:.3g} dB</td>"
+        f"<td class='n quiet'>{part['mss_without'] - now:+.2f}</td></tr>"
+        for part in tidied["sections"]
+    )
+    return (
+        "<h2>What each part brings</h2><table><tr><th>switched off</th><th class=n>MSS</th><th class=n>more</th></tr>"
+        f"{rows}</table><p class=quiet>The distance of the match, {now:.3g} dB, with one part of the patch off. "
+        f"{tidied['differing_before']} settings differed from the plain patch before tidying, "
+        f"{tidied['differing_after']} do now.</p>\n"
     )
 
 

@@ -37,7 +37,9 @@ def make_target(patch: Patch = TRUE) -> Target:
 
 
 def options(**chosen: object) -> Options:
-    return Options(NOISEMAKER, **({"seconds": None, "renders": 150, "workers": 1, "stages": ("search",)} | chosen))  # type: ignore[arg-type]
+    return Options(
+        NOISEMAKER, **({"seconds": None, "renders": 150, "workers": 1, "stages": ("search",), "tidy": False} | chosen)
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", METHODS)
