@@ -40,6 +40,7 @@ COMMANDS = {
         "gradient descent on the proxy from perturbed knobs, judged by host renders",
     ),
     "score": ("benchmarks.product.score", "the distance of any system's renders or presets from clips"),
+    "startup": ("benchmarks.product.startup", "seconds to the first result and to the prompt, beside the budget"),
     "structure": ("benchmarks.parts.structure", "sizes of the sources, and parameter names outside of the instrument"),
     "speed": (
         "benchmarks.product.speed",

@@ -76,8 +76,8 @@ Reply = HostInfo | Measurement | Audios | float
 class _Worker:
     """Function of a worker process, with its host and the clips."""
 
-    def __init__(self, make_host: HostFactory, clips: Audios, weights: Weights, seed: int, solve_level: bool) -> None:
-        self._host = make_host()
+    def __init__(self, clips: Audios, weights: Weights, seed: int, solve_level: bool, host: Host) -> None:
+        self._host = host
         self._clips = clips
         self._distances = [TargetDistance(audio, weights) for audio in clips]
         self._seed = seed
@@ -113,6 +113,11 @@ class _Worker:
         return Measurement(math.fsum(distance(audio, gain) for distance, audio in pairs) / len(pairs), gain)
 
 
+def start_workers(make_host: HostFactory, workers: int) -> Pool[Job, Reply]:
+    """Start processes that open their hosts while the clips are still being read; for ``Evaluator``."""
+    return Pool(None, workers, prepare=make_host)
+
+
 class Evaluator:
     """Measures candidates in a pool of workers, and offers them to the leaderboard.
 
@@ -125,6 +130,7 @@ class Evaluator:
         weights: weights of the terms of the distance.
         board: leaderboard that receives every measured candidate.
         budget: budget that counts every render.
+        pool: workers that ``start_workers`` started already; ``make_host`` and ``workers`` are theirs then.
 
     Example:
         >>> with Evaluator([target], open_host) as evaluator:  # doctest: +SKIP
@@ -143,13 +149,12 @@ class Evaluator:
         weights: Weights = DEFAULT_WEIGHTS,
         board: Leaderboard | None = None,
         budget: Budget | None = None,
+        pool: Pool[Job, Reply] | None = None,
     ) -> None:
         clips = tuple(target.audio for target in targets)
-        make_worker: Callable[[], Callable[[Job], Reply]] = functools.partial(
-            _Worker, make_host, clips, weights, seed, solve_level
-        )
         self._other_notes = tuple(target.note for target in targets[1:])
-        self._pool = Pool(make_worker, workers)
+        self._pool = pool or start_workers(make_host, workers)
+        self._pool.begin(functools.partial(_Worker, clips, weights, seed, solve_level))
         self.budget = budget or (board.budget if board is not None else Budget())
         self.board = board or Leaderboard(self.budget)
         self.failures = 0
@@ -180,9 +185,19 @@ class Evaluator:
         self.board.offer(measured)
         return measured
 
-    def measure(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """Measure candidates; returns them with their losses, in order, without those whose render failed."""
+    def measure(self, candidates: Iterable[Candidate], meanwhile: Callable[[], None] | None = None) -> list[Candidate]:
+        """Measure candidates.
+
+        Args:
+            candidates: what is rendered.
+            meanwhile: called once, while the workers render.
+
+        Returns:
+            The candidates with their losses, in order, without those whose render failed.
+        """
         pending = [(candidate, self.submit(candidate)) for candidate in candidates]
+        if meanwhile is not None:
+            meanwhile()
         results = [self.take(candidate, future) for candidate, future in pending]
         return [result for result in results if result is not None]
 

@@ -50,9 +50,17 @@ class Judge:
             [target.audio for target in targets], SAMPLE_RATE, level_free=level_free
         ).measure
 
-    def judge(self, evaluator: Evaluator) -> bool:
-        """Render the best of the leaderboard cleanly; returns whether one of them became the answer."""
-        count = max(_CONFIRMED_PER_STAGE, self.wanted)
+    def judge(self, evaluator: Evaluator, count: int = _CONFIRMED_PER_STAGE) -> bool:
+        """Render the best of the leaderboard cleanly.
+
+        Args:
+            evaluator: has the leaderboard, and renders.
+            count: number of candidates that are rendered; at least as many as different matches are wanted.
+
+        Returns:
+            Whether one of them became the answer.
+        """
+        count = max(count, self.wanted)
         ranked = evaluator.board.best if self.wanted == 1 else different(evaluator.board.best, count)
         new = [candidate for candidate in ranked[:count] if candidate not in self._confirmed]
         for candidate, audios in zip(new, evaluator.render(new), strict=True):

@@ -154,8 +154,8 @@ class Match:
         best: the answer, then the other matches.
         stages: cost and result of each stage.
         history: the progress curve.
-        seconds: time that the run took.
-        prepared_seconds: time before the budget began to count.
+        seconds: time that the run took, with reading the clips and loading.
+        prepared_seconds: time for rendering a library and compiling, which is needed once on a machine and not counted.
         renders: number of renders.
         steps: number of descent steps.
         ended: how the run ended.

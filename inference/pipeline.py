@@ -10,12 +10,11 @@ record says how much each of them improved it. The last one simplifies the answe
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 from inference.budget import Budget
 from inference.clip.target import Target
-from inference.evaluate import Evaluator, HostFactory
+from inference.evaluate import Evaluator, HostFactory, Job, Reply
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
 from inference.match import Ended, Match, StageRecord
@@ -30,11 +29,13 @@ from inference.stages.models import load_models
 from inference.stages.start import start
 from inference.stages.tidy import tidy
 from render.errors import HostError, one_line
+from render.hosts.pool import Pool
 from render.instruments.host import HostInfo
 
 TIDY = "tidy"
 """Name of the last stage, which simplifies the answer instead of proposing others."""
 
+_JUDGED_EARLY = 2  # candidates for the first answer
 _HEARD_DB = 0.5  # a difference in level that is worth a notice
 
 
@@ -45,7 +46,9 @@ def refine(
     open_library: LibraryOpener | None = None,
     make_host: HostFactory | None = None,
     models: Models | None = None,
+    pool: Pool[Job, Reply] | None = None,
     analysis_seconds: float = 0.0,
+    finishing: Callable[[], float] = lambda: 0.0,
     on_progress: Callable[[Leaderboard], None] | None = None,
     on_judged: Callable[[Match], None] | None = None,
 ) -> Match:
@@ -56,10 +59,14 @@ def refine(
         options: what the user chose.
         open_library: returns the library for a host; None to start from the default patch alone.
         make_host: opens the host in a worker, instead of ``options.where``.
-        models: the network and the proxy; by default those that the stages need are loaded.
-        analysis_seconds: seconds of the budget that reading the clips has used.
+        models: the network and the proxy; by default those that the stages need are loaded, while the workers render
+            the first candidates.
+        pool: workers that ``start_workers`` started already, with their hosts.
+        analysis_seconds: seconds of the budget that are used already, by whatever came before.
+        finishing: returns the seconds of the budget that are needed afterwards, as far as it is known.
         on_progress: called after every render and descent step.
-        on_judged: called with the best so far whenever a stage has been judged, so that it can be kept.
+        on_judged: called with the best so far when there is a first answer, and whenever a stage has been judged, so
+            that it can be kept.
 
     Returns:
         The matches. If the run ends early and there is an answer (after Ctrl-C, a host that fails, an error in a
@@ -75,10 +82,10 @@ def refine(
         >>> match = refine([read_target("examples/bass.wav")], Options(NOISEMAKER, seconds=10.0))  # doctest: +SKIP
         >>> match.best[0].candidate.patch.settings()  # doctest: +SKIP
     """
-    before = time.monotonic()
     level = options.instrument.table.level
     level_free = level is None or level.name not in options.constraints.locked
     budget = Budget(options.seconds, options.renders, options.steps)
+    budget.restart(analysis_seconds)
     with Evaluator(
         targets,
         make_host or functools.partial(options.instrument.hosts.open_host, options.where),
@@ -86,29 +93,38 @@ def refine(
         solve_level=level_free,
         seed=options.seed,
         board=Leaderboard(budget, on_progress=on_progress),
+        pool=pool,
     ) as evaluator:
-        if models is None:
-            models = load_models(options)  # while the workers open their hosts
         judge = Judge(targets, options.candidates, level_free=level_free)
-        run = Run(tuple(targets), options, models, evaluator, judge)
-        run.notices += models.notices
+        run = Run(tuple(targets), options, models or Models(), evaluator, judge, finishing)
         host = evaluator.wait_ready()
-        library = open_library(host) if open_library is not None else None
-        prepared_seconds = time.monotonic() - before
-        budget.restart(analysis_seconds)
+        library = run.once(lambda: open_library(host)) if open_library is not None else None
         records: list[StageRecord] = []
 
         def so_far(ended: Ended, error: str = "") -> Match:
-            return _match(run, records, host, prepared_seconds, ended, error)
+            return _match(run, records, host, ended, error)
+
+        def keep() -> None:
+            if on_judged is not None and judge.best is not None:
+                on_judged(so_far(Ended.RUNNING))
+
+        def early() -> None:
+            if on_judged is not None:
+                judge.judge(evaluator, _JUDGED_EARLY)
+                keep()
+
+        def load() -> None:
+            if models is None:
+                run.models = run.once(lambda: load_models(options))
+            run.notices += run.models.notices
 
         ended, failure = Ended.FINISHED, ""
         try:
-            for name, work in _plan(run, lambda: start(run, library)):
+            for name, work in _plan(run, lambda: start(run, library, early, load)):
                 if name in STAGES and _left_out(run, name):
                     continue
                 _stage(run, records, name, work)
-                if on_judged is not None and run.judge.best is not None:
-                    on_judged(so_far(Ended.RUNNING))
+                keep()
         except KeyboardInterrupt:
             ended = Ended.INTERRUPTED
             if run.judge.best is None and run.board.best:
@@ -128,8 +144,9 @@ def refine(
 
 def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:
     """The stages that were asked for and can run, in order."""
-    models, wanted = run.models, run.options.stages
-    yield "start", begin
+    wanted = run.options.stages
+    yield "start", begin  # which loads the models
+    models = run.models
     if "guess" in wanted and models.guesser is not None:
         yield "guess", functools.partial(guess, run, models.guesser)
     if "descend" in wanted and models.descender is not None:
@@ -180,9 +197,7 @@ def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], o
             )
 
 
-def _match(
-    run: Run, records: Sequence[StageRecord], host: HostInfo, prepared_seconds: float, ended: Ended, error: str
-) -> Match:
+def _match(run: Run, records: Sequence[StageRecord], host: HostInfo, ended: Ended, error: str) -> Match:
     """The result so far."""
     evaluator, budget = run.evaluator, run.budget
     return Match(
@@ -193,7 +208,7 @@ def _match(
         stages=tuple(records),
         history=tuple(run.board.history),
         seconds=budget.elapsed(),
-        prepared_seconds=prepared_seconds,
+        prepared_seconds=run.prepared_seconds,
         renders=budget.n_renders,
         steps=budget.n_steps,
         ended=ended,

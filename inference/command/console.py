@@ -94,7 +94,7 @@ class Console:
             self.say(f"  settings that differ from {plain}: {before}, {after} after tidying")
         for notice in match.notices:
             self.say(f"  {notice}")
-        prepared = f", {match.prepared_seconds:.1f} s of preparation before" if match.prepared_seconds > 1.0 else ""
+        prepared = f", {match.prepared_seconds:.1f} s of preparation, once" if match.prepared_seconds > 1.0 else ""
         self.say(f"  {match.renders} renders in {match.seconds:.1f} s{prepared}")
         for candidate, files in zip(record["candidates"], record["files"], strict=True):
             gain = f" with a gain of {candidate['gain_db']:+.1f} dB" if abs(candidate["gain_db"]) >= 0.05 else ""

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from inference.output.plots import progress_png, spectrograms_png
 from render.audio import Audio
 from render.instruments.parameter import Parameter
 from render.instruments.table import Table
@@ -80,7 +79,7 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
     title = f"{escape(result['clip'])} as a patch of {escape(table.title)}"
     played = f"note {result['note']} ({note_name(result['note'])}), velocity {result['velocity']}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
-    progress = progress_png(result["history"], result["stages"], result["seconds"])
+    spectrograms, progress = _plots(result, target, match)
     version = f" {host['version']}" if host["version"] else ""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
@@ -89,17 +88,30 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
 ({escape(host["name"] + version)}); {result["renders"]} renders in {result["seconds"]:.1f} s.</p>{notices}
 <div class=sounds><div>clip<br><audio controls src="{_audio_uri(target)}"></audio></div>
 <div>match{_gain_text(best)}<br><audio controls src="{_audio_uri(match)}"></audio></div></div>
-<img alt="spectrograms of the clip and of the match" src="{_png_uri(spectrograms_png(target, match, SAMPLE_RATE))}">
+{spectrograms}
 <h2>Distance to the clip</h2>
 {_distance_table(result)}
-<h2>Progress</h2>
-<img alt="loss of the best candidate over time" src="{_png_uri(progress)}">
+{progress}
 {_sections_table(result)}<h2>The patch</h2>
 <p class=quiet>Parameters that can be heard in this patch. Those in <span class=changed>bold</span> differ from the
 starting patch, whose value is in the last column.</p>
 {_knob_tables(table, best)}
 </body></html>
 """
+
+
+def _plots(result: dict[str, Any], target: Audio, match: Audio) -> tuple[str, str]:
+    """Spectrograms and progress as HTML; a page of a run that has only begun does without them, to be there at once."""
+    if not result["stages"]:
+        return "<p class=quiet>The run has just begun; pictures follow.</p>", ""
+    from inference.output.plots import progress_png, spectrograms_png  # the plotting library takes half a second
+
+    spectrograms = spectrograms_png(target, match, SAMPLE_RATE)
+    progress = progress_png(result["history"], result["stages"], result["seconds"])
+    return (
+        f'<img alt="spectrograms of the clip and of the match" src="{_png_uri(spectrograms)}">',
+        f'<h2>Progress</h2>\n<img alt="loss of the best candidate over time" src="{_png_uri(progress)}">',
+    )
 
 
 def _gain_text(best: dict[str, Any]) -> str:
