@@ -10,15 +10,17 @@ from inference.candidate import Candidate
 from inference.judge import different
 from inference.ports import Descender, DescentJob
 from inference.run import Run
-from inference.stages.explore import explore, in_turn, reduced
+from inference.stages.explore import explore, in_turn, reduced, screened
 from inference.stages.pattern import polish
 
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
 _CROSSED = 6  # number of good candidates for crossovers with the answer
 _REDUCED = 3  # number of good candidates that are reduced to a plain voice at first
 _GOING_ON = 2  # number of the closest candidates that descend again in the next round, and half as many sparse ones
-_LATER = 2 / 3  # size of the later rounds, relative to the first
-_CHANGES = 80  # neighbours and crossovers that are rendered in a round
+_EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several rounds to come close
+_PROMISING = 1.2  # loss of a sparse candidate, relative to the answer's, up to which it goes on after that
+_STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
+_CHANGES = 120  # neighbours and crossovers that are heard in a round
 _HEARD_CHANGE = 0.02  # relative change of the loss below which a change of the answer is not a new start
 
 
@@ -45,12 +47,12 @@ def descend(run: Run, descender: Descender) -> None:
     if budget.seconds is not None and (until - budget.used()) * budget.seconds < _WIDE_SECONDS:
         size = -(-size // 3)
     untried, tried, explored = list(board.best), set[Candidate](), set[Candidate]()
-    changed = reduced(run, different(board.best, _REDUCED), until)
+    changed = reduced(run, descender, different(board.best, _REDUCED), until)
     sparse: list[Candidate] = []
     going_on: list[Candidate] = []
     n_rounds = 0
     while True:
-        first = [*going_on, *in_turn([c for c in changed if c not in tried])[: (size - len(going_on)) // 2]]
+        first = [*going_on, *in_turn([c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]]
         untried = sorted((c for c in untried if c not in tried and c not in first), key=lambda c: c.loss)
         starts = [*going_on, *different([*first[len(going_on) :], *untried], size - len(going_on))]
         if not starts:
@@ -60,10 +62,10 @@ def descend(run: Run, descender: Descender) -> None:
         descent = descender.descend(DescentJob(starts, run.targets, constraints, len(going_on), used, on_step))
         run.notices += descent.notices
         ends = run.measure(descent.candidates[: run.afford(min(len(descent.candidates), size), until)])
-        if n_rounds == 0:
-            size = max(1, round(_LATER * size))
         if used() >= 1.0:
             return
+        if used() >= _EXPLORE_UNTIL and sparse and sparse[0].loss > _PROMISING * board.best[0].loss:
+            sparse = []
         sparse = sorted([*sparse, *(c for c in ends if c.sparse)], key=lambda c: c.loss)
         polished = [polish(run, one, until=until) for one in dict.fromkeys([board.best[0], *sparse[:1]])]
         if used() >= 1.0:
@@ -78,13 +80,10 @@ def descend(run: Run, descender: Descender) -> None:
             others = [*sparse[:1], *different(board.best, _CROSSED + 1)[1:]]
             changes = descender.changes(base, others, constraints, rng, gate=run.moves_gate())
             rng.shuffle(changes)
-            measured = run.measure(changes[: run.afford(min(_CHANGES, len(changes)), until)])
-            untried += _heard(base, measured)
-            if used() >= 1.0:
-                return
-            changed = _heard(base, explore(run, base, rng, until=until))
-            if used() >= 1.0:
-                return
+            (heard,) = descender.screen([base], run.targets) or [base]
+            untried += _heard(heard, screened(run, descender, changes[:_CHANGES], until))
+            if used() < _EXPLORE_UNTIL:
+                changed = _heard(heard, explore(run, descender, base, rng, until=until))
         closest = [*different(board.best, _GOING_ON), *different(sparse, _GOING_ON // 2)]
         going_on = [c for c in dict.fromkeys(closest) if c not in tried]
 

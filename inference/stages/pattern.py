@@ -22,7 +22,7 @@ _SMALLEST = 1e-4
 _LEAST_GAIN = 1e-4  # relative improvement that counts
 
 _FIRST_STEP = 0.04
-_SHARE, _RENDERS = 0.03, 80  # of the budget, and renders at most, for one polish
+_SHARE, _RENDERS = 0.02, 50  # of the budget, and renders at most, for one polish
 
 Point = NDArray[np.float64]
 

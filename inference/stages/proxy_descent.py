@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -19,6 +19,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from inference.candidate import Candidate
+from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
 from inference.stages.neighbours import crossovers, neighbours
@@ -71,7 +72,7 @@ class Settings:
     momentum: float = 0.5
     scale_momentum: float = 0.99
     tiny: float = 1e-8
-    homing: float = 0.1
+    homing: float = 0.02
     again_rate: float = 0.3
     survivors: Mapping[int, int] = field(default_factory=lambda: {5: 8, 10: 4, 20: 2})
     short_steps: int = 5
@@ -274,6 +275,24 @@ def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
     )
 
 
+def _screened(
+    targets: Sequence[Target],
+    distances: Sequence[TargetDistance],
+    corrections: Corrections,
+    candidates: Sequence[Candidate],
+) -> list[float]:
+    """Losses of a few candidates on the proxy."""
+    patches = [one.patch for one in candidates]
+    notes = [[one.note for one in candidates], *([target.note] * len(candidates) for target in targets[1:])]
+    total = torch.zeros(len(candidates))
+    with torch.no_grad():
+        for of_clip, distance in zip(notes, distances, strict=True):
+            audio = render(Controls.from_patches(patches, of_clip), distance.n_samples, corrections)
+            total += distance.measure(audio)[0] / len(distances)
+    losses: list[float] = total.tolist()
+    return losses
+
+
 def warm_up(corrections: Corrections) -> None:
     """Run every compiled loop of the proxy once. They are compiled on the first run and cached on disk."""
     notes = [Note(60, 100, 0.03, 0.06)] * len(EVERYTHING)
@@ -310,6 +329,18 @@ class ProxyDescender:
         on_the_way = [kept for path in paths for kept in path.kept[:-1]]
         # Two paths may meet, and one may have kept its closest patch before.
         return Descent(tuple(dict.fromkeys(ends + on_the_way)), notices)
+
+    def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
+        """See ``inference.ports.Descender``."""
+        if not candidates:
+            return []
+        distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
+        size = min(-(-len(candidates) // self.threads), _AT_ONCE // min(self.threads, _AT_ONCE))
+        parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]
+        losses_of = functools.partial(_screened, targets, distances, self.corrections)
+        losses = (map if self.threads == 1 else _pool(self.threads).map)(losses_of, parts)
+        found = zip(candidates, (loss for part in losses for loss in part), strict=True)
+        return [replace(one, loss=loss) for one, loss in found if math.isfinite(loss)]
 
     def changes(
         self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool

@@ -107,8 +107,8 @@ def _intervals(patch: Patch) -> Iterator[Change]:
         name, volume = f"osc{index}tune", f"osc{index}volume"
         row = TABLE.parameter(name)
         if patch.sounds(name):
-            for knob in row.choice_knobs:
-                if knob != patch[name]:
+            for index_of_tune, knob in enumerate(row.choice_knobs):
+                if index_of_tune != patch.index(name):
                     tuned = {name: knob, volume: max(patch[volume], _AUDIBLE), f"osc{index}finetune": _HALF}
                     yield f"osc {index} interval", patch.with_knobs(tuned)
             continue
