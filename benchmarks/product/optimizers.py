@@ -41,8 +41,7 @@ from inference.constraints import Constraints
 from inference.evaluate import Evaluator
 from inference.leaderboard import Leaderboard
 from inference.methods import METHODS, Phase
-from inference.stages.search import search_around
-from inference.stages.space import space_of
+from inference.stages.search import search_around, space_of
 from inference.stages.start import candidates
 from render.data.library import Library
 from render.instruments.patch import Patch

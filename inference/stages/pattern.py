@@ -8,6 +8,7 @@ so that every worker has work. A knob's step grows after a success and shrinks a
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from inference.candidate import Candidate
 from inference.evaluate import Evaluator
 from inference.run import Run
-from inference.stages.space import Space
+from inference.stages.search import Space
 
 _GROW, _SHRINK = 1.5, 0.4
 _SMALLEST = 1e-4
@@ -96,5 +97,6 @@ def pattern_search(evaluator: Evaluator, space: Space, *, step: float, spent: Ca
 
 
 def _measured(evaluator: Evaluator, space: Space, points: list[Point]) -> list[Candidate | None]:
-    pending = [(candidate, evaluator.submit(candidate)) for candidate in map(space.decode, points)]
+    candidates = [replace(space.decode(point), sparse=space.base.sparse) for point in points]
+    pending = [(candidate, evaluator.submit(candidate)) for candidate in candidates]
     return [evaluator.take(candidate, future) for candidate, future in pending]

@@ -11,31 +11,25 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import dataclass, field
 
 import torch
-from numpy.random import Generator
 from torch import Tensor
 
 from inference.candidate import Candidate
-from inference.clip.target import Target
 from inference.constraints import Constraints
-from inference.ports import Descent, DescentJob
-from inference.stages.neighbours import crossovers, neighbours
+from inference.ports import DescentJob
 from proxy.loss.distance import TargetDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
-from proxy.synth.weights import load_corrections
 from render.audio import Audio
 from render.instruments.patch import Patch
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
-from render.noisemaker.trials.auditions import EVERYTHING
-from render.note import SAMPLE_RATE, Note
+from render.note import SAMPLE_RATE
 
-_AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
+AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
 
 
 @dataclass(frozen=True)
@@ -140,7 +134,7 @@ class _Batch:
     def __init__(self, job: DescentJob, corrections: Corrections | None, settings: Settings, threads: int) -> None:
         starts, targets, n_going_on = job.starts, job.targets, job.n_going_on
         self.settings, self.corrections = settings, corrections
-        self.n_going_on, self.threads = n_going_on, min(threads, _AT_ONCE)
+        self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
         self.distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
@@ -216,17 +210,17 @@ class _Batch:
 
     def _losses(self, distances: Sequence[TargetDistance]) -> tuple[list[float], Tensor]:
         """Losses of the active candidates, and their gradients, shape ``(active, parameters)``."""
-        size = min(-(-len(self.active) // self.threads), _AT_ONCE // self.threads)
+        size = min(-(-len(self.active) // self.threads), AT_ONCE // self.threads)
         parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
         losses_of = functools.partial(self._losses_of, distances)
-        results = list((map if self.threads == 1 else _pool(self.threads).map)(losses_of, parts))
+        results = list((map if self.threads == 1 else pool(self.threads).map)(losses_of, parts))
         return torch.cat([losses for losses, _ in results]).tolist(), torch.cat([slopes for _, slopes in results])
 
     def _losses_of(self, distances: Sequence[TargetDistance], items: list[int]) -> tuple[Tensor, Tensor]:
         knobs = self.knobs[items].requires_grad_()
         total = knobs.new_zeros(len(items))
         for controls, distance in zip(self.controls, distances, strict=True):
-            audio = render(_part(controls, items, knobs), distance.n_samples, self.corrections)
+            audio = render(part_of(controls, items, knobs), distance.n_samples, self.corrections)
             total = total + distance.measure(audio)[0] / len(distances)
         (gradient,) = torch.autograd.grad(total.sum(), knobs)
         return total.detach(), gradient
@@ -238,7 +232,8 @@ class _Batch:
 
 
 @functools.cache
-def _pool(n_threads: int) -> ThreadPoolExecutor:
+def pool(n_threads: int) -> ThreadPoolExecutor:
+    """Threads that share a batch."""
     return ThreadPoolExecutor(n_threads, thread_name_prefix="descend")
 
 
@@ -263,7 +258,7 @@ def free_knobs(patch: Patch, constraints: Constraints, *, sparse: bool = False) 
     )
 
 
-def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
+def part_of(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
     """The controls of some items of a batch, with their knobs replaced by ``knobs``, shape ``(items, parameters)``."""
     return Controls(
         knobs=knobs,
@@ -273,78 +268,3 @@ def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
         gate_seconds=controls.gate_seconds[items],
         editor=controls.editor[items],
     )
-
-
-def _screened(
-    targets: Sequence[Target],
-    distances: Sequence[TargetDistance],
-    corrections: Corrections,
-    candidates: Sequence[Candidate],
-) -> list[float]:
-    """Losses of a few candidates on the proxy."""
-    patches = [one.patch for one in candidates]
-    notes = [[one.note for one in candidates], *([target.note] * len(candidates) for target in targets[1:])]
-    total = torch.zeros(len(candidates))
-    with torch.no_grad():
-        for of_clip, distance in zip(notes, distances, strict=True):
-            audio = render(Controls.from_patches(patches, of_clip), distance.n_samples, corrections)
-            total += distance.measure(audio)[0] / len(distances)
-    losses: list[float] = total.tolist()
-    return losses
-
-
-def warm_up(corrections: Corrections) -> None:
-    """Run every compiled loop of the proxy once. They are compiled on the first run and cached on disk."""
-    notes = [Note(60, 100, 0.03, 0.06)] * len(EVERYTHING)
-    controls = Controls.from_patches(EVERYTHING, notes)
-    part = _part(controls, range(len(EVERYTHING)), controls.knobs.clone().requires_grad_())
-    render(part, notes[0].n_samples, corrections).square().sum().backward()  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True)
-class ProxyDescender:
-    """``descend`` on the trained proxy; see ``inference.ports.Descender``."""
-
-    corrections: Corrections
-    settings: Settings = field(default_factory=Settings)
-    batch_size: int = 24
-    threads: int = 1
-
-    @classmethod
-    def load(cls, threads: int = 1) -> Self:
-        """Load the package's weights, and compile the proxy; raises ``FileError`` or ``FormatError``."""
-        corrections = load_corrections()
-        warm_up(corrections)
-        return cls(corrections, threads=threads)
-
-    def descend(self, job: DescentJob) -> Descent:
-        """Descend from every start."""
-        paths = descend(job, corrections=self.corrections, settings=self.settings, threads=self.threads)
-        lost = sum(not path.finite for path in paths)
-        notices = (
-            (f"{lost} of {len(paths)} descents ended early because of values that are not finite",) if lost else ()
-        )
-        paths.sort(key=lambda path: path.closest)  # a small budget allows only the first ones
-        ends = [path.kept[-1] for path in paths if path.kept]
-        on_the_way = [kept for path in paths for kept in path.kept[:-1]]
-        # Two paths may meet, and one may have kept its closest patch before.
-        return Descent(tuple(dict.fromkeys(ends + on_the_way)), notices)
-
-    def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
-        """See ``inference.ports.Descender``."""
-        if not candidates:
-            return []
-        distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
-        size = min(-(-len(candidates) // self.threads), _AT_ONCE // min(self.threads, _AT_ONCE))
-        parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]
-        losses_of = functools.partial(_screened, targets, distances, self.corrections)
-        losses = (map if self.threads == 1 else _pool(self.threads).map)(losses_of, parts)
-        found = zip(candidates, (loss for part in losses for loss in part), strict=True)
-        return [replace(one, loss=loss) for one, loss in found if math.isfinite(loss)]
-
-    def changes(
-        self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool
-    ) -> list[Candidate]:
-        """See ``inference.stages.neighbours``."""
-        changed = neighbours(NOISEMAKER, answer, constraints, rng, gate=gate)
-        return changed + crossovers(NOISEMAKER, answer, others, constraints)

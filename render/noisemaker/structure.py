@@ -31,7 +31,7 @@ _AMOUNTS: Mapping[str, Sequence[float]] = {
 
 _INTERVALS = (-24, -12, -7, -5, 0, 5, 7, 12, 19, 24)
 """Semitones from the other oscillator at which one that is off is switched on."""
-_ON, _AUDIBLE = 0.75, 0.6
+_ON, _AUDIBLE, _FAINT = 0.75, 0.6, 0.15
 _RATES = 3
 _HALF = 0.5
 
@@ -102,7 +102,12 @@ def changes(patch: Patch, hints: Hints) -> Iterator[Change]:
 
 
 def _intervals(patch: Patch) -> Iterator[Change]:
-    """Every interval of each oscillator that sounds, loud enough to be judged by; and one that is off, switched on."""
+    """Every interval of each oscillator that sounds, loud enough to be judged by; and one that is off, switched on.
+
+    A faint sub oscillator is left out, because it may hold the transposition that leaves the others no room.
+    """
+    if patch["osc3volume"] < _FAINT:
+        patch = _centred(patch.with_knobs({"osc3volume": 0.0}))
     for index, other in ((1, 2), (2, 1)):
         name, volume = f"osc{index}tune", f"osc{index}volume"
         row = TABLE.parameter(name)

@@ -18,8 +18,7 @@ from inference.match import Ended
 from inference.methods import METHODS, Phase
 from inference.options import Options
 from inference.pipeline import refine
-from inference.stages.search import search_around
-from inference.stages.space import space_of
+from inference.stages.search import search_around, space_of
 from render.errors import HostError, InvalidAudio, OutOfRange, UnknownName
 from render.instruments.patch import Patch
 from render.measures.metrics import mss
