@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 from inference.budget import Budget
 from inference.candidate import Candidate
+from inference.clip.hints import hear_hints
 from inference.clip.target import Target
 from inference.evaluate import Evaluator
 from inference.judge import Judge
@@ -15,6 +17,7 @@ from inference.leaderboard import Leaderboard
 from inference.match import Tidied
 from inference.options import Options
 from inference.ports import Models
+from render.instruments.hints import Hints
 
 TIDY_SHARE = 0.05
 """Share of the budget that tidying may take; of a long one three seconds."""
@@ -65,6 +68,11 @@ class Run:
     def target(self) -> Target:
         """The clip, or the first of several."""
         return self.targets[0]
+
+    @cached_property
+    def hints(self) -> Hints:
+        """What was heard in the clip, or in the first of several."""
+        return hear_hints(self.target.audio, self.target.note.gate_seconds)
 
     @property
     def board(self) -> Leaderboard:
