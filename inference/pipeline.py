@@ -153,7 +153,7 @@ def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[
         yield "descend", functools.partial(descend, run, models.descender)
     if "search" in wanted:
         yield "search", functools.partial(_search, run)
-    if run.options.tidy:
+    if run.options.tidy and run.judge.best is not None:
         yield TIDY, functools.partial(tidy, run)
 
 
