@@ -19,9 +19,9 @@ from render.note import Note
 
 _AMOUNTS: Mapping[str, Sequence[float]] = {
     "filter": (0.1, 0.4, -0.4),
-    "osc1": (0.01, -0.1),
-    "osc2": (0.01, -0.1),
-    "osc1&2": (0.01, -0.1),
+    "osc1": (0.01, -0.1, 0.4),
+    "osc2": (0.01, -0.1, 0.4),
+    "osc1&2": (0.01, -0.1, 0.4),
     "pulse width": (0.3,),
     "fm": (0.1,),
     "pan": (0.5,),
@@ -33,6 +33,7 @@ _INTERVALS = (-24, -12, -7, -5, 0, 5, 7, 12, 19, 24)
 """Semitones from the other oscillator at which one that is off is switched on."""
 _ON, _AUDIBLE, _FAINT = 0.75, 0.6, 0.15
 _RATES = 3
+"""Rates that are tried, from the most likely on, and the slowest beside them."""
 _HALF = 0.5
 
 Change = tuple[str, Patch]
@@ -135,7 +136,7 @@ def _modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
             if not routes or moves_rate(routes) or destination in taken:
                 continue
             taken.add(destination)
-            for hz in rates_hz[:_RATES]:
+            for hz in (*rates_hz[:_RATES], *rates_hz[_RATES:][-1:]):
                 for amount in _AMOUNTS[destination]:
                     yield f"{name} {destination}", with_lfo(patch, name, destination, hz, amount)
 
