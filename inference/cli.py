@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from inference.command.console import Console
     from inference.command.jobs import Group
     from inference.options import Options
+    from inference.output.claims import Claims
     from render.instruments.instrument import Instrument
 
 PRESETS_VARIABLE = "NOISEMAKER_PRESETS"
@@ -32,6 +33,11 @@ EXIT_FAILURE, EXIT_USAGE = 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] == ["doctor"]:  # a clip of that name is ./doctor
+        from inference.command.doctor import main as doctor
+
+        return doctor(argv[1:])
     arguments = _parser().parse_args(argv)
     # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -59,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="refine", description="Find the TAL-NoiseMaker settings that reproduce a clip, and write them as a preset."
+        prog="refine",
+        description="Find the TAL-NoiseMaker settings that reproduce a clip, and write them as a preset.",
+        epilog="refine doctor says what was found on this machine and what is wrong (a clip of that name: ./doctor).",
     )
     parser.add_argument("clips", nargs="*", type=_path, metavar="CLIP", help="audio file, or a folder of them")
     parser.add_argument("--out", type=_path, default=Path("refined"), metavar="DIR", help="default: ./refined")
@@ -138,10 +146,16 @@ def _run(arguments: argparse.Namespace, came: Sequence[int]) -> int:
     if bool(arguments.clips) == (arguments.resume is not None):
         raise OutOfRange("clips", len(arguments.clips), "one or more, or --resume DIR without clips")
     from inference.command.console import Console
+    from inference.output.claims import Claims
 
     console = Console(quiet=arguments.quiet or arguments.json)
+    with Claims() as claims:
+        return _refined(arguments, console, claims, came)
+
+
+def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, came: Sequence[int]) -> int:
     instrument = synth(arguments.synth)
-    groups = _groups(arguments, instrument, console)
+    groups = _groups(arguments, instrument, console, claims)
     preset_folder = _preset_folder(arguments.install)
     for folder in {group.jobs[0].files.folder for group in groups}:
         _check_writable(folder)
@@ -161,7 +175,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int]) -> int:
     return EXIT_FAILURE if batch.failures else 0
 
 
-def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console) -> list[Group]:
+def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console, claims: Claims) -> list[Group]:
     """What there is to do; refuses what is impossible before any work."""
     from inference.budget import Budget
     from inference.command.jobs import Job, in_groups, resumed_groups
@@ -176,8 +190,8 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
         console.say(notice)
     options = _options(arguments, instrument, where)
     if arguments.resume is not None:
-        return resumed_groups(arguments.resume, options)
-    names = plan_results(clips, arguments.out, suffixes(instrument), arguments.candidates)
+        return resumed_groups(arguments.resume, options, claims)
+    names = plan_results(clips, arguments.out, suffixes(instrument), arguments.candidates, claims)
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
             console.say(f"{_shown(clip.name)}: its results are called {files.stem}")

@@ -17,7 +17,7 @@ from inference.leaderboard import Leaderboard
 from render.audio import Audio
 from render.errors import HostError
 from render.hosts.pool import Pool
-from render.instruments.host import Host, HostInfo
+from render.instruments.host import Compiling, Host, HostInfo
 from render.instruments.patch import Patch
 from render.measures.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
 from render.note import Note
@@ -36,6 +36,18 @@ class Describe:
 
 
 @dataclass(frozen=True, slots=True)
+class NotCompiled:
+    """Asks a worker for the parts of its host that this machine must still compile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compile:
+    """Asks a worker to compile a part of its host."""
+
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """Asks a worker for the distance of a patch, played with each clip's note; renders need not be clean."""
 
@@ -51,12 +63,18 @@ class Render:
     notes: tuple[Note, ...]
 
 
+Request = Describe | NotCompiled | Compile | Measure | Render
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """Mean loss over the clips after matching the level, and the gain that matches it."""
 
     loss: float
     gain: float
+
+
+Answer = Measurement | Audios | HostInfo | list[str] | None
 
 
 class _Worker:
@@ -68,10 +86,16 @@ class _Worker:
         self._seed = seed
         self._solve_level = solve_level
 
-    def __call__(self, job: Describe | Measure | Render) -> Measurement | Audios | HostInfo:
+    def __call__(self, job: Request) -> Answer:
         match job:
             case Describe():
                 return self._host.info
+            case NotCompiled():
+                return list(self._host.not_compiled()) if isinstance(self._host, Compiling) else []
+            case Compile(part):
+                assert isinstance(self._host, Compiling)
+                self._host.compile(part)
+                return None
             case Measure(patch, notes):
                 return self._measured(patch, self._audios(patch, notes, clean=False))
             case Render(patch, notes):
@@ -127,8 +151,8 @@ class Evaluator:
         budget: Budget | None = None,
     ) -> None:
         clips = tuple(target.audio for target in targets)
-        make_worker: Callable[[], Callable[[Describe | Measure | Render], Measurement | Audios | HostInfo]] = (
-            functools.partial(_Worker, make_host, clips, weights, seed, solve_level)
+        make_worker: Callable[[], Callable[[Request], Answer]] = functools.partial(
+            _Worker, make_host, clips, weights, seed, solve_level
         )
         self._other_notes = tuple(target.note for target in targets[1:])
         self._pool = Pool(make_worker, workers)
@@ -146,6 +170,19 @@ class Evaluator:
         info = self._pool.submit(Describe()).result()
         assert isinstance(info, HostInfo)
         return info
+
+    def compile_host(self, say: Callable[[str], None]) -> None:
+        """Compile what the host compiles once on a machine, in all workers, so that no budget pays for it.
+
+        Args:
+            say: called with what is done, if there is anything to do.
+        """
+        parts = self._pool.submit(NotCompiled()).result()
+        assert isinstance(parts, list)
+        if parts:
+            say(f"compiling {len(parts)} parts of the synth, once for this machine")
+        for future in [self._pool.submit(Compile(part)) for part in parts]:
+            future.exception()  # a part that does not compile fails where it is heard
 
     def submit(self, candidate: Candidate) -> Future[Measurement]:
         """Start to measure a candidate; the future raises ``HostError`` if the render failed."""

@@ -40,6 +40,8 @@ def refine(
     make_host: HostFactory | None = None,
     models: Models | None = None,
     analysis_seconds: float = 0.0,
+    prepared_seconds: float = 0.0,
+    on_preparing: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Leaderboard], None] | None = None,
     on_judged: Callable[[Match], None] | None = None,
 ) -> Match:
@@ -52,6 +54,8 @@ def refine(
         make_host: opens the host in a worker, instead of ``options.where``.
         models: the network and the proxy; by default those that the stages need are loaded.
         analysis_seconds: seconds of the budget that reading the clips has used.
+        prepared_seconds: seconds of preparation, outside of the budget, before this call.
+        on_preparing: called with what is done once on a machine and takes a while, before it is done.
         on_progress: called after every render and descent step.
         on_judged: called with the best so far whenever a stage has been judged, so that it can be kept.
 
@@ -69,7 +73,7 @@ def refine(
         >>> match = refine([read_target("examples/bass.wav")], Options(NOISEMAKER, seconds=10.0))  # doctest: +SKIP
         >>> match.best[0].candidate.patch.settings()  # doctest: +SKIP
     """
-    before = time.monotonic()
+    before = time.monotonic() - prepared_seconds
     level = options.instrument.table.level
     budget = Budget(options.seconds, options.renders, options.steps)
     with Evaluator(
@@ -80,11 +84,17 @@ def refine(
         seed=options.seed,
         board=Leaderboard(budget, on_progress=on_progress),
     ) as evaluator:
+
+        def before_compiling() -> None:
+            evaluator.wait_ready()  # workers that cannot start are found out first
+            on_preparing("compiling the proxy, once for this machine: about half a minute")
+
         if models is None:
-            models = load_models(options)  # while the workers open their hosts
+            models = load_models(options, before_compiling)  # while the workers open their hosts
         run = Run(tuple(targets), options, models, evaluator, Judge(targets, options.candidates))
         run.notices += models.notices
         host = evaluator.wait_ready()
+        evaluator.compile_host(on_preparing)
         library = open_library(host) if open_library is not None else None
         prepared_seconds = time.monotonic() - before
         budget.restart(analysis_seconds)

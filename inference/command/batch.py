@@ -107,6 +107,7 @@ def _refined(group: Group, open_library: LibraryOpener, console: Console) -> tup
     from inference.pipeline import refine
 
     jobs = group.jobs
+    before = time.monotonic()
     if any(job.note is None for job in jobs):
         warm_up()
     began = time.monotonic()
@@ -128,6 +129,8 @@ def _refined(group: Group, open_library: LibraryOpener, console: Console) -> tup
                 group.options,
                 open_library=open_library,
                 analysis_seconds=time.monotonic() - began,
+                prepared_seconds=began - before,
+                on_preparing=console.say,
                 on_progress=on_progress,
                 on_judged=keeper.keep,
             )

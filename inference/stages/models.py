@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from inference.options import Options
 from inference.ports import Descender, Guess, Models
 from render.errors import FileError, FormatError
@@ -11,13 +13,14 @@ _WITH_MODELS = frozenset({NOISEMAKER.name})
 """Instruments with a network and a proxy; for others only the search runs."""
 
 
-def load_models(options: Options) -> Models:
+def load_models(options: Options, before_compiling: Callable[[], None] = lambda: None) -> Models:
     """Load the models that the stages need.
 
     While the descent computes, the workers are idle, so it uses as many threads as there are workers.
 
     Args:
         options: instrument, stages, network and number of workers.
+        before_compiling: called if the proxy must be compiled, which takes half a minute once on a machine.
     """
     guesser: Guess | None = None
     descender: Descender | None = None
@@ -39,9 +42,11 @@ def load_models(options: Options) -> Models:
             notices.append(f"the guess is left out: {error}")
     if "descend" in wanted:
         from inference.stages.proxy_descent import ProxyDescender
-        from proxy.kernels.compiled import is_kept
+        from proxy.kernels.compiled import are_compiled, is_kept
 
         try:
+            if not are_compiled():
+                before_compiling()
             descender = ProxyDescender.load(options.workers)
             if not is_kept():
                 notices.append(

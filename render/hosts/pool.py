@@ -30,7 +30,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from render.errors import HostError, OutOfRange
-from render.hosts.worker import Losses, Task, Worker, start_worker
+from render.hosts.worker import LOOK_SECONDS, Losses, Task, Worker, start_worker
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -55,7 +55,8 @@ class Pool(Generic[Job, Result]):
             module-level function or a ``functools.partial`` of one.
         workers: number of processes, at least 1.
         seconds_per_job: a job that takes longer has its worker killed.
-        seconds_to_start: the same for ``make_worker`` and the imports before it.
+        seconds_to_start: the same for ``make_worker`` and the imports before it. A start that sleeps or dies is given
+            up after seconds (``render.hosts.worker.Start``).
 
     The workers start at once and in parallel; the constructor does not wait for them (``wait_ready`` does). An
     exception in ``make_worker`` is final for that worker; when none is left, all jobs fail with that message.
@@ -175,7 +176,7 @@ class Pool(Generic[Job, Result]):
                 self._start_missing()
                 self._hand_out()
                 now = time.monotonic()
-                patience = min(w.deadline for w in self._running) - now
+                patience = min(w.deadline if w.ready else now + LOOK_SECONDS for w in self._running) - now
                 awake = wait(
                     [self._woken, *(w.connection for w in self._running)],
                     timeout=None if patience == float("inf") else max(patience, 0.0),
@@ -186,10 +187,10 @@ class Pool(Generic[Job, Result]):
                 for worker in list(self._running):
                     if worker.connection in awake:
                         self._collect(worker)
-                    elif worker.deadline < time.monotonic() and worker.ready:
+                    elif not worker.ready and (problem := worker.start.problem(worker.process.pid or 0)) is not None:
+                        self._drop(worker, problem)
+                    elif worker.ready and worker.deadline < time.monotonic():
                         self._lose(worker, f"it took longer than {self._seconds_per_job:g} s")
-                    elif worker.deadline < time.monotonic():
-                        self._drop(worker, f"starting a worker took longer than {self._seconds_to_start:g} s")
             error = "the pool is closed"
         except HostError as failure:
             error = str(failure)
@@ -198,9 +199,7 @@ class Pool(Generic[Job, Result]):
 
     def _start_missing(self) -> None:
         while self._missing:
-            worker = start_worker(self._context)
-            worker.deadline = time.monotonic() + self._seconds_to_start
-            self._running.append(worker)
+            self._running.append(start_worker(self._context, self._seconds_to_start))
             self._missing -= 1
 
     def _hand_out(self) -> None:

@@ -1,0 +1,142 @@
+"""Runs and workers that are ended from outside: killed, or asked to end, at random times."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.faults.commands import QUICK, Command, mss_of, problem_of, visible, write_clip
+from benchmarks.faults.rows import Count
+from render.hosts.pool import Pool
+
+LATEST_SECONDS = 14.0
+"""Until when a run is ended: the first results are there after some five seconds, the first stage ends later."""
+
+_ALL_STAGES_EVERY = 5  # runs that load torch too, which takes seconds
+_POOL_BYTES = 200_000
+
+
+def killed_runs(part: int, seed: int, count: int) -> Count:
+    """Runs ended by SIGKILL at random times, and resumed."""
+    total = Count()
+    for number in range(part * count, (part + 1) * count):
+        choose = random.Random(f"killed {seed} {number}")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            command = _begun(folder, choose, number)
+            command.wait_for(choose.uniform(0.2, LATEST_SECONDS))
+            command.process.kill()
+            command.end().count(total, f"killed run {number}")
+            out = folder / "out"
+            if not (out / "clip.json").exists():
+                if visible(out):
+                    total.lose(f"killed run {number} left {visible(out)}")
+                continue
+            if (problem := problem_of(out, "clip", killed=True)) is not None:
+                total.lose(f"killed run {number}: {problem}")
+                continue
+            before = mss_of(out, "clip")
+            options = ("--resume", out, "--renders", 20, "--workers", 1, "--plugin", "embedded", "--quiet")
+            ended = Command(options, cwd=folder).end()
+            ended.count(total, f"resumed run {number}")
+            if ended.code != 0 or (problem := problem_of(out, "clip", killed=True)) is not None:
+                total.lose(f"resumed run {number}: exit code {ended.code}: {ended.said[-200:]} {problem or ''}")
+            elif mss_of(out, "clip") > before + 1e-3:
+                total.lose(f"resumed run {number}: {before} dB became {mss_of(out, 'clip')} dB")
+    return total
+
+
+def polite_ends(part: int, seed: int, count: int) -> Count:
+    """Runs that get SIGINT, SIGTERM or SIGHUP at random times, some of them twice."""
+    total = Count()
+    for number in range(part * count, (part + 1) * count):
+        choose = random.Random(f"polite {seed} {number}")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            command = _begun(folder, choose, number)
+            command.wait_for(choose.uniform(1.5, LATEST_SECONDS))  # Python itself has to be there
+            sent = choose.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+            for _ in range(choose.choice((1, 1, 2, 3))):
+                if command.running():
+                    os.kill(command.pid, sent)
+                command.wait_for(choose.uniform(0.0, 1.0))
+            ended = command.end()
+            ended.count(total, f"{sent.name} in run {number}")
+            out, what = folder / "out", f"{sent.name} in run {number}: exit code {ended.code}"
+            if ended.code != 128 + sent:
+                total.lose(f"{what}: {ended.said[-200:]}")
+            elif visible(out) and (problem := problem_of(out, "clip")) is not None:
+                total.lose(f"{what}: {problem}")
+    return total
+
+
+def _begun(folder: Path, choose: random.Random, number: int) -> Command:
+    """A run that goes on for longer than anybody waits."""
+    clip = write_clip(folder / "clip.wav", choose)
+    stages = "guess,descend,search" if number % _ALL_STAGES_EVERY == _ALL_STAGES_EVERY - 1 else "search"
+    return Command([clip, "--out", folder / "out", "--seconds", 300, *QUICK, "--stages", stages], cwd=folder)
+
+
+def killed_workers_of_runs(part: int, seed: int, count: int) -> Count:
+    """Runs whose workers are killed at random times; a case is a killed worker."""
+    total = Count()
+    choose = random.Random(f"workers {seed} {part}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip = write_clip(folder / "clip.wav", choose)
+        command = Command([clip, "--out", folder / "out", "--seconds", 40, *QUICK, "--workers", 2], cwd=folder)
+        n_killed = 0
+        while command.running() and n_killed < count:
+            command.wait_for(choose.expovariate(1.0 / 1.5))
+            if workers := command.workers():
+                _kill(choose.choice(workers))
+                n_killed += 1
+        ended = command.end()
+        ended.count(total, f"run {part}")
+        total.cases = n_killed
+        if ended.code != 0 or (problem := problem_of(folder / "out", "clip")) is not None:
+            total.lose(f"run {part}: exit code {ended.code}: {ended.said[-200:]} {problem or ''}")
+        elif "failed and were left out" in ended.said:
+            total.lose(f"run {part}: {ended.said[-200:]}")
+    return total
+
+
+def killed_workers(part: int, seed: int, count: int) -> Count:
+    """Workers of a pool that are killed at random times; every result must come, once and in order."""
+    total = Count(cases=count)
+    choose = random.Random(f"pool {seed} {part}")
+    due = time.monotonic()
+    n_killed = n_results = 0
+    with Pool(_make_worker, 3) as pool:
+        jobs = iter(range(1_000_000))
+        for result in pool.map(jobs):
+            if not isinstance(result, bytes) or result != _answer(n_results):
+                total.lose(f"pool {part}: result {n_results}: {result!r:.200}")
+            n_results += 1
+            if time.monotonic() >= due and (pids := pool.pids):
+                _kill(choose.choice(pids))
+                n_killed += 1
+                due = time.monotonic() + choose.expovariate(1.0 / 0.15)
+            if n_killed >= count:
+                break
+    return total
+
+
+def _make_worker() -> Callable[[int], bytes]:
+    return _answer
+
+
+def _answer(job: int) -> bytes:
+    return job.to_bytes(4, "big") * (_POOL_BYTES // 4)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
