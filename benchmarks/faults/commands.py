@@ -27,8 +27,8 @@ from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS_PER_RUN = 240.0
-"""A run that takes longer is a hang: a minute of work on a machine that is four times busier than it should be."""
+SECONDS_PER_RUN = 600.0
+"""A run that takes longer is a hang: some ten seconds of work on a machine that may be very busy."""
 
 QUICK = ("--stages", "search", "--workers", "1", "--note", "57", "--plugin", "embedded")
 """Options of a run that takes a few seconds."""
@@ -204,6 +204,13 @@ def problem_of(folder: Path, stem: str, *, killed: bool = False) -> str | None:
     if not killed and (left := [path.name for path in folder.glob(".*")]):
         return f"temporary files are left: {left}"
     return None
+
+
+def failure_of(ended: Ended, folder: Path, stem: str, *, killed: bool = False) -> str | None:
+    """What is wrong with a run that had to finish with whole results; see ``problem_of``."""
+    if ended.code != 0:
+        return f"exit code {ended.code}: {ended.said[-200:]}"
+    return problem_of(folder, stem, killed=killed)
 
 
 def mss_of(folder: Path, stem: str) -> float:

@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.faults.commands import QUICK, Command, mss_of, problem_of, visible, write_clip
+from benchmarks.faults.commands import QUICK, Command, failure_of, mss_of, problem_of, visible, write_clip
 from benchmarks.faults.rows import Count
 from render.hosts.pool import Pool
 
-LATEST_SECONDS = 14.0
-"""Until when a run is ended: the first results are there after some five seconds, the first stage ends later."""
+EARLY_SHARE, EARLY_SECONDS = 0.3, 12.0
+"""So many runs are ended within so many seconds, mostly before there is a result,"""
+
+LATE_SECONDS = 5.0
+"""and the others within so many seconds after the first results were there."""
 
 _ALL_STAGES_EVERY = 5  # runs that load torch too, which takes seconds
 _POOL_BYTES = 200_000
@@ -29,7 +32,7 @@ def killed_runs(part: int, seed: int, count: int) -> Count:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             command = _begun(folder, choose, number)
-            command.wait_for(choose.uniform(0.2, LATEST_SECONDS))
+            _wait_a_while(command, folder, choose)
             command.process.kill()
             command.end().count(total, f"killed run {number}")
             out = folder / "out"
@@ -44,8 +47,8 @@ def killed_runs(part: int, seed: int, count: int) -> Count:
             options = ("--resume", out, "--renders", 20, "--workers", 1, "--plugin", "embedded", "--quiet")
             ended = Command(options, cwd=folder).end()
             ended.count(total, f"resumed run {number}")
-            if ended.code != 0 or (problem := problem_of(out, "clip", killed=True)) is not None:
-                total.lose(f"resumed run {number}: exit code {ended.code}: {ended.said[-200:]} {problem or ''}")
+            if (problem := failure_of(ended, out, "clip")) is not None:
+                total.lose(f"resumed run {number}: {problem}")
             elif mss_of(out, "clip") > before + 1e-3:
                 total.lose(f"resumed run {number}: {before} dB became {mss_of(out, 'clip')} dB")
     return total
@@ -59,7 +62,8 @@ def polite_ends(part: int, seed: int, count: int) -> Count:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             command = _begun(folder, choose, number)
-            command.wait_for(choose.uniform(1.5, LATEST_SECONDS))  # Python itself has to be there
+            command.wait_for(60.0, until=lambda pid=command.pid: _handles(pid))  # type: ignore[misc]
+            _wait_a_while(command, folder, choose)
             sent = choose.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
             for _ in range(choose.choice((1, 1, 2, 3))):
                 if command.running():
@@ -82,6 +86,23 @@ def _begun(folder: Path, choose: random.Random, number: int) -> Command:
     return Command([clip, "--out", folder / "out", "--seconds", 300, *QUICK, "--stages", stages], cwd=folder)
 
 
+def _wait_a_while(command: Command, folder: Path, choose: random.Random) -> None:
+    """Wait for a random time, in most cases until the first results are there and a while longer."""
+    if choose.random() < EARLY_SHARE:
+        command.wait_for(choose.uniform(0.0, EARLY_SECONDS))
+        return
+    command.wait_for(300.0, until=lambda: bool(visible(folder / "out")))
+    command.wait_for(choose.uniform(0.0, LATE_SECONDS))
+
+
+def _handles(pid: int) -> bool:
+    """Whether a process handles SIGTERM: before that, Python has not begun to run the program."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+    return False
+
+
 def killed_workers_of_runs(part: int, seed: int, count: int) -> Count:
     """Runs whose workers are killed at random times; a case is a killed worker."""
     total = Count()
@@ -99,8 +120,8 @@ def killed_workers_of_runs(part: int, seed: int, count: int) -> Count:
         ended = command.end()
         ended.count(total, f"run {part}")
         total.cases = n_killed
-        if ended.code != 0 or (problem := problem_of(folder / "out", "clip")) is not None:
-            total.lose(f"run {part}: exit code {ended.code}: {ended.said[-200:]} {problem or ''}")
+        if (problem := failure_of(ended, folder / "out", "clip")) is not None:
+            total.lose(f"run {part} after {n_killed} kills: {problem}")
         elif "failed and were left out" in ended.said:
             total.lose(f"run {part}: {ended.said[-200:]}")
     return total

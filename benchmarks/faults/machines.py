@@ -12,7 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.faults.commands import QUICK, ROOT, Command, Ended, problem_of, records, write_clip
+from benchmarks.faults.commands import (
+    QUICK,
+    ROOT,
+    SECONDS_PER_RUN,
+    Command,
+    Ended,
+    failure_of,
+    problem_of,
+    records,
+    write_clip,
+)
 from benchmarks.faults.mutations import damaged_audio
 from benchmarks.faults.rows import Count
 
@@ -57,8 +67,8 @@ def jumping_clocks(part: int, seed: int, count: int) -> Count:
 def _judge(total: Count, ended: Ended, out: Path, stem: str, what: str) -> None:
     """A run that must have finished with whole results."""
     ended.count(total, what)
-    if ended.code != 0 or (problem := problem_of(out, stem)) is not None:
-        total.lose(f"{what}: exit code {ended.code}: {ended.said[-200:]} {problem or ''}")
+    if (problem := failure_of(ended, out, stem)) is not None:
+        total.lose(f"{what}: {problem}")
 
 
 def company(part: int, seed: int, count: int) -> Count:
@@ -79,7 +89,7 @@ def company(part: int, seed: int, count: int) -> Count:
                 for k in range(n_at_once)
             ]
             for k, command in enumerate(commands):
-                ended = command.end(10 * 240.0)
+                ended = command.end(3.0 * SECONDS_PER_RUN)
                 ended.count(total, f"run {k} of {n_at_once} at once, {number}")
                 if ended.code != 0:
                     total.lose(f"run {k} of {n_at_once} at once, {number}: {ended.code}: {ended.said[-200:]}")
@@ -107,7 +117,7 @@ def damaged_folders(part: int, seed: int, count: int) -> Count:
             suffix, content = damaged_audio(seed + 1, number)
             (clips / f"damaged{number}.{suffix}").write_bytes(content)
         write_clip(clips / "good.wav", choose)
-        ended = Command([clips, "--out", folder / "out", "--renders", 6, *QUICK], cwd=folder).end(1200.0)
+        ended = Command([clips, "--out", folder / "out", "--renders", 6, *QUICK], cwd=folder).end(3.0 * SECONDS_PER_RUN)
         ended.count(total, f"folder {part}")
         total.cases = count
         if ended.code not in (0, 1):

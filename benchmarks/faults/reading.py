@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import resource
 import tempfile
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.faults.commands import write_clip
 from benchmarks.faults.mutations import damaged_audio, damaged_preset
 from benchmarks.faults.rows import Count
-from render.errors import ReconstructError, one_line
+from inference.clip.pitch import warm_up
+from inference.clip.target import read_target
+from render.errors import HostError, ReconstructError, one_line
+from render.noisemaker.presets import parse_programs, read_programs, to_xml
 
-SECONDS_PER_CASE = 60.0
+SECONDS_PER_CASE = 120.0
 """A file that takes longer to read is a hang; the slowest takes a fraction of a second on an idle machine."""
 
+_SECONDS_TO_START = 600.0
+
 _PITCH_EVERY = 20  # files whose note is estimated too, which takes most of the time
-_READ, _REFUSED = "read", "refused"
+_READY, _READ, _REFUSED = "ready", "read", "refused"
 
 
 def audio_files(part: int, seed: int, count: int) -> Count:
@@ -41,6 +50,8 @@ def _cases(kind: str, part: int, seed: int, count: int) -> Count:
             process = context.Process(target=_read_all, args=(theirs, kind, seed, waiting, folder), daemon=True)
             process.start()
             theirs.close()
+            if not ours.poll(_SECONDS_TO_START) or ours.recv() != _READY:
+                raise HostError("the process that reads files does not start")
             while waiting:
                 if not ours.poll(SECONDS_PER_CASE):
                     total.hang(f"{kind} file {waiting[0]}")
@@ -74,6 +85,10 @@ def _read_all(connection: Connection, kind: str, seed: int, numbers: Sequence[in
     with tempfile.TemporaryFile() as terminal:
         os.dup2(terminal.fileno(), 1)
         os.dup2(terminal.fileno(), 2)
+        if kind == "audio":  # the first clip that is read imports what takes longest
+            warm_up()
+        read_target(str(write_clip(Path(folder, "clip.wav"), random.Random(0))))
+        connection.send(_READY)
         for number in numbers:
             before = os.fstat(2).st_size
             outcome = _outcome(kind, seed, number, Path(folder))
@@ -94,10 +109,6 @@ def _outcome(kind: str, seed: int, number: int, folder: Path) -> str:
 
 
 def _audio_case(seed: int, number: int, folder: Path) -> None:
-    import numpy as np
-
-    from inference.clip.target import read_target
-
     suffix, content = damaged_audio(seed, number)
     path = folder / f"clip.{suffix}"
     path.write_bytes(content)
@@ -111,8 +122,6 @@ def _audio_case(seed: int, number: int, folder: Path) -> None:
 
 
 def _preset_case(seed: int, number: int, folder: Path) -> None:
-    from render.noisemaker.presets import parse_programs, read_programs, to_xml
-
     path = folder / "preset.noisemakerpreset"
     path.write_bytes(damaged_preset(seed, number))
     programs = read_programs(path)
