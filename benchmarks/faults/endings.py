@@ -13,12 +13,16 @@ from pathlib import Path
 from benchmarks.faults.commands import QUICK, Command, failure_of, mss_of, problem_of, visible, write_clip
 from benchmarks.faults.rows import Count
 from render.hosts.pool import Pool
+from render.hosts.processes import at_work
 
 EARLY_SHARE, EARLY_SECONDS = 0.3, 12.0
 """So many runs are ended within so many seconds, mostly before there is a result,"""
 
 LATE_SECONDS = 5.0
 """and the others within so many seconds after the first results were there."""
+
+KILLED_STARTS = 0.2
+"""Share of the kills that may hit a worker while it starts: after eight of them in a row a pool gives up."""
 
 _ALL_STAGES_EVERY = 5  # runs that load torch too, which takes seconds
 _POOL_BYTES = 200_000
@@ -86,6 +90,11 @@ def _begun(folder: Path, choose: random.Random, number: int) -> Command:
     return Command([clip, "--out", folder / "out", "--seconds", 300, *QUICK, "--stages", stages], cwd=folder)
 
 
+def _has_started(command: Command) -> bool:
+    """Whether a worker has most likely got beyond its start, which costs more than a second of processor time."""
+    return any((state := at_work(pid)) is not None and state[0] > 1.0 for pid in command.workers())
+
+
 def _wait_a_while(command: Command, folder: Path, choose: random.Random) -> None:
     """Wait for a random time, in most cases until the first results are there and a while longer."""
     if choose.random() < EARLY_SHARE:
@@ -97,7 +106,11 @@ def _wait_a_while(command: Command, folder: Path, choose: random.Random) -> None
 
 def _handles(pid: int) -> bool:
     """Whether a process handles SIGTERM: before that, Python has not begun to run the program."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:  # it has ended
+        return True
+    for line in lines:
         if line.startswith("SigCgt:"):
             return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
     return False
@@ -110,10 +123,12 @@ def killed_workers_of_runs(part: int, seed: int, count: int) -> Count:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = write_clip(folder / "clip.wav", choose)
-        command = Command([clip, "--out", folder / "out", "--seconds", 40, *QUICK, "--workers", 2], cwd=folder)
+        command = Command([clip, "--out", folder / "out", "--renders", 1200, *QUICK, "--workers", 2], cwd=folder)
         n_killed = 0
         while command.running() and n_killed < count:
-            command.wait_for(choose.expovariate(1.0 / 1.5))
+            if choose.random() > KILLED_STARTS:
+                command.wait_for(60.0, until=lambda: _has_started(command))
+            command.wait_for(choose.expovariate(1.0))
             if workers := command.workers():
                 _kill(choose.choice(workers))
                 n_killed += 1
