@@ -41,7 +41,11 @@ class Judge:
         """Render the best of the leaderboard cleanly; returns whether one of them became the answer."""
         count = max(_CONFIRMED_PER_STAGE, self.wanted)
         ranked = evaluator.board.best if self.wanted == 1 else different(evaluator.board.best, count)
-        new = [candidate for candidate in ranked[:count] if candidate not in self._confirmed]
+        return self.confirm(ranked[:count], evaluator)
+
+    def confirm(self, candidates: Sequence[Candidate], evaluator: Evaluator) -> bool:
+        """Render candidates cleanly that were not yet; returns whether one of them became the answer."""
+        new = [candidate for candidate in candidates if candidate not in self._confirmed]
         for candidate, audios in zip(new, evaluator.render(new), strict=True):
             if audios is not None:
                 self._confirmed[candidate] = Confirmed(candidate, audios, self._distance(audios), self.targets)

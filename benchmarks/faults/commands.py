@@ -33,7 +33,7 @@ SECONDS_PER_RUN = 600.0
 QUICK = ("--stages", "search", "--workers", "1", "--note", "57", "--plugin", "embedded")
 """Options of a run that takes a few seconds."""
 
-_ORPHAN_SECONDS = 3.0  # that a process may outlive the one that started it
+_ORPHAN_SECONDS = 30.0  # a killed process needs a core to end, and on a busy machine it waits for one
 _LOOK_SECONDS = 0.02
 
 
@@ -45,23 +45,23 @@ class Ended:
         code: exit code, negative for the number of a signal.
         said: what it printed on standard error.
         hung: whether it had to be killed.
-        orphans: how many processes it left behind.
+        orphans: ends of the command lines of the processes that it left behind.
         peak_mib: largest memory of one of its processes in MiB.
     """
 
     code: int
     said: str
     hung: bool
-    orphans: int
+    orphans: tuple[str, ...]
     peak_mib: float
 
     def count(self, total: Count, what: str) -> None:
         """Add what can be wrong with the end of any command."""
         total.cases += 1
-        total.orphans += self.orphans
+        total.orphans += len(self.orphans)
         total.peak_mib = max(total.peak_mib, self.peak_mib)
         if self.orphans:
-            total.failures.append(f"{what}: {self.orphans} processes left")
+            total.failures.append(f"{what} left {', '.join(self.orphans)}")
         if self.hung:
             total.hang(f"{what}: {self.said[-200:]}")
         elif "Traceback" in self.said or -self.code in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS):
@@ -133,12 +133,14 @@ class Command:
         patience = time.monotonic() + _ORPHAN_SECONDS
         while (left := processes_of(self.pid)) and time.monotonic() < patience:
             time.sleep(_LOOK_SECONDS)
+        names = [_command_line(pid).replace(b"\0", b" ").decode("utf-8", "replace")[-60:] for pid in left]
         for pid in left:
             _kill(pid)
         self._said.seek(0)
         said = self._said.read().decode("utf-8", "replace")
         self._said.close()
-        return Ended(self.process.returncode, said, hung, 0 if hung else len(left), usage.ru_maxrss / 1024.0)
+        orphans = () if hung else tuple(names)
+        return Ended(self.process.returncode, said, hung, orphans, usage.ru_maxrss / 1024.0)
 
 
 def processes_of(session: int) -> list[int]:

@@ -109,7 +109,8 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
     candidates = []
     for one in record["candidates"]:
         extra = instrument.extra.from_data(one["extra"]) if instrument.extra is not None else ()
-        candidates.append(Candidate(instrument.table.patch(one["knobs"], extra), Note(**one["note"])))
+        patch, note = instrument.table.patch(one["knobs"], extra), Note(**one["note"])
+        candidates.append(Candidate(patch, note, one["loss"], one["origin"]))
     job = Job(
         clip,
         files,
@@ -126,7 +127,8 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
         stages=tuple(was["stages"]),
         guess=was["guess"],
         method=was["method"],
-        seed=was["seed"] + 1,  # the same draws would find the same again
+        seed=was["seed"],
+        rounds=was.get("rounds", 0) + 1,  # the same draws would find the same again
     )
     return Group((job,), resumed)
 

@@ -63,6 +63,7 @@ def as_data(
             "guess": options.guess,
             "method": options.method,
             "seed": options.seed,
+            "rounds": options.rounds,
             "workers": options.workers,
         },
         "notices": [*target.notices, *match.notices],

@@ -12,6 +12,8 @@ import pytest
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
+from inference.evaluate import Evaluator
+from inference.judge import Judge
 from inference.match import Ended, Match
 from inference.methods import Phase
 from inference.options import Options
@@ -374,3 +376,19 @@ def test_what_is_compiled_once_is_said_and_costs_no_budget() -> None:
     said.clear()
     refine([make_target()], options, make_host=FakeHost, models=Models(), on_preparing=said.append)
     assert said == []
+
+
+def test_what_is_resumed_is_judged_whatever_its_loss() -> None:
+    target = make_target()
+    better_by_loss = [Candidate(WORSE.with_knobs({"cutoff": 0.1 + 0.01 * k}), NOTE, loss=0.1) for k in range(12)]
+    kept = Candidate(TRUE, NOTE, loss=0.9)
+    with Evaluator([target], FakeHost, workers=1) as evaluator:
+        for candidate in (*better_by_loss, kept):
+            evaluator.board.offer(candidate)
+        judge = Judge([target], 1)
+        assert judge.confirm([kept], evaluator)
+        assert not judge.judge(evaluator)
+        assert judge.best is not None
+        assert judge.best.candidate == kept
+    match = run(Models(None, None), stages=(), resumed=(kept,), renders=1)
+    assert match.best[0].candidate.patch == TRUE
