@@ -10,6 +10,7 @@ says how much each of them improved it.
 from __future__ import annotations
 
 import functools
+import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -96,6 +97,8 @@ def refine(
         host = evaluator.wait_ready()
         evaluator.compile_host(on_preparing)
         library = open_library(host) if open_library is not None else None
+        if "search" in options.stages:
+            importlib.import_module("inference.stages.search")  # nevergrad takes a second, and more from a cold disk
         prepared_seconds = time.monotonic() - before
         budget.restart(analysis_seconds)
         records: list[StageRecord] = []
@@ -143,7 +146,7 @@ def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[
     if "descend" in wanted and models.descender is not None:
         yield "descend", functools.partial(descend, run, models.descender)
     if "search" in wanted:
-        from inference.stages.search import search  # nevergrad takes a second to import
+        from inference.stages.search import search
 
         yield "search", functools.partial(search, run)
 

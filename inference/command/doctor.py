@@ -31,7 +31,7 @@ MARK = "\x1f"
 
 _PROJECT = "synth-reconstruct"
 _SHOWN = ("torch", "numpy", "numba", "dawdreamer", "nevergrad", "soundfile", "libf0")
-_SECONDS_PER_TRIAL = 90.0
+_SECONDS_PER_TRIAL = 180.0  # some ten on an idle machine
 _LITTLE_MEMORY, _TOO_LITTLE_MEMORY = 2.5e9, 1.0e9  # bytes: all stages with two workers take 1.5 GB
 _LITTLE_DISK = 50e6
 _GIB = 2.0**30

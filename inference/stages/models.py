@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 from inference.options import Options
@@ -45,9 +46,14 @@ def load_models(options: Options, before_compiling: Callable[[], None] = lambda:
         from proxy.kernels.compiled import are_compiled, is_kept
 
         try:
-            if not are_compiled():
+            compiles = not are_compiled()
+            if compiles:
                 before_compiling()
             descender = ProxyDescender.load(options.workers)
+            if compiles:
+                # The compiler leaves 200,000 objects, which each full collection of garbage would look through.
+                gc.collect()
+                gc.freeze()
             if not is_kept():
                 notices.append(
                     "compiled code cannot be kept on this machine: every run takes half a minute to compile it"

@@ -20,7 +20,7 @@ from tests.paths import ROOT
 def run_doctor(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> tuple[int, dict[str, Any], str]:
     command = [sys.executable, "-P", "-m", "inference.cli", "doctor", "--json", *arguments]
     variables = os.environ | {"PYTHONPATH": str(ROOT)} | (env or {})
-    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=400, check=False)
     return done.returncode, json.loads(done.stdout), done.stderr
 
 
@@ -80,7 +80,8 @@ def test_a_check_that_fails_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_a_trial_that_hangs_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_SECONDS_PER_TRIAL", 0.01)
     (found,) = doctor._tried("host", "")
-    assert found == Finding("host", State.WRONG, "starting Python took too long")
+    assert (found.what, found.state) == ("host", State.WRONG)
+    assert "took too long" in found.text
 
 
 def test_a_clip_called_doctor_can_be_refined(
