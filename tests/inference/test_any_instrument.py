@@ -31,6 +31,7 @@ NAMING = {
     "inference/cli.py": "the variable of the user's preset folder",
     "inference/synths.py": "the registry of synths",
     "inference/stages/models.py": "which instrument has a network and a proxy",
+    "inference/stages/descender.py": "NoiseMaker's proxy, as the stages use it",
     "inference/stages/proxy_descent.py": "NoiseMaker's proxy, descended on",
     "render/commands/dataset.py": "data sets are NoiseMaker's",
     "render/commands/fit_prior.py": "the prior is NoiseMaker's",
