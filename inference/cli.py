@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from inference.command.interruptions import Interrupted, interruptions
 from inference.synths import DEFAULT_SYNTH, SYNTHS, synth
-from render.errors import FileError, OutOfRange, PresetError, ReconstructError, UnknownName
+from render.errors import FileError, OutOfRange, PresetError, ReconstructError, UnknownName, one_line
 from render.hosts.processes import usable_cores
 from render.note import Note
 
@@ -56,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted before there was a match; nothing was written", Interrupted.exit_code_of(came))
     except MemoryError:
         return _fail("out of memory", EXIT_FAILURE)
+    except ImportError as error:  # too little memory to load a library, for one
+        return _fail(f"a library cannot be loaded: {one_line(error)} (refine doctor says more)", EXIT_FAILURE)
     finally:
         if safe_path is None:
             os.environ.pop("PYTHONSAFEPATH", None)

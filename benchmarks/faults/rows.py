@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from benchmarks.common.table import OK
+
+_FOLDERS = re.compile(r"(?:/[\w.+-]+)+/")  # rows are published: they name no folders of this machine
 
 FOUND = "found"
 """Status of a row with a failure; such a row is made again by the next run."""
@@ -80,7 +83,7 @@ class Count:
     def row(self, line: str, part: int, seed: int, seconds: float) -> Row:
         """The finished part."""
         good = self.lost == self.tracebacks == self.hangs == self.orphans == self.printed == 0
-        note = " ".join(self.failures[0].split())[:300] if self.failures else ""
+        note = _FOLDERS.sub("", " ".join(self.failures[0].split()))[:300] if self.failures else ""
         return Row(
             line=line,
             part=part,
