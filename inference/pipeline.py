@@ -100,7 +100,7 @@ def refine(
         judge = Judge(targets, options.candidates, level_free=level_free)
         run = Run(tuple(targets), options, models or Models(), evaluator, judge, finishing)
         host = evaluator.wait_ready()
-        run.once(lambda: evaluator.compile_host(on_preparing))
+        run.once(lambda: evaluator.compile_host(on_preparing), longer_than=0.0)
         library = run.once(lambda: open_library(host)) if open_library is not None else None
         records: list[StageRecord] = []
 
