@@ -19,6 +19,7 @@ from inference.evaluate import Evaluator, HostFactory
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
 from inference.match import Ended, Match, StageRecord
+from inference.methods import DEFAULT_METHOD
 from inference.options import Options
 from inference.output.residual import UNREACHABLE_DB, residual
 from inference.ports import Models
@@ -26,7 +27,7 @@ from inference.run import Run
 from inference.stages.descend import descend
 from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
-from inference.stages.models import load_models
+from inference.stages.models import has_models, load_models
 from inference.stages.start import start
 from render.errors import HostError, one_line
 from render.instruments.host import HostInfo
@@ -133,9 +134,15 @@ def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[
     if "descend" in wanted and models.descender is not None:
         yield "descend", functools.partial(descend, run, models.descender)
     if "search" in wanted:
-        from inference.stages.search import search  # nevergrad takes a second to import
+        # nevergrad takes a second to import
+        if has_models(run.options.instrument) or run.options.method != DEFAULT_METHOD:
+            from inference.stages.search import search
 
-        yield "search", functools.partial(search, run)
+            yield "search", functools.partial(search, run)
+        else:
+            from inference.stages.climb import climb
+
+            yield "search", functools.partial(climb, run)
 
 
 def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], None]) -> None:

@@ -15,9 +15,9 @@ from inference.match import Ended
 from inference.options import Options
 from inference.output.names import RECORD_SUFFIX, ResultFiles
 from inference.output.record import read_record
-from inference.synths import synth
 from render.errors import FileError, FormatError, ReconstructError
 from render.note import Note
+from render.synths import synth
 
 
 @dataclass(frozen=True)

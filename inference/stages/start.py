@@ -1,8 +1,9 @@
-"""Starting points that need no network: the user's patch, the closest of the library, and the default patch."""
+"""Starting points that need no network: the user's patch, the closest of the library, patches that are made from the
+clip itself, and the default patch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from inference.candidate import Candidate
@@ -29,8 +30,20 @@ def start(run: Run, library: Library | None) -> None:
             found += candidates([*near, *in_octaves(near, note)], note, "library", options.constraints)
         except InvalidAudio as error:
             run.notices.append(f"the library is not used: {error}")
-    default = options.instrument.table.default
-    run.measure([*found, *candidates([default], note, "default patch", options.constraints)])
+    instrument = options.instrument
+    if instrument.starts is not None:
+        found += candidates(instrument.starts(run.target.audio, note), note, "clip", options.constraints)
+    found += candidates([instrument.table.default], note, "default patch", options.constraints)
+    if instrument.settle is not None:
+        found = [_settled(one, instrument.settle, options.constraints) for one in found]
+        if options.start is not None and (moved := options.start.diff(found[len(options.resumed)].patch)):
+            run.notices.append(f"fixed, so that every note sounds like the match: {', '.join(moved)}")
+    run.measure(found)
+
+
+def _settled(candidate: Candidate, settle: Callable[[Patch], Patch], constraints: Constraints) -> Candidate:
+    """A candidate without what differs from note to note, unless that is locked."""
+    return replace(candidate, patch=constraints.apply(settle(candidate.patch)))
 
 
 def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note] | None:

@@ -28,20 +28,11 @@ NOTE = Note(57, 100, 0.4, 0.6)
 TRUE = TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": 0.3, "fade": 0.2})
 
 NAMING = {
-    "inference/cli.py": "the variable of the user's preset folder",
-    "inference/synths.py": "the registry of synths",
     "inference/stages/models.py": "which instrument has a network and a proxy",
     "inference/stages/proxy_descent.py": "NoiseMaker's proxy, descended on",
-    "render/commands/dataset.py": "data sets are NoiseMaker's",
     "render/commands/fit_prior.py": "the prior is NoiseMaker's",
-    "render/commands/info.py": "describes NoiseMaker's hosts",
-    "render/commands/library.py": "makes NoiseMaker's library",
-    "render/commands/render.py": "plays NoiseMaker's presets",
-    "render/commands/summary.py": "data sets are NoiseMaker's",
-    "render/data/dataset.py": "data sets are NoiseMaker's",
-    "render/data/manifest.py": "data sets are NoiseMaker's",
-    "render/data/shards.py": "data sets are NoiseMaker's",
     "render/measures/golden.py": "golden renders are NoiseMaker's",
+    "render/synths.py": "the registry of synths",
 }
 """Product modules outside of the instrument's folder, its proxy and its network that may name it, and why."""
 
