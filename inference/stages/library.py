@@ -36,7 +36,7 @@ def library_opener(
         progress: called with the number of patches that are ready and the number wanted.
         plan: size and notes of the library; one of another plan than the instrument's own is always made.
     """
-    usual = Plan(instrument.library_size)
+    usual = Plan(instrument.library_size, instrument.library_notes)
     wanted = plan or usual
 
     @functools.cache

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         prior,
         info,
         instrument.hosts.open_host,
-        plan=Plan(instrument.library_size),
+        plan=Plan(instrument.library_size, instrument.library_notes),
         workers=arguments.workers,
         progress=report,
     )

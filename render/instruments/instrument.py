@@ -138,6 +138,7 @@ class Instrument:
         prior: distribution of patches for the library and for training.
         library: file of the library that comes with the project.
         library_size: number of patches of the library.
+        library_notes: MIDI note numbers at which they are rendered.
         bank: writes several matches to one file; None if there is no such file.
         starts: function from a clip, with the key press at sample 0, and its note to patches that are made from the
             clip itself; None if there are none.
@@ -160,6 +161,7 @@ class Instrument:
     prior: Prior | None = None
     library: Path | None = None
     library_size: int = 7000
+    library_notes: tuple[int, ...] = (36, 60, 84)
     bank: Bank | None = None
     starts: Callable[[Audio, Note], list[Patch]] | None = None
     settle: Callable[[Patch], Patch] | None = None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.parts.structure import ROOT, literal_texts, parameter_names
+from benchmarks.parts.structure import OF_AN_INSTRUMENT, ROOT, literal_texts, parameter_names
 from inference.candidate import Candidate
 from inference.command.batch import Batch
 from inference.command.console import Console
@@ -88,11 +88,10 @@ def test_a_patch_travels_to_another_process_as_a_patch_of_the_same_table() -> No
 
 
 def test_no_product_module_names_noisemaker_or_its_parameters_without_a_reason() -> None:
-    own = ("render/noisemaker/", "proxy/", "inference/network/")
     found = set()
     for file in sorted(path for package in ("render", "inference") for path in (ROOT / package).rglob("*.py")):
         path = file.relative_to(ROOT).as_posix()
-        if path.startswith(own):
+        if path.startswith(OF_AN_INSTRUMENT):
             continue
         nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
         imports = any(isinstance(n, ast.ImportFrom) and (n.module or "").startswith("render.noisemaker") for n in nodes)
