@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from render.instruments.instrument import Instrument
 
 PRESETS_VARIABLE = "{}_PRESETS"
-"""Environment variable, with the synth's name in capitals, for the folder where the synth keeps its user's presets; where
-that is depends on its version and system."""
+"""Environment variable, with the synth's name in capitals, for the folder where the synth keeps its user's presets;
+where that is depends on its version and system."""
 
 _ASK = Path()
 
@@ -114,7 +114,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         const=_ASK,
         metavar="DIR",
-        help=f"also put the presets into the synth's preset folder (default: ${PRESETS_VARIABLE.format('SYNTH')}, else asked)",
+        help="also put the presets into the synth's preset folder "
+        f"(default: ${PRESETS_VARIABLE.format('SYNTH')}, else asked)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seeds everything random (default: 0)")
     parser.add_argument("--workers", type=int, default=usable_cores(), metavar="N", help="default: all usable cores")

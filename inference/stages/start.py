@@ -1,5 +1,6 @@
 """Starting points that need no network: the user's patch, the closest of the library, patches that are made from the
-clip itself, and the default patch."""
+clip itself, and the default patch.
+"""
 
 from __future__ import annotations
 

@@ -57,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.scheduler is not None:
             complete = _on_dask(arguments.scheduler, arguments.out, manifest, make_host, progress)
         else:
-            with Pool(functools.partial(make_worker, make_host, manifest.seed, instrument.name), arguments.workers) as pool:
+            with Pool(
+                functools.partial(make_worker, make_host, manifest.seed, instrument.name), arguments.workers
+            ) as pool:
                 complete = make_dataset(arguments.out, manifest, pool.map, progress)
     except KeyboardInterrupt:
         print("\nstopped; run the same command to continue", file=sys.stderr)

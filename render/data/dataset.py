@@ -132,9 +132,7 @@ def plan(
     return Manifest(seed, count, shard_size, host.as_dict(), instrument.prior.hash(), instrument.table.hash)
 
 
-def make_worker(
-    make_host: Callable[[], Host], seed: int, name: str = DEFAULT_SYNTH
-) -> Callable[[int], EncodedRow]:
+def make_worker(make_host: Callable[[], Host], seed: int, name: str = DEFAULT_SYNTH) -> Callable[[int], EncodedRow]:
     """The worker of a ``Pool`` whose ``map`` is a ``RenderAll`` for the data set ``seed`` of a synth."""
     return functools.partial(make_row, make_host(), seed, name=name)
 

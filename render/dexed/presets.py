@@ -1,4 +1,4 @@
-"""Voices of a DX7 as system-exclusive files (``NAME.syx``): single voices read and written, cartridges of 32 likewise."""
+"""Voices of a DX7 as system-exclusive files (``NAME.syx``): single voices, and cartridges of 32."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""The prior over Dexed's patches, from nothing but the table's sense: carriers that are loud, modulators that vary, whole
-ratios, and envelopes that strike, swell or hold. No voice of others went into it."""
+"""The prior over Dexed's patches, from nothing but the table's sense.
+
+Carriers are loud, modulators vary, ratios are mostly whole, and envelopes strike, swell or hold. No voice of others went
+into it.
+"""
 
 from __future__ import annotations
 

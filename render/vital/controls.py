@@ -1,7 +1,7 @@
 """The controls of Vital's engine: what it says of each of them, kept as data with its version.
 
-``controls.json`` holds one row per control of the engine, whether the table has a row for it or not. ``host.py`` compares
-it with the live engine whenever one is opened; ``python -m render describe vital`` prints the rows of the live engine.
+``controls.json`` holds one row per control of the engine, whether the table has a row for it or not. ``host.py``
+compares it with the live engine whenever one is opened; ``python -m render describe vital`` prints the live rows.
 """
 
 from __future__ import annotations
@@ -60,9 +60,13 @@ class Control:
         """A name for every value of a discrete control, each once."""
         count = round(self.high - self.low) + 1
         if not self.options:
-            return tuple(f"{round(self.low) + k:+d}" if self.low < 0.0 else f"{round(self.low) + k}" for k in range(count))
+            return tuple(
+                f"{round(self.low) + k:+d}" if self.low < 0.0 else f"{round(self.low) + k}" for k in range(count)
+            )
         named = [*self.options[:count], *(f"{k}" for k in range(len(self.options), count))]
-        return tuple(name if named.count(name) == 1 else f"{name} {'ABC'[named[:k].count(name)]}" for k, name in enumerate(named))
+        return tuple(
+            name if named.count(name) == 1 else f"{name} {'ABC'[named[:k].count(name)]}" for k, name in enumerate(named)
+        )
 
     def value(self, knob: float) -> float:
         """The engine's value at a knob in 0..1."""

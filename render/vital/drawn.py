@@ -25,7 +25,7 @@ _MOST_PARTIALS = 256
 _QUIETEST_DB = -45.0
 """Only what is louder than this, relative to the loudest moment, is drawn."""
 _OCTAVES = (0, -12, 12)
-"""Octaves of the note, in semitones, at which a period may be taken: what is heard as the pitch may be an octave off."""
+"""Octaves of the note, in semitones, at which a period is taken: the pitch that is heard may be an octave off."""
 
 Wave = NDArray[np.float64]
 
@@ -76,7 +76,10 @@ def drawn_frames(mono: Wave, hz: float) -> list[tuple[Wave, float]]:
     if last <= first:
         return []
     places = np.linspace(first, last, N_FRAMES).astype(int)
-    return [(_frame(mono[place : place + length], hz), float(rms[min(place + length // 2, len(rms) - 1)])) for place in places]
+    return [
+        (_frame(mono[place : place + length], hz), float(rms[min(place + length // 2, len(rms) - 1)]))
+        for place in places
+    ]
 
 
 def _frame(cut: Wave, hz: float) -> Wave:

@@ -108,7 +108,7 @@ def _prepared() -> Engine:
     """A fresh engine that plays throwaway notes with all that is random or goes on, at a level that leaves no trace."""
     engine = Engine()
     engine.set_values({f"osc_{k}_on": 1.0 for k in OSCILLATORS} | {f"osc_{k}_level": _FAINT for k in OSCILLATORS})
-    engine.set_values({name: 1.0 for name in _GOES_ON})
+    engine.set_values(dict.fromkeys(_GOES_ON, 1.0))
     return engine
 
 

@@ -38,7 +38,7 @@ MOVES: tuple[Mapping[str, float], ...] = (
 """Parts of the panel switched on, to where they are clearly heard, and off."""
 
 _RICH = TABLE.patch(
-    {name: 1.0 for name in ("osc_2_on", "filter_1_on", "chorus_on", "delay_on", "reverb_on", "distortion_on")}
+    dict.fromkeys(("osc_2_on", "filter_1_on", "chorus_on", "delay_on", "reverb_on", "distortion_on"), 1.0)
     | _slot(1, "lfo_1", "filter_1_cutoff", 0.4)
 )
 _ENDLESS = _RICH.with_knobs({"delay_feedback": 1.0, "delay_dry_wet": 1.0, "reverb_decay_time": 1.0})

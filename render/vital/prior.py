@@ -1,8 +1,8 @@
 """The prior over Vital's patches: sparse modules and values as people set them, from nothing but the table's sense.
 
-A patch has few modules: one to three oscillators, mostly one filter, some modulations of what is in use, and an effect or
-two. Most knobs of a module keep their initial values, and those that move do so by amounts that people choose. No preset
-of others went into it.
+A patch has few modules: one to three oscillators, mostly one filter, some modulations of what is in use, and an effect
+or two. Most knobs of a module keep their initial values, and those that move do so by amounts that people choose. No
+preset of others went into it.
 """
 
 from __future__ import annotations
@@ -160,7 +160,11 @@ def _filter(knobs: Knobs, k: str, rng: Generator) -> None:
 def _envelope(knobs: Knobs, k: int, rng: Generator) -> None:
     """Times are fourth powers of the values: 0.4 is 26 ms, 1 is 1 s."""
     name = f"env_{k}"
-    attack = 0.1495 if rng.random() < 0.35 else float(rng.uniform(0.1, 0.5) if rng.random() < 0.65 else rng.uniform(0.5, 1.2))
+    attack = (
+        0.1495
+        if rng.random() < 0.35
+        else float(rng.uniform(0.1, 0.5) if rng.random() < 0.65 else rng.uniform(0.5, 1.2))
+    )
     _set(knobs, f"{name}_attack", attack)
     _set(knobs, f"{name}_decay", 1.0 if rng.random() < 0.2 else float(rng.uniform(0.35, 1.4)))
     sustain = float(rng.choice([0.0, 1.0])) if rng.random() < 0.5 else float(rng.random())

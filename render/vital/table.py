@@ -183,7 +183,9 @@ def _effects() -> Iterator[Parameter]:
     for part in ("cutoff", "resonance", "blend"):
         name = f"distortion_filter_{part}"
         yield _row(name, "distortion", _on("distortion_on"), _index("distortion_filter_order", 1, 2))
-    yield from _effect("eq", *(f"{b}_{p}" for b in ("low", "band", "high") for p in ("mode", "cutoff", "gain", "resonance")))
+    yield from _effect(
+        "eq", *(f"{b}_{p}" for b in ("low", "band", "high") for p in ("mode", "cutoff", "gain", "resonance"))
+    )
     yield from _effect("flanger", "dry_wet", "feedback", "center", "mod_depth", "phase_offset", synced=("",))
     yield from _effect("phaser", "dry_wet", "feedback", "center", "mod_depth", "blend", "phase_offset", synced=("",))
     yield from _effect("reverb", "dry_wet", "decay_time", "size", "delay", "chorus_amount", "chorus_frequency",

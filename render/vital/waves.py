@@ -29,12 +29,14 @@ _VOWELS = ((7.0, 11.0, 24.0), (4.0, 19.0, 25.0), (3.0, 22.0, 30.0), (5.0, 8.0, 2
 
 
 def _harmonics(amplitudes: Sequence[float]) -> Frame:
-    wave = sum((a * np.sin(2.0 * np.pi * (k + 1) * _T) for k, a in enumerate(amplitudes)), start=np.zeros(FRAME_SAMPLES))
+    wave = sum(
+        (a * np.sin(2.0 * np.pi * (k + 1) * _T) for k, a in enumerate(amplitudes)), start=np.zeros(FRAME_SAMPLES)
+    )
     return np.asarray(wave / max(float(np.abs(wave).max()), 1e-9))
 
 
 def _pulse(width: float) -> Frame:
-    return np.where(_T < width, 1.0, -1.0)
+    return np.where(width > _T, 1.0, -1.0)
 
 
 def _vowel(formants: Sequence[float]) -> Frame:
@@ -68,7 +70,7 @@ SHAPES: Mapping[str, tuple[tuple[float, ...], bool]] = {
     "pulse": ((0.0, 0.0, 0.25, 0.0, 0.25, 1.0, 1.0, 1.0), False),
     "steps up": ((0.0, 1.0, 0.25, 1.0, 0.25, 0.667, 0.5, 0.667, 0.5, 0.333, 0.75, 0.333, 0.75, 0.0, 1.0, 0.0), False),
 }
-"""Shapes of LFOs by name: x and y of each point, where y = 0 is the largest value, and whether the lines are smoothed."""
+"""Shapes of LFOs by name: x and y of each point (y = 0 is the largest value), and whether the lines are smoothed."""
 
 SHAPE_CHOICES = (*SHAPES, OWN)
 
