@@ -28,6 +28,8 @@ _LONGER, _SHORTER = 1.7, 0.35
 _SHORTEST_GATE = 0.01  # fraction of the clip
 _LEAST_GAIN = 1e-4  # relative improvement that counts
 _LONGEST_REST = 16  # sweeps
+_PATIENCE = 8
+"""Failures in a row after which a line has nothing left to find."""
 
 
 @dataclass
@@ -40,6 +42,7 @@ class Line:
         failures: failed attempts in a row.
         rest_until: number of the sweep in which it is tried again.
         untried: positions of choices that are still to be tried, of a discrete knob.
+        gain: sum of the relative improvements that it brought.
     """
 
     step: float = _FIRST_STEP
@@ -47,6 +50,7 @@ class Line:
     failures: int = 0
     rest_until: int = 0
     untried: list[int] = field(default_factory=list)
+    gain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,12 @@ class LineSearch:
         finally:
             for future in pending:
                 future.cancel()
+
+    def active(self, count: int) -> list[str]:
+        """Names of the continuous knobs that improved the match most, at most ``count``."""
+        table = self.best.patch.table
+        names = [n for n, line in self._lines.items() if line.gain > 0.0 and n != GATE and not table.parameter(n).discrete]
+        return sorted(names, key=lambda name: -self._lines[name].gain)[:count]
 
     def _stalled(self) -> bool:
         return not self._merges and not self._due()
@@ -187,6 +197,7 @@ class LineSearch:
         if trial.line is not None:
             line = self._line(trial.line)
             line.failures, line.rest_until = 0, self._sweep
+            line.gain += 1.0 - measured.loss / trial.base.loss
             line.step = min(line.step * _LONGER, _LONGEST_STEP)
             self._order.appendleft(trial.line)
         if trial.base is not self.best:  # something else improved meanwhile: try both
@@ -213,10 +224,6 @@ class LineSearch:
             return
         line.step = max(line.step * _SHORTER, _SHORTEST_STEP)
         line.rest_until = self._sweep + min(2 ** (line.failures // 2 - 1), _LONGEST_REST)
-
-
-_PATIENCE = 8
-"""Failures in a row after which a line has nothing left to find."""
 
 
 def changed(base: Candidate, changes: dict[str, float]) -> Candidate:
