@@ -30,8 +30,8 @@ _LINES_SHARE, _CMA_SHARE = 0.12, 0.08  # of the budget, in one round
 _JUMPS, _TUNED, _TUNING_SHARE = 24, 3, 0.012
 _PRIOR_DRAWS = 6
 _CMA_KNOBS = 16
-"""Number of knobs that CMA-ES moves: those that the line searches gained most with. With a hundred it learns nothing in so
-few renders."""
+"""Number of knobs that CMA-ES moves: those that the line searches gained most with. With a hundred it learns nothing in
+so few renders."""
 _JUMP_SEED = 5
 """Seed of the draws of the prior for jumps; differs from those of the library, data sets and benchmarks."""
 

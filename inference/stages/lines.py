@@ -118,7 +118,9 @@ class LineSearch:
     def active(self, count: int) -> list[str]:
         """Names of the continuous knobs that improved the match most, at most ``count``."""
         table = self.best.patch.table
-        names = [n for n, line in self._lines.items() if line.gain > 0.0 and n != GATE and not table.parameter(n).discrete]
+        names = [
+            n for n, line in self._lines.items() if line.gain > 0.0 and n != GATE and not table.parameter(n).discrete
+        ]
         return sorted(names, key=lambda name: -self._lines[name].gain)[:count]
 
     def _stalled(self) -> bool:

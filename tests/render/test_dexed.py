@@ -68,7 +68,10 @@ def test_a_cartridge_holds_32_voices(tmp_path: Path) -> None:
         (b"\xf0\x41\x10\xf7", "neither a voice nor a cartridge"),
         (bytes((0xF0, 0x43, 0, 0, 1, 0x1B)) + b"\x00" * 100, "108 bytes|106 bytes, 163 wanted"),
         (bytes((0xF0, 0x43, 0, 0, 1, 0x1B)) + b"\x01" * 155 + b"\x00\xf7", "checksum is wrong"),
-        (bytes((0xF0, 0x43, 0, 0, 1, 0x1B)) + b"\x7f" + b"\x00" * 154 + b"\x01\xf7", "op6_rate1 is 127; allowed: 0 to 99"),
+        (
+            bytes((0xF0, 0x43, 0, 0, 1, 0x1B)) + b"\x7f" + b"\x00" * 154 + b"\x01\xf7",
+            "op6_rate1 is 127; allowed: 0 to 99",
+        ),
     ],
 )
 def test_other_files_are_refused_in_one_line(content: bytes, message: str, tmp_path: Path) -> None:
@@ -100,7 +103,7 @@ def test_algorithms_have_their_carriers() -> None:
 
 
 def test_a_missing_engine_or_another_host_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(HostError, match="not by x.vst3; allowed: embedded"):
+    with pytest.raises(HostError, match=r"not by x\.vst3; allowed: embedded"):
         DEXED.hosts.choose_host("x.vst3")
     monkeypatch.setattr(host_module, "find_spec", lambda name: None)
     with pytest.raises(HostError, match=r"pip install 'synth-reconstruct\[dexed\]'"):

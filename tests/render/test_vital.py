@@ -27,22 +27,26 @@ from render.vital.table import OSCILLATORS, TABLE
 pytest.importorskip("vita")
 
 NOTE = Note(57, 100, 0.25, 0.4)
-FULL = settled(TABLE.default).with_settings(
-    {
-        "octave": "-12",
-        "osc_1_wavetable": "basic shapes",
-        "osc_2_on": "on",
-        "osc_2_transpose": "+7",
-        "filter_1_on": "on",
-        "filter_1_model": "Ladder",
-        "modulation_1_source": "env_2",
-        "modulation_1_destination": "filter_1_cutoff",
-        "modulation_3_source": "lfo_1",
-        "modulation_3_destination": "osc_1_level",
-        "lfo_1_shape": "square",
-        "delay_on": "on",
-    }
-).with_knobs({"modulation_1_amount": 0.8, "modulation_3_amount": 0.3, "osc_1_wave_frame": 0.4, "env_2_decay": 0.3})
+FULL = (
+    settled(TABLE.default)
+    .with_settings(
+        {
+            "octave": "-12",
+            "osc_1_wavetable": "basic shapes",
+            "osc_2_on": "on",
+            "osc_2_transpose": "+7",
+            "filter_1_on": "on",
+            "filter_1_model": "Ladder",
+            "modulation_1_source": "env_2",
+            "modulation_1_destination": "filter_1_cutoff",
+            "modulation_3_source": "lfo_1",
+            "modulation_3_destination": "osc_1_level",
+            "lfo_1_shape": "square",
+            "delay_on": "on",
+        }
+    )
+    .with_knobs({"modulation_1_amount": 0.8, "modulation_3_amount": 0.3, "osc_1_wave_frame": 0.4, "env_2_decay": 0.3})
+)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +178,5 @@ def test_a_missing_engine_is_one_line(
     monkeypatch.setattr(engine_module, "find_spec", lambda name: None)
     (tmp_path / "clip.wav").write_bytes(b"")
     assert main([str(tmp_path / "clip.wav"), "--synth", "vital", "--out", str(tmp_path / "out")]) == 1
-    assert capsys.readouterr().err == (
-        "refine: Vital needs the package vita: pip install 'synth-reconstruct[vital]'\n"
-    )
+    assert capsys.readouterr().err == ("refine: Vital needs the package vita: pip install 'synth-reconstruct[vital]'\n")
     assert not (tmp_path / "out").exists()
