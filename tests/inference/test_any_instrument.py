@@ -29,6 +29,7 @@ TRUE = TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": 0.3, "fade": 0.2})
 
 NAMING = {
     "inference/stages/models.py": "which instrument has a network and a proxy",
+    "inference/stages/descender.py": "NoiseMaker's proxy, as the stages use it",
     "inference/stages/proxy_descent.py": "NoiseMaker's proxy, descended on",
     "render/commands/fit_prior.py": "the prior is NoiseMaker's",
     "render/measures/golden.py": "golden renders are NoiseMaker's",
