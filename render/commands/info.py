@@ -116,8 +116,10 @@ def _examine(host: Host, instrument: Instrument, seconds_to_open: float) -> Exam
     host.render(endless, _NOTE)
     host.render(endless, _NOTE, clean=False)
     again = host.render(rich_patch, _NOTE), host.render(default, _NOTE)
-    plugin = isinstance(host, PluginHost)
-    other = host.rendered_again(rich_patch, _NOTE) if plugin else host.render(rich_patch, _NOTE, seed=1)
+    if isinstance(host, PluginHost):
+        other = host.rendered_again(rich_patch, _NOTE)
+    else:
+        other = host.render(rich_patch, _NOTE, seed=1)
     patches = (default, rich_patch)
     return Examination(
         info=host.info,

@@ -88,7 +88,8 @@ def read_controls(path: Path = CONTROLS_PATH) -> tuple[str, Mapping[str, Control
         raise FormatError(f"{path} has schema {content.get('schema')!r}; allowed: {SCHEMA}")
     controls = {}
     for name, row in content["controls"].items():
-        controls[name] = Control(name, *row[:-1], options=tuple(row[-1]))
+        label, low, high, default, scale, unit, factor, offset, options = row
+        controls[name] = Control(name, label, low, high, default, scale, unit, factor, offset, tuple(options))
     return content["engine"], controls
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -42,7 +43,7 @@ class Engine:
     def __init__(self) -> None:
         check_installed()
         try:
-            import vita
+            vita: Any = importlib.import_module(PACKAGE)
         except ImportError as error:
             raise HostError(f"Vital's engine does not load: {error}") from error
         self._synth = vita.Synth()

@@ -14,7 +14,7 @@ from render.vital.table import DESTINATIONS, EFFECT_SWITCHES, FILTERS, OSCILLATO
 _LEVEL = TABLE.parameter("osc_1_level").default
 
 
-def _slot(n: int, source: str, destination: str, amount: float) -> Mapping[str, float]:
+def _slot(n: int, source: str, destination: str, amount: float) -> dict[str, float]:
     return {
         f"modulation_{n}_source": SOURCES.index(source) / (len(SOURCES) - 1),
         f"modulation_{n}_destination": DESTINATIONS.index(destination) / (len(DESTINATIONS) - 1),

@@ -94,7 +94,7 @@ class State:
     def wavetable(self, k: int) -> str:
         """JSON text of the wavetable of an oscillator."""
         name = self.patch.choice(f"osc_{k}_wavetable")
-        own = dict(self.patch.extra).get(f"wavetable.{k}")
+        own: str | None = dict(self.patch.extra).get(f"wavetable.{k}")
         if name == OWN and own is not None:
             return own
         return known_wavetable("saw" if name == OWN else name, FILE_VERSION)
