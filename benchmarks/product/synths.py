@@ -198,7 +198,7 @@ def summary(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def breadth(instrument: Instrument, n_draws: int = 500) -> str:
+def breadth(instrument: Instrument, n_draws: int = 200) -> str:
     """How many parameters the prior moves, and the entropy of each choice."""
     assert instrument.prior is not None
     patches = [instrument.prior.draw(PRIOR_SEED, index, 0)[0] for index in range(n_draws)]

@@ -37,7 +37,8 @@ def start(run: Run, library: Library | None) -> None:
     found += candidates([instrument.table.default], note, "default patch", options.constraints)
     if instrument.settle is not None:
         found = [_settled(one, instrument.settle, options.constraints) for one in found]
-        if options.start is not None and (moved := options.start.diff(found[len(options.resumed)].patch)):
+        changed = options.start.diff(instrument.settle(options.start)) if options.start is not None else ()
+        if moved := [name for name in changed if name not in options.constraints.locked]:
             run.notices.append(f"fixed, so that every note sounds like the match: {', '.join(moved)}")
     run.measure(found)
 

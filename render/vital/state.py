@@ -43,8 +43,8 @@ _SLOT_PARTS = ("amount", "power", "bipolar", "stereo", "bypass")
 _VOICE_TRANSPOSE = "voice_transpose"
 _MIDDLE_OCTAVE = len(OCTAVES) // 2
 
-KNOB = "osc_1_wavetable"
-"""See ``ExtraState``: the state is not searched, so that this only names the section that it belongs to."""
+KNOB = ""
+"""See ``ExtraState``: no single knob brings the state out, so that no section of the panel takes it along."""
 
 
 @dataclass(frozen=True, eq=False)
