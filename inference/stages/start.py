@@ -15,12 +15,21 @@ from render.errors import InvalidAudio
 from render.instruments.patch import Patch
 from render.note import HIGHEST_NOTE, LOWEST_NOTE, Note
 
+_EARLY = 8
+"""So many starting points are enough for a first result."""
 _OCTAVE_SHARE = 5
 """One in this many of the library's patches, the closest ones, is also tried an octave lower and higher."""
 
 
-def start(run: Run, library: Library | None) -> None:
-    """Measure the starting points."""
+def start(run: Run, library: Library | None, early: Callable[[], None], meanwhile: Callable[[], None]) -> None:
+    """Measure the starting points.
+
+    Args:
+        run: what the stages share.
+        library: the library, if there is one.
+        early: called when the first few of them are measured.
+        meanwhile: called while the workers render the others.
+    """
     options, note = run.options, run.target.note
     found = [replace(candidate, origin="resumed") for candidate in options.resumed]
     if options.start is not None:
@@ -40,7 +49,9 @@ def start(run: Run, library: Library | None) -> None:
         changed = options.start.diff(instrument.settle(options.start)) if options.start is not None else ()
         if moved := [name for name in changed if name not in options.constraints.locked]:
             run.notices.append(f"fixed, so that every note sounds like the match: {', '.join(moved)}")
-    run.measure(found)
+    run.measure(found[:_EARLY])
+    early()
+    run.measure(found[_EARLY:], meanwhile)
 
 
 def _settled(candidate: Candidate, settle: Callable[[Patch], Patch], constraints: Constraints) -> Candidate:

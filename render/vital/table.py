@@ -8,6 +8,7 @@ modulation matrix. Everything else in a preset stays in ``Patch.extra`` (``rende
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from render.instruments.parameter import OFF_ON, Clause, Condition, Kind, Parameter, Role
@@ -85,8 +86,9 @@ def _oscillator(k: int) -> Iterator[Parameter]:
     yield _row(f"{osc}_wave_frame", group, on, _index(f"{osc}_wavetable", *range(1, len(WAVETABLE_CHOICES))))
     for name in ("level", "pan", "tune", "phase"):
         yield _row(f"{osc}_{name}", group, on)
-    # With random phases no two notes are equal, so that a search would chase noise: it leaves them as they are.
-    yield _row(f"{osc}_random_phase", group, on, silent=True)
+    # With random phases no two notes are equal, so that a search would chase noise: it leaves them as they are. The
+    # initial preset has random ones.
+    yield replace(_row(f"{osc}_random_phase", group, on, silent=True), default=0.0)
     yield _row(f"{osc}_transpose", group, on, steps=_SEMITONES)
     yield _row(f"{osc}_unison_voices", group, on, steps=(-4, -2, -1, 1, 2, 4))
     for name in ("unison_detune", "unison_blend", "stereo_spread", "stack_style"):
