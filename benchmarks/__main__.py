@@ -51,6 +51,10 @@ COMMANDS = {
         "benchmarks.product.speed",
         "evaluations per second relative to bare renders, and the cost of the losses",
     ),
+    "synths": (
+        "benchmarks.product.synths",
+        "synths without a gradient: refine beside cold searches on their own draws, or on clips",
+    ),
 }
 
 

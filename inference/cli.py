@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference.command.interruptions import Interrupted, interruptions
-from inference.synths import DEFAULT_SYNTH, SYNTHS, synth
 from render.errors import FileError, OutOfRange, PresetError, ReconstructError, UnknownName, one_line
 from render.hosts.processes import usable_cores
 from render.note import Note
+from render.synths import DEFAULT_SYNTH, GENERIC, SYNTHS, synth
 
 if TYPE_CHECKING:
     from inference.command.console import Console
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from inference.output.claims import Claims
     from render.instruments.instrument import Instrument
 
-PRESETS_VARIABLE = "NOISEMAKER_PRESETS"
-"""Names the folder where the synth keeps its user's presets; where that is depends on its version and system."""
+PRESETS_VARIABLE = "{}_PRESETS"
+"""Environment variable, with the synth's name in capitals, for the folder where the synth keeps its user's presets;
+where that is depends on its version and system."""
 
 _ASK = Path()
 
@@ -70,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="refine",
-        description="Find the TAL-NoiseMaker settings that reproduce a clip, and write them as a preset.",
+        description="Find the settings of a synth that reproduce a clip, and write them as a preset.",
         epilog="refine doctor says what was found on this machine and what is wrong (a clip of that name: ./doctor).",
     )
     parser.add_argument("clips", nargs="*", type=_path, metavar="CLIP", help="audio file, or a folder of them")
@@ -88,7 +89,13 @@ def _parser() -> argparse.ArgumentParser:
         "--resume", type=_path, metavar="DIR", help="go on from the results in a folder, with another budget"
     )
     parser.add_argument("--again", action="store_true", help="refine clips of a batch anew that are done already")
-    parser.add_argument("--synth", choices=SYNTHS, default=DEFAULT_SYNTH, help=f"default: {DEFAULT_SYNTH}")
+    parser.add_argument(
+        "--synth",
+        default=DEFAULT_SYNTH,
+        metavar="NAME",
+        help=f"{', '.join(SYNTHS)}, {GENERIC} (any plug-in, with --plugin), or a description that python -m render "
+        f"describe wrote (default: {DEFAULT_SYNTH})",
+    )
     parser.add_argument(
         "--together", action="store_true", help="one patch for all clips, which are the same sound at other notes"
     )
@@ -108,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--lock", action="append", default=[], metavar="NAME[=VALUE]", help="keep a parameter; may be repeated"
     )
-    parser.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
+    parser.add_argument("--no-effects", action="store_true", help="keep delay, chorus, reverb and the like off")
     parser.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
     parser.add_argument("--no-tidy", action="store_true", help="leave the settings of the answer as they were found")
     parser.add_argument(
@@ -120,7 +127,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         const=_ASK,
         metavar="DIR",
-        help=f"also put the presets into the synth's preset folder (default: ${PRESETS_VARIABLE}, else asked)",
+        help="also put the presets into the synth's preset folder "
+        f"(default: ${PRESETS_VARIABLE.format('SYNTH')}, else asked)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seeds everything random (default: 0)")
     parser.add_argument("--workers", type=int, default=usable_cores(), metavar="N", help="default: all usable cores")
@@ -159,9 +167,9 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
 
 
 def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, came: Sequence[int], began: float) -> int:
-    instrument = synth(arguments.synth)
+    instrument = synth(arguments.synth, arguments.plugin)
     groups = _groups(arguments, instrument, console, claims)
-    preset_folder = _preset_folder(arguments.install)
+    preset_folder = _preset_folder(arguments.install, instrument)
     for folder in {group.jobs[0].files.folder for group in groups}:
         _check_writable(folder)
     from inference.command.batch import Batch
@@ -273,15 +281,16 @@ def _check_writable(folder: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
-def _preset_folder(chosen: Path | None) -> Path | None:
+def _preset_folder(chosen: Path | None, instrument: Instrument) -> Path | None:
     """Where ``--install`` puts presets: None where it was not given; asks on a terminal where the folder is unknown."""
     if chosen is None:
         return None
     folder = chosen
     if folder == _ASK:
-        known = os.environ.get(PRESETS_VARIABLE)
+        variable = PRESETS_VARIABLE.format(instrument.name.upper())
+        known = os.environ.get(variable)
         if not known and not sys.stdin.isatty():
-            raise OutOfRange("--install", "without a folder", f"a folder, or one named by {PRESETS_VARIABLE}")
+            raise OutOfRange("--install", "without a folder", f"a folder, or one named by {variable}")
         folder = Path(known or input("Folder of the synth's user presets: ").strip()).expanduser()
     if not folder.is_dir():
         raise FileError(f"no such preset folder: {folder}")

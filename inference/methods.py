@@ -28,6 +28,7 @@ METHODS: dict[str, tuple[Phase, ...]] = {
     "NGOpt": (Phase("NGOpt"),),
     "DE": (Phase("TwoPointsDE"),),
     "CMA": (Phase("CMA", discrete=False, starts=1),),
+    "CMA near": (Phase("CMA", discrete=False, sigma=0.03, starts=1),),
     "OnePlusOne": (Phase("OnePlusOne", starts=1),),
     "portfolio": (
         Phase("TwoPointsDE", 0.5),

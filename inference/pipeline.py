@@ -18,6 +18,7 @@ from inference.evaluate import Evaluator, HostFactory, Job, Reply
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
 from inference.match import Ended, Match, StageRecord
+from inference.methods import DEFAULT_METHOD
 from inference.options import STAGES, Options
 from inference.output.residual import UNREACHABLE_DB, residual
 from inference.ports import Models
@@ -25,7 +26,7 @@ from inference.run import Run
 from inference.stages.descend import descend
 from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
-from inference.stages.models import load_models
+from inference.stages.models import has_models, load_models
 from inference.stages.start import start
 from inference.stages.tidy import tidy
 from render.errors import HostError, one_line
@@ -177,9 +178,15 @@ def _left_out(run: Run, name: str) -> bool:
 
 
 def _search(run: Run) -> None:
-    from inference.stages.search import search  # nevergrad takes a second to import
+    """Search around what the gradient found, or without one; nevergrad takes a second to import."""
+    if has_models(run.options.instrument) or run.options.method != DEFAULT_METHOD:
+        from inference.stages.search import search
 
-    search(run)
+        search(run)
+    else:
+        from inference.stages.climb import climb
+
+        climb(run)
 
 
 def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], object]) -> None:

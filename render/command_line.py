@@ -8,11 +8,20 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from render.errors import ReconstructError
+from render.synths import DEFAULT_SYNTH
 
 EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
 
 Commands = Mapping[str, tuple[str, str]]
 """For each command the module that has its ``add_arguments`` and ``run``, and its help text."""
+
+
+def add_synth_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a synth and its host."""
+    parser.add_argument("--synth", default=DEFAULT_SYNTH, metavar="NAME", help=f"default: {DEFAULT_SYNTH}")
+    parser.add_argument(
+        "--plugin", metavar="PATH|embedded", help="host (default: the installed plug-in if there is one, else embedded)"
+    )
 
 
 def run_command(package: str, description: str | None, commands: Commands, argv: Sequence[str] | None = None) -> int:

@@ -14,8 +14,8 @@ from render.noisemaker.table import TABLE
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("render", "proxy", "inference", "benchmarks")
 
-OF_THE_INSTRUMENT = ("render/noisemaker/", "proxy/", "inference/network/")
-"""Folders that may contain names of NoiseMaker's parameters."""
+OF_AN_INSTRUMENT = ("render/noisemaker/", "render/vital/", "render/dexed/", "proxy/", "inference/network/")
+"""Folders of instruments, of NoiseMaker's proxy and of its network, which may contain names of parameters."""
 
 KERNELS = "proxy/kernels/"
 """Folder of compiled loops, whose files may be longer than others."""
@@ -58,7 +58,7 @@ def sources() -> list[Path]:
 def parameter_names(file: Path) -> list[str]:
     """Literals in a file outside of the instrument that are names of its parameters."""
     path = file.relative_to(ROOT).as_posix()
-    if path.startswith(OF_THE_INSTRUMENT):
+    if path.startswith(OF_AN_INSTRUMENT):
         return []
     known = set(TABLE.names)
     return [text for text in literal_texts(file) if text in known]

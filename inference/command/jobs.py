@@ -16,9 +16,9 @@ from inference.options import Options
 from inference.output.claims import Claims
 from inference.output.names import RECORD_SUFFIX, ResultFiles
 from inference.output.record import read_record
-from inference.synths import synth
 from render.errors import FileError, FormatError, ReconstructError
 from render.note import Note
+from render.synths import synth
 
 
 @dataclass(frozen=True)

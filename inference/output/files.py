@@ -26,7 +26,8 @@ MATCH_SUFFIX, REPORT_SUFFIX, VST3_SUFFIX = ".match.wav", ".html", ".vstpreset"
 
 def suffixes(instrument: Instrument) -> tuple[str, ...]:
     """Suffixes of all files that may be written for a match."""
-    return (instrument.presets.SUFFIX, MATCH_SUFFIX, VST3_SUFFIX, REPORT_SUFFIX, RECORD_SUFFIX)
+    bank = (instrument.bank.suffix,) if instrument.bank is not None else ()
+    return (instrument.presets.SUFFIX, MATCH_SUFFIX, VST3_SUFFIX, REPORT_SUFFIX, RECORD_SUFFIX, *bank)
 
 
 def write_match(
@@ -60,6 +61,14 @@ def write_match(
                 vst3 = names.path(VST3_SUFFIX, number)
                 temporary(vst3).write_bytes(vstpreset(instrument.plugin_state(program), match.host.class_id))
                 written[-1]["vst3_preset"] = str(vst3)
+        if instrument.bank is not None and len(clip_match.answers) > 1:
+            bank = names.path(instrument.bank.suffix)
+            programs = [
+                Program(names.path(instrument.presets.SUFFIX, number).stem, answer.candidate.patch)
+                for number, answer in enumerate(clip_match.answers, start=1)
+            ]
+            instrument.bank.write(temporary(bank), programs)
+            written[0]["bank"] = str(bank)
         report = names.path(REPORT_SUFFIX)
         written[0] |= {"report": str(report), "result": str(names.record)}
         data = as_data(match, clip_match, clip, written, identity)

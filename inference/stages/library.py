@@ -10,7 +10,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 
-from render.data.library import DEFAULT_PLAN, Library, Plan, open_library, read_library
+from render.data.library import Library, Plan, open_library, read_library
 from render.files import cache_folder
 from render.instruments.host import Host, HostInfo
 from render.instruments.instrument import Instrument
@@ -25,7 +25,7 @@ def library_opener(
     *,
     workers: int,
     progress: Callable[[int, int], None],
-    plan: Plan = DEFAULT_PLAN,
+    plan: Plan | None = None,
 ) -> LibraryOpener:
     """An opener of the library that comes with the instrument, or of one that is made and cached.
 
@@ -34,8 +34,10 @@ def library_opener(
         make_host: opens the host that renders a missing library.
         workers: number of processes that render a missing library.
         progress: called with the number of patches that are ready and the number wanted.
-        plan: size and notes of the library; a library of another than the default plan is always made.
+        plan: size and notes of the library; one of another plan than the instrument's own is always made.
     """
+    usual = Plan(instrument.library_size, instrument.library_notes)
+    wanted = plan or usual
 
     @functools.cache
     def opener(host: HostInfo) -> Library | None:
@@ -43,14 +45,14 @@ def library_opener(
         if prior is None:
             return None
         shipped = None
-        if instrument.library is not None and plan == DEFAULT_PLAN:
-            shipped = read_library(instrument.library, instrument.table, prior, plan)
+        if instrument.library is not None and wanted == usual:
+            shipped = read_library(instrument.library, instrument.table, prior, wanted)
         if shipped is not None:
             return shipped
-        identity = hashlib.sha256(repr((instrument.name, host, plan)).encode()).hexdigest()[:16]
+        identity = hashlib.sha256(repr((instrument.name, host, wanted)).encode()).hexdigest()[:16]
         path = cache_folder() / f"library-{identity}.npz"
         return open_library(
-            path, instrument.table, prior, host, make_host, plan=plan, workers=workers, progress=progress
+            path, instrument.table, prior, host, make_host, plan=wanted, workers=workers, progress=progress
         )
 
     return opener

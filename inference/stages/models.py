@@ -8,10 +8,16 @@ from collections.abc import Callable
 from inference.options import Options
 from inference.ports import Descender, Guess, Models
 from render.errors import FileError, FormatError
+from render.instruments.instrument import Instrument
 from render.noisemaker.instrument import NOISEMAKER
 
 _WITH_MODELS = frozenset({NOISEMAKER.name})
 """Instruments with a network and a proxy; for others only the search runs."""
+
+
+def has_models(instrument: Instrument) -> bool:
+    """Whether an instrument has a network and a proxy."""
+    return instrument.name in _WITH_MODELS
 
 
 def load_models(options: Options, before_compiling: Callable[[], None] = lambda: None) -> Models:
@@ -27,7 +33,7 @@ def load_models(options: Options, before_compiling: Callable[[], None] = lambda:
     descender: Descender | None = None
     notices = []
     wanted = {"guess", "descend"} & set(options.stages)
-    if options.instrument.name not in _WITH_MODELS:
+    if not has_models(options.instrument):
         notices = [f"{stage} is left out: there is no model for {options.instrument.title}" for stage in sorted(wanted)]
         return Models(None, None, tuple(notices))
     if wanted:

@@ -1,4 +1,6 @@
-"""Starting points that need no network: the user's patch, the closest of the library, and the default patch."""
+"""Starting points that need no network: the user's patch, the closest of the library, patches that are made from the
+clip itself, and the default patch.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +41,23 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
             found += candidates([*near, *in_octaves(near, note)], note, "library", options.constraints)
         except InvalidAudio as error:
             run.notices.append(f"the library is not used: {error}")
-    default = options.instrument.table.default
-    found += candidates([default], note, "default patch", options.constraints)
+    instrument = options.instrument
+    if instrument.starts is not None:
+        found += candidates(instrument.starts(run.target.audio, note), note, "clip", options.constraints)
+    found += candidates([instrument.table.default], note, "default patch", options.constraints)
+    if instrument.settle is not None:
+        found = [_settled(one, instrument.settle, options.constraints) for one in found]
+        changed = options.start.diff(instrument.settle(options.start)) if options.start is not None else ()
+        if moved := [name for name in changed if name not in options.constraints.locked]:
+            run.notices.append(f"fixed, so that every note sounds like the match: {', '.join(moved)}")
     run.measure(found[:_EARLY])
     early()
     run.measure(found[_EARLY:], meanwhile)
+
+
+def _settled(candidate: Candidate, settle: Callable[[Patch], Patch], constraints: Constraints) -> Candidate:
+    """A candidate without what differs from note to note, unless that is locked."""
+    return replace(candidate, patch=constraints.apply(settle(candidate.patch)))
 
 
 def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note] | None:

@@ -16,7 +16,7 @@ from render.data.manifest import Manifest
 from render.errors import HostError, ReconstructError
 from render.hosts.pool import Pool
 from render.instruments.host import Host
-from render.noisemaker.hosts import open_host
+from render.synths import DEFAULT_SYNTH, SYNTHS, synth
 
 DEFAULT_SEED = 1
 """Differs from the library's."""
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="folder to write; an interrupted run is continued"
     )
     parser.add_argument("--count", type=int, required=True, metavar="N", help="number of renders")
+    parser.add_argument("--synth", choices=SYNTHS, default=DEFAULT_SYNTH, help=f"default: {DEFAULT_SYNTH}")
     parser.add_argument("--host", default="embedded", metavar="embedded|PATH")
     parser.add_argument("--workers", type=int, default=2, metavar="W", help="processes (default: 2)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="S", help=f"default: {DEFAULT_SEED}")
@@ -45,16 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make a data set, or complete one; returns the exit code."""
-    make_host = functools.partial(open_host, arguments.host)
+    instrument = synth(arguments.synth)
+    make_host = functools.partial(instrument.hosts.open_host, arguments.host)
     host = make_host()
-    manifest = plan(host.info, seed=arguments.seed, count=arguments.count, shard_size=arguments.shard_size)
+    size = {"count": arguments.count, "shard_size": arguments.shard_size}
+    manifest = plan(host.info, seed=arguments.seed, **size, instrument=instrument)
     host.close()
     progress = None if arguments.quiet else _ProgressLine()
     try:
         if arguments.scheduler is not None:
             complete = _on_dask(arguments.scheduler, arguments.out, manifest, make_host, progress)
         else:
-            with Pool(functools.partial(make_worker, make_host, manifest.seed), arguments.workers) as pool:
+            with Pool(
+                functools.partial(make_worker, make_host, manifest.seed, instrument.name), arguments.workers
+            ) as pool:
                 complete = make_dataset(arguments.out, manifest, pool.map, progress)
     except KeyboardInterrupt:
         print("\nstopped; run the same command to continue", file=sys.stderr)
@@ -82,7 +87,7 @@ def _on_dask(
         raise HostError(f"no Dask scheduler answers at {address!r}: {error}") from error
     with client:
         ahead = max(_ROWS_AHEAD * sum(client.nthreads().values()), 1)
-        render_all = on_executor(client.get_executor(), make_host, manifest.seed, ahead)
+        render_all = on_executor(client.get_executor(), make_host, manifest.seed, ahead, manifest.instrument.name)
         return make_dataset(folder, manifest, render_all, progress)
 
 

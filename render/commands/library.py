@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from render.data.library import open_library
-from render.noisemaker.hosts import open_host
-from render.noisemaker.instrument import NOISEMAKER
+from render.data.library import Plan, open_library
+from render.errors import OutOfRange
+from render.synths import DEFAULT_SYNTH, synth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,16 +16,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=NOISEMAKER.library,
         metavar="FILE",
         help="file to write (default: the project's own)",
     )
+    parser.add_argument("--synth", default=DEFAULT_SYNTH, metavar="NAME", help=f"default: {DEFAULT_SYNTH}")
     parser.add_argument("--workers", type=int, default=2, metavar="W", help="processes (default: 2)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Render the library with the embedded host, unless the file is up to date; returns the exit code."""
-    host = open_host("embedded")
+    instrument = synth(arguments.synth)
+    prior, out = instrument.prior, arguments.out or instrument.library
+    if prior is None or out is None:
+        raise OutOfRange("--synth", arguments.synth, "a synth that has a library")
+    host = instrument.hosts.open_host()
     info = host.info
     host.close()
 
@@ -33,10 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
         if done % 100 == 0 or done == count:
             print(f"{done} of {count} patches", file=sys.stderr, flush=True)
 
-    prior = NOISEMAKER.prior
-    assert prior is not None
     library = open_library(
-        arguments.out, NOISEMAKER.table, prior, info, open_host, workers=arguments.workers, progress=report
+        out,
+        instrument.table,
+        prior,
+        info,
+        instrument.hosts.open_host,
+        plan=Plan(instrument.library_size, instrument.library_notes),
+        workers=arguments.workers,
+        progress=report,
     )
-    print(f"{arguments.out}: {len(library)} patches from {int(library.indices[-1]) + 1} draws, notes {library.notes}")
+    print(f"{out}: {len(library)} patches from {int(library.indices[-1]) + 1} draws, notes {library.notes}")
     return 0

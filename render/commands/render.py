@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from render.audio import write_wav
+from render.command_line import add_synth_arguments
 from render.errors import PresetError
-from render.noisemaker.hosts import choose_host, open_host
-from render.noisemaker.presets import read_programs
 from render.note import Note
+from render.synths import synth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,23 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the synth's random numbers (default: 0)"
     )
-    parser.add_argument(
-        "--plugin",
-        metavar="PATH|embedded",
-        help="default: $NOISEMAKER_PLUGIN, else an installed plug-in, else embedded",
-    )
+    add_synth_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    programs = read_programs(arguments.preset)
+    instrument = synth(arguments.synth, arguments.plugin)
+    programs = instrument.presets.read_programs(arguments.preset)
     wanted = [p for p in programs if arguments.program is None or p.name == arguments.program]
     if not wanted:
         raise PresetError(f"no program {arguments.program!r}; it has {', '.join(p.name for p in programs)}")
     note = Note(arguments.note, arguments.velocity, arguments.gate, arguments.seconds)
-    where, notices = choose_host(arguments.plugin)
+    where, notices = instrument.hosts.choose_host(arguments.plugin)
     print(*notices, sep="\n", end="\n" * bool(notices), file=sys.stderr)
-    host = open_host(where)
+    host = instrument.hosts.open_host(where)
     try:
         write_wav(arguments.out, host.render(wanted[0].patch, note, seed=arguments.seed))
     finally:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from render.data.shards import Dataset
-from render.noisemaker.trials.auditions import PARTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +50,8 @@ def summary(dataset: Dataset) -> str:
         quantiles = np.quantile(values, (0.05, 0.25, 0.5, 0.75, 0.95))
         lines.append(f"{name:12}" + "".join(f"{value:9.2f}" for value in quantiles))
     patches = [shard.patch(k) for shard in dataset.shards for k in range(len(shard))]
-    shares = {name: np.mean([condition(patch) for patch in patches]) for name, condition in PARTS.items()}
-    lines.append("share with " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
+    parts = dataset.instrument.parts.items()
+    shares = {name: np.mean([condition(patch) for patch in patches]) for name, condition in parts}
+    if shares:
+        lines.append("share with " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
     return "\n".join(lines)

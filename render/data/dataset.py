@@ -25,7 +25,8 @@ from render.data.manifest import MANIFEST_FILE, Manifest, read_manifest, write_m
 from render.data.shards import EncodedRow, hash_file, open_shard, shard_path, write_shard
 from render.errors import FileError, FormatError, HostError, OutOfRange
 from render.instruments.host import Host, HostInfo
-from render.noisemaker.prior import draw, prior_hash
+from render.instruments.instrument import Instrument, Prior
+from render.synths import DEFAULT_SYNTH, synth
 
 SHARD_SIZE = 250
 MOST_ATTEMPTS = 200
@@ -68,7 +69,7 @@ def make_dataset(
         missing = []
         for shard in range(manifest.n_shards):
             if shard_path(folder, shard).exists():
-                opened = open_shard(shard_path(folder, shard), manifest.shard_indices(shard))
+                opened = open_shard(shard_path(folder, shard), manifest.shard_indices(shard), manifest.instrument)
                 refused.update(itertools.chain(*opened.refused))
             else:
                 missing.append(shard)
@@ -83,7 +84,7 @@ def make_dataset(
                 n_done += 1
                 if progress is not None:
                     progress(n_done, manifest.count)
-            write_shard(shard_path(folder, shard), rows)
+            write_shard(shard_path(folder, shard), rows, manifest.instrument)
             refused.update(itertools.chain(*(row.refused for row in rows)))
         hashes = tuple(hash_file(shard_path(folder, shard)) for shard in range(manifest.n_shards))
         if found.sha256 not in (None, hashes):
@@ -110,20 +111,35 @@ def _begin(folder: Path, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def plan(host: HostInfo, *, seed: int, count: int, shard_size: int = SHARD_SIZE) -> Manifest:
-    """The manifest of a data set to make; raises ``OutOfRange``."""
+def plan(
+    host: HostInfo, *, seed: int, count: int, shard_size: int = SHARD_SIZE, instrument: Instrument | None = None
+) -> Manifest:
+    """The manifest of a data set to make; raises ``OutOfRange``.
+
+    Args:
+        host: identity of the host that renders it.
+        seed: seed of the set of draws.
+        count: number of renders.
+        shard_size: renders per shard.
+        instrument: instrument whose prior is drawn from; the default synth where missing.
+    """
     for name, value, low in (("seed", seed, 0), ("count", count, 1), ("shard size", shard_size, 1)):
         if value < low:
             raise OutOfRange(name, value, f"{low} or more")
-    return Manifest(seed, count, shard_size, host.as_dict(), prior_hash())
+    instrument = instrument or synth(DEFAULT_SYNTH)
+    if instrument.prior is None:
+        raise OutOfRange("synth", instrument.name, "a synth that has a prior to draw patches from")
+    return Manifest(seed, count, shard_size, host.as_dict(), instrument.prior.hash(), instrument.table.hash)
 
 
-def make_worker(make_host: Callable[[], Host], seed: int) -> Callable[[int], EncodedRow]:
-    """The worker of a ``Pool`` whose ``map`` is a ``RenderAll`` for the data set ``seed``."""
-    return functools.partial(make_row, make_host(), seed)
+def make_worker(make_host: Callable[[], Host], seed: int, name: str = DEFAULT_SYNTH) -> Callable[[int], EncodedRow]:
+    """The worker of a ``Pool`` whose ``map`` is a ``RenderAll`` for the data set ``seed`` of a synth."""
+    return functools.partial(make_row, make_host(), seed, name=name)
 
 
-def on_executor(executor: Executor, make_host: Callable[[], Host], seed: int, ahead: int) -> RenderAll:
+def on_executor(
+    executor: Executor, make_host: Callable[[], Host], seed: int, ahead: int, name: str = DEFAULT_SYNTH
+) -> RenderAll:
     """Render on anything with the ``concurrent.futures`` interface, such as a cluster.
 
     Args:
@@ -131,8 +147,9 @@ def on_executor(executor: Executor, make_host: Callable[[], Host], seed: int, ah
         make_host: a module-level function or a ``functools.partial`` of one, importable there.
         seed: seed of the data set.
         ahead: how many rows to keep in flight.
+        name: name of the synth whose prior is drawn from.
     """
-    task = functools.partial(_make_row_there, pickle.dumps(make_host), seed)
+    task = functools.partial(_make_row_there, pickle.dumps(make_host), seed, name)
 
     def render_all(indices: Iterable[int]) -> Iterator[EncodedRow | HostError]:
         pending: deque[Future[EncodedRow]] = deque()
@@ -150,8 +167,9 @@ def on_executor(executor: Executor, make_host: Callable[[], Host], seed: int, ah
     return render_all
 
 
-def make_row(host: Host, seed: int, index: int) -> EncodedRow:
+def make_row(host: Host, seed: int, index: int, *, name: str = DEFAULT_SYNTH) -> EncodedRow:
     """The first attempt at a draw that is accepted, rendered; raises ``HostError`` if there is none."""
+    draw = _prior(name).draw
     refused: list[str] = []
     for attempt in range(MOST_ATTEMPTS):
         patch, note = draw(seed, index, attempt)
@@ -168,8 +186,14 @@ def make_row(host: Host, seed: int, index: int) -> EncodedRow:
     raise HostError(f"row {index} of the data set: {MOST_ATTEMPTS} draws were refused ({dict(Counter(refused))})")
 
 
-def _make_row_there(pickled_make_host: bytes, seed: int, index: int) -> EncodedRow:
-    return make_row(_host_of_this_process(pickled_make_host), seed, index)
+def _prior(name: str) -> Prior:
+    prior = synth(name).prior
+    assert prior is not None
+    return prior
+
+
+def _make_row_there(pickled_make_host: bytes, seed: int, name: str, index: int) -> EncodedRow:
+    return make_row(_host_of_this_process(pickled_make_host), seed, index, name=name)
 
 
 @functools.cache

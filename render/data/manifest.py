@@ -8,8 +8,9 @@ from pathlib import Path
 
 from render.errors import FileError, FormatError
 from render.files import write_text
-from render.noisemaker.table import TABLE
+from render.instruments.instrument import Instrument
 from render.note import SAMPLE_RATE
+from render.synths import SYNTHS, synth, synth_of_table
 
 SCHEMA = 1
 MANIFEST_FILE = "manifest.json"
@@ -25,8 +26,8 @@ class Manifest:
         shard_size: renders per shard; the last shard may have fewer.
         host: the host that rendered it, as ``HostInfo.as_dict`` returns it.
         prior_hash: hash of the prior that it was drawn from.
+        table_hash: hash of the parameter table of its instrument.
         schema: version of the file format.
-        table_hash: hash of the parameter table.
         sample_rate: sample rate in Hz.
         refused: number of refused draws by reason; None until the set is complete.
         sha256: SHA-256 of each shard, in order; None until the set is complete.
@@ -37,11 +38,20 @@ class Manifest:
     shard_size: int
     host: dict[str, str | None]
     prior_hash: str
+    table_hash: str
     schema: int = SCHEMA
-    table_hash: str = TABLE.hash
     sample_rate: int = SAMPLE_RATE
     refused: dict[str, int] | None = None
     sha256: tuple[str, ...] | None = None
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument whose patches the set holds; raises ``FormatError`` if no synth has such a table."""
+        found = synth_of_table(self.table_hash)
+        if found is None:
+            allowed = " or ".join(f"{synth(name).table.hash!r}" for name in SYNTHS)
+            raise FormatError(f"the data set has table_hash {self.table_hash!r}; allowed: {allowed}")
+        return found
 
     @property
     def n_shards(self) -> int:
@@ -76,12 +86,14 @@ def read_manifest(folder: Path) -> Manifest:
         raise FileError(f"{folder} contains no data set: {error.strerror or error}") from error
     except ValueError as error:
         raise FormatError(f"{path} is not a manifest: {error}") from error
-    for name, expected in (("schema", SCHEMA), ("table_hash", TABLE.hash), ("sample_rate", SAMPLE_RATE)):
+    for name, expected in (("schema", SCHEMA), ("sample_rate", SAMPLE_RATE)):
         found = content.get(name) if isinstance(content, dict) else None
         if found != expected:
             raise FormatError(f"{path} has {name} {found!r}; allowed: {expected!r}")
     try:
         sha256 = content.pop("sha256")
-        return Manifest(**content, sha256=None if sha256 is None else tuple(sha256))
+        manifest = Manifest(**content, sha256=None if sha256 is None else tuple(sha256))
     except (TypeError, KeyError) as error:
         raise FormatError(f"{path} is not a manifest: {error}") from error
+    _ = manifest.instrument  # a set of another table is refused
+    return manifest

@@ -27,13 +27,14 @@ from render.data.flac import decode
 from render.data.manifest import read_manifest
 from render.errors import FileError, FormatError
 from render.files import replacing
+from render.instruments.instrument import Instrument
 from render.instruments.patch import Patch
-from render.noisemaker.envelope_editor import EnvelopePoint
-from render.noisemaker.table import TABLE
 from render.note import Note
+from render.synths import DEFAULT_SYNTH, synth
 
 ROWS_FILE = "rows.npz"
-_POINT_FIELDS = EnvelopePoint.__slots__
+_POINT_FIELDS = ("x", "y", "left_x", "left_y", "right_x", "right_y")
+"""Columns of NoiseMaker's ``Patch.extra``, which has columns of its own; that of other synths is stored as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,17 @@ def shard_path(folder: Path, shard: int) -> Path:
     return folder / f"shard-{shard:05d}.tar"
 
 
-def write_shard(path: Path, rows: Sequence[EncodedRow]) -> None:
-    """Write a shard, completely or not at all; raises ``FileError``."""
-    points = [[getattr(point, name) for name in _POINT_FIELDS] for row in rows for point in row.patch.extra]
-    fields = {
+def write_shard(path: Path, rows: Sequence[EncodedRow], instrument: Instrument | None = None) -> None:
+    """Write a shard of an instrument (the default synth where missing), completely or not at all.
+
+    Raises:
+        FileError: if it cannot be written.
+    """
+    fields: dict[str, NDArray[Any]] = {
         "index": np.array([row.index for row in rows], np.int64),
         "attempt": np.array([row.attempt for row in rows], np.int64),
         "knobs": np.array([row.patch.knobs for row in rows], np.float64),
-        "n_points": np.array([len(row.patch.extra) for row in rows], np.int64),
-        "points": np.array(points, np.float64).reshape(-1, len(_POINT_FIELDS)),
+        **_extra_fields(rows, instrument or synth(DEFAULT_SYNTH)),
         "number": np.array([row.note.number for row in rows], np.int64),
         "velocity": np.array([row.note.velocity for row in rows], np.int64),
         "gate_seconds": np.array([row.note.gate_seconds for row in rows], np.float64),
@@ -101,6 +104,19 @@ def write_shard(path: Path, rows: Sequence[EncodedRow]) -> None:
         _add(tar, ROWS_FILE, buffer.getvalue())
         for row in rows:
             _add(tar, _flac_name(row.index), row.flac)
+
+
+def _extra_fields(rows: Sequence[EncodedRow], instrument: Instrument) -> dict[str, NDArray[Any]]:
+    """The state of the rows' patches beside the knobs."""
+    if instrument.extra is None:
+        return {}
+    if instrument.name != DEFAULT_SYNTH:
+        return {"extra": np.array(json.dumps([instrument.extra.as_data(row.patch) for row in rows]))}
+    points = [[getattr(point, name) for name in _POINT_FIELDS] for row in rows for point in row.patch.extra]
+    return {
+        "n_points": np.array([len(row.patch.extra) for row in rows], np.int64),
+        "points": np.array(points, np.float64).reshape(-1, len(_POINT_FIELDS)),
+    }
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -119,6 +135,7 @@ class Shard:
 
     Attributes:
         path: file of the shard.
+        instrument: instrument whose patches it holds.
         fields: arrays of ``rows.npz`` by name.
         refused: for each row, the reasons why earlier attempts were refused.
         offsets: positions of the FLAC files in bytes, shape ``(rows,)``.
@@ -126,6 +143,7 @@ class Shard:
     """
 
     path: Path
+    instrument: Instrument
     fields: dict[str, NDArray[Any]]
     refused: tuple[tuple[str, ...], ...]
     offsets: NDArray[np.int64]
@@ -160,22 +178,31 @@ class Shard:
 
     def patch(self, k: int) -> Patch:
         """The patch of row ``k``."""
+        patch = Patch(self.instrument.table, tuple(self.fields["knobs"][k].tolist()))
+        extra = self.instrument.extra
+        if extra is None:
+            return patch
+        if "extra" in self.fields:
+            return patch.with_extra(extra.from_data(json.loads(str(self.fields["extra"]))[k]))
         first = int(self.fields["n_points"][:k].sum())
-        points = self.fields["points"][first : first + int(self.fields["n_points"][k])]
-        return Patch(TABLE, tuple(self.fields["knobs"][k].tolist()), tuple(EnvelopePoint(*p) for p in points.tolist()))
+        points = self.fields["points"][first : first + int(self.fields["n_points"][k])].tolist()
+        return patch.with_extra(extra.from_data([dict(zip(_POINT_FIELDS, point, strict=True)) for point in points]))
 
 
-def open_shard(path: Path, indices: Sequence[int]) -> Shard:
+def open_shard(path: Path, indices: Sequence[int], instrument: Instrument | None = None) -> Shard:
     """Open a shard and check that it is whole.
 
     Args:
         path: file of the shard.
         indices: indices of the draws that it must hold.
+        instrument: instrument whose patches it holds; the default synth where missing.
 
     Raises:
         FileError: if it cannot be read.
         FormatError: if it is damaged, truncated or holds other draws.
     """
+    instrument = instrument or synth(DEFAULT_SYNTH)
+    n_knobs = len(instrument.table.parameters)
     try:
         with tarfile.open(path, "r:") as tar:
             members = {member.name: member for member in tar.getmembers()}
@@ -185,9 +212,7 @@ def open_shard(path: Path, indices: Sequence[int]) -> Shard:
                 fields = {name: rows[name] for name in rows.files}
         files = [members[_flac_name(index)] for index in indices]
         refused = tuple(tuple(reasons) for reasons in json.loads(str(fields.pop("refused"))))
-        sound = fields["knobs"].shape == (len(indices), len(TABLE.parameters)) and list(fields["index"]) == list(
-            indices
-        )
+        sound = fields["knobs"].shape == (len(indices), n_knobs) and list(fields["index"]) == list(indices)
         last = files[-1]
         if not sound or path.stat().st_size < last.offset_data + last.size:
             raise _damaged(path, "it is truncated, or belongs to another data set")
@@ -198,7 +223,7 @@ def open_shard(path: Path, indices: Sequence[int]) -> Shard:
             raise
         raise _damaged(path, str(error)) from error
     offsets, sizes = ([file.offset_data for file in files], [file.size for file in files])
-    return Shard(path, fields, refused, np.array(offsets), np.array(sizes))
+    return Shard(path, instrument, fields, refused, np.array(offsets), np.array(sizes))
 
 
 def _damaged(path: Path, why: str) -> FormatError:
@@ -215,6 +240,7 @@ class Dataset(Sequence[Row]):
 
     Attributes:
         manifest: what it is made of.
+        instrument: instrument whose patches it holds.
         knobs: knobs of all rows, shape ``(rows, parameters)``.
         numbers: MIDI note numbers, shape ``(rows,)``.
         velocities: MIDI velocities, shape ``(rows,)``.
@@ -237,8 +263,9 @@ class Dataset(Sequence[Row]):
         self.manifest = read_manifest(self.folder)
         if self.manifest.sha256 is None:
             raise FormatError(f"{self.folder} is not complete; run the command that makes it once more")
+        self.instrument = self.manifest.instrument
         self.shards = tuple(
-            open_shard(shard_path(self.folder, shard), self.manifest.shard_indices(shard))
+            open_shard(shard_path(self.folder, shard), self.manifest.shard_indices(shard), self.instrument)
             for shard in range(self.manifest.n_shards)
         )
         self.knobs: NDArray[np.float64] = self._all("knobs")

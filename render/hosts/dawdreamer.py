@@ -181,6 +181,14 @@ class PluginInstance:
         """Parameter names by index; they may be empty and need not be unique."""
         return [self._processor.get_parameter_name(k) for k in range(self._processor.get_plugin_parameter_size())]
 
+    def parameter(self, index: int) -> float:
+        """Value of a parameter in 0..1."""
+        return float(self._processor.get_parameter(index))
+
+    def parameter_text(self, index: int) -> str:
+        """Value of a parameter as the plug-in shows it."""
+        return str(self._processor.get_parameter_text(index))
+
     def set_parameter(self, index: int, knob: float) -> None:
         """Set a parameter to a value in 0..1."""
         self._processor.set_parameter(index, knob)

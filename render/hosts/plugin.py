@@ -165,7 +165,7 @@ class PluginHost:
         if not self.path.exists():
             raise HostError(f"the plug-in at {self.path} is gone")
         _seed(0)
-        instance = PluginInstance(_findable(self.path, self.format))
+        instance = PluginInstance(findable(self.path, self.format))
         self._load_state(instance, extra)
         return instance
 
@@ -228,7 +228,7 @@ def _saved_bank(instance: PluginInstance) -> bytes:
     return saved if saved[8:12] == b"FBCh" else b""
 
 
-def _findable(path: Path, format_: str) -> str:
+def findable(path: Path, format_: str) -> str:
     """The path or URI by which DawDreamer loads a plug-in."""
     if format_ != "LV2":
         return str(path)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import struct
+
+from render.errors import PresetError
 
 _JUCE_MAGIC = 0x21324356
 """Begins the state of a JUCE plug-in whose state is XML."""
@@ -32,6 +35,25 @@ def fxbank(state: bytes, saved: bytes) -> bytes:
         saved: a bank that the plug-in saved: the first 156 bytes identify it.
     """
     return saved[:156] + struct.pack(">I", len(state)) + state
+
+
+_JUCE_BASE64 = ".ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+"
+"""Digits of JUCE's text form of binary data: six bits each, the lowest bits first, after the length and a point."""
+
+
+def vst3_component(state: bytes) -> bytes:
+    """The processor's state of a VST3, from the state that JUCE's host saved: XML with an element ``IComponent``.
+
+    Raises:
+        PresetError: if there is none.
+    """
+    found = re.search(rb"<IComponent>(\d+)\.([^<]*)</IComponent>", unwrapped(state))
+    if found is None:
+        raise PresetError("the plug-in gave no state of its processor")
+    size, number = int(found[1]), 0
+    for place, digit in enumerate(found[2].decode("ascii")):
+        number |= _JUCE_BASE64.index(digit) << (6 * place)
+    return number.to_bytes(size + 2, "little")[:size]
 
 
 def unwrapped(content: bytes) -> bytes:

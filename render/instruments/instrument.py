@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from render.audio import Audio
 from render.instruments.hints import Hints
 from render.instruments.host import Host
 from render.instruments.patch import Patch
@@ -108,6 +109,19 @@ class Prior:
     hash: Callable[[], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A file of several programs, which is written beside the presets if several matches are wanted.
+
+    Attributes:
+        suffix: ending of the file name, with its dot.
+        write: writes the programs to a file; raises ``FileError``.
+    """
+
+    suffix: str
+    write: Callable[[Path, Sequence[Program]], None]
+
+
 @dataclass(frozen=True)
 class Instrument:
     """A synthesizer that clips can be matched with.
@@ -128,6 +142,17 @@ class Instrument:
         plugin_state: writes the plug-in's own state for a program; None if there are no presets in plug-in formats.
         prior: distribution of patches for the library and for training.
         library: file of the library that comes with the project.
+        library_size: number of patches of the library.
+        library_notes: MIDI note numbers at which they are rendered.
+        bank: writes several matches to one file; None if there is no such file.
+        starts: function from a clip, with the key press at sample 0, and its note to patches that are made from the
+            clip itself; None if there are none.
+        settle: function from a patch to the same without what differs from note to note, such as random phases, so that
+            a search does not chase noise; None if there is nothing of this kind.
+        auditions: a patch that uses most parts of the panel, and one whose traces in a later render would be easy to
+            detect; the default patch where missing.
+        parts: parts of the panel, and whether a patch uses them, for the description of a data set.
+        installed: lists the installed plug-ins of the synth; None if it is no plug-in.
     """
 
     name: str
@@ -143,6 +168,14 @@ class Instrument:
     plugin_state: Callable[[Program], bytes] | None = None
     prior: Prior | None = None
     library: Path | None = None
+    library_size: int = 7000
+    library_notes: tuple[int, ...] = (36, 60, 84)
+    bank: Bank | None = None
+    starts: Callable[[Audio, Note], list[Patch]] | None = None
+    settle: Callable[[Patch], Patch] | None = None
+    auditions: tuple[Patch, Patch] | None = None
+    parts: Mapping[str, Callable[[Patch], bool]] = field(default_factory=dict)
+    installed: Callable[[], list[Path]] | None = None
 
     @property
     def title(self) -> str:

@@ -118,8 +118,11 @@ class Patch:
                 if not any(patch._holds(condition) for condition in clause):
                     condition = clause[0]
                     row = self.table.parameter(condition.name)
-                    knob = row.choice_knobs[condition.indices[0]] if condition.indices else 0.75
-                    patch = patch.with_knobs({condition.name: knob if knob != condition.inert else 0.6})
+                    if condition.indices:
+                        knob = row.choice_knobs[condition.indices[0]]
+                    else:
+                        knob = 0.75 if condition.inert != 0.75 else 0.6
+                    patch = patch.with_knobs({condition.name: knob})
                 pending.extend(c.name for c in clause if patch._holds(c) and c.name not in seen)
         return patch
 

@@ -10,6 +10,7 @@ from render.noisemaker import editor_curves, hosts, presets, prior, structure
 from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.plugin import plugin_state
 from render.noisemaker.table import TABLE
+from render.noisemaker.trials.auditions import ENDLESS, PARTS, RICH
 
 MOVES: tuple[Mapping[str, float], ...] = (
     *({name: level} for name in ("osc1volume", "osc2volume", "osc3volume") for level in (0.0, 0.7)),
@@ -37,4 +38,7 @@ NOISEMAKER = Instrument(
     plugin_state=plugin_state,
     prior=Prior(prior.draw, prior.prior_hash),
     library=Path(__file__).with_name("library.npz"),
+    auditions=(RICH, ENDLESS),
+    parts=PARTS,
+    installed=hosts.installed_plugins,
 )

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator, SeedSequence
+from numpy.random import Generator
 from numpy.typing import NDArray
 
-from render.errors import FormatError, OutOfRange
+from render.errors import FormatError
+from render.instruments.draws import draw_note, generator
 from render.instruments.parameter import Parameter
 from render.instruments.patch import Patch
 from render.noisemaker.envelope_editor import EnvelopePoint
@@ -37,12 +38,6 @@ FIGURES_PATH = Path(__file__).with_name("prior_figures.json")
 
 SHARES = {"human": 0.55, "crossed": 0.15, "mutated": 0.15, "wide": 0.15}
 """Share of each kind of draw."""
-
-LOWEST_NOTE, HIGHEST_NOTE = 24, 96
-GATE_SECONDS = (0.05, 2.0)
-USUAL_SECONDS, LONGEST_SECONDS = 2.0, 4.0
-TAIL_SECONDS = 0.25
-"""Shortest time that is rendered after the release of the key."""
 
 MODELLED: tuple[Parameter, ...] = tuple(row for row in TABLE.parameters if not row.silent and row.name != "volume")
 """The rows that the figures describe. Rows that a single note never uses keep their defaults; the volume is derived."""
@@ -77,10 +72,7 @@ def draw(seed: int, index: int, attempt: int = 0) -> tuple[Patch, Note]:
         >>> draw(seed=0, index=7) == (patch, note)
         True
     """
-    for name, value in (("seed", seed), ("index", index), ("attempt", attempt)):
-        if value < 0:
-            raise OutOfRange(name, value, "0 or more")
-    rng = np.random.default_rng(SeedSequence(seed, spawn_key=(index, attempt)))
+    rng = generator(seed, index, attempt)
     patch, note = draw_patch(rng), draw_note(rng)
     peak_db = PEAK_DB + PEAK_SPREAD_DB * float(rng.standard_normal())
     volume = volume_for(peak_db - expected_peak_db(patch, note))
@@ -108,19 +100,6 @@ def draw_patch(rng: Generator) -> Patch:
         knobs[row.name] = row.snap(knobs[row.name]) if row.discrete else round(knobs[row.name], _KNOB_DECIMALS)
     patch = TABLE.patch(knobs)
     return patch.with_extra(_draw_curve(rng)) if patch.sounds("envelopeeditorspeed") else patch
-
-
-def draw_note(rng: Generator) -> Note:
-    """Draw a key press."""
-    musical = rng.random() < 0.5  # otherwise any note
-    number = round(float(rng.normal(54.0, 11.0))) if musical else int(rng.integers(LOWEST_NOTE, HIGHEST_NOTE + 1))
-    velocity = 100 if rng.random() < 0.3 else int(rng.integers(20, 128))
-    low, high = GATE_SECONDS
-    gate_seconds = round(low * (high / low) ** float(rng.random()), 3)
-    shortest = max(0.5, gate_seconds + TAIL_SECONDS)
-    seconds = USUAL_SECONDS if rng.random() < 0.5 else float(rng.uniform(shortest, LONGEST_SECONDS))
-    quarters = math.ceil(4.0 * max(seconds, shortest))
-    return Note(min(max(number, LOWEST_NOTE), HIGHEST_NOTE), velocity, gate_seconds, quarters / 4.0)
 
 
 @cache

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.parts.structure import ROOT, literal_texts, parameter_names
+from benchmarks.parts.structure import OF_AN_INSTRUMENT, ROOT, literal_texts, parameter_names
 from inference.candidate import Candidate
 from inference.command.batch import Batch
 from inference.command.console import Console
@@ -28,22 +28,13 @@ NOTE = Note(57, 100, 0.4, 0.6)
 TRUE = TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": 0.3, "fade": 0.2})
 
 NAMING = {
-    "inference/cli.py": "the variable of the user's preset folder",
-    "inference/synths.py": "the registry of synths",
     "inference/stages/models.py": "which instrument has a network and a proxy",
     "inference/stages/descended.py": "which of NoiseMaker's knobs and curves have a gradient",
     "inference/stages/descender.py": "NoiseMaker's proxy, as the stages use it",
     "inference/stages/proxy_descent.py": "NoiseMaker's proxy, descended on",
-    "render/commands/dataset.py": "data sets are NoiseMaker's",
     "render/commands/fit_prior.py": "the prior is NoiseMaker's",
-    "render/commands/info.py": "describes NoiseMaker's hosts",
-    "render/commands/library.py": "makes NoiseMaker's library",
-    "render/commands/render.py": "plays NoiseMaker's presets",
-    "render/commands/summary.py": "data sets are NoiseMaker's",
-    "render/data/dataset.py": "data sets are NoiseMaker's",
-    "render/data/manifest.py": "data sets are NoiseMaker's",
-    "render/data/shards.py": "data sets are NoiseMaker's",
     "render/measures/golden.py": "golden renders are NoiseMaker's",
+    "render/synths.py": "the registry of synths",
 }
 """Product modules outside of the instrument's folder, its proxy and its network that may name it, and why."""
 
@@ -99,11 +90,10 @@ def test_a_patch_travels_to_another_process_as_a_patch_of_the_same_table() -> No
 
 
 def test_no_product_module_names_noisemaker_or_its_parameters_without_a_reason() -> None:
-    own = ("render/noisemaker/", "proxy/", "inference/network/")
     found = set()
     for file in sorted(path for package in ("render", "inference") for path in (ROOT / package).rglob("*.py")):
         path = file.relative_to(ROOT).as_posix()
-        if path.startswith(own):
+        if path.startswith(OF_AN_INSTRUMENT):
             continue
         nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
         imports = any(isinstance(n, ast.ImportFrom) and (n.module or "").startswith("render.noisemaker") for n in nodes)

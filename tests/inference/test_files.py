@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.cli import PRESETS_VARIABLE, main
+from inference.cli import main
 from inference.output.files import install
 from render.errors import FileError
 
@@ -36,7 +36,7 @@ def test_a_missing_folder_is_refused_before_any_work(
     clip.write_bytes(b"")
     assert main([str(clip), "--install", str(tmp_path / "missing")]) == 1
     assert "no such preset folder" in capsys.readouterr().err
-    monkeypatch.delenv(PRESETS_VARIABLE, raising=False)
+    monkeypatch.delenv("NOISEMAKER_PRESETS", raising=False)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert main([str(clip), "--install"]) == 2
-    assert PRESETS_VARIABLE in capsys.readouterr().err
+    assert "NOISEMAKER_PRESETS" in capsys.readouterr().err

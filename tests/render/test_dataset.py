@@ -31,6 +31,7 @@ from render.data.manifest import Manifest, read_manifest
 from render.data.shards import Dataset, EncodedRow, open_shard, shard_path
 from render.errors import FileError, FormatError, HostError, OutOfRange, ReconstructError
 from render.hosts.pool import Pool
+from render.noisemaker import hosts
 from render.noisemaker.prior import draw
 from render.noisemaker.table import TABLE
 from render.note import Note
@@ -318,7 +319,7 @@ def test_encoding_keeps_level_shape_and_the_quiet(tmp_path: Path) -> None:
 def test_the_command_makes_goes_on_and_describes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(dataset_command, "open_host", make_any)
+    monkeypatch.setattr(hosts, "open_host", make_any)
     parser, summary_parser = argparse.ArgumentParser(), argparse.ArgumentParser()
     dataset_command.add_arguments(parser)
     summary_command.add_arguments(summary_parser)
@@ -340,7 +341,7 @@ def test_the_command_makes_goes_on_and_describes(
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(dataset_command, "open_host", make_any)
+    monkeypatch.setattr(hosts, "open_host", make_any)
     monkeypatch.setattr(dataset_command, "_SECONDS_TO_CONNECT", 0.2)
     parser = argparse.ArgumentParser()
     dataset_command.add_arguments(parser)
@@ -364,7 +365,7 @@ def test_the_reader_feeds_torch(made: Path) -> None:
 
 
 def test_a_manifest_counts_its_shards() -> None:
-    manifest = Manifest(1, 9, 4, INFO.as_dict(), "x")
+    manifest = Manifest(1, 9, 4, INFO.as_dict(), "x", TABLE.hash)
     assert manifest.n_shards == 3
     assert [list(manifest.shard_indices(k)) for k in range(3)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
     assert issubclass(FormatError, ReconstructError)

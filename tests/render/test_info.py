@@ -11,6 +11,7 @@ from render.audio import Audio
 from render.commands import info
 from render.errors import HostError
 from render.instruments.patch import Patch
+from render.noisemaker.instrument import NOISEMAKER
 from render.note import Note
 from tests.fake_host import FakeHost
 
@@ -28,7 +29,7 @@ class Forgetless(FakeHost):
 
 
 def test_a_good_host_is_repeatable() -> None:
-    facts = info._examine(FakeHost(), 0.5)
+    facts = info._examine(FakeHost(), NOISEMAKER, 0.5)
     assert facts.repeatable
     assert facts.info.kind == "fake"
     assert facts.seconds_to_open == 0.5
@@ -38,8 +39,8 @@ def test_a_good_host_is_repeatable() -> None:
 
 def test_a_host_with_a_memory_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(info, "_NOTE", Note(60, gate_seconds=1.0, seconds=0.2))  # ends in the middle of the sound
-    assert info._examine(FakeHost(), 0.5).repeatable
-    assert not info._examine(Forgetless(), 0.5).repeatable
+    assert info._examine(FakeHost(), NOISEMAKER, 0.5).repeatable
+    assert not info._examine(Forgetless(), NOISEMAKER, 0.5).repeatable
 
 
 def test_a_plugin_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

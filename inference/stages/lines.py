@@ -1,0 +1,237 @@
+"""Line searches without a gradient: one knob or choice at a time, with steps that adapt, on all workers at once.
+
+Every continuous knob that can be heard has a line: a step and a direction. A step that improves the match is taken and
+the next one is longer; after a failure in both directions the next one is shorter, and the knob rests for a while, so
+that knobs that hardly matter cost little. Discrete knobs try their other choices one after the other. Improvements
+that were found at the same time, from the same candidate, are combined.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+
+from numpy.random import Generator
+
+from inference.candidate import Candidate
+from inference.evaluate import Measurement
+from inference.run import GOOD_ENOUGH_LOSS, Run
+
+GATE = "gate"
+"""Name of the line of the key press's length, as a fraction of the clip."""
+
+ORIGIN = "search"
+_FIRST_STEP, _LONGEST_STEP, _SHORTEST_STEP = 0.12, 0.5, 0.002
+_LONGER, _SHORTER = 1.7, 0.35
+_SHORTEST_GATE = 0.01  # fraction of the clip
+_LEAST_GAIN = 1e-4  # relative improvement that counts
+_LONGEST_REST = 16  # sweeps
+_PATIENCE = 8
+"""Failures in a row after which a line has nothing left to find."""
+
+
+@dataclass
+class Line:
+    """What is known about one knob.
+
+    Attributes:
+        step: size of the next step of a continuous knob.
+        sign: direction of the next step.
+        failures: failed attempts in a row.
+        rest_until: number of the sweep in which it is tried again.
+        untried: positions of choices that are still to be tried, of a discrete knob.
+        gain: sum of the relative improvements that it brought.
+    """
+
+    step: float = _FIRST_STEP
+    sign: float = 1.0
+    failures: int = 0
+    rest_until: int = 0
+    untried: list[int] = field(default_factory=list)
+    gain: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate that differs from its base in one knob, or in several improvements that are combined."""
+
+    candidate: Candidate
+    base: Candidate
+    changes: dict[str, float]
+    line: str | None = None
+
+
+class LineSearch:
+    """Line searches from one candidate.
+
+    Args:
+        run: the run, with its workers and its budget.
+        base: measured candidate to start from.
+        rng: generator for the order of the knobs.
+        names: knobs that may change; every free one where missing.
+
+    Attributes:
+        best: the best candidate so far.
+    """
+
+    def __init__(self, run: Run, base: Candidate, rng: Generator, names: Iterable[str] | None = None) -> None:
+        self.best = base
+        self._run, self._rng = run, rng
+        level = base.patch.table.level
+        free = run.options.constraints.free(base.patch.table) if names is None else names
+        self._names = [name for name in free if level is None or name != level.name]
+        if names is None and run.moves_gate():
+            self._names.append(GATE)
+        self._lines: dict[str, Line] = {}
+        self._sweep, self._order, self._flying = 0, deque[str](), set[str]()
+        self._merges = deque[Trial]()
+
+    def run_until(self, spent: Callable[[], bool]) -> bool:
+        """Search until something is spent, or no knob improves the match; returns whether there is more to try."""
+        evaluator = self._run.evaluator
+        pending: dict[Future[Measurement], Trial] = {}
+
+        def over() -> bool:
+            return spent() or self.best.loss <= GOOD_ENOUGH_LOSS
+
+        try:
+            more = True
+            while True:
+                while more and len(pending) < evaluator.slots and not over():
+                    trial = self._next()
+                    if trial is None:
+                        more = bool(pending)
+                        break
+                    pending[evaluator.submit(trial.candidate)] = trial
+                if not pending:
+                    return more and not self._stalled()
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                for future in [future for future in pending if future in done]:
+                    trial = pending.pop(future)
+                    self._learn(trial, evaluator.take(trial.candidate, future))
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def active(self, count: int) -> list[str]:
+        """Names of the continuous knobs that improved the match most, at most ``count``."""
+        table = self.best.patch.table
+        names = [
+            n for n, line in self._lines.items() if line.gain > 0.0 and n != GATE and not table.parameter(n).discrete
+        ]
+        return sorted(names, key=lambda name: -self._lines[name].gain)[:count]
+
+    def _stalled(self) -> bool:
+        return not self._merges and not self._due()
+
+    def _next(self) -> Trial | None:
+        """The next trial; None if every line rests, or is in flight."""
+        if self._merges:
+            return self._merges.popleft()
+        for _ in range(_LONGEST_REST + 1):
+            while self._order:
+                name = self._order.popleft()
+                if name not in self._flying:
+                    trial = self._trial(name)
+                    if trial is not None:
+                        self._flying.add(name)
+                        return trial
+            if self._flying:
+                return None  # their results decide what the next sweep tries
+            self._sweep += 1
+            self._order = deque(self._due())
+            if not self._order and all(line.failures >= _PATIENCE for line in self._lines.values()):
+                return None
+        return None
+
+    def _due(self) -> list[str]:
+        """The lines that do not rest, in random order."""
+        heard = [name for name in self._names if name == GATE or self.best.patch.sounds(name)]
+        due = [name for name in heard if self._line(name).rest_until <= self._sweep]
+        return [due[k] for k in self._rng.permutation(len(due))]
+
+    def _line(self, name: str) -> Line:
+        return self._lines.setdefault(name, Line(sign=1.0 if self._rng.random() < 0.5 else -1.0))
+
+    def _trial(self, name: str) -> Trial | None:
+        line, base = self._line(name), self.best
+        if name == GATE:
+            value = base.note.gate_seconds / base.note.seconds
+            moved = self._moved(line, value, _SHORTEST_GATE)
+        else:
+            row = base.patch.table.parameter(name)
+            if not base.patch.sounds(name):
+                return None
+            if row.discrete:
+                index = base.patch.index(name)
+                if not line.untried:
+                    near = row.neighbours(index)
+                    line.untried = [near[k] for k in self._rng.permutation(len(near))]
+                choice = line.untried.pop() if line.untried else index
+                moved = row.choice_knobs[choice] if choice != index else None
+            else:
+                moved = self._moved(line, base.patch[name], 0.0)
+        if moved is None:
+            self._failed(name)
+            return None
+        changes = {name: moved}
+        return Trial(changed(base, changes), base, changes, name)
+
+    @staticmethod
+    def _moved(line: Line, value: float, low: float) -> float | None:
+        """The value after a step, turned round at the ends; None if there is no room."""
+        for sign in (line.sign, -line.sign):
+            moved = min(max(value + sign * line.step, low), 1.0)
+            if abs(moved - value) > 0.5 * _SHORTEST_STEP:
+                line.sign = sign
+                return moved
+        return None
+
+    def _learn(self, trial: Trial, measured: Candidate | None) -> None:
+        if trial.line is not None:
+            self._flying.discard(trial.line)
+        if measured is None or measured.loss >= trial.base.loss * (1.0 - _LEAST_GAIN):
+            if trial.line is not None:
+                self._failed(trial.line)
+            return
+        if trial.line is not None:
+            line = self._line(trial.line)
+            line.failures, line.rest_until = 0, self._sweep
+            line.gain += 1.0 - measured.loss / trial.base.loss
+            line.step = min(line.step * _LONGER, _LONGEST_STEP)
+            self._order.appendleft(trial.line)
+        if trial.base is not self.best:  # something else improved meanwhile: try both
+            both = changed(self.best, trial.changes)
+            if both.patch != self.best.patch or both.note != self.best.note:
+                self._merges.append(Trial(both, self.best, trial.changes))
+        if measured.loss < self.best.loss:
+            self.best = measured
+
+    def _failed(self, name: str) -> None:
+        """One more failure of a line: the other direction or choice, then shorter steps and a rest."""
+        line = self._line(name)
+        line.failures += 1
+        discrete = name != GATE and self.best.patch.table.parameter(name).discrete
+        if discrete:
+            if line.untried:
+                line.rest_until = self._sweep + 1
+                return
+            line.rest_until = self._sweep + _LONGEST_REST
+            return
+        line.sign = -line.sign
+        if line.failures % 2 == 1:
+            self._order.append(name)  # the other direction, in this sweep
+            return
+        line.step = max(line.step * _SHORTER, _SHORTEST_STEP)
+        line.rest_until = self._sweep + min(2 ** (line.failures // 2 - 1), _LONGEST_REST)
+
+
+def changed(base: Candidate, changes: dict[str, float]) -> Candidate:
+    """A candidate with some knobs, and the gate, at other values; it is not measured."""
+    knobs = {name: value for name, value in changes.items() if name != GATE}
+    note = base.note
+    if GATE in changes:
+        note = replace(note, gate_seconds=changes[GATE] * note.seconds)
+    return Candidate(base.patch.with_knobs(knobs), note, origin=ORIGIN)
