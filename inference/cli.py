@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ EXIT_FAILURE, EXIT_USAGE = 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
+    began = time.monotonic()
     arguments = _parser().parse_args(argv)
     # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         with interruptions() as came:
-            return _run(arguments, came)
+            return _run(arguments, came, began)
     except (OutOfRange, UnknownName) as error:
         return _fail(str(error), EXIT_USAGE)
     except ReconstructError as error:
@@ -98,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
     parser.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
+    parser.add_argument("--no-tidy", action="store_true", help="leave the settings of the answer as they were found")
     parser.add_argument(
         "--guess", default="network", metavar="NAME", help="what guesses: network (default), or regression to compare"
     )
@@ -129,7 +132,7 @@ def _note(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _run(arguments: argparse.Namespace, came: Sequence[int]) -> int:
+def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> int:
     for name, value, low in (("--candidates", arguments.candidates, 1), ("--workers", arguments.workers, 1)):
         if value < low:
             raise OutOfRange(name, value, f"{low} or more")
@@ -147,7 +150,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int]) -> int:
         _check_writable(folder)
     from inference.command.batch import Batch
 
-    batch = Batch(groups, console, again=arguments.again, preset_folder=preset_folder)
+    batch = Batch(groups, console, again=arguments.again, preset_folder=preset_folder, began=began)
     batch.run()
     if arguments.json:
         several = {"results": batch.records, "failures": batch.failures, "not_started": batch.not_started}
@@ -227,6 +230,7 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
         constraints=Constraints.parse(instrument.table, arguments.lock, no_effects=arguments.no_effects, start=start),
         stages=stages,
         guess=arguments.guess,
+        tidy=not arguments.no_tidy,
         seed=arguments.seed,
         workers=arguments.workers,
     )

@@ -9,21 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inference.clip.pitch import warm_up
 from inference.clip.target import read_target
 from inference.command.console import Console
 from inference.command.interruptions import raise_again
 from inference.command.jobs import Group
 from inference.command.keeper import Keeper
+from inference.evaluate import HostFactory, start_workers
 from inference.match import Ended
 from inference.output.files import install
 from render.errors import FileError, ReconstructError, one_line
 from render.files import display_name
+from render.hosts.pool import Pool
 
 if TYPE_CHECKING:
     from inference.leaderboard import Leaderboard
     from inference.match import Match
     from inference.stages.library import LibraryOpener
+
+
+_EXIT_SECONDS = 0.5  # from the last file to the prompt
 
 
 class Batch:
@@ -34,6 +38,7 @@ class Batch:
         console: what a person sees.
         again: whether clips of a batch that are done already are refined anew.
         preset_folder: folder of the synth to install presets into, if wanted.
+        began: when the command began, in the time of ``time.monotonic``: the budget of the first clip counts from then.
 
     Attributes:
         records: the record of each clip that has a match.
@@ -43,13 +48,20 @@ class Batch:
     """
 
     def __init__(
-        self, groups: Sequence[Group], console: Console, *, again: bool = False, preset_folder: Path | None = None
+        self,
+        groups: Sequence[Group],
+        console: Console,
+        *,
+        again: bool = False,
+        preset_folder: Path | None = None,
+        began: float | None = None,
     ) -> None:
         self.groups, self.console, self.again, self.preset_folder = groups, console, again, preset_folder
         self.records: list[dict[str, Any]] = []
         self.failures: list[dict[str, str]] = []
         self.not_started: list[str] = []
         self.interrupted = False
+        self._began = began
 
     @property
     def n_clips(self) -> int:
@@ -87,7 +99,8 @@ class Batch:
             self.records += finished
             self.console.say(f"{', '.join(_names(group))}: done already (--again refines it anew)")
             return
-        match, records = _refined(group, open_library, self.console)
+        match, records = _refined(group, open_library, self.console, self._began or time.monotonic())
+        self._began = None
         self.records += records
         self.console.done(match, records[0])
         if match.ended is Ended.FAILED:
@@ -102,14 +115,20 @@ class Batch:
         self.console.error(error)
 
 
-def _refined(group: Group, open_library: LibraryOpener, console: Console) -> tuple[Match, list[dict[str, Any]]]:
+def _refined(
+    group: Group, open_library: LibraryOpener, console: Console, began: float
+) -> tuple[Match, list[dict[str, Any]]]:
     """Refine the clips of a group; their files are written whenever a stage has been judged, and at the end."""
+    with start_workers(_host_maker(group), group.options.workers) as pool:  # they open their hosts meanwhile
+        return _refined_by(pool, group, open_library, console, began)
+
+
+def _refined_by(
+    pool: Pool[Any, Any], group: Group, open_library: LibraryOpener, console: Console, began: float
+) -> tuple[Match, list[dict[str, Any]]]:
     from inference.pipeline import refine
 
     jobs = group.jobs
-    if any(job.note is None for job in jobs):
-        warm_up()
-    began = time.monotonic()
     targets = [
         read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds) for job in jobs
     ]
@@ -127,7 +146,9 @@ def _refined(group: Group, open_library: LibraryOpener, console: Console) -> tup
                 targets,
                 group.options,
                 open_library=open_library,
+                pool=pool,
                 analysis_seconds=time.monotonic() - began,
+                finishing=lambda: keeper.seconds + _EXIT_SECONDS,
                 on_progress=on_progress,
                 on_judged=keeper.keep,
             )
@@ -155,8 +176,11 @@ def _library_opener(group: Group, console: Console) -> LibraryOpener:
     from inference.stages.library import library_opener
 
     options = group.options
-    make_host = functools.partial(options.instrument.hosts.open_host, options.where)
-    return library_opener(options.instrument, make_host, workers=options.workers, progress=console.preparing)
+    return library_opener(options.instrument, _host_maker(group), workers=options.workers, progress=console.preparing)
+
+
+def _host_maker(group: Group) -> HostFactory:
+    return functools.partial(group.options.instrument.hosts.open_host, group.options.where)
 
 
 def _names(group: Group) -> list[str]:

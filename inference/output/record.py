@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inference.match import Answer, ClipMatch, Match
+from inference.match import Answer, ClipMatch, Match, Tidied
 from render.errors import FileError, FormatError
 from render.files import display_name
 from render.measures.metrics import Distances
 
-SCHEMA = "synth-reconstruct/match/3"
+SCHEMA = "synth-reconstruct/match/4"
 
 
 def as_data(
@@ -62,6 +62,7 @@ def as_data(
             "stages": list(options.stages),
             "guess": options.guess,
             "method": options.method,
+            "tidy": options.tidy,
             "seed": options.seed,
             "workers": options.workers,
         },
@@ -82,10 +83,22 @@ def as_data(
             }
             for stage in match.stages
         ],
+        "tidied": _tidied(match.tidied),
         "files": list(files),
         "best": _answer(match, best),
         "candidates": [_answer(match, answer) for answer in clip_match.answers],
         "history": [asdict(point) for point in match.history],
+    }
+
+
+def _tidied(tidied: Tidied | None) -> dict[str, Any] | None:
+    if tidied is None:
+        return None
+    sections = [{"name": name, "mss_without": round(mss, 4)} for name, mss in tidied.sections.items()]
+    return {
+        "differing_before": tidied.differing_before,
+        "differing_after": tidied.differing_after,
+        "sections": sections,
     }
 
 
@@ -115,7 +128,9 @@ def _answer(match: Match, answer: Answer) -> dict[str, Any]:
     return {
         "origin": answer.candidate.origin,
         "loss": answer.candidate.loss,
+        "gain_db": round(answer.gain_db, 2),
         "distance": _rounded(answer.distance),
+        "own_mss": round(answer.own_mss, 4),
         "note": asdict(answer.note),
         "gate_seconds": round(answer.note.gate_seconds, 4),
         "knobs": dict(zip(instrument.table.names, patch.knobs, strict=True)),

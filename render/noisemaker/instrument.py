@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from render.instruments.instrument import Instrument, Prior
-from render.noisemaker import editor_curves, hosts, presets, prior
+from render.noisemaker import editor_curves, hosts, presets, prior, structure
 from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.plugin import plugin_state
 from render.noisemaker.table import TABLE
@@ -30,6 +30,9 @@ NOISEMAKER = Instrument(
     hosts=hosts,
     extra=editor_curves,
     moves=MOVES,
+    plain=structure.plain,
+    extras=structure.EXTRAS,
+    structure=structure.changes,
     pitches=sounding_pitches,
     plugin_state=plugin_state,
     prior=Prior(prior.draw, prior.prior_hash),

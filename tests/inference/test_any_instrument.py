@@ -31,6 +31,8 @@ NAMING = {
     "inference/cli.py": "the variable of the user's preset folder",
     "inference/synths.py": "the registry of synths",
     "inference/stages/models.py": "which instrument has a network and a proxy",
+    "inference/stages/descended.py": "which of NoiseMaker's knobs and curves have a gradient",
+    "inference/stages/descender.py": "NoiseMaker's proxy, as the stages use it",
     "inference/stages/proxy_descent.py": "NoiseMaker's proxy, descended on",
     "render/commands/dataset.py": "data sets are NoiseMaker's",
     "render/commands/fit_prior.py": "the prior is NoiseMaker's",
@@ -62,7 +64,7 @@ def test_from_a_clip_to_a_preset_and_a_report_by_search(tmp_path: Path) -> None:
     batch.run()
     (record,) = batch.records
     assert record["instrument"] == "toy"
-    assert [stage["name"] for stage in record["stages"]] == ["start", "search"]
+    assert [stage["name"] for stage in record["stages"]] == ["start", "search", "tidy"]
     assert any("no model for Toy" in notice for notice in record["notices"])
     assert record["best"]["distance"]["mss"] < 0.7 * record["stages"][0]["distance"]["mss"]
     (program,) = TOY.presets.read_programs(tmp_path / "out" / "toy clip.toy")

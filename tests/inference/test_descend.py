@@ -14,11 +14,14 @@ from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import DescentJob
-from inference.stages.proxy_descent import Path, ProxyDescender, Settings, free_knobs
+from inference.stages.descended import free_knobs
+from inference.stages.descender import ProxyDescender
+from inference.stages.proxy_descent import Path, Settings
 from inference.stages.proxy_descent import descend as descend_job
 from proxy.synth.controls import SEARCHED, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
+from render.noisemaker.editor_curves import N_DESCENDED, lines, steps, straight_heights
 from render.noisemaker.table import TABLE
 from render.note import Note
 
@@ -148,3 +151,61 @@ def test_the_shipped_proxy_gives_candidates_for_the_pipeline(target: Target) -> 
     assert len(steps) == 6
     assert {candidate.origin for candidate in found.candidates} == {"descend"}
     assert found.notices == ()
+
+
+def test_a_sparse_candidate_leaves_alone_what_it_does_not_use(target: Target) -> None:
+    start = Candidate(TRUE.with_knobs(MOVED | {"osc2fm": 0.0, "reverbwet": 0.0, "filterdrive": 0.3}), NOTE, sparse=True)
+    free = free_knobs(start.patch, Constraints(), sparse=True)
+    assert "filterdrive" in free
+    assert not free & {"osc2fm", "reverbwet", "ringmodulation"}
+    assert free < free_knobs(start.patch, Constraints())
+    (path,) = descend([start], [target], settings=SHORT)
+    assert path.kept[-1].sparse
+    assert path.kept[-1].patch["osc2fm"] == path.kept[-1].patch["reverbwet"] == 0.0
+
+
+def test_the_first_steps_hear_the_beginning_only(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    def noted(controls: Controls, n_samples: int, corrections: Corrections | None = None) -> torch.Tensor:
+        lengths.append(n_samples)
+        return render(controls, n_samples, corrections)
+
+    monkeypatch.setattr(inference.stages.proxy_descent, "render", noted)
+    settings = dataclasses.replace(SHORT, steps=4, short_steps=2, short_seconds=0.02)
+    (path,) = descend([Candidate(TRUE.with_knobs(MOVED), NOTE)], [target], settings=settings)
+    half = target.audio.shape[1] // 2
+    assert lengths == [half, half, *[target.audio.shape[1]] * 3]
+    assert path.closest == min(path.losses[2:])
+
+
+def test_screening_orders_candidates_as_the_host_does(target: Target) -> None:
+    candidates = [Candidate(TRUE.with_knobs({"cutoff": cutoff}), NOTE) for cutoff in (0.9, 0.2, TRUE["cutoff"])]
+    screened = ProxyDescender.load(threads=2).screen(candidates, [target])
+    assert [one.patch for one in screened] == [one.patch for one in candidates]
+    assert min(screened, key=lambda one: one.loss).patch == candidates[2].patch
+    assert screened[2].loss < 0.05
+
+
+def test_the_curve_of_the_envelope_editor_is_descended() -> None:
+    on = {"envelopeeditoramount": 0.7, "envelopeoneshot": 1.0, "cutoff": 0.35, "filtercontour": 0.5}
+    to_filter = {"envelopeeditordest1": "filter", "envelopeeditorspeed": "x32"}
+    base = TRUE.with_knobs(on).with_settings(to_filter)
+    rising = base.with_extra(lines(np.linspace(0.0, 1.0, N_DESCENDED).tolist()))
+    audio = render(Controls.from_patches([rising], [NOTE]), NOTE.n_samples)[0, :1].numpy()
+    clip = Target("clip", audio, NOTE, pitched=True, gate_fixed=True, onset_seconds=0.0)
+    flat = Candidate(base.with_extra(lines([0.5] * N_DESCENDED)), NOTE)
+    (path,) = descend([flat], [clip], settings=dataclasses.replace(SHORT, steps=25))
+    assert path.closest < 0.6 * path.losses[0]
+    found = straight_heights(path.kept[-1].patch.extra)
+    assert found is not None
+    assert found[-1] > found[0] + 0.2
+    locked = Constraints.parse(TABLE, ["envelopeeditoramount"], start=flat.patch)
+    (kept,) = descend([flat], [clip], constraints=locked, settings=SHORT)
+    assert all(one.patch.extra == flat.patch.extra for one in kept.kept)
+
+
+def test_a_bent_curve_is_left_as_it_is() -> None:
+    assert straight_heights(lines([0.0, 1.0, 0.0])) is not None  # its corners are among the heights
+    assert straight_heights(steps([0.0, 1.0, 0.3, 0.6, 0.1])) is None
+    assert straight_heights(()) is None
