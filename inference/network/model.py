@@ -8,6 +8,7 @@ error.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -27,7 +28,6 @@ from render.noisemaker.table import TABLE
 _STEM = 4  # mels and frames of a patch that the first layer reads
 _NOTE_WIDTH = 32
 _DROPOUT = 0.3  # without, 20,000 sounds are learnt by heart after four epochs
-_LEAST = -1e9  # logit of a category that a variable does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,9 @@ class Chain(nn.Module):
     """Distributions of the variables, each given an embedding of the clip and the variables before it."""
 
     table: torch.Tensor
+    order: torch.Tensor
+    place: torch.Tensor
+    rows: torch.Tensor
 
     def __init__(self, hidden: int, sizes: Sequence[int]) -> None:
         super().__init__()
@@ -176,26 +179,51 @@ class Chain(nn.Module):
         table = torch.where(inside, offsets[:, None] + columns, total)
         # (variables, categories + 1): row of each category, the padding's where there is none; silence is index -1
         self.register_buffer("table", torch.cat([table, torch.full((n_variables, 1), total)], 1), persistent=False)
+        order = sorted(range(n_variables), key=lambda k: self.sizes[k])
+        self.groups = [(size, len(list(group))) for size, group in itertools.groupby(self.sizes[k] for k in order)]
+        rows = torch.cat([table[k, : self.sizes[k]] for k in order])
+        for name, tensor in (("order", torch.tensor(order)), ("place", torch.tensor(order).argsort()), ("rows", rows)):
+            self.register_buffer(name, tensor, persistent=False)
 
     @torch.no_grad()
     def begin_with(self, frequencies: list[torch.Tensor]) -> None:
         """Start from what is known without hearing anything: how frequent the categories of each variable are."""
         self.bias.copy_(torch.cat([*(f.clamp(min=1e-9).log() for f in frequencies), torch.zeros(1)]))
 
-    def forward(self, embedding: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Logits of all variables, each given the true earlier ones.
+    def forward(self, embedding: torch.Tensor, codes: torch.Tensor, blur: torch.Tensor | None = None) -> torch.Tensor:
+        """Negative log likelihood in nats of all variables, each given the true earlier ones.
+
+        Args:
+            embedding: embeddings of clips.
+            codes: categories, -1 where a variable is silent, which makes its nats those of category 0.
+            blur: for variables with as many categories as it has rows, what each category is taken for.
 
         Shape:
-            ``(batch, hidden)`` and ``(batch, variables)`` to ``(batch, variables, categories)``.
+            embedding: ``(batch, hidden)``.
+            codes: ``(batch, variables)``.
+            blur: ``(categories, categories)``, rows of sum 1.
+            Returns: ``(batch, variables)``.
         """
-        rows = self.table[torch.arange(len(self.sizes), device=codes.device), codes]
-        values = self.value(rows).float()
+        values = self.value(self.table[torch.arange(len(self.sizes), device=codes.device), codes]).float()
         before = values.cumsum(1) - values
         state = before + self.start + self.clip(embedding).float()[:, None]
-        rows = self.table[:, :-1]
-        logits = torch.einsum("bvh,vch->bvc", self._mixed(state), self.weight[rows]) + self.bias[rows]
-        logits = logits.float() + self.direct(embedding).float()[:, rows]
-        return torch.where(rows == self.total, _LEAST, logits)
+        # Variables with equally many categories are next to each other from here on: a matrix product for each size.
+        mixed = self._mixed(state).index_select(1, self.order)
+        known = codes.index_select(1, self.order).clamp(min=0)
+        weight, bias = self.weight.index_select(0, self.rows), self.bias.index_select(0, self.rows)
+        direct = self.direct(embedding).index_select(1, self.rows)
+        nats, first, row = [], 0, 0
+        for size, count in self.groups:
+            variables, rows = slice(first, first + count), slice(row, row + size * count)
+            logits = torch.einsum("bvh,vch->bvc", mixed[:, variables], weight[rows].unflatten(0, (count, size)))
+            logits = logits.float() + (bias[rows] + direct[:, rows].float()).unflatten(1, (count, size))
+            log_probs = functional.log_softmax(logits, dim=2)
+            if blur is not None and len(blur) == size:
+                nats.append(-(log_probs * blur[known[:, variables]]).sum(2))
+            else:
+                nats.append(-log_probs.gather(2, known[:, variables, None])[..., 0])
+            first, row = first + count, row + size * count
+        return torch.cat(nats, dim=1).index_select(1, self.place)
 
     def step(self, k: int, embedding: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """Logits of variable ``k``, shape ``(rows, its categories)``; embedding and state are ``(rows, hidden)``."""
@@ -222,14 +250,16 @@ class GuessNetwork(nn.Module):
         self.size, self.coding = size, CODINGS[size.coding]
         self.encoder, self.chain = Encoder(size), Chain(size.hidden, self.coding.sizes)
 
-    def forward(self, pictures: torch.Tensor, heard: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, pictures: torch.Tensor, heard: torch.Tensor, codes: torch.Tensor, blur: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Negative log likelihood in nats of each variable, 0 where it is silent.
 
         Shape:
-            ``(batch, 2, mels, frames)``, ``(batch,)`` and ``(batch, variables)`` to ``(batch, variables)``.
+            ``(batch, 2, mels, frames)``, ``(batch,)`` and ``(batch, variables)`` to ``(batch, variables)``; for
+            ``blur`` see ``Chain``.
         """
-        logits = self.chain(functional.relu(self.encoder(pictures, heard)), codes)
-        nats = functional.cross_entropy(logits.transpose(1, 2), codes.clamp(min=0), reduction="none")
+        nats: torch.Tensor = self.chain(functional.relu(self.encoder(pictures, heard)), codes, blur)
         return nats * (codes >= 0)
 
 

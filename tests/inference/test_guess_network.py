@@ -20,10 +20,10 @@ from inference.network.coding.variables import N_BINS, SILENT, Coding, unit_code
 from inference.network.features.augment import augment
 from inference.network.features.log_mel import SHAPE, picture
 from inference.network.features.pictures import picture_of_render
-from inference.network.model import GuessNetwork, RegressionNetwork, Size
+from inference.network.model import Chain, GuessNetwork, RegressionNetwork, Size
 from inference.network.proposals import GUESSERS, Guesser, Regression, key_for, load_guesser, shipped_weights
 from inference.network.training.examples import Examples, ShuffledRows, split
-from inference.network.training.train import CHECKPOINT_FILE, LOG_FILE, Training, TrainOptions, train
+from inference.network.training.train import CHECKPOINT_FILE, LOG_FILE, Training, TrainOptions, blurred_bins, train
 from inference.network.training.validate import judge, sound_distances
 from inference.network.weights import read_network, read_tensors, write_network, write_tensors
 from render.audio import Audio
@@ -252,6 +252,42 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(tmp_path: Path, examples
         Training(source, replace(options, seed=1), tmp_path / "stopped")
     with pytest.raises(FormatError, match="source"):
         Training(replace(source, seed=1), options, tmp_path / "stopped")
+
+
+def test_a_new_head_learns_on_the_encoder_of_other_weights(
+    tmp_path: Path, examples: Examples, untrained: GuessNetwork
+) -> None:
+    write_network(tmp_path / "network.safetensors", "network", SMALL, untrained.state_dict())
+    start = read_network(tmp_path / "network.safetensors", "network").encoder.state_dict()
+    for model in ("network", "regression"):
+        options = replace(OPTIONS, model=model, encoder=tmp_path / "network.safetensors", frozen=True)
+        training = Training(source_of(examples), options, tmp_path / model)
+        train(training, None)
+        found = training.average.encoder.state_dict()
+        changed = {name for name, tensor in found.items() if not torch.equal(tensor, start[name])}
+        assert changed == {"out.weight", "out.bias"}
+        free = Training(source_of(examples), replace(options, frozen=False), tmp_path / f"free {model}")
+        free.take_step()
+        assert not torch.equal(free.network.encoder.stem.weight, start["stem.weight"])
+    wider = replace(OPTIONS, size=replace(SMALL, hidden=64), encoder=tmp_path / "network.safetensors")
+    with pytest.raises(FormatError, match="does not fit"):
+        Training(source_of(examples), wider, tmp_path / "wider")
+
+
+def test_bins_are_learnt_with_their_neighbours_and_exact_values_alone() -> None:
+    blur = blurred_bins()
+    torch.testing.assert_close(blur.sum(dim=1), torch.ones(len(blur)))
+    assert blur[5, 5] > blur[5, 6] > blur[5, 7] > blur[5, 12]
+    torch.testing.assert_close(blur[N_BINS:, N_BINS:], torch.eye(len(blur) - N_BINS))
+    torch.manual_seed(0)
+    chain = Chain(8, SOUND.sizes)
+    codes = torch.from_numpy(SOUND.encode([draw(5, 3)[0]], [Note(60)]))
+    codes = torch.from_numpy(SOUND.relative(codes.numpy(), np.array([60])))
+    state = torch.randn(1, 8)
+    torch.testing.assert_close(chain(state, codes), chain(state, codes, torch.eye(len(blur))))
+    first = SOUND.index("osc1")
+    logs = torch.log_softmax(chain.step(first, state, chain.clip(state)), dim=1)
+    torch.testing.assert_close(chain(state, codes)[:, first], -logs[:, codes[0, first]])
 
 
 def test_a_judgement_has_its_baselines(examples: Examples, untrained: GuessNetwork) -> None:

@@ -37,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="where pictures are kept (default: in --out)")
     parser.add_argument("--model", choices=_MODELS, default="network")
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
+    parser.add_argument(
+        "--encoder", type=Path, metavar="FILE", help="weights of a network whose encoder alone to begin with"
+    )
+    parser.add_argument("--frozen", action="store_true", help="leave the encoder's convolutions as they are")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--epochs", type=float, metavar="E", help="passes over the data, with --data")
     length.add_argument("--examples", type=int, metavar="N", help="to learn, each time that one is seen")
@@ -91,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
             model=arguments.model,
             size=size,
             start=arguments.start,
+            encoder=arguments.encoder,
+            frozen=arguments.frozen,
             examples=count,
             minutes=arguments.minutes,
             batch=arguments.batch,

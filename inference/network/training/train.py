@@ -7,6 +7,7 @@ happened (with ``minutes`` only up to the clock).
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import time
@@ -20,10 +21,12 @@ import torch
 from torch.nn import functional
 
 from inference.network.coding.editor_heights import FIRST_HEIGHT
+from inference.network.coding.variables import N_BINS, N_UNIT
 from inference.network.features.augment import augment
 from inference.network.model import GuessNetwork, RegressionNetwork, Size
 from inference.network.training.examples import Batch, ExampleSource
 from inference.network.weights import NETWORKS, read_network, read_tensors, write_network, write_tensors
+from proxy.tensor_file import must_fit
 from render.errors import FormatError, OutOfRange, UnknownName
 from render.files import write_text
 
@@ -33,6 +36,7 @@ _WARM_UP_STEPS = 100
 _LAST_RATE = 0.02  # of the learning rate, at the end of the cosine
 _LARGEST_GRADIENT = 5.0
 _WEIGHT_OF_HEIGHTS = 0.25  # of the envelope editor's curve, which is learnt by heart first
+_BLUR_BINS = 1.0  # standard deviation
 _STEP = 2  # stream of random numbers
 
 
@@ -44,6 +48,9 @@ class TrainOptions:
         model: ``network`` or ``regression``.
         size: how large the network is.
         start: weights to begin with instead of random ones.
+        encoder: weights of a guess network, of any coding, whose encoder to begin with.
+        frozen: whether the encoder's convolutions stay as they are, and only what follows them learns, which takes half
+            of the time; for a new coding on an encoder that has heard enough.
         examples, minutes: when to end; exactly one of them. The learning rate falls as a cosine up to there.
         batch: examples per step.
         learning_rate: highest learning rate of AdamW.
@@ -57,6 +64,8 @@ class TrainOptions:
     model: str = "network"
     size: Size = field(default_factory=Size)
     start: Path | None = None
+    encoder: Path | None = None
+    frozen: bool = False
     examples: int | None = None
     minutes: float | None = None
     batch: int = 64
@@ -78,7 +87,7 @@ class TrainOptions:
 
     def fixed(self) -> dict[str, Any]:
         """What must not change when a run is resumed, in JSON's types."""
-        ignored = {"start", "examples", "minutes", "device"}
+        ignored = {"start", "encoder", "examples", "minutes", "device"}
         return json.loads(json.dumps({name: value for name, value in asdict(self).items() if name not in ignored}))  # type: ignore[no-any-return]
 
 
@@ -109,6 +118,12 @@ class Training:
         elif isinstance(self.network, GuessNetwork):
             shares = source.frequencies()
             self.network.chain.begin_with([torch.from_numpy(share).float() for share in shares])
+        if options.encoder is not None:
+            with must_fit(options.encoder, "encoder"):
+                self.network.encoder.load_state_dict(read_network(options.encoder, "network").encoder.state_dict())
+        if options.frozen:
+            for name, weight in self.network.encoder.named_parameters():
+                weight.requires_grad_(name.startswith("out."))
         self.average = NETWORKS[options.model](options.size)
         self.average.load_state_dict(self.network.state_dict())
         for network in (self.network, self.average):
@@ -143,6 +158,8 @@ class Training:
             self.options.learning_rate * rate * min((self.step + 1) / _WARM_UP_STEPS, 1.0)
         )
         self.network.train()
+        if self.options.frozen:
+            self.network.encoder.eval().dropout.train()
         with torch.autocast(self.options.device.split(":")[0], torch.bfloat16):
             loss = loss_of(self.network, batch)
         self.optimizer.zero_grad()
@@ -204,10 +221,24 @@ class Training:
 def loss_of(network: GuessNetwork | RegressionNetwork, batch: Batch) -> torch.Tensor:
     """Nats per clip, or mean squared error of the knobs."""
     if isinstance(network, GuessNetwork):
-        nats: torch.Tensor = network(batch.pictures, batch.heard, batch.codes)
+        nats: torch.Tensor = network(batch.pictures, batch.heard, batch.codes, blurred_bins().to(batch.codes.device))
         nats[:, network.coding.index(FIRST_HEIGHT) :] *= _WEIGHT_OF_HEIGHTS
         return nats.sum(dim=1).mean()
     return functional.mse_loss(network(batch.pictures, batch.heard), batch.knobs)
+
+
+@functools.cache
+def blurred_bins() -> torch.Tensor:
+    """What each category of a continuous variable is taken for: neighbouring bins too, so that they learn together.
+
+    Shape:
+        ``(N_UNIT, N_UNIT)``, rows of sum 1.
+    """
+    bins = torch.arange(N_BINS)
+    near = torch.exp(-0.5 * ((bins[:, None] - bins) / _BLUR_BINS).square())
+    result = torch.eye(N_UNIT)
+    result[:N_BINS, :N_BINS] = near / near.sum(dim=1, keepdim=True)
+    return result
 
 
 def train(
