@@ -215,8 +215,8 @@ class Chain(nn.Module):
         nats, first, row = [], 0, 0
         for size, count in self.groups:
             variables, rows = slice(first, first + count), slice(row, row + size * count)
-            logits = torch.einsum("bvh,vch->bvc", mixed[:, variables], weight[rows].unflatten(0, (count, size)))
-            logits = logits.float() + (bias[rows] + direct[:, rows].float()).unflatten(1, (count, size))
+            logits = torch.einsum("bvh,vch->bvc", mixed[:, variables], weight[rows].reshape(count, size, -1))
+            logits = logits.float() + (bias[rows] + direct[:, rows].float()).reshape(-1, count, size)
             log_probs = functional.log_softmax(logits, dim=2)
             if blur is not None and len(blur) == size:
                 nats.append(-(log_probs * blur[known[:, variables]]).sum(2))
