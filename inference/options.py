@@ -8,6 +8,7 @@ from inference.candidate import Candidate
 from inference.constraints import Constraints
 from inference.methods import DEFAULT_METHOD, METHODS
 from render.errors import UnknownName
+from render.instruments.exports import FORMATS
 from render.instruments.host import EMBEDDED
 from render.instruments.instrument import Instrument
 from render.instruments.patch import Patch
@@ -38,9 +39,11 @@ class Options:
         library_starts: number of the library's patches that are rendered.
         seed: seed of everything random.
         workers: number of processes that render.
+        formats: formats that presets are written in beside the synth's own.
+        class_id: class id for ``.vstpreset`` files, where neither the host nor the instrument knows the right one.
 
     Raises:
-        UnknownName: for a stage, network or method that does not exist.
+        UnknownName: for a stage, network, method or format that does not exist.
     """
 
     instrument: Instrument
@@ -60,6 +63,8 @@ class Options:
     library_starts: int = 64
     seed: int = 0
     workers: int = 2
+    formats: tuple[str, ...] = FORMATS
+    class_id: str | None = None
 
     def __post_init__(self) -> None:
         for stage in self.stages:
@@ -69,3 +74,6 @@ class Options:
             raise UnknownName("guess", self.guess, GUESSERS)
         if self.method not in METHODS:
             raise UnknownName("search method", self.method, METHODS)
+        for format_ in self.formats:
+            if format_ not in FORMATS:
+                raise UnknownName("format", format_, FORMATS)

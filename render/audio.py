@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import re
 import tempfile
 from collections.abc import Iterator
@@ -110,6 +111,7 @@ def read_audio(path: Path | str, *, max_seconds: float | None = None) -> tuple[A
 def read_recording(
     path: Path | str,
     *,
+    begin_seconds: float = 0.0,
     max_seconds: float | None = None,
     max_samples: int = MAX_SAMPLES,
     skip_silence: bool = False,
@@ -119,14 +121,15 @@ def read_recording(
 
     Args:
         path: file, pipe or device to read. Of a stream that cannot seek, 128 MiB are read at most.
-        max_seconds: length that is read at most, in seconds of the file.
+        begin_seconds: what comes before is left out; it is part of ``Recording.skipped_seconds``.
+        max_seconds: length that is read at most, in seconds of the file, silence that is left out included.
         max_samples: samples of all channels together that are held at most.
-        skip_silence: leave out whole blocks of silence before the first sound; they count towards neither limit.
+        skip_silence: leave out whole blocks of silence before the first sound; they do not count as held.
         resample: convert to ``SAMPLE_RATE``.
 
     Raises:
         FileError: if the file is missing or cannot be opened.
-        InvalidAudio: as in ``read_audio``, but for the length.
+        InvalidAudio: as in ``read_audio``, but for the length; also if the file ends before ``begin_seconds``.
     """
     path = Path(path)
     try:
@@ -135,6 +138,7 @@ def read_recording(
             with _Blocks(finished) as file:
                 source = _Source(file, path.name)
                 believed = file.frames if file.frames <= finished.size * _FRAMES_PER_BYTE else None
+                source.skip(begin_seconds)
                 return _read(source, believed, max_seconds, max_samples, skip=skip_silence, resample=resample)
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
@@ -255,6 +259,15 @@ class _Source:
         self.position += len(block)
         return block
 
+    def skip(self, seconds: float) -> None:
+        """Leave out the beginning of the file; raises ``InvalidAudio`` if it is not longer."""
+        wanted = round(seconds * self.rate)
+        while self.position < wanted and not self.ended:
+            self.read(min(_BLOCK_SAMPLES // self.channels, wanted - self.position))
+        if self.ended:
+            raise InvalidAudio(f"{self._name} has only {self.position / self.rate:.2f} s; nothing is left of it")
+        self._n_bad = 0
+
     def check(self) -> None:
         """Refuse a file that had no samples, or some that are no numbers; raises ``InvalidAudio``."""
         if self.position == 0:
@@ -273,13 +286,12 @@ def _read(
     rate, channels = source.rate, source.channels
     rate_out = SAMPLE_RATE if resample else rate
     limit = max_samples * rate // (channels * rate_out)
-    if max_seconds is not None:
-        limit = min(limit, round(max_seconds * rate))
+    stop = math.inf if max_seconds is None else source.position + round(max_seconds * rate)
     convert = soxr.ResampleStream(rate, rate_out, channels, "float32", _QUALITY) if rate_out != rate else None
     held: list[Audio] = []
-    skipped = 0
-    while not source.ended and source.position - skipped < limit:
-        block = source.read(min(_BLOCK_SAMPLES // channels, limit + skipped - source.position))
+    skipped = source.position
+    while not source.ended and (left := min(limit + skipped, stop) - source.position) > 0:
+        block = source.read(min(_BLOCK_SAMPLES // channels, int(left)))
         if skip and not held and np.abs(block).max(initial=0.0) <= _SILENCE:
             skipped = source.position
             continue

@@ -13,7 +13,7 @@ from render.errors import FileError, FormatError
 from render.files import display_name
 from render.measures.metrics import Distances
 
-SCHEMA = "synth-reconstruct/match/3"
+SCHEMA = "synth-reconstruct/match/4"
 
 
 def as_data(
@@ -48,6 +48,7 @@ def as_data(
         "gate_fixed": target.gate_fixed,
         "seconds_of_audio": round(best.note.seconds, 4),
         "onset_seconds": round(target.onset_seconds, 4),
+        "span_seconds": target.span_seconds,
         "stereo": target.stereo,
         "level_db": round(target.level_db, 2),
         "other_sounds_seconds": [round(seconds, 3) for seconds in target.events],
@@ -59,6 +60,7 @@ def as_data(
             "steps": options.steps,
             "candidates": options.candidates,
             "locked": dict(options.constraints.locked),
+            "limits": dict(options.constraints.limits),
             "stages": list(options.stages),
             "guess": options.guess,
             "method": options.method,

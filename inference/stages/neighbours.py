@@ -37,7 +37,7 @@ def neighbours(
         gate: whether the length of the key press may change.
     """
     patch, note = candidate.patch, candidate.note
-    patches = dict.fromkeys(_patches(instrument, patch, constraints, rng))
+    patches = dict.fromkeys(map(constraints.apply, _patches(instrument, patch, constraints, rng)))
     patches.pop(patch, None)
     found = [Candidate(other, note, origin="neighbour") for other in patches]
     if gate:

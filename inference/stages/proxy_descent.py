@@ -1,8 +1,8 @@
 """Stage 2: gradient descent on the proxy, a batch of candidates at once.
 
-The knobs themselves are the variables: Adam moves them, and they are clamped to 0..1 after every step, so that a knob
-at its end can leave it again. Choices do not change; neither do knobs that are locked, inaudible, or excluded because
-their gradient is unreliable (``Parameter.descended``). The level is solved in closed form.
+The knobs themselves are the variables: Adam moves them, and they are clamped to their limits after every step, so that
+a knob at its end can leave it again. Choices do not change; neither do knobs that are locked, inaudible, or excluded
+because their gradient is unreliable (``Parameter.descended``). The level is solved in closed form.
 """
 
 from __future__ import annotations
@@ -138,6 +138,8 @@ class _Batch:
         free = torch.tensor([[name in names for name in TABLE.names] for names in self.free])
         again = torch.tensor([settings.again_rate if item < n_going_on else 1.0 for item in range(len(starts))])
         self.rates = settings.rate * again[:, None] * group_rates * free
+        spans = torch.tensor([job.constraints.span(row) for row in TABLE.parameters])
+        self.lowest, self.highest = spans[:, 0], spans[:, 1]
         self.knobs = self.controls[0].knobs.clone()
         self.closest = self.knobs.clone()
         self.closest_step = [0] * len(starts)
@@ -177,7 +179,8 @@ class _Batch:
         scale = (self.square[items] / (1.0 - settings.scale_momentum ** (step + 1))).sqrt() + settings.tiny
         left = 0.5 + 0.5 * math.cos(math.pi * done)
         decay = settings.last_rate + (1.0 - settings.last_rate) * left
-        self.knobs[items] = (self.knobs[items] - decay * self.rates[items] * mean / scale).clamp(0.0, 1.0)
+        moved = self.knobs[items] - decay * self.rates[items] * mean / scale
+        self.knobs[items] = torch.maximum(torch.minimum(moved, self.highest), self.lowest)
 
     def finish(self) -> list[Path]:
         """The paths, each with the closest candidate last."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from render.instruments.instrument import Instrument, Prior
-from render.noisemaker import editor_curves, hosts, presets, prior
+from render.noisemaker import builds, editor_curves, hosts, presets, prior
+from render.noisemaker.drawings import drawn_curves
 from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.plugin import plugin_state
 from render.noisemaker.table import TABLE
@@ -32,6 +33,10 @@ NOISEMAKER = Instrument(
     moves=MOVES,
     pitches=sounding_pitches,
     plugin_state=plugin_state,
+    class_ids=builds.CLASS_IDS,
+    vst2_id=builds.VST2_ID,
+    preset_folders=builds.preset_folders,
+    curves=drawn_curves,
     prior=Prior(prior.draw, prior.prior_hash),
     library=Path(__file__).with_name("library.npz"),
 )

@@ -52,7 +52,7 @@ def test_a_clip_becomes_a_preset_a_match_a_result_and_a_report(
     result = json.loads(printed.out)
     assert printed.err == ""
     assert json.loads((out / "my clip.json").read_text()) == result
-    assert result["schema"] == "synth-reconstruct/match/3"
+    assert result["schema"] == "synth-reconstruct/match/4"
     assert (result["note"], result["velocity"]) == (57, 100)
     assert result["host"]["kind"] == "embedded"
     assert [stage["name"] for stage in result["stages"]] == ["start", "guess", "descend", "search"]

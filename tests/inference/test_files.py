@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.cli import PRESETS_VARIABLE, main
-from inference.output.files import install
+from inference.cli import main
+from inference.output.files import PRESETS_VARIABLE, install
 from render.errors import FileError
 
 

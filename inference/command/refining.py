@@ -1,0 +1,119 @@
+"""Refining the clips of one group, with what was found on disk whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from inference.clip.pitch import warm_up
+from inference.clip.target import Target, read_target
+from inference.command.interruptions import raise_again
+from inference.command.jobs import Group
+from inference.command.keeper import Keeper
+from inference.match import Ended
+from render.errors import FileError, one_line
+
+if TYPE_CHECKING:
+    from inference.leaderboard import Leaderboard
+    from inference.match import Match
+    from inference.ports import Models
+    from inference.stages.library import LibraryOpener
+
+
+class Listener(Protocol):
+    """Somebody who watches a run: the terminal, or the studio."""
+
+    def heard(self, clip: Path, target: Target) -> None:
+        """Called with what was heard in a clip."""
+
+    def progress(self) -> contextlib.AbstractContextManager[Callable[[Leaderboard], None]]:
+        """A context whose function is called after every render and descent step."""
+
+    def judged(self, match: Match) -> None:
+        """Called with the best so far whenever a stage has been judged."""
+
+
+def refined(
+    group: Group,
+    open_library: LibraryOpener,
+    listener: Listener,
+    *,
+    targets: Sequence[Target] | None = None,
+    models: Models | None = None,
+) -> tuple[Match, list[dict[str, Any]]]:
+    """Refine the clips of a group; their files are written whenever a stage has been judged, and at the end.
+
+    Args:
+        group: the clips, and what is asked for.
+        open_library: returns the library for a host.
+        listener: is told what happens.
+        targets: the clips as they were read before, if they were.
+        models: the models if they are loaded.
+
+    Returns:
+        The match, and the record of each clip.
+
+    Raises:
+        ReconstructError: if there is no match.
+        KeyboardInterrupt: if the run was interrupted before there was a match.
+    """
+    from inference.pipeline import refine
+
+    jobs = group.jobs
+    began = time.monotonic()
+    if targets is None:
+        if any(job.note is None for job in jobs):
+            warm_up()
+        began = time.monotonic()
+        targets = [
+            read_target(
+                job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, span=job.span_seconds
+            )
+            for job in jobs
+        ]
+    for job, target in zip(jobs, targets, strict=True):
+        listener.heard(job.clip, target)
+    keeper = Keeper(group)
+
+    def on_judged(match: Match) -> None:
+        keeper.keep(match)
+        listener.judged(match)
+
+    try:
+        with listener.progress() as show:
+
+            def on_progress(board: Leaderboard) -> None:
+                raise_again()
+                show(board)
+
+            match = refine(
+                targets,
+                group.options,
+                open_library=open_library,
+                models=models,
+                analysis_seconds=time.monotonic() - began,
+                on_progress=on_progress,
+                on_judged=on_judged,
+            )
+        keeper.finish(match)
+    except (KeyboardInterrupt, Exception) as error:
+        # Whatever it is, wherever it comes from: what was kept stays, and the record says how the run ended.
+        keeper.close()
+        if keeper.match is None or isinstance(error, FileError):
+            raise
+        match = _ended_by(error, keeper.match)
+        keeper = Keeper(group)
+        keeper.finish(match)
+    return match, keeper.records
+
+
+def _ended_by(error: BaseException, match: Match) -> Match:
+    """The state that was kept last, as the end of a run that an error or a signal ended."""
+    if isinstance(error, KeyboardInterrupt):
+        return replace(match, ended=Ended.INTERRUPTED, notices=(*match.notices, "interrupted: the best so far"))
+    what = f"the run failed: {one_line(error)}"
+    return replace(match, ended=Ended.FAILED, notices=(*match.notices, f"the best so far; {what}"), error=what)

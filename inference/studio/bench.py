@@ -1,0 +1,216 @@
+"""What the studio's worker processes do beside the runs: hear clips, render patches, draw pictures."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from render.audio import Audio, read_recording
+from render.hosts.pool import Pool
+from render.note import SAMPLE_RATE, Note
+
+if TYPE_CHECKING:
+    from inference.clip.target import Target
+    from inference.vary import Variety
+    from render.instruments.host import Host
+    from render.instruments.patch import Patch
+
+SHOWN_SECONDS = 60.0
+"""Length of a clip that is drawn; a run uses 4 s of it."""
+_COLUMNS = 800  # of a drawn waveform
+_LOUDEST = 0.89  # peak of a sound that is played, -1 dB of full scale
+_QUIETEST_RMS = 1e-6
+
+
+@dataclass(frozen=True)
+class Hear:
+    """Asks what is heard in a clip; see ``inference.clip.target.read_target``."""
+
+    clip: Path
+    span: tuple[float, float] | None = None
+    note: int | None = None
+    velocity: int = 100
+    gate_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A clip as it is shown.
+
+    Attributes:
+        target: what is matched.
+        seconds: length of the file, as far as it is shown.
+        waveform: lowest and highest sample of each column, shape ``(columns, 2)``.
+        picture: its spectrogram, as a PNG file.
+        wav: what is matched, as a WAV file to play.
+    """
+
+    target: Target
+    seconds: float
+    waveform: NDArray[np.float32]
+    picture: bytes
+    wav: bytes
+
+
+@dataclass(frozen=True)
+class Play:
+    """Asks for a sound, at its own level."""
+
+    patch: Patch
+    note: Note
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Asks for a sound beside a clip: as loud as the clip, with pictures and the distance."""
+
+    patch: Patch
+    note: Note
+    clip: Audio
+
+
+@dataclass(frozen=True)
+class Vary:
+    """Asks for children of a patch, or of two; see ``inference.vary``."""
+
+    instrument: str
+    parent: Patch
+    other: Patch | None
+    note: Note
+    variety: Variety
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A rendered patch.
+
+    Attributes:
+        wav: WAV file to play.
+        picture: spectrogram as a PNG file.
+        peak: largest absolute sample of the render, 1 for full scale.
+        mss: distance from the clip in dB, if there is one.
+        residual: where it differs from the clip, as a PNG file.
+        verdict: where most of the difference is, in words.
+    """
+
+    wav: bytes
+    picture: bytes
+    peak: float
+    mss: float | None = None
+    residual: bytes = b""
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Offspring:
+    """A child with its sound."""
+
+    patch: Patch
+    sound: Sound
+
+
+Job = Hear | Play | Compare | Vary
+Done = Heard | Sound | tuple[Offspring, ...]
+
+
+def open_bench(open_host: Callable[[], Host], workers: int) -> Pool[Job, Done]:
+    """Start the workers.
+
+    Args:
+        open_host: opens the host that renders; a module-level function or a ``functools.partial`` of one.
+        workers: number of processes.
+    """
+    return Pool(functools.partial(_Bench, open_host), workers)
+
+
+class _Bench:
+    """Function of a worker."""
+
+    def __init__(self, open_host: Callable[[], Host]) -> None:
+        self._host = open_host()
+
+    def __call__(self, job: Job) -> Done:
+        match job:
+            case Hear():
+                return _heard(job)
+            case Play(patch, note):
+                audio = self._host.render(patch, note)
+                return Sound(wav(audio), b"", float(np.abs(audio).max(initial=0.0)))
+            case Compare(patch, note, clip):
+                return _compared(self._host.render(patch, note), note, clip)
+            case Vary():
+                return self._varied(job)
+
+    def _varied(self, job: Vary) -> tuple[Offspring, ...]:
+        from inference.output.plots import spectrogram_image
+        from inference.synths import synth
+        from inference.vary import vary
+
+        children = vary(
+            synth(job.instrument),
+            job.parent,
+            lambda patch: self._host.render(patch, job.note),
+            job.variety,
+            job.other,
+        )
+        return tuple(
+            Offspring(
+                child.patch,
+                Sound(wav(child.audio), spectrogram_image(child.audio, SAMPLE_RATE), float(np.abs(child.audio).max())),
+            )
+            for child in children
+        )
+
+
+def _heard(job: Hear) -> Heard:
+    from inference.clip.target import read_target
+    from inference.output.plots import spectrogram_image
+
+    target = read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, span=job.span)
+    shown = read_recording(job.clip, max_seconds=SHOWN_SECONDS, resample=True).audio
+    return Heard(
+        target, shown.shape[1] / SAMPLE_RATE, _waveform(shown), spectrogram_image(shown, SAMPLE_RATE), wav(target.audio)
+    )
+
+
+def _compared(audio: Audio, note: Note, clip: Audio) -> Sound:
+    from inference.output.plots import residual_image, spectrogram_image
+    from inference.output.residual import residual
+    from render.measures.metrics import mss
+
+    return Sound(
+        wav(as_loud_as(audio, clip)),
+        spectrogram_image(audio, SAMPLE_RATE),
+        float(np.abs(audio).max(initial=0.0)),
+        mss(clip, audio, SAMPLE_RATE),
+        residual_image(clip, audio, SAMPLE_RATE),
+        residual(clip, audio, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
+    )
+
+
+def as_loud_as(audio: Audio, clip: Audio) -> Audio:
+    """A sound with the power of another one, so that the ear compares the timbre only."""
+    here, there = (float(np.sqrt(np.square(one, dtype=np.float64).mean(axis=1).mean())) for one in (audio, clip))
+    return audio if here < _QUIETEST_RMS else audio * np.float32(there / here)
+
+
+def wav(audio: Audio) -> bytes:
+    """A 16-bit WAV file, which every browser plays; brought below full scale if it is above."""
+    peak = float(np.abs(audio).max(initial=0.0))
+    stream = io.BytesIO()
+    soundfile.write(stream, (audio * min(1.0, _LOUDEST / max(peak, 1e-9))).T, SAMPLE_RATE, format="WAV")
+    return stream.getvalue()
+
+
+def _waveform(audio: Audio) -> NDArray[np.float32]:
+    mono = audio.mean(axis=0)
+    edges = np.linspace(0, len(mono), min(_COLUMNS, len(mono)) + 1).astype(int)[:-1]
+    return np.stack([np.minimum.reduceat(mono, edges), np.maximum.reduceat(mono, edges)], axis=1)
