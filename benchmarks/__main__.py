@@ -44,6 +44,7 @@ COMMANDS = {
         "benchmarks.product.speed",
         "evaluations per second relative to bare renders, and the cost of the losses",
     ),
+    "studio": ("benchmarks.product.studio", "how fast the studio's page answers, in a real browser"),
 }
 
 

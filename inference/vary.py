@@ -27,7 +27,7 @@ _MOVED_SHARE, _FARTHEST = 0.5, 0.3  # share of the knobs that are moved, and sta
 _CHOSEN_SHARE, _SWITCHED_SHARE = 0.3, 0.4  # probability at full strength that a choice changes, or a part is switched
 _IN_TUNE = 0.05  # factor for knobs in semitones, which would sound out of tune soon
 _CROSSED_STRENGTH = 0.25  # factor of the strength for the mutations of a cross
-_SILENT_PEAK, _CLIPPED_PEAK = 1e-3, 1.0
+_SILENT_PEAK, _LOUDEST_PEAK, _CLIPPED_PEAK = 1e-3, 0.9, 1.0
 _MOST_ATTEMPTS = 12  # for each child, on average
 
 Renderer = Callable[[Patch], Audio]
@@ -115,13 +115,13 @@ def vary(
 
 
 def _levelled(patch: Patch, render: Renderer, wanted_rms: float) -> Child | None:
-    """The patch as loud as its parent; None if it is silent or clips."""
+    """The patch as loud as its parent, or less where it would clip; None if it is silent or clips all the same."""
     audio = render(patch)
-    if np.abs(audio).max(initial=0.0) < _SILENT_PEAK:
+    peak = float(np.abs(audio).max(initial=0.0))
+    if peak < _SILENT_PEAK:
         return None
-    level = patch.table.level
-    if level is not None and wanted_rms > 0.0:
-        patch = with_gain(patch, wanted_rms / _rms(audio))
+    if patch.table.level is not None and wanted_rms > 0.0:
+        patch = with_gain(patch, min(wanted_rms / _rms(audio), _LOUDEST_PEAK / peak))
         audio = render(patch)
     peak = float(np.abs(audio).max(initial=0.0))
     return Child(patch, audio) if _SILENT_PEAK <= peak <= _CLIPPED_PEAK else None

@@ -63,7 +63,8 @@ class Server:
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.lines: list[str] = []
         self._found: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         address = self._found.get(timeout=60.0)
         if address is None:
             raise AssertionError(f"the studio did not start: {''.join(self.lines)}")
@@ -86,7 +87,11 @@ class Server:
         """End it with a signal; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(timeout=30.0)
+        code = self.process.wait(timeout=30.0)
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return code
 
 
 def free_port() -> int:
@@ -110,6 +115,8 @@ def browser(downloads: Path, width: int = 1280, height: int = 900) -> Iterator[A
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     environment = os.environ | {"HOME": str(downloads), "SE_AVOID_STATS": "true"}
     driver = webdriver.Chrome(options, Service(str(CHROMEDRIVER), env=environment))
+    allowed = {"behavior": "allow", "downloadPath": str(downloads)}
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
     try:
         yield driver
     finally:

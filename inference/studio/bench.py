@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from inference.candidate import Candidate
 from render.audio import Audio, read_recording
 from render.hosts.pool import Pool
 from render.note import SAMPLE_RATE, Note
@@ -20,6 +21,7 @@ from render.note import SAMPLE_RATE, Note
 if TYPE_CHECKING:
     from inference.clip.target import Target
     from inference.vary import Variety
+    from render.data.library import Library
     from render.instruments.host import Host
     from render.instruments.patch import Patch
 
@@ -89,6 +91,15 @@ class Vary:
 
 
 @dataclass(frozen=True)
+class Nearest:
+    """Asks for the closest patches of the library that comes with the instrument, as loud as the clip."""
+
+    instrument: str
+    target: Target
+    count: int
+
+
+@dataclass(frozen=True)
 class Sound:
     """A rendered patch.
 
@@ -117,8 +128,8 @@ class Offspring:
     sound: Sound
 
 
-Job = Hear | Play | Compare | Vary
-Done = Heard | Sound | tuple[Offspring, ...]
+Job = Hear | Play | Compare | Vary | Nearest
+Done = Heard | Sound | tuple[Offspring, ...] | tuple[Candidate, ...]
 
 
 def open_bench(open_host: Callable[[], Host], workers: int) -> Pool[Job, Done]:
@@ -135,7 +146,11 @@ class _Bench:
     """Function of a worker."""
 
     def __init__(self, open_host: Callable[[], Host]) -> None:
+        from inference.clip.pitch import warm_up
+        from inference.output import plots  # noqa: F401
+
         self._host = open_host()
+        warm_up()  # so that the first clip is heard as fast as the others
 
     def __call__(self, job: Job) -> Done:
         match job:
@@ -148,6 +163,22 @@ class _Bench:
                 return _compared(self._host.render(patch, note), note, clip)
             case Vary():
                 return self._varied(job)
+            case Nearest():
+                return self._nearest(job)
+
+    def _nearest(self, job: Nearest) -> tuple[Candidate, ...]:
+        from inference.evaluate import with_gain
+        from render.measures.distance import TargetDistance
+
+        target, found = job.target, []
+        library = _library(job.instrument)
+        if library is None:
+            return ()
+        distance = TargetDistance(target.audio)
+        for patch in library.nearest(target.audio, target.note, job.count):
+            loss, gain = distance.measure(self._host.render(patch, target.note))
+            found.append(Candidate(with_gain(patch, gain), target.note, loss, "library"))
+        return tuple(sorted(found, key=lambda candidate: candidate.loss))
 
     def _varied(self, job: Vary) -> tuple[Offspring, ...]:
         from inference.output.plots import spectrogram_image
@@ -168,6 +199,17 @@ class _Bench:
             )
             for child in children
         )
+
+
+@functools.cache
+def _library(name: str) -> Library | None:
+    from inference.synths import synth
+    from render.data.library import read_library
+
+    instrument = synth(name)
+    if instrument.prior is None or instrument.library is None:
+        return None
+    return read_library(instrument.library, instrument.table, instrument.prior)
 
 
 def _heard(job: Hear) -> Heard:

@@ -38,7 +38,7 @@ class Live:
         candidates: the best different candidates so far, closest first.
         record: the newest result.
         message: what the user should read.
-        fresh: whether it was just dropped, so that its run starts by itself.
+        hearing: whether the clip is listened to just now.
         version: changes with everything else.
     """
 
@@ -56,7 +56,7 @@ class Live:
     candidates: tuple[Candidate, ...] = ()
     record: dict[str, Any] | None = None
     message: str = ""
-    fresh: bool = False
+    hearing: bool = False
     version: int = 0
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from inference.candidate import Candidate
 from inference.command.jobs import candidates_of
-from inference.studio.bench import Compare, Hear, Job, Offspring, Play, Sound, Vary, open_bench
+from inference.studio.bench import Compare, Hear, Job, Nearest, Offspring, Play, Sound, Vary, open_bench
 from inference.studio.live import IDLE, WAITING, Live
 from inference.studio.messages import Event, Wish
 from inference.studio.runner import Runner
@@ -26,6 +27,7 @@ from render.instruments.patch import Patch
 from render.note import Note
 
 _BENCH_WORKERS = 2
+_PREVIEWED = 4
 _MOST_SOUNDS = 256  # whose addresses are kept
 PRESET_SUFFIXES = (".vstpreset", ".fxp", ".fxb")
 """Beside the instrument's own."""
@@ -105,16 +107,31 @@ class Studio:
 
     # Hearing and playing
 
+    async def begin(self, live: Live, seconds: float) -> None:
+        """Hear a clip that was just dropped, start its run, and show the library's closest patches meanwhile."""
+        await self.hear(live)
+        if live.heard is None:
+            return
+        self.start(live, seconds)
+        with contextlib.suppress(HostError):
+            near = await self._done(Nearest(self.instrument.name, live.heard.target, _PREVIEWED))
+            if not live.candidates:
+                live.candidates = near
+                live.changed()
+
     async def hear(self, live: Live, **known: Any) -> None:
         """Hear a clip, with what the user knows of it; ``known`` are attributes of ``Hear``."""
         if live.heard is None and live.record is not None and not known:
             known = _known(live.record)
+        live.hearing = True
         try:
             live.heard = await self._done(Hear(live.files.source, **known))
             live.problem = ""
             live.times_heard += 1
         except HostError as error:  # the pool's name for whatever a worker raises
             live.problem = str(error)
+        finally:
+            live.hearing = False
         live.changed()
 
     async def play(self, patch: Patch, note: Note) -> Sound:

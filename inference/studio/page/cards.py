@@ -47,7 +47,9 @@ class CardsView:
 
     def build(self) -> None:
         """Put it on the page."""
-        with section("Candidates", hint="closest first; they get better while the run goes on"):
+        with section(
+            "Candidates", hint="best first, by the search's own distance; they get better while the run goes on"
+        ):
             self._none = ui.label("None yet.").classes("hint")
             with ui.element("div").classes("cards"):
                 for number in range(_CARDS):
@@ -60,7 +62,7 @@ class CardsView:
             picture = ui.image().props('no-spinner fit=fill alt=""').classes("spectrum")
             with ui.row().classes("tools"):
                 distance = ui.label().classes("db")
-                origin = ui.label().classes("hint grow")
+                origin = ui.label().classes("hint")
             with ui.row().classes("tools"):
                 play = ui.button(icon="play_arrow", on_click=lambda: self.play(number)).props("dense unelevated round")
                 play.props["aria-label"] = f"play candidate {number + 1}"

@@ -123,7 +123,7 @@ class ClipView:
         heard = self._live.heard
         if self._filling or heard is None:
             return
-        target, note = heard.target, heard.target.note
+        note = heard.target.note
         try:
             number = Note.parse(self._note.value or "")
             gate, velocity = float(self._gate.value or 0.0), int(self._velocity.value or 0)

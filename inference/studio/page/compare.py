@@ -49,9 +49,8 @@ class CompareView:
                     ui.button("Second", on_click=lambda: self._answer(1)).props("dense outline")
                 self._guess.set_visibility(False)
                 self._score = ui.label().classes("hint")
-            with ui.row().classes("tools"):
-                self._distance = ui.label().classes("db")
-                self._verdict = ui.label().classes("hint grow")
+            self._distance = ui.label().classes("db")
+            self._verdict = ui.label().classes("hint")
             self._residual = ui.image().props("no-spinner fit=fill").classes("spectrum residual")
             self._residual.props["alt"] = "difference of the spectrograms of clip and patch"
             ui.label("What is left of the clip: red where the patch is too quiet, blue where it is too loud.").classes(

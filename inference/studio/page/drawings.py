@@ -71,11 +71,11 @@ def progress_svg(curve: Sequence[tuple[float, float]], stages: Mapping[str, floa
     for (seconds, loss), following in zip(curve, [*curve[1:], (max(now, curve[-1][0]), 0.0)], strict=True):
         y = 84 - 78 * loss / top
         steps.append(f"{400 * seconds / span:.1f},{y:.1f} {400 * following[0] / span:.1f},{y:.1f}")
+    shown = {name: 400 * seconds / span for name, seconds in stages.items() if name != "start"}
     marks = "".join(
-        f'<line x1="{400 * seconds / span:.1f}" y1="0" x2="{400 * seconds / span:.1f}" y2="90"/>'
-        f'<text x="{400 * seconds / span + 3:.1f}" y="11">{escape(name)}</text>'
-        for name, seconds in stages.items()
-        if name != "start"
+        f'<line x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="90"/>'
+        f'<text x="{x + 3:.1f}" y="{11 + 12 * row}">{escape(name)}</text>'
+        for row, (name, x) in enumerate(shown.items())
     )
     return (
         f'<svg class="progress" viewBox="0 0 400 90" role="img" aria-label="distance of the best over time, now '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 from nicegui.events import UploadEventArguments
 
 from inference.studio.guard import MOST_UPLOADED_BYTES
@@ -12,6 +12,9 @@ from inference.studio.page.frame import frame, section
 from inference.studio.sessions import SessionFiles
 from inference.studio.studio import Studio
 from render.errors import ReconstructError
+
+FIRST_SECONDS = 60.0
+"""Budget of the run that begins by itself when a clip was dropped."""
 
 _MOST_LISTED = 60
 
@@ -42,7 +45,8 @@ def _drop_zone(studio: Studio) -> None:
         except ReconstructError as error:
             ui.notify(str(error), type="negative", multi_line=True, close_button="Close")
             return
-        live.fresh = True
+        if not live.programs and not live.problem:
+            background_tasks.create(studio.begin(live, FIRST_SECONDS))
         ui.navigate.to(session_address(live.files))
 
     upload = ui.upload(

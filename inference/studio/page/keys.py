@@ -26,6 +26,7 @@ class KeysView:
 
     desk: Desk
     _lowest: int = 48
+    _marked: int = -1
 
     def build(self) -> None:
         """Put it on the page."""
@@ -43,9 +44,17 @@ class KeysView:
                     "the note, velocity and key press of the clip"
                 )
             self._keys = ui.html("", sanitize=False)
-        self._lowest = max(min(12 * (self.desk.note.number // 12), 96), 0)
-        self._draw()
+        self.desk.listeners.append(self._follow)
+        self._follow()
         ui.on("studio-key", self._pressed)
+
+    def _follow(self) -> None:
+        """Show the keys around the patch's note, whenever that is another one."""
+        number = self.desk.note.number
+        if number != self._marked:
+            self._marked = number
+            self._lowest = max(min(12 * (number // 12), HIGHEST_NOTE + 1 - _KEYS), LOWEST_NOTE)
+            self._draw()
 
     def _shift(self, semitones: int) -> None:
         self._lowest = max(min(self._lowest + semitones, HIGHEST_NOTE + 1 - _KEYS + 12), LOWEST_NOTE)

@@ -75,7 +75,8 @@ class Panel:
             with ui.element("div").classes("head"):
                 ui.html(f"<h3>{section_title(group)}</h3>", sanitize=False)
                 names = [row.name for row in rows]
-                lock = ui.button(icon="lock_open", on_click=lambda: self._lock(names)).props("dense flat round size=xs")
+                lock = ui.button(icon="lock_open", on_click=lambda: self._lock(names), color=None)
+                lock.props("dense flat round size=xs")
                 lock.props["aria-label"] = f"lock the section {section_title(group)}"
                 self._section_locks[group] = lock
             with ui.element("div").classes("cells"):
@@ -106,7 +107,7 @@ class Panel:
             value.props["data-parameter"] = row.name
             with ui.element("div").classes("name"):
                 ui.label(_short(row.label, row.group)).tooltip(row.label)
-                lock = ui.button(icon="lock_open", on_click=lambda: self._lock([row.name]))
+                lock = ui.button(icon="lock_open", on_click=lambda: self._lock([row.name]), color=None)
                 lock.props("dense flat round size=xs").classes("lock")
                 lock.props["aria-label"] = f"lock {row.label}"
         return _Cell(row, box, value, text, lock)
@@ -146,7 +147,7 @@ class Panel:
         elif abs(cell.value.value - knob) > 1e-9:  # type: ignore[operator]
             cell.value.set_value(knob)  # type: ignore[arg-type]
         if cell.text is not None:
-            cell.text.set_text(setting_text(row, patch.setting(row.name)))
+            cell.text.set_text(setting_text(row, patch.setting(row.name)).replace("semitones", "st"))
         start = setting_text(row, self.desk.start.setting(row.name))
         cell.box.classes(
             add=("differs " if differs else "") + ("" if patch.sounds(row.name) else "still"),

@@ -21,7 +21,6 @@ from inference.studio.page.vary import VaryView
 from inference.studio.studio import Studio
 
 _REFRESH_SECONDS = 0.1
-_FIRST_SECONDS = 60.0
 
 
 async def session_page(studio: Studio, name: str) -> None:
@@ -101,7 +100,5 @@ class _Page:
 
     async def _hear(self) -> None:
         live = self.live
-        await self.studio.hear(live)
-        if live.fresh and live.heard is not None:  # just dropped: nobody should have to press a button
-            live.fresh = False
-            self.studio.start(live, _FIRST_SECONDS)
+        if not live.hearing:
+            await self.studio.hear(live)

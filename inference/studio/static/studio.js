@@ -235,5 +235,10 @@
     return view.buffer;
   }
 
-  window.studio = { play, stop, compare, toggle, record, log, turned: () => log.push({ what: "turn", at: performance.now() }) };
+  addEventListener("keydown", (event) => {
+    const knob = event.target.closest?.("[data-parameter]");
+    if (knob) log.push({ what: "turn", at: performance.now(), name: knob.dataset.parameter });
+  }, { capture: true, passive: true });
+
+  window.studio = { play, stop, compare, toggle, record, log };
 })();
