@@ -23,10 +23,12 @@ def read_program(instrument: Instrument, text: str | Path) -> Program:
     """
     path, wanted = Path(text), ""
     if not path.exists():
-        before, colon, after = str(text).rpartition(":")
-        if not (colon and Path(before).exists()):
+        parts = str(text).split(":")
+        splits = ((":".join(parts[:k]), ":".join(parts[k:]).strip()) for k in range(1, len(parts)))
+        found_file = next((split for split in splits if split[0] and Path(split[0]).is_file()), None)
+        if found_file is None:
             raise FileError(f"no such file: {text}")
-        path, wanted = Path(before), after.strip()
+        path, wanted = Path(found_file[0]), found_file[1]
     programs = instrument.presets.read_programs(path)
     if not wanted and len(programs) == 1:
         return programs[0]
