@@ -184,6 +184,7 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
         guess=arguments.guess,
         seed=arguments.seed,
         workers=arguments.workers,
+        bank=tuple(instrument.presets.read_programs(arguments.bank)) if arguments.bank is not None else (),
         formats=FORMATS if arguments.formats is None else _names(arguments.formats.replace("none", "")),
         class_id=None if arguments.class_id is None else checked_class_id(arguments.class_id),
     )

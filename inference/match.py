@@ -12,7 +12,9 @@ from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.evaluate import Audios
 from inference.leaderboard import Improvement
+from inference.lesson import Lesson
 from inference.options import Options
+from inference.play import Trial
 from render.audio import Audio
 from render.instruments.host import HostInfo
 from render.measures.metrics import Distances, distances
@@ -118,6 +120,8 @@ class Match:
         ended: how the run ended.
         notices: what the user should know about the run; ``targets`` hold the notices of the clips.
         error: what failed, where a failure ended the run.
+        lesson: the way to the match from the closest preset of ``options.bank``.
+        trials: each match played on other keys and at other velocities, where that was asked for.
     """
 
     targets: tuple[Target, ...]
@@ -133,6 +137,8 @@ class Match:
     ended: Ended
     notices: tuple[str, ...]
     error: str = ""
+    trials: tuple[tuple[Trial, ...], ...] = ()
+    lesson: Lesson | None = None
 
     @cached_property
     def clips(self) -> tuple[ClipMatch, ...]:

@@ -10,7 +10,7 @@ from inference.methods import DEFAULT_METHOD, METHODS
 from render.errors import UnknownName
 from render.instruments.exports import FORMATS
 from render.instruments.host import EMBEDDED
-from render.instruments.instrument import Instrument
+from render.instruments.instrument import Instrument, Program
 from render.instruments.patch import Patch
 
 STAGES = ("guess", "descend", "search")
@@ -40,6 +40,7 @@ class Options:
         seed: seed of everything random.
         workers: number of processes that render.
         formats: formats that presets are written in beside the synth's own.
+        bank: presets that the user knows, from the closest of which a way to the match is told.
         class_id: class id for ``.vstpreset`` files, where neither the host nor the instrument knows the right one.
 
     Raises:
@@ -65,6 +66,7 @@ class Options:
     workers: int = 2
     formats: tuple[str, ...] = FORMATS
     class_id: str | None = None
+    bank: tuple[Program, ...] = ()
 
     def __post_init__(self) -> None:
         for stage in self.stages:

@@ -12,15 +12,18 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from inference.budget import Budget
 from inference.clip.target import Target
 from inference.evaluate import Evaluator, HostFactory
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
+from inference.lesson import lesson_from
 from inference.match import Ended, Match, StageRecord
 from inference.options import Options
 from inference.output.residual import UNREACHABLE_DB, residual
+from inference.play import sentences, try_out
 from inference.ports import Models
 from inference.run import Run
 from inference.stages.descend import descend
@@ -42,6 +45,7 @@ def refine(
     analysis_seconds: float = 0.0,
     on_progress: Callable[[Leaderboard], None] | None = None,
     on_judged: Callable[[Match], None] | None = None,
+    tries_out: bool = False,
 ) -> Match:
     """Find the patches that reproduce a clip, or several clips of one sound.
 
@@ -54,6 +58,7 @@ def refine(
         analysis_seconds: seconds of the budget that reading the clips has used.
         on_progress: called after every render and descent step.
         on_judged: called with the best so far whenever a stage has been judged, so that it can be kept.
+        tries_out: whether the matches of a run that finished are also played on other keys and at other velocities.
 
     Returns:
         The matches. If the run ends early and there is an answer (after Ctrl-C, a host that fails, an error in a
@@ -121,7 +126,18 @@ def refine(
             run.notices.append(f"the best so far; {failure}")
         if run.judge.best is None:
             raise HostError(f"none of {budget.n_renders} renders succeeded on {host.name}")
-        return so_far(ended, failure)
+        match = so_far(ended, failure)
+        return _with_trials(match, evaluator) if tries_out and ended is Ended.FINISHED else match
+
+
+def _with_trials(match: Match, evaluator: Evaluator) -> Match:
+    """A match with what it is like on other keys, and how far a known preset is; not part of the run's budget."""
+    pitched = match.targets[0].pitched
+    trials = tuple(try_out(evaluator, confirmed.candidate, pitched=pitched) for confirmed in match.best)
+    said = tuple(f"played elsewhere it {sentence}" for sentence in sentences(trials[0]))
+    options = match.options
+    lesson = lesson_from(options.bank, match.best[0].candidate, evaluator, options.instrument)
+    return replace(match, trials=trials, lesson=lesson, notices=(*match.notices, *said))
 
 
 def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[], None]]]:

@@ -91,6 +91,9 @@ def _add_patch(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=LOW..HIGH",
         help="keep a parameter between two values; may be repeated",
     )
+    group.add_argument(
+        "--bank", type=path_argument, metavar="FILE", help="tell the steps from the closest preset of this bank"
+    )
     group.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
 
 

@@ -98,6 +98,7 @@ def refined(
                 analysis_seconds=time.monotonic() - began,
                 on_progress=on_progress,
                 on_judged=on_judged,
+                tries_out=True,
             )
         keeper.finish(match)
     except (KeyboardInterrupt, Exception) as error:

@@ -87,6 +87,8 @@ def as_data(
         "files": list(files),
         "best": _answer(match, best),
         "candidates": [_answer(match, answer) for answer in clip_match.answers],
+        "lesson": match.lesson.as_data() if match.lesson is not None else None,
+        "trials": [[asdict(trial) | {"fault": trial.fault} for trial in trials] for trials in match.trials],
         "history": [asdict(point) for point in match.history],
     }
 
