@@ -217,7 +217,7 @@ def _check_writable(folder: Path) -> None:
 
 def _preset_folder(chosen: Path | None, instrument: Instrument) -> Path | None:
     """Where ``--install`` puts presets: None where it was not given; asks on a terminal where the folder is unknown."""
-    from inference.output.files import PRESETS_VARIABLE, synth_folder
+    from inference.output.files import presets_variable, synth_folder
 
     if chosen is None:
         return None
@@ -227,7 +227,8 @@ def _preset_folder(chosen: Path | None, instrument: Instrument) -> Path | None:
         if known is None and not sys.stdin.isatty():
             usual = instrument.preset_folders() if instrument.preset_folders is not None else ()
             where = f"; none of the usual ones exists: {', '.join(map(str, usual))}" if usual else ""
-            raise OutOfRange("--install", "without a folder", f"a folder, or one named by {PRESETS_VARIABLE}{where}")
+            named = f"a folder, or one named by {presets_variable(instrument)}"
+            raise OutOfRange("--install", "without a folder", f"{named}{where}")
         folder = known or Path(input("Folder of the synth's user presets: ").strip()).expanduser()
     if not folder.is_dir():
         raise FileError(f"no such preset folder: {folder}")

@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 
+from inference.after.lesson import Lesson
+from inference.after.play import Trial
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.evaluate import Audios
 from inference.leaderboard import Improvement
-from inference.lesson import Lesson
 from inference.options import Options
-from inference.play import Trial
 from render.audio import Audio
 from render.instruments.host import HostInfo
 from render.measures.metrics import Distances, distances

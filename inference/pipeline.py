@@ -14,16 +14,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from inference.after.lesson import lesson_from
+from inference.after.play import sentences, try_out
 from inference.budget import Budget
 from inference.clip.target import Target
 from inference.evaluate import Evaluator, HostFactory
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
-from inference.lesson import lesson_from
 from inference.match import Ended, Match, StageRecord
 from inference.options import Options
 from inference.output.residual import UNREACHABLE_DB, residual
-from inference.play import sentences, try_out
 from inference.ports import Models
 from inference.run import Run
 from inference.stages.descend import descend

@@ -18,9 +18,10 @@ import numpy as np
 
 from benchmarks.common.browser import Server, browser, drop, eventually, missing, picture, set_size
 from render.errors import FileError
+from render.noisemaker.table import TABLE
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
-_KNOB = "cutoff"
+_KNOB = next(row.name for row in TABLE.parameters if row.curve.unit == "Hz")
 _BETWEEN_SECONDS = 0.4
 _PATIENCE_SECONDS = 180.0
 _TURNS = """

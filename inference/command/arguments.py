@@ -16,11 +16,11 @@ ASK = Path()
 _EXAMPLES = """examples:
   refine pluck.wav                          a preset, a match and a report in ./refined
   refine clips/ --seconds 30 --jobs 2       a folder, two clips at a time; the same command continues it
-  refine pluck.wav --lock cutoff=1.2kHz --limit resonance=0..0.5 --start mine.noisemakerpreset
+  refine pluck.wav --lock cutoff=1.2kHz --limit resonance=0..0.5 --start mine.fxp
 
 other commands:
   refine studio                             the same with a page in the browser: drop, listen, turn knobs, vary
-  refine vary A.noisemakerpreset [B]        new sounds from a preset, or from two
+  refine vary A.fxp [B.fxp]                 new sounds from a preset, or from two
 """
 
 
@@ -29,7 +29,7 @@ def refine_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="refine",
         usage="refine [options] CLIP...   |   refine studio   |   refine vary A [B]",
-        description="Find the TAL-NoiseMaker settings that reproduce a clip, and write them as a preset.",
+        description="Find the settings of a synth that reproduce a clip, and write them as a preset.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -113,7 +113,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         type=Path,
         const=ASK,
         metavar="DIR",
-        help="also put the presets into the synth's preset folder (default: $NOISEMAKER_PRESETS, else the usual one)",
+        help="also put the presets into the synth's preset folder (default: the usual one, or asked)",
     )
     group.add_argument("--json", action="store_true", help="print the results as JSON")
     group.add_argument("--quiet", action="store_true", help="print nothing but errors")

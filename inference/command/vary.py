@@ -7,9 +7,9 @@ import sys
 from itertools import count, islice
 from pathlib import Path
 
+from inference.after.vary import STRENGTH, Variety, vary
 from inference.command.arguments import path_argument
 from inference.synths import DEFAULT_SYNTH, SYNTHS, synth
-from inference.vary import STRENGTH, Variety, vary
 from render.audio import write_wav
 from render.errors import PresetError
 from render.files import display_name, replacing_together

@@ -22,9 +22,6 @@ from render.files import replacing_together
 from render.instruments.exports import FORMATS, KINDS, exported
 from render.instruments.instrument import Instrument, Program
 
-PRESETS_VARIABLE = "NOISEMAKER_PRESETS"
-"""Names the folder where the synth keeps its user's presets, if it is not a usual one."""
-
 MATCH_SUFFIX, REPORT_SUFFIX = ".match.wav", ".html"
 
 
@@ -82,13 +79,18 @@ def at_level_of_clip(audio: Audio, target: Target) -> Audio:
     return audio if target.level_db == 0.0 else audio * np.float32(10.0 ** (-target.level_db / 20.0))
 
 
+def presets_variable(instrument: Instrument) -> str:
+    """The environment variable that names the folder of the synth's user presets, if it is not a usual one."""
+    return f"{instrument.name.upper()}_PRESETS"
+
+
 def synth_folder(instrument: Instrument) -> Path | None:
-    """The folder of the synth's user presets: the one that ``NOISEMAKER_PRESETS`` names, else a usual one that exists.
+    """The folder of the synth's user presets: the one that ``presets_variable`` names, else a usual one that exists.
 
     Returns:
         The folder, or None if none of the usual ones exists; one that is named need not exist.
     """
-    named = os.environ.get(PRESETS_VARIABLE)
+    named = os.environ.get(presets_variable(instrument))
     if named:
         return Path(named).expanduser()
     usual = instrument.preset_folders() if instrument.preset_folders is not None else ()

@@ -19,8 +19,8 @@ from render.hosts.pool import Pool
 from render.note import SAMPLE_RATE, Note
 
 if TYPE_CHECKING:
+    from inference.after.vary import Variety
     from inference.clip.target import Target
-    from inference.vary import Variety
     from render.data.library import Library
     from render.instruments.host import Host
     from render.instruments.patch import Patch
@@ -81,7 +81,7 @@ class Compare:
 
 @dataclass(frozen=True)
 class Vary:
-    """Asks for children of a patch, or of two; see ``inference.vary``."""
+    """Asks for children of a patch, or of two; see ``inference.after.vary``."""
 
     instrument: str
     parent: Patch
@@ -181,9 +181,9 @@ class _Bench:
         return tuple(sorted(found, key=lambda candidate: candidate.loss))
 
     def _varied(self, job: Vary) -> tuple[Offspring, ...]:
+        from inference.after.vary import vary
         from inference.output.plots import spectrogram_image
         from inference.synths import synth
-        from inference.vary import vary
 
         children = vary(
             synth(job.instrument),

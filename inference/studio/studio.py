@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inference.after.vary import Variety
 from inference.candidate import Candidate
 from inference.command.jobs import candidates_of
 from inference.studio.bench import Compare, Hear, Job, Nearest, Offspring, Play, Sound, Vary, open_bench
@@ -19,7 +20,6 @@ from inference.studio.runner import Runner
 from inference.studio.sessions import SessionFiles, Sessions
 from inference.studio.store import Store
 from inference.synths import synth
-from inference.vary import Variety
 from render.errors import FormatError, HostError, ReconstructError
 from render.instruments.host import EMBEDDED
 from render.instruments.instrument import Instrument

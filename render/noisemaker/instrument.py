@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from render.instruments.instrument import Instrument, Prior
-from render.noisemaker import builds, editor_curves, hosts, presets, prior
+from render.noisemaker import editor_curves, hosts, presets, prior
 from render.noisemaker.drawings import drawn_curves
 from render.noisemaker.pitches import sounding_pitches
-from render.noisemaker.plugin import plugin_state
+from render.noisemaker.plugin import CLASS_IDS, VST2_ID, plugin_state, preset_folders
 from render.noisemaker.table import TABLE
 
 MOVES: tuple[Mapping[str, float], ...] = (
@@ -33,9 +33,9 @@ NOISEMAKER = Instrument(
     moves=MOVES,
     pitches=sounding_pitches,
     plugin_state=plugin_state,
-    class_ids=builds.CLASS_IDS,
-    vst2_id=builds.VST2_ID,
-    preset_folders=builds.preset_folders,
+    class_ids=CLASS_IDS,
+    vst2_id=VST2_ID,
+    preset_folders=preset_folders,
     curves=drawn_curves,
     prior=Prior(prior.draw, prior.prior_hash),
     library=Path(__file__).with_name("library.npz"),

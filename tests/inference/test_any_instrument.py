@@ -28,7 +28,6 @@ NOTE = Note(57, 100, 0.4, 0.6)
 TRUE = TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": 0.3, "fade": 0.2})
 
 NAMING = {
-    "inference/cli.py": "the variable of the user's preset folder",
     "inference/synths.py": "the registry of synths",
     "inference/stages/models.py": "which instrument has a network and a proxy",
     "inference/stages/proxy_descent.py": "NoiseMaker's proxy, descended on",

@@ -74,8 +74,9 @@ def test_a_clip_becomes_a_preset_a_match_a_result_and_a_report(
         contents = re.findall(rf"data:{kind};base64,([^\"]+)", page)
         assert len(contents) == 2
         assert all(len(base64.b64decode(content)) > 1000 for content in contents)
-    expected = {f"my clip{suffix}" for suffix in (".noisemakerpreset", ".match.wav", ".json", ".html")}
-    expected |= {"my clip.2.noisemakerpreset", "my clip.2.match.wav"}
+    of_each = (".noisemakerpreset", ".match.wav", ".vstpreset", ".fxp", ".mid")
+    expected = {f"my clip{suffix}" for suffix in (*of_each, ".json", ".html")}
+    expected |= {f"my clip.2{suffix}" for suffix in of_each}
     assert {path.name for path in out.iterdir()} == expected
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference.after.lesson import lesson_from
+from inference.after.play import Trial, sentences, try_out
 from inference.budget import Budget
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.evaluate import Evaluator
 from inference.leaderboard import Leaderboard
-from inference.lesson import lesson_from
-from inference.play import Trial, sentences, try_out
 from render.audio import Audio
 from render.instruments.instrument import Program
 from render.note import SAMPLE_RATE, Note

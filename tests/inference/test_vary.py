@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from inference.after.vary import Variety, section_names, vary
 from inference.cli import main
-from inference.vary import Variety, section_names, vary
 from render.audio import Audio
 from render.errors import OutOfRange, PresetError, UnknownName
 from render.instruments.instrument import Program

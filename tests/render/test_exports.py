@@ -12,8 +12,8 @@ from render.errors import OutOfRange
 from render.instruments.exports import FORMATS, checked_class_id, exported
 from render.instruments.instrument import Program
 from render.midi import midi_file
-from render.noisemaker.builds import CLASS_IDS, preset_folders
 from render.noisemaker.instrument import NOISEMAKER
+from render.noisemaker.plugin import CLASS_IDS, preset_folders
 from render.noisemaker.presets import parse_programs
 from render.noisemaker.table import TABLE
 from render.note import Note

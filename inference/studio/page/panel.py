@@ -144,7 +144,7 @@ class Panel:
             cell.value.set_value(row.index(knob) == 1)
         elif row.discrete:
             cell.value.set_value(row.index(knob))  # type: ignore[arg-type]
-        elif abs(cell.value.value - knob) > 1e-9:  # type: ignore[operator]
+        elif abs(cell.value.value - knob) > 1e-9:
             cell.value.set_value(knob)  # type: ignore[arg-type]
         if cell.text is not None:
             cell.text.set_text(setting_text(row, patch.setting(row.name)).replace("semitones", "st"))

@@ -10,11 +10,11 @@ from pathlib import Path
 from nicegui import ui
 from nicegui.events import UploadEventArguments
 
+from inference.after.vary import STRENGTH, Variety, section_names
 from inference.studio.bench import Offspring
 from inference.studio.page.desk import Desk
 from inference.studio.page.frame import section
 from inference.studio.page.panel import section_title
-from inference.vary import STRENGTH, Variety, section_names
 from render.errors import HostError, ReconstructError
 from render.instruments.instrument import Program
 from render.instruments.patch import Patch

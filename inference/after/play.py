@@ -122,7 +122,8 @@ def _partials(audio: Audio) -> NDArray[np.float64]:
     width = 1200 // _STEP_CENTS
     wide = np.pad(levels, (width // 2, width - width // 2 - 1), "edge")
     around = np.convolve(wide, np.full(width, 1.0 / width), "valid")
-    return np.maximum(levels - around, 0.0)
+    partials: NDArray[np.float64] = np.maximum(levels - around, 0.0)
+    return partials
 
 
 def _alike(here: NDArray[np.float64], there: NDArray[np.float64], shift: int) -> float:
