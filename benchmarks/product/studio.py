@@ -90,7 +90,7 @@ def _first_candidate(driver: Any, server: Server, clip: Path) -> tuple[float, fl
     eventually(lambda: "renders a second" in _status(driver), _PATIENCE_SECONDS)
     better = time.monotonic() - began
     driver.find_element(By.XPATH, "//button[contains(., 'Stop')]").click()
-    eventually(lambda: "stopped" in _status(driver), _PATIENCE_SECONDS)
+    eventually(lambda: _status(driver).startswith(("stopped", "finished")), _PATIENCE_SECONDS)
     return shown, better
 
 
@@ -130,7 +130,7 @@ def _pictures(driver: Any, server: Server, folder: Path) -> None:
     time.sleep(1.0)
     picture(driver, folder / "studio.png")
     driver.find_element(By.XPATH, "//button[contains(., 'Stop')]").click()
-    eventually(lambda: "stopped" in _status(driver), _PATIENCE_SECONDS)
+    eventually(lambda: _status(driver).startswith(("stopped", "finished")), _PATIENCE_SECONDS)
     button = driver.find_element(By.XPATH, "//button[contains(., 'Twelve')]")
     button.click()
     eventually(lambda: len(driver.find_elements(By.CSS_SELECTOR, ".grid .card")) == 12, _PATIENCE_SECONDS)

@@ -41,7 +41,8 @@ class ClipView:
         """Put it on the page."""
         with section("Clip", hint="drag the handles to the part to match"):
             self._problem = ui.label().classes("problem")
-            with ui.element("div").classes("clip"):
+            self._usable = ui.element("div").classes("box-inner")
+            with self._usable, ui.element("div").classes("clip"):
                 self._wave = ui.html("", sanitize=False)
                 self._picture = (
                     ui.image().props('no-spinner alt="spectrogram of the clip" fit=fill').classes("spectrum")
@@ -49,11 +50,11 @@ class ClipView:
                 self._range = ui.range(min=0.0, max=1.0, step=0.01).props("dense label")
                 self._range.props["aria-label"] = "part of the clip to match, in seconds"
                 self._range.on("change", self._cut, args=[])
-            with ui.row().classes("tools"):
+            with self._usable, ui.row().classes("tools"):
                 play = ui.button("Play clip", icon="play_arrow", on_click=self._play).props("dense unelevated")
                 play.props["data-play-clip"] = ""
                 self._facts = ui.label().classes("hint grow")
-            with ui.element("div").classes("heard"):
+            with self._usable, ui.element("div").classes("heard"):
                 self._note = self._field(ui.input("Note"), "name or number of the key, such as A2 or 45")
                 self._gate = self._field(
                     ui.number("Key held", suffix="s", min=0.01, max=4.0, step=0.01, format="%.2f"),
@@ -79,6 +80,7 @@ class ClipView:
         self._shown = self._live.times_heard
         self._problem.set_text(self._live.problem)
         self._problem.set_visibility(bool(self._live.problem))
+        self._usable.set_visibility(not self._live.problem)
         heard = self._live.heard
         if heard is None:
             return
