@@ -142,7 +142,7 @@ def drop(driver: Any, path: Path) -> None:
     from selenium.webdriver.common.by import By
 
     box = eventually(lambda: driver.find_element(By.CSS_SELECTOR, ".drop input[type=file]"))
-    box.send_keys(str(path))
+    box.send_keys(str(path.resolve()))
 
 
 def set_size(driver: Any, width: int, height: int) -> None:

@@ -177,8 +177,7 @@ def test_sessions_survive_a_killed_server(driver: Any, servers: list[Server], fo
     name = driver.current_url.rpartition("/")[2]
     shown = len(cards(driver))
     server = servers.pop()
-    server.process.send_signal(signal.SIGKILL)
-    server.process.wait()
+    server.stop(signal.SIGKILL)
     servers.append(Server(folder / "sessions"))
     driver.get(servers[0].address)
     assert "pluck" in eventually(lambda: find(driver, ".sessions").text)

@@ -117,8 +117,11 @@ class Panel:
             return
         knob = min(max(float(knob), 0.0), 1.0)
         self.desk.patch = self.desk.patch.with_knobs({row.name: knob})
-        if self.desk.plays:  # first, as somebody waits for it
+        if self.desk.plays:
             background_tasks.create(self.desk.hear())
+        background_tasks.create(self._show_later())  # after the render has begun, as somebody waits for that
+
+    async def _show_later(self) -> None:
         self.desk.changed()
 
     def show(self) -> None:
