@@ -1,4 +1,4 @@
-"""``refine studio``: the studio from the command line."""
+"""``refine studio``: a page in the browser to drop a clip on, to listen, to turn knobs and to take presets along."""
 
 from __future__ import annotations
 
