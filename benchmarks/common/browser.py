@@ -30,6 +30,8 @@ _FLAGS = (
     "--disable-default-apps",
     "--no-first-run",
     "--mute-audio",
+    "--use-fake-device-for-media-stream",  # a microphone that hears a beep every second
+    "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
     # No name but the studio's own is resolved, so a page that asks for anything else fails.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",

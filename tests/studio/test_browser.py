@@ -199,6 +199,18 @@ def test_what_is_no_clip_is_said_in_words(driver: Any, servers: list[Server], tm
     assert "img_src" in eventually(lambda: find(driver, ".sessions").text)
 
 
+def test_a_recording_becomes_a_session(driver: Any, servers: list[Server]) -> None:
+    driver.get(servers[0].address)
+    press(driver, "Record")
+    time.sleep(2.5)
+    press(driver, "Record")
+    eventually(lambda: "/session/" in driver.current_url, PATIENCE)
+    assert "recording" in driver.current_url
+    eventually(lambda: " s, " in find(driver, ".box-inner .hint").text, PATIENCE)
+    press(driver, "Stop")
+    eventually(lambda: status(driver).startswith(("stopped", "finished")), PATIENCE)
+
+
 def test_a_preset_is_varied_and_kept_without_a_clip(driver: Any, servers: list[Server], folder: Path) -> None:
     driver.get(servers[0].address)
     drop(driver, folder / "pluck.noisemakerpreset")
