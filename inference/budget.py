@@ -23,7 +23,7 @@ class Budget:
         clock: returns the time in seconds; tests pass their own.
 
     Attributes:
-        n_renders: renders made so far.
+        n_renders: renders made so far, by the host or the proxy.
         n_steps: descent steps made so far.
 
     Raises:

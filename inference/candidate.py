@@ -18,9 +18,11 @@ class Candidate:
         note: key press that it is played with (if several clips are matched, that of the first).
         loss: distance that the stages minimise; infinite before the patch is rendered.
         origin: stage or method that proposed it, for the report.
+        sparse: whether a descent leaves alone what the patch does not use (``Instrument.extras``).
     """
 
     patch: Patch
     note: Note
     loss: float = math.inf
     origin: str = ""
+    sparse: bool = False

@@ -90,6 +90,13 @@ class Descender(Protocol):
     def descend(self, job: DescentJob) -> Descent:
         """Descend from every start."""
 
+    def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
+        """Candidates with their losses on the proxy, in order, without those whose loss is not finite.
+
+        It costs less than half of the host's renders. The losses are the proxy's and not the host's, so such candidates
+        are starts of descents and nothing else.
+        """
+
     def changes(
         self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool
     ) -> list[Candidate]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from inference.budget import Budget
 from inference.candidate import Candidate
+from inference.clip.hints import hear_hints
 from inference.clip.target import Target
 from inference.evaluate import Evaluator
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
 from inference.options import Options
 from inference.ports import Models
+from render.instruments.hints import Hints
 
 GOOD_ENOUGH_LOSS = 0.004  # search distance: some 0.05 dB of MSS, which is inaudible
 
@@ -50,6 +53,11 @@ class Run:
     def target(self) -> Target:
         """The clip, or the first of several."""
         return self.targets[0]
+
+    @cached_property
+    def hints(self) -> Hints:
+        """What was heard in the clip, or in the first of several."""
+        return hear_hints(self.target.audio, self.target.note.gate_seconds)
 
     @property
     def board(self) -> Leaderboard:

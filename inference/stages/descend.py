@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from inference.candidate import Candidate
 from inference.judge import different
 from inference.ports import Descender, DescentJob
 from inference.run import Run
+from inference.stages.explore import explore, in_turn, reduced, screened
+from inference.stages.pattern import polish
 
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
 _CROSSED = 6  # number of good candidates for crossovers with the answer
-_GOING_ON = 2  # number of the closest candidates that descend again in the next round
+_REDUCED = 3  # number of good candidates that are reduced to a plain voice at first
+_GOING_ON = 2  # number of the closest candidates that descend again in the next round, and half as many sparse ones
+_EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several rounds to come close
+_PROMISING = 1.2  # loss of a sparse candidate, relative to the answer's, up to which it goes on after that
+_STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
+_CHANGES = 120  # neighbours and crossovers that are heard in a round
 _HEARD_CHANGE = 0.02  # relative change of the loss below which a change of the answer is not a new start
 
 
 def descend(run: Run, descender: Descender) -> None:
     """Descend in rounds.
 
-    The first round starts from the best candidates that differ. Each later round continues from the closest ones, and
-    also starts from audible changes of the answer: its neighbours, which are one choice away, and its crossovers, which
-    take a section of the panel from another good candidate. These are farther from the clip at first, but a descent
-    from them may end closer.
+    The first round starts from the best candidates that differ, and from some of them reduced to a plain voice. Each
+    later round continues from the closest ones, and also starts from audible changes of the answer, and of the closest
+    sparse candidate: neighbours, which are one choice away, crossovers, which take a section of the panel from another
+    good candidate, and changes of the structure (``inference.stages.explore``). These are farther from the clip at
+    first, but a descent from them may end closer.
     """
     constraints, budget, board, size = run.options.constraints, run.budget, run.board, descender.batch_size
     until = run.descend_until()
@@ -34,28 +44,50 @@ def descend(run: Run, descender: Descender) -> None:
         board.announce()
 
     rng = np.random.default_rng(run.options.seed)
-    untried, tried, explored = list(board.best), set[Candidate](), set[Candidate]()
-    going_on: list[Candidate] = []
     if budget.seconds is not None and (until - budget.used()) * budget.seconds < _WIDE_SECONDS:
         size = -(-size // 3)
-    starts = different(untried, size)
-    while starts:
+    untried, tried, explored = list(board.best), set[Candidate](), set[Candidate]()
+    changed = reduced(run, descender, different(board.best, _REDUCED), until)
+    sparse: list[Candidate] = []
+    going_on: list[Candidate] = []
+    n_rounds = 0
+    while True:
+        first = [*going_on, *in_turn([c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]]
+        untried = sorted((c for c in untried if c not in tried and c not in first), key=lambda c: c.loss)
+        starts = [*going_on, *different([*first[len(going_on) :], *untried], size - len(going_on))]
+        if not starts:
+            return
+        untried += [c for c in changed if c not in first]
         tried.update(starts)
         descent = descender.descend(DescentJob(starts, run.targets, constraints, len(going_on), used, on_step))
         run.notices += descent.notices
-        run.measure(descent.candidates[: run.afford(len(descent.candidates), until)])
+        ends = run.measure(descent.candidates[: run.afford(min(len(descent.candidates), size), until)])
         if used() >= 1.0:
             return
-        best = board.best[0]
-        if best not in explored:
-            explored.add(best)
-            others = different(board.best, _CROSSED + 1)[1:]
-            changes = descender.changes(best, others, constraints, rng, gate=run.moves_gate())
+        if used() >= _EXPLORE_UNTIL and sparse and sparse[0].loss > _PROMISING * board.best[0].loss:
+            sparse = []
+        sparse = sorted([*sparse, *(c for c in ends if c.sparse)], key=lambda c: c.loss)
+        polished = [polish(run, one, until=until) for one in dict.fromkeys([board.best[0], *sparse[:1]])]
+        if used() >= 1.0:
+            return
+        sparse = sorted([*sparse, *(c for c in polished if c.sparse)], key=lambda c: c.loss)
+        changed = []
+        n_rounds += 1
+        bases = [c for c in dict.fromkeys([board.best[0], *sparse[:1]]) if c not in explored]
+        if bases:
+            base = bases[n_rounds % len(bases)]
+            explored.add(base)
+            others = [*sparse[:1], *different(board.best, _CROSSED + 1)[1:]]
+            changes = descender.changes(base, others, constraints, rng, gate=run.moves_gate())
             rng.shuffle(changes)
-            measured = run.measure(changes[: run.afford(len(changes), until)])
-            untried += [c for c in measured if abs(c.loss - best.loss) > _HEARD_CHANGE * best.loss]
-            if used() >= 1.0:
-                return
-        going_on = [c for c in different(board.best, _GOING_ON) if c not in tried]
-        untried = sorted((c for c in untried if c not in tried and c not in going_on), key=lambda c: c.loss)
-        starts = [*going_on, *different(untried, size - len(going_on))]
+            (heard,) = descender.screen([base], run.targets) or [base]
+            untried += _heard(heard, screened(run, descender, changes[:_CHANGES], until))
+            if used() < _EXPLORE_UNTIL:
+                changed = _heard(heard, explore(run, descender, base, rng, until=until))
+        closest = [*different(board.best, _GOING_ON), *different(sparse, _GOING_ON // 2)]
+        going_on = [c for c in dict.fromkeys(closest) if c not in tried]
+
+
+def _heard(base: Candidate, changed: Sequence[Candidate]) -> list[Candidate]:
+    """Those whose change can be heard."""
+    return [c for c in changed if abs(c.loss - base.loss) > _HEARD_CHANGE * base.loss]

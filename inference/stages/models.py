@@ -38,7 +38,7 @@ def load_models(options: Options) -> Models:
         except (FileError, FormatError) as error:
             notices.append(f"the guess is left out: {error}")
     if "descend" in wanted:
-        from inference.stages.proxy_descent import ProxyDescender
+        from inference.stages.descender import ProxyDescender
         from proxy.kernels.compiled import is_kept
 
         try:

@@ -8,7 +8,7 @@ may lead closer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from numpy.random import Generator
@@ -25,7 +25,13 @@ _GATES = (0.8, 0.9, 1.1, 1.25)
 
 
 def neighbours(
-    instrument: Instrument, candidate: Candidate, constraints: Constraints, rng: Generator, *, gate: bool
+    instrument: Instrument,
+    candidate: Candidate,
+    constraints: Constraints,
+    rng: Generator,
+    *,
+    gate: bool,
+    groups: Collection[str] | None = None,
 ) -> list[Candidate]:
     """Candidates that differ in one decision, each once, in arbitrary order.
 
@@ -35,15 +41,16 @@ def neighbours(
         constraints: locked knobs.
         rng: generator for values of knobs.
         gate: whether the length of the key press may change.
+        groups: sections of the panel in which something may change; all of them if not given.
     """
     patch, note = candidate.patch, candidate.note
-    patches = dict.fromkeys(map(constraints.apply, _patches(instrument, patch, constraints, rng)))
+    patches = dict.fromkeys(map(constraints.apply, _patches(instrument, patch, constraints, rng, groups)))
     patches.pop(patch, None)
-    found = [Candidate(other, note, origin="neighbour") for other in patches]
+    found = [Candidate(other, note, origin="neighbour", sparse=candidate.sparse) for other in patches]
     if gate:
         lengths = [min(factor * note.gate_seconds, note.seconds) for factor in _GATES]
         notes = [replace(note, gate_seconds=length) for length in lengths if length != note.gate_seconds]
-        found += [Candidate(patch, other, origin="neighbour") for other in notes]
+        found += [Candidate(patch, other, origin="neighbour", sparse=candidate.sparse) for other in notes]
     return found
 
 
@@ -77,8 +84,11 @@ def crossovers(
     return [Candidate(patch, candidate.note, origin="crossover") for patch in patches.values()]
 
 
-def _patches(instrument: Instrument, patch: Patch, constraints: Constraints, rng: Generator) -> Iterator[Patch]:
-    free = constraints.free(instrument.table)
+def _patches(
+    instrument: Instrument, patch: Patch, constraints: Constraints, rng: Generator, groups: Collection[str] | None
+) -> Iterator[Patch]:
+    table = instrument.table
+    free = [name for name in constraints.free(table) if groups is None or table.parameter(name).group in groups]
     for name in free:
         if not patch.sounds(name):
             continue

@@ -7,33 +7,29 @@ because their gradient is unreliable (``Parameter.descended``). The level is sol
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Self
 
 import torch
-from numpy.random import Generator
 from torch import Tensor
 
 from inference.candidate import Candidate
 from inference.constraints import Constraints
-from inference.ports import Descent, DescentJob
-from inference.stages.neighbours import crossovers, neighbours
+from inference.ports import DescentJob
 from proxy.loss.distance import TargetDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
-from proxy.synth.weights import load_corrections
+from render.audio import Audio
 from render.instruments.patch import Patch
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
-from render.noisemaker.trials.auditions import EVERYTHING
-from render.note import Note
+from render.note import SAMPLE_RATE
 
-_AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
+AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
 
 
 @dataclass(frozen=True)
@@ -49,9 +45,15 @@ class Settings:
         momentum: Adam's beta 1.
         scale_momentum: Adam's beta 2.
         tiny: Adam's epsilon.
+        homing: how far a step also moves a knob towards its default, as a share of the longest step: knobs that hardly
+            matter go home, and do not have to be made up for by others.
         again_rate: factor of the rate for starts that continue an earlier descent, because they are close already.
         survivors: successive halving of the other starts: ``{5: 8, 10: 4}`` keeps the 8 closest after step 5 and the 4
             closest after step 10.
+        short_steps: number of first steps that listen to the beginning of a clip only, because most starts are dropped
+            after them.
+        short_share: share of the clip that is their beginning, if it is at least ``short_seconds`` long.
+        short_seconds: shortest beginning.
         patience: number of steps without a relative improvement of ``least_gain`` after which a candidate stops.
         least_gain: relative improvement of the loss that counts.
         kept_every: number of steps between the candidates that are kept, beside the closest.
@@ -64,8 +66,12 @@ class Settings:
     momentum: float = 0.5
     scale_momentum: float = 0.99
     tiny: float = 1e-8
+    homing: float = 0.02
     again_rate: float = 0.3
     survivors: Mapping[int, int] = field(default_factory=lambda: {5: 8, 10: 4, 20: 2})
+    short_steps: int = 5
+    short_share: float = 0.5
+    short_seconds: float = 0.8
     patience: int = 12
     least_gain: float = 0.005
     kept_every: int = 10
@@ -78,6 +84,7 @@ class Path:
     Attributes:
         start: candidate that it starts from.
         losses: losses on the proxy, that of the start first.
+        closest: the smallest of them, of those that are of the whole clip once there are any.
         kept: candidates on the way, the closest on the proxy last. They have no losses, because those are not the
             host's.
         finite: False if the loss or a gradient was not finite, which ends the path.
@@ -85,6 +92,7 @@ class Path:
 
     start: Candidate
     losses: list[float] = field(default_factory=list)
+    closest: float = math.inf
     kept: list[Candidate] = field(default_factory=list)
     finite: bool = True
 
@@ -126,20 +134,22 @@ class _Batch:
     def __init__(self, job: DescentJob, corrections: Corrections | None, settings: Settings, threads: int) -> None:
         starts, targets, n_going_on = job.starts, job.targets, job.n_going_on
         self.settings, self.corrections = settings, corrections
-        self.n_going_on, self.threads = n_going_on, min(threads, _AT_ONCE)
+        self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
         self.distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
+        self.beginnings = [self._beginning(target.audio) for target in targets]
         patches = [start.patch for start in starts]
         notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
         self.controls = [Controls.from_patches(patches, of_clip) for of_clip in notes]
-        self.free = [free_knobs(patch, job.constraints) for patch in patches]
+        self.free = [free_knobs(one.patch, job.constraints, sparse=one.sparse) for one in starts]
         group_rates = torch.tensor([settings.group_rates.get(row.group, 1.0) for row in TABLE.parameters])
         free = torch.tensor([[name in names for name in TABLE.names] for names in self.free])
         again = torch.tensor([settings.again_rate if item < n_going_on else 1.0 for item in range(len(starts))])
         self.rates = settings.rate * again[:, None] * group_rates * free
         spans = torch.tensor([job.constraints.span(row) for row in TABLE.parameters])
         self.lowest, self.highest = spans[:, 0], spans[:, 1]
+        self.defaults = torch.tensor([row.default for row in TABLE.parameters])
         self.knobs = self.controls[0].knobs.clone()
         self.closest = self.knobs.clone()
         self.closest_step = [0] * len(starts)
@@ -148,8 +158,11 @@ class _Batch:
 
     def look(self, step: int) -> None:
         """Measure the active candidates and their gradients; drop those that are not finite or do not improve."""
-        losses, gradient = self._losses()
+        losses, gradient = self._losses(self.beginnings if step < self.settings.short_steps else self.distances)
         self.gradient[self.active] = gradient
+        if step == self.settings.short_steps:
+            for path in self.paths:
+                path.closest = math.inf  # losses of the whole clip cannot be compared with those before
         going = []
         for item, loss, finite in zip(self.active, losses, gradient.isfinite().all(1).tolist(), strict=True):
             path = self.paths[item]
@@ -157,15 +170,15 @@ class _Batch:
                 path.finite = False
                 continue
             # A tiny improvement does not count, or a slow descent would never stop.
-            if not path.losses or loss < (1.0 - self.settings.least_gain) * path.losses[self.closest_step[item]]:
-                self.closest[item], self.closest_step[item] = self.knobs[item], step
+            if loss < (1.0 - self.settings.least_gain) * path.closest:
+                self.closest[item], self.closest_step[item], path.closest = self.knobs[item], step, loss
             path.losses.append(loss)
             if step and step % self.settings.kept_every == 0:
                 path.kept.append(self._candidate(item, self.knobs))
             if step - self.closest_step[item] < self.settings.patience:
                 going.append(item)
         # Starts that continue earlier descents are ahead of the others and do not compete with them.
-        new = sorted((item for item in going if item >= self.n_going_on), key=lambda item: min(self.paths[item].losses))
+        new = sorted((item for item in going if item >= self.n_going_on), key=lambda item: self.paths[item].closest)
         survivors = new[: self.settings.survivors.get(step, len(new))]
         self.active = sorted([*(item for item in going if item < self.n_going_on), *survivors])
 
@@ -179,7 +192,9 @@ class _Batch:
         scale = (self.square[items] / (1.0 - settings.scale_momentum ** (step + 1))).sqrt() + settings.tiny
         left = 0.5 + 0.5 * math.cos(math.pi * done)
         decay = settings.last_rate + (1.0 - settings.last_rate) * left
-        moved = self.knobs[items] - decay * self.rates[items] * mean / scale
+        longest = decay * self.rates[items]
+        home = (self.defaults - self.knobs[items]).clamp(-settings.homing * longest, settings.homing * longest)
+        moved = self.knobs[items] - longest * mean / scale + home
         self.knobs[items] = torch.maximum(torch.minimum(moved, self.highest), self.lowest)
 
     def finish(self) -> list[Path]:
@@ -189,45 +204,64 @@ class _Batch:
                 path.kept.append(self._candidate(item, self.closest))
         return self.paths
 
-    def _losses(self) -> tuple[list[float], Tensor]:
+    def _beginning(self, audio: Audio) -> TargetDistance:
+        """Distance from the beginning of a clip; from all of it if the beginning is short or silent."""
+        settings, n_samples = self.settings, audio.shape[1]
+        n_short = max(round(settings.short_share * n_samples), round(settings.short_seconds * SAMPLE_RATE))
+        heard = audio[:, : min(n_short, n_samples)]
+        return TargetDistance(torch.from_numpy(heard if heard.any() else audio))
+
+    def _losses(self, distances: Sequence[TargetDistance]) -> tuple[list[float], Tensor]:
         """Losses of the active candidates, and their gradients, shape ``(active, parameters)``."""
-        size = min(-(-len(self.active) // self.threads), _AT_ONCE // self.threads)
+        size = min(-(-len(self.active) // self.threads), AT_ONCE // self.threads)
         parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
-        results = list((map if self.threads == 1 else _pool(self.threads).map)(self._losses_of, parts))
+        losses_of = functools.partial(self._losses_of, distances)
+        results = list((map if self.threads == 1 else pool(self.threads).map)(losses_of, parts))
         return torch.cat([losses for losses, _ in results]).tolist(), torch.cat([slopes for _, slopes in results])
 
-    def _losses_of(self, items: list[int]) -> tuple[Tensor, Tensor]:
+    def _losses_of(self, distances: Sequence[TargetDistance], items: list[int]) -> tuple[Tensor, Tensor]:
         knobs = self.knobs[items].requires_grad_()
         total = knobs.new_zeros(len(items))
-        for controls, distance in zip(self.controls, self.distances, strict=True):
-            audio = render(_part(controls, items, knobs), distance.n_samples, self.corrections)
-            total = total + distance.measure(audio)[0] / len(self.distances)
+        for controls, distance in zip(self.controls, distances, strict=True):
+            audio = render(part_of(controls, items, knobs), distance.n_samples, self.corrections)
+            total = total + distance.measure(audio)[0] / len(distances)
         (gradient,) = torch.autograd.grad(total.sum(), knobs)
         return total.detach(), gradient
 
     def _candidate(self, item: int, knobs: Tensor) -> Candidate:
         start, values = self.paths[item].start, knobs[item].tolist()
         moved = {name: value for name, value in zip(TABLE.names, values, strict=True) if name in self.free[item]}
-        return Candidate(start.patch.with_knobs(moved), start.note, origin="descend")
+        return Candidate(start.patch.with_knobs(moved), start.note, origin="descend", sparse=start.sparse)
 
 
-@cache
-def _pool(n_threads: int) -> ThreadPoolExecutor:
+@functools.cache
+def pool(n_threads: int) -> ThreadPoolExecutor:
+    """Threads that share a batch."""
     return ThreadPoolExecutor(n_threads, thread_name_prefix="descend")
 
 
-def free_knobs(patch: Patch, constraints: Constraints) -> frozenset[str]:
-    """Names of the continuous knobs that gradient descent may change in a patch."""
+def free_knobs(patch: Patch, constraints: Constraints, *, sparse: bool = False) -> frozenset[str]:
+    """Names of the continuous knobs that gradient descent may change in a patch.
+
+    Args:
+        patch: patch to descend from.
+        constraints: locked knobs.
+        sparse: whether parts of the synth that the patch does not use stay unused.
+    """
     table = patch.table
     rows = map(table.parameter, constraints.free(table))
     return frozenset(
         row.name
         for row in rows
-        if not row.discrete and row.descended and row is not table.level and patch.sounds(row.name)
+        if not row.discrete
+        and row.descended
+        and row is not table.level
+        and patch.sounds(row.name)
+        and not (sparse and row.name in NOISEMAKER.extras and patch[row.name] == row.default)
     )
 
 
-def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
+def part_of(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
     """The controls of some items of a batch, with their knobs replaced by ``knobs``, shape ``(items, parameters)``."""
     return Controls(
         knobs=knobs,
@@ -237,48 +271,3 @@ def _part(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:
         gate_seconds=controls.gate_seconds[items],
         editor=controls.editor[items],
     )
-
-
-def warm_up(corrections: Corrections) -> None:
-    """Run every compiled loop of the proxy once. They are compiled on the first run and cached on disk."""
-    notes = [Note(60, 100, 0.03, 0.06)] * len(EVERYTHING)
-    controls = Controls.from_patches(EVERYTHING, notes)
-    part = _part(controls, range(len(EVERYTHING)), controls.knobs.clone().requires_grad_())
-    render(part, notes[0].n_samples, corrections).square().sum().backward()  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True)
-class ProxyDescender:
-    """``descend`` on the trained proxy; see ``inference.ports.Descender``."""
-
-    corrections: Corrections
-    settings: Settings = field(default_factory=Settings)
-    batch_size: int = 24
-    threads: int = 1
-
-    @classmethod
-    def load(cls, threads: int = 1) -> Self:
-        """Load the package's weights, and compile the proxy; raises ``FileError`` or ``FormatError``."""
-        corrections = load_corrections()
-        warm_up(corrections)
-        return cls(corrections, threads=threads)
-
-    def descend(self, job: DescentJob) -> Descent:
-        """Descend from every start."""
-        paths = descend(job, corrections=self.corrections, settings=self.settings, threads=self.threads)
-        lost = sum(not path.finite for path in paths)
-        notices = (
-            (f"{lost} of {len(paths)} descents ended early because of values that are not finite",) if lost else ()
-        )
-        paths.sort(key=lambda path: min(path.losses, default=math.inf))  # a small budget allows only the first ones
-        ends = [path.kept[-1] for path in paths if path.kept]
-        on_the_way = [kept for path in paths for kept in path.kept[:-1]]
-        # Two paths may meet, and one may have kept its closest patch before.
-        return Descent(tuple(dict.fromkeys(ends + on_the_way)), notices)
-
-    def changes(
-        self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool
-    ) -> list[Candidate]:
-        """See ``inference.stages.neighbours``."""
-        changed = neighbours(NOISEMAKER, answer, constraints, rng, gate=gate)
-        return changed + crossovers(NOISEMAKER, answer, others, constraints)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from render.instruments.hints import Hints
 from render.instruments.host import Host
 from render.instruments.patch import Patch
 from render.instruments.table import Table
@@ -122,6 +123,10 @@ class Instrument:
         hosts: opens its hosts.
         extra: state of its patches beside the knobs, if any.
         moves: changes that switch parts of the panel on, to a clearly audible value, or off: knobs by name.
+        plain: reductions of a patch, played with a note, to a plain voice, each with a word for its kind.
+        extras: parameters whose default means that a part of the synth is not used.
+        structure: proposes changed patches that take several decisions at once, each with a word for its kind, from
+            a patch and what was heard in the clip.
         pitches: function from a patch and a key to the MIDI note numbers at which it sounds, and each one's share of
             the power; None if unknown.
         plugin_state: writes the plug-in's own state for a program; None if there are no presets in plug-in formats.
@@ -139,6 +144,9 @@ class Instrument:
     hosts: Hosts
     extra: ExtraState | None = None
     moves: tuple[Mapping[str, float], ...] = ()
+    plain: Callable[[Patch, Note], Iterable[tuple[str, Patch]]] | None = None
+    extras: frozenset[str] = frozenset()
+    structure: Callable[[Patch, Hints], Iterable[tuple[str, Patch]]] | None = None
     pitches: Callable[[Patch, int], tuple[list[int], list[float]]] | None = None
     plugin_state: Callable[[Program], bytes] | None = None
     class_ids: tuple[str, ...] = ()

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from render.instruments.instrument import Instrument, Prior
-from render.noisemaker import editor_curves, hosts, presets, prior
-from render.noisemaker.drawings import drawn_curves
+from render.noisemaker import editor_curves, hosts, presets, prior, structure
+from render.noisemaker.panel.drawings import drawn_curves
 from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.plugin import CLASS_IDS, VST2_ID, plugin_state, preset_folders
 from render.noisemaker.table import TABLE
@@ -31,6 +31,9 @@ NOISEMAKER = Instrument(
     hosts=hosts,
     extra=editor_curves,
     moves=MOVES,
+    plain=structure.plain,
+    extras=structure.EXTRAS,
+    structure=structure.changes,
     pitches=sounding_pitches,
     plugin_state=plugin_state,
     class_ids=CLASS_IDS,

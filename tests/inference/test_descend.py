@@ -14,7 +14,8 @@ from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import DescentJob
-from inference.stages.proxy_descent import Path, ProxyDescender, Settings, free_knobs
+from inference.stages.descender import ProxyDescender
+from inference.stages.proxy_descent import Path, Settings, free_knobs
 from inference.stages.proxy_descent import descend as descend_job
 from proxy.synth.controls import SEARCHED, Controls
 from proxy.synth.corrections import Corrections
@@ -148,3 +149,37 @@ def test_the_shipped_proxy_gives_candidates_for_the_pipeline(target: Target) -> 
     assert len(steps) == 6
     assert {candidate.origin for candidate in found.candidates} == {"descend"}
     assert found.notices == ()
+
+
+def test_a_sparse_candidate_leaves_alone_what_it_does_not_use(target: Target) -> None:
+    start = Candidate(TRUE.with_knobs(MOVED | {"osc2fm": 0.0, "reverbwet": 0.0, "filterdrive": 0.3}), NOTE, sparse=True)
+    free = free_knobs(start.patch, Constraints(), sparse=True)
+    assert "filterdrive" in free
+    assert not free & {"osc2fm", "reverbwet", "ringmodulation"}
+    assert free < free_knobs(start.patch, Constraints())
+    (path,) = descend([start], [target], settings=SHORT)
+    assert path.kept[-1].sparse
+    assert path.kept[-1].patch["osc2fm"] == path.kept[-1].patch["reverbwet"] == 0.0
+
+
+def test_the_first_steps_hear_the_beginning_only(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    def noted(controls: Controls, n_samples: int, corrections: Corrections | None = None) -> torch.Tensor:
+        lengths.append(n_samples)
+        return render(controls, n_samples, corrections)
+
+    monkeypatch.setattr(inference.stages.proxy_descent, "render", noted)
+    settings = dataclasses.replace(SHORT, steps=4, short_steps=2, short_seconds=0.02)
+    (path,) = descend([Candidate(TRUE.with_knobs(MOVED), NOTE)], [target], settings=settings)
+    half = target.audio.shape[1] // 2
+    assert lengths == [half, half, *[target.audio.shape[1]] * 3]
+    assert path.closest == min(path.losses[2:])
+
+
+def test_screening_orders_candidates_as_the_host_does(target: Target) -> None:
+    candidates = [Candidate(TRUE.with_knobs({"cutoff": cutoff}), NOTE) for cutoff in (0.9, 0.2, TRUE["cutoff"])]
+    screened = ProxyDescender.load(threads=2).screen(candidates, [target])
+    assert [one.patch for one in screened] == [one.patch for one in candidates]
+    assert min(screened, key=lambda one: one.loss).patch == candidates[2].patch
+    assert screened[2].loss < 0.05

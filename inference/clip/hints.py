@@ -1,0 +1,98 @@
+"""Rates of modulation and delay times that can be heard in a clip.
+
+Both are read from log-mel bands every 5 ms. A modulation of whatever it may be (level, filter, pulse width, pitch)
+moves the bands periodically, which is a line in the spectra of the bands over time (the *modulation spectrum*). An echo
+repeats the onsets, which is a peak in the autocorrelation of the bands' increases.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.fft
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from render.audio import Audio
+from render.instruments.hints import Hints
+from render.measures.spectra import MelScale, decibels, floor_of, mel_power
+from render.note import SAMPLE_RATE
+
+_SCALE = MelScale(23, 5, 40)
+_FRAMES_PER_SECOND = 200.0
+_FLOOR_DB = 50.0  # below the loudest band: what is quieter moves by chance
+_SLOWEST_CYCLES = 1.5  # per clip: a slower line cannot be told from a trend
+_FASTEST_HZ = 30.0
+_BINS_PER_LINE = 8  # of the zero-padded spectrum
+_BACKGROUND_LINES = 4  # lines on each side over which a line must stand out
+_SHORTEST_ECHO, _LONGEST_ECHO = 0.03, 1.5  # seconds
+_N_RATES, _N_DELAYS = 4, 3
+_SAME_RATE = 0.08  # relative
+
+Bands = NDArray[np.float64]
+
+
+def hear_hints(audio: Audio, gate_seconds: float) -> Hints:
+    """Read rates and delay times from a clip.
+
+    Args:
+        audio: the clip.
+        gate_seconds: length of the key press; modulation is looked for in what sounds until then, if that is long
+            enough, because a release hides it.
+
+    Shape:
+        audio: ``(channels, samples)``.
+    """
+    power = np.concatenate([mel_power(one.astype(np.float64), _SCALE, SAMPLE_RATE) for one in audio], axis=1)
+    levels: Bands = decibels(power, max(floor_of(power), float(power.max()) * 10.0 ** (-_FLOOR_DB / 10.0))).astype(
+        np.float64
+    )
+    held = int(min(gate_seconds, audio.shape[1] / SAMPLE_RATE) * _FRAMES_PER_SECOND)
+    return Hints(_rates(levels[: max(held, len(levels) // 2)]), _delays(levels))
+
+
+def _rates(levels: Bands) -> tuple[float, ...]:
+    """The strongest lines of the modulation spectrum in Hz, and after them slower rates, which no line tells."""
+    n = len(levels)
+    seconds = n / _FRAMES_PER_SECOND
+    slow = tuple(cycles / seconds for cycles in (1.0, 0.5))
+    if n < 16:
+        return slow
+    spectrum = _modulation_spectrum(levels)
+    hz = np.arange(len(spectrum)) / (_BINS_PER_LINE * seconds)
+    around = scipy.ndimage.median_filter(spectrum, 2 * _BACKGROUND_LINES * _BINS_PER_LINE + 1, mode="nearest")
+    prominence = spectrum / (around + 1e-3 * spectrum.max() + 1e-12)
+    usable = (hz >= _SLOWEST_CYCLES / seconds) & (hz <= _FASTEST_HZ)
+    peaks = [k for k in range(1, len(hz) - 1) if usable[k] and spectrum[k - 1] <= spectrum[k] > spectrum[k + 1]]
+    # A line's strength alone prefers slow rates, its prominence alone prefers faint ones.
+    peaks.sort(key=lambda k: -float(np.sqrt(spectrum[k]) * np.log1p(prominence[k])))
+    rates = [float(hz[k]) for k in peaks[:_N_RATES]]
+    if rates:  # what goes up and down around a symmetrical point sounds the same twice in a cycle
+        half = 0.5 * rates[0]
+        rates = [rates[0], half, *(rate for rate in rates[1:] if abs(rate / half - 1.0) > _SAME_RATE)]
+    return (*rates, *slow)
+
+
+def _modulation_spectrum(levels: Bands) -> Bands:
+    """Power over the rate, summed over the bands, of what a parabola does not explain of each band."""
+    n = len(levels)
+    time = np.linspace(-1.0, 1.0, n)
+    trend = np.polynomial.polynomial.polyvander(time, 2)
+    rest = levels - trend @ np.linalg.lstsq(trend, levels, rcond=None)[0]
+    window = np.hanning(n + 2)[1:-1, None]
+    power = np.square(np.abs(scipy.fft.rfft(rest * window, _BINS_PER_LINE * n, axis=0)))
+    return np.asarray(power.sum(axis=1))
+
+
+def _delays(levels: Bands) -> tuple[float, ...]:
+    """The strongest peaks of the autocorrelation of the bands' increases, in seconds."""
+    rises = np.maximum(np.diff(levels, axis=0), 0.0)
+    rises -= rises.mean(axis=0)
+    n = len(rises)
+    first, last = int(_SHORTEST_ECHO * _FRAMES_PER_SECOND), min(int(_LONGEST_ECHO * _FRAMES_PER_SECOND), n - 2)
+    if last <= first + 2:
+        return ()
+    power = np.square(np.abs(scipy.fft.rfft(rises, 2 * n, axis=0))).sum(axis=1)
+    correlation = scipy.fft.irfft(power, 2 * n)[: last + 2]
+    peaks = [k for k in range(first, last) if correlation[k - 1] <= correlation[k] > correlation[k + 1]]
+    peaks.sort(key=lambda k: -float(correlation[k]))
+    return tuple(k / _FRAMES_PER_SECOND for k in peaks[:_N_DELAYS])

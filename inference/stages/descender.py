@@ -1,0 +1,102 @@
+"""The proxy as the stages use it: it descends from candidates, screens them, and proposes changes of the answer."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import torch
+from numpy.random import Generator
+
+from inference.candidate import Candidate
+from inference.clip.target import Target
+from inference.constraints import Constraints
+from inference.ports import Descent, DescentJob
+from inference.stages.neighbours import crossovers, neighbours
+from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
+from proxy.loss.distance import TargetDistance
+from proxy.synth.controls import Controls
+from proxy.synth.corrections import Corrections
+from proxy.synth.voice import render
+from proxy.synth.weights import load_corrections
+from render.noisemaker.instrument import NOISEMAKER
+from render.noisemaker.trials.auditions import EVERYTHING
+from render.note import Note
+
+
+def _screened(
+    targets: Sequence[Target],
+    distances: Sequence[TargetDistance],
+    corrections: Corrections,
+    candidates: Sequence[Candidate],
+) -> list[float]:
+    """Losses of a few candidates on the proxy."""
+    patches = [one.patch for one in candidates]
+    notes = [[one.note for one in candidates], *([target.note] * len(candidates) for target in targets[1:])]
+    total = torch.zeros(len(candidates))
+    with torch.no_grad():
+        for of_clip, distance in zip(notes, distances, strict=True):
+            audio = render(Controls.from_patches(patches, of_clip), distance.n_samples, corrections)
+            total += distance.measure(audio)[0] / len(distances)
+    losses: list[float] = total.tolist()
+    return losses
+
+
+def warm_up(corrections: Corrections) -> None:
+    """Run every compiled loop of the proxy once. They are compiled on the first run and cached on disk."""
+    notes = [Note(60, 100, 0.03, 0.06)] * len(EVERYTHING)
+    controls = Controls.from_patches(EVERYTHING, notes)
+    part = part_of(controls, range(len(EVERYTHING)), controls.knobs.clone().requires_grad_())
+    render(part, notes[0].n_samples, corrections).square().sum().backward()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class ProxyDescender:
+    """``descend`` on the trained proxy; see ``inference.ports.Descender``."""
+
+    corrections: Corrections
+    settings: Settings = field(default_factory=Settings)
+    batch_size: int = 24
+    threads: int = 1
+
+    @classmethod
+    def load(cls, threads: int = 1) -> Self:
+        """Load the package's weights, and compile the proxy; raises ``FileError`` or ``FormatError``."""
+        corrections = load_corrections()
+        warm_up(corrections)
+        return cls(corrections, threads=threads)
+
+    def descend(self, job: DescentJob) -> Descent:
+        """Descend from every start."""
+        paths = descend(job, corrections=self.corrections, settings=self.settings, threads=self.threads)
+        lost = sum(not path.finite for path in paths)
+        notices = (
+            (f"{lost} of {len(paths)} descents ended early because of values that are not finite",) if lost else ()
+        )
+        paths.sort(key=lambda path: path.closest)  # a small budget allows only the first ones
+        ends = [path.kept[-1] for path in paths if path.kept]
+        on_the_way = [kept for path in paths for kept in path.kept[:-1]]
+        # Two paths may meet, and one may have kept its closest patch before.
+        return Descent(tuple(dict.fromkeys(ends + on_the_way)), notices)
+
+    def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
+        """See ``inference.ports.Descender``."""
+        if not candidates:
+            return []
+        distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
+        size = min(-(-len(candidates) // self.threads), AT_ONCE // min(self.threads, AT_ONCE))
+        parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]
+        losses_of = functools.partial(_screened, targets, distances, self.corrections)
+        losses = (map if self.threads == 1 else pool(self.threads).map)(losses_of, parts)
+        found = zip(candidates, (loss for part in losses for loss in part), strict=True)
+        return [replace(one, loss=loss) for one, loss in found if math.isfinite(loss)]
+
+    def changes(
+        self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool
+    ) -> list[Candidate]:
+        """See ``inference.stages.neighbours``."""
+        changed = neighbours(NOISEMAKER, answer, constraints, rng, gate=gate)
+        return changed + crossovers(NOISEMAKER, answer, others, constraints)

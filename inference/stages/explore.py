@@ -1,0 +1,101 @@
+"""Changes of a candidate's structure, guided by what can be heard in the clip.
+
+A neighbour changes one decision, but a modulation takes several: a destination, an amount, a rate and what it shifts on
+average. ``Instrument.structure`` proposes such changes. They are heard on the proxy as they are; the closest of each
+kind are then varied within their section (waveform, phase, rate), because the first try cannot be right in all of that.
+
+In a patch that has much that it does not need, the parts make up for each other, and no single change helps. So some
+candidates are *sparse*: a plain voice at first (``Instrument.plain``), to which changes add one part after another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from numpy.random import Generator
+
+from inference.candidate import Candidate
+from inference.ports import Descender
+from inference.run import Run
+from inference.stages.neighbours import neighbours
+
+_SHARE = 0.05  # of the budget, for one exploration
+_AT_ONCE = 16  # candidates between two looks at the clock
+_VARIED, _VARIATIONS = 5, 12  # kinds whose closest change is varied, and variations of each
+
+
+def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], until: float) -> list[Candidate]:
+    """Sparse candidates: others, reduced to a plain voice, with their losses on the proxy.
+
+    Args:
+        run: the run, with its clip and budget.
+        descender: the proxy.
+        candidates: candidates to reduce.
+        until: share of the budget at which the stage ends.
+    """
+    plain = run.options.instrument.plain
+    if plain is None:
+        return []
+    found = [
+        Candidate(patch, one.note, origin=kind, sparse=True)
+        for one in candidates
+        for kind, patch in plain(one.patch, one.note)
+    ]
+    return screened(run, descender, list(dict.fromkeys(found)), until)
+
+
+def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, until: float) -> list[Candidate]:
+    """Changes of a candidate's structure.
+
+    Args:
+        run: the run, with its clip and budget.
+        descender: the proxy.
+        base: candidate that is changed.
+        rng: generator for the variations.
+        until: share of the budget at which the stage ends.
+
+    Returns:
+        The changed candidates with their losses on the proxy; ``origin`` is the kind of the change.
+    """
+    instrument = run.options.instrument
+    if instrument.structure is None:
+        return []
+    until = min(until, run.budget.used() + _SHARE)
+    changes = [replace(base, patch=patch, origin=kind) for kind, patch in instrument.structure(base.patch, run.hints)]
+    rng.shuffle(changes)
+    measured = screened(run, descender, changes, until)
+    varied: list[Candidate] = []
+    for closest in in_turn(measured)[:_VARIED]:
+        groups = {instrument.table.parameter(name).group for name in base.patch.diff(closest.patch)} - {"master"}
+        others = neighbours(instrument, closest, run.options.constraints, rng, gate=False, groups=groups)
+        rng.shuffle(others)
+        varied += [replace(one, origin=closest.origin) for one in others[:_VARIATIONS]]
+    return measured + screened(run, descender, varied, until)
+
+
+def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The closest candidate of each kind, closest first, then the second of each kind, and so on."""
+    kinds: Counter[tuple[str, bool]] = Counter()
+    ranked = []
+    for candidate in sorted(candidates, key=lambda one: one.loss):
+        kind = candidate.origin, candidate.sparse
+        ranked.append((kinds[kind], candidate))
+        kinds[kind] += 1
+    return [candidate for _, candidate in sorted(ranked, key=lambda one: one[0])]
+
+
+def screened(run: Run, descender: Descender, candidates: Sequence[Candidate], until: float) -> list[Candidate]:
+    """Those that respect the locks, as many as the time allows, with their losses on the proxy."""
+    constraints = run.options.constraints
+    allowed = [one for one in candidates if constraints.apply(one.patch) == one.patch]
+    found: list[Candidate] = []
+    for first in range(0, len(allowed), _AT_ONCE):
+        if run.budget.used() >= until:
+            break
+        part = allowed[first : first + _AT_ONCE]
+        found += descender.screen(part, run.targets)
+        run.budget.n_renders += len(part)
+        run.board.announce()
+    return found

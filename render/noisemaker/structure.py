@@ -1,0 +1,193 @@
+"""Changes of a patch's structure: several knobs and choices at once, which only together sound like something.
+
+A modulator without a destination, or a destination without an amount, changes nothing; an interval of an oscillator
+that is off cannot be heard. So each change here sets what belongs together, and where a modulation is added, what it
+would shift on average is taken back: the cutoff, or the pulse width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from render.instruments.hints import Hints
+from render.instruments.patch import Patch
+from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
+from render.noisemaker.facts import MAX_VELOCITY, OSC2_WAVEFORMS, TRANSPOSITIONS, TUNE_SEMITONES
+from render.noisemaker.routes import ROUTES, SOURCES, moves_rate
+from render.noisemaker.table import TABLE
+from render.note import Note
+
+_AMOUNTS: Mapping[str, Sequence[float]] = {
+    "filter": (0.1, 0.4, -0.4),
+    "osc1": (0.01, -0.1),
+    "osc2": (0.01, -0.1),
+    "osc1&2": (0.01, -0.1),
+    "pulse width": (0.3,),
+    "fm": (0.1,),
+    "pan": (0.5,),
+    "volume": (0.5,),
+}
+"""Amounts (the cube of the knob, -1 to 1) at which a destination is tried: a faint one and clear ones."""
+
+_INTERVALS = (-24, -12, -7, -5, 0, 5, 7, 12, 19, 24)
+"""Semitones from the other oscillator at which one that is off is switched on."""
+_ON, _AUDIBLE, _FAINT = 0.75, 0.6, 0.15
+_RATES = 3
+_HALF = 0.5
+
+Change = tuple[str, Patch]
+"""What is changed, as one word for every change of the same kind, and the changed patch."""
+
+
+EXTRAS = frozenset(
+    {
+        *("osc2fm", "ringmodulation", "oscbitcrusher", "vintagenoise", "detune", "oscsync"),
+        *("filterdrive", "keyfollow", "velocitycutoff", "velocitycontour", "velocityvolume", "filtercontour"),
+        *("lfo1amount", "lfo2amount", "freeadamount", "envelopeeditoramount"),
+        *("lfo1destination", "lfo2destination", "freeaddestination", "envelopeeditordest1"),
+        *("delaywet", "reverbwet", "chorus1enable", "chorus2enable"),
+    }
+)
+"""Parameters whose default means that a part of the synth is not used; the others make a plain subtractive voice."""
+
+_CONTOUR = "filtercontour"
+
+
+def plain(patch: Patch, note: Note) -> Iterator[Change]:
+    """The patch without modulators, effects and whatever bends the oscillators: without its filter envelope, and with.
+
+    Where much was added that is not needed, its parts make up for each other, and none can be corrected alone.
+
+    Args:
+        patch: patch that is reduced.
+        note: key press, for what the velocity and the key do to the cutoff.
+    """
+    velocity = note.velocity / MAX_VELOCITY
+    knobs = (patch[name] for name in ("cutoff", "velocitycutoff", "keyfollow"))
+    still = still_cutoff(*knobs, float(note.number), velocity)
+    contour = contour_amount(patch[_CONTOUR], patch["velocitycontour"], velocity)
+    reduced = _centred(patch.with_knobs({name: TABLE.parameter(name).default for name in EXTRAS}))
+    held = LOG8.nearest_knob(still + contour * log20(patch["filtersustain"]))
+    yield "plain", reduced.with_knobs({"cutoff": held})
+    if patch["osc3volume"] and (patch["osc1volume"] or patch["osc2volume"]):
+        yield "plain without sub", _centred(reduced.with_knobs({"cutoff": held, "osc3volume": 0.0}))
+    if contour:
+        moved = {"cutoff": LOG8.nearest_knob(still), _CONTOUR: BIPOLAR.nearest_knob(contour)}
+        yield "plain with filter envelope", reduced.with_knobs(moved)
+
+
+def _centred(patch: Patch) -> Patch:
+    """The same pitches with the transposition that leaves both oscillators most room for other intervals."""
+    names = [f"osc{index}tune" for index in (1, 2) if patch.sounds(f"osc{index}tune")]
+    row, tune = TABLE.parameter("transpose"), TABLE.parameter("osc1tune")
+    here = TRANSPOSITIONS[patch.index("transpose")]
+    totals = {name: patch.index(name) - TUNE_SEMITONES + here for name in names}
+    best = min(TRANSPOSITIONS, key=lambda one: max((abs(total - one) for total in totals.values()), default=abs(one)))
+    if any(abs(total - best) > TUNE_SEMITONES for total in totals.values()) or patch["osc3volume"] > 0.0:
+        return patch  # the sub oscillator has no interval of its own
+    tuned = {name: tune.choice_knobs[total - best + TUNE_SEMITONES] for name, total in totals.items()}
+    return patch.with_knobs({**tuned, "transpose": row.choice_knobs[TRANSPOSITIONS.index(best)]})
+
+
+def changes(patch: Patch, hints: Hints) -> Iterator[Change]:
+    """Every change that may be worth hearing; kinds are named by section and destination.
+
+    Args:
+        patch: patch that is changed.
+        hints: what was heard in the clip.
+    """
+    yield from _intervals(patch)
+    yield from _modulations(patch, hints.rates_hz)
+    yield from _delays(patch, hints.delays_seconds)
+
+
+def _intervals(patch: Patch) -> Iterator[Change]:
+    """Every interval of each oscillator that sounds, loud enough to be judged by; and one that is off, switched on.
+
+    A faint sub oscillator is left out, because it may hold the transposition that leaves the others no room.
+    """
+    if patch["osc3volume"] < _FAINT:
+        patch = _centred(patch.with_knobs({"osc3volume": 0.0}))
+    for index, other in ((1, 2), (2, 1)):
+        name, volume = f"osc{index}tune", f"osc{index}volume"
+        row = TABLE.parameter(name)
+        if patch.sounds(name):
+            for index_of_tune, knob in enumerate(row.choice_knobs):
+                if index_of_tune != patch.index(name):
+                    tuned = {name: knob, volume: max(patch[volume], _AUDIBLE), f"osc{index}finetune": _HALF}
+                    yield f"osc {index} interval", patch.with_knobs(tuned)
+            continue
+        middle = patch.index(f"osc{other}tune")
+        waveforms = ("saw", "pulse") if index == 1 else tuple(one for one in OSC2_WAVEFORMS if one != "noise")
+        for waveform in waveforms:
+            for interval in _INTERVALS if waveform == waveforms[0] else (0, 12, -12):
+                if 0 <= middle + interval < len(row.choices):
+                    on = {volume: _ON, name: row.choice_knobs[middle + interval]}
+                    yield f"osc {index} on", patch.with_knobs(on).with_settings({f"osc{index}waveform": waveform})
+
+
+def _modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
+    """One LFO at a heard rate on each destination, in the place of an LFO that cannot be heard, or of either."""
+    inaudible = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
+    taken: set[str] = set()
+    for name in inaudible or ("lfo1", "lfo2"):
+        for destination, routes in ROUTES[name].items():
+            if not routes or moves_rate(routes) or destination in taken:
+                continue
+            taken.add(destination)
+            for hz in rates_hz[:_RATES]:
+                for amount in _AMOUNTS[destination]:
+                    yield f"{name} {destination}", with_lfo(patch, name, destination, hz, amount)
+
+
+def with_lfo(patch: Patch, name: str, destination: str, hz: float, amount: float) -> Patch:
+    """A patch with an LFO, a sine that starts with the key; what it would shift on average is taken back.
+
+    Args:
+        patch: patch that is changed.
+        name: ``lfo1`` or ``lfo2``.
+        destination: choice of its destination.
+        hz: its rate; the nearest that the knob reaches.
+        amount: -1 to 1.
+    """
+    row = TABLE.parameter(f"{name}rate")
+    knobs = {
+        SOURCES[name].amount: BIPOLAR.nearest_knob(amount),
+        row.name: row.curve.nearest_knob(hz),
+        f"{name}phase": 0.0,
+    }
+    replaced = patch.with_knobs(knobs).with_settings(
+        {
+            SOURCES[name].destination: destination,
+            f"{name}waveform": "sine",
+            f"{name}sync": False,
+            f"{name}keytrigger": True,
+        }
+    )
+    if destination == "filter":
+        still = log8(patch["cutoff"]) - _HALF * (amount - _shift(patch, name, "filter"))
+        return replaced.with_knobs({"cutoff": LOG8.nearest_knob(still)})
+    if destination == "pulse width":
+        width = patch["osc1pw"] - _HALF * (abs(amount) - abs(_shift(patch, name, "pulse width")))
+        return replaced.with_settings({"osc1waveform": "pulse"}).with_knobs({"osc1pw": _unit(width)})
+    return replaced
+
+
+def _shift(patch: Patch, name: str, destination: str) -> float:
+    """Amount of an LFO that has this destination, else 0."""
+    here = patch.choice(SOURCES[name].destination) == destination
+    return float(SOURCES[name].curve(patch[SOURCES[name].amount])) if here else 0.0
+
+
+def _delays(patch: Patch, seconds: Sequence[float]) -> Iterator[Change]:
+    """The delay at a heard time."""
+    row = TABLE.parameter("delaytime")
+    for time in seconds:
+        for wet in (0.25, 0.5):
+            knobs = {"delaywet": wet, row.name: row.curve.nearest_knob(time)}
+            off = {"delaysync": False, "delayfactorl": False, "delayfactorr": False}
+            yield "delay", patch.with_knobs(knobs).with_settings(off)
+
+
+def _unit(value: float) -> float:
+    return min(max(value, 0.0), 1.0)

@@ -1,0 +1,49 @@
+"""What is heard in a clip: rates of modulation and delay times, on renders whose settings are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.clip.hints import hear_hints
+from render.noisemaker.curves import delay_seconds
+from render.noisemaker.hosts import open_host
+from render.noisemaker.structure import with_lfo
+from render.noisemaker.table import TABLE
+from render.note import Note
+
+NOTE = Note(48, 100, 1.8, 2.0)
+SAW = TABLE.patch({"osc1volume": 0.8, "osc3volume": 0.0, "osc1tune": 0.5, "cutoff": 0.6})
+
+
+@pytest.mark.parametrize("hz", [2.0, 7.0])
+@pytest.mark.parametrize(
+    ("name", "destination", "amount"),
+    [
+        ("lfo1", "filter", 0.3),
+        ("lfo1", "osc1", 0.01),
+        ("lfo1", "pulse width", 0.3),
+        ("lfo2", "volume", 0.5),
+        ("lfo2", "pan", 0.5),
+    ],
+)
+def test_the_rate_of_an_lfo_is_heard_wherever_it_goes(name: str, destination: str, amount: float, hz: float) -> None:
+    audio = open_host().render(with_lfo(SAW, name, destination, hz, amount), NOTE)
+    rates = hear_hints(audio, NOTE.gate_seconds).rates_hz
+    assert rates[destination == "pulse width"] == pytest.approx(hz, rel=0.03)  # widths of 0.4 and 0.6 sound alike
+
+
+def test_the_time_of_a_delay_is_heard() -> None:
+    pluck = SAW.with_knobs(
+        {"ampdecay": 0.3, "ampsustain": 0.0, "delaywet": 0.6, "delaytime": 0.6, "delayfeedback": 0.4}
+    )
+    time = float(delay_seconds(0.6))
+    heard = hear_hints(open_host().render(pluck, NOTE), NOTE.gate_seconds).delays_seconds
+    assert min(abs(one - time) for one in heard[:2]) < 0.01
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.2])
+def test_short_and_steady_clips_have_hints_too(seconds: float) -> None:
+    audio = np.ones((1, int(44100 * seconds)), np.float32)
+    hints = hear_hints(audio, seconds)
+    assert all(np.isfinite(one) and one > 0.0 for one in (*hints.rates_hz, *hints.delays_seconds))
