@@ -88,11 +88,11 @@ def lesson_from(
 
 
 def _sections(patch: Patch, other: Patch) -> dict[str, list[str]]:
-    """What differs and can be heard on one side, by section; the level is matched anyway."""
+    """What differs and can be heard in the other patch, by section; the level is matched anyway."""
     sections: dict[str, list[str]] = {}
     for name in patch.diff(other):
         row = patch.table.parameter(name)
-        if row is not patch.table.level and (patch.sounds(name) or other.sounds(name)):
+        if row is not patch.table.level and other.sounds(name):
             sections.setdefault(row.group, []).append(name)
     return sections
 
