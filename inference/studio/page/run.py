@@ -128,6 +128,8 @@ class RunView:
         from inference.candidate import Candidate
 
         here = Candidate(self.desk.patch, self.desk.note, origin="panel")
+        self.desk.start = self.desk.patch  # what the run finds is marked against it
+        self.desk.load(self.desk.patch, self.desk.note, self.desk.label)
         self.desk.studio.start(
             self._live,
             float(self._seconds.value),

@@ -72,15 +72,16 @@ class _Page:
             ui.timer(_REFRESH_SECONDS, refresh)
 
     def _desk(self) -> Desk:
-        live, default = self.live, self.studio.instrument.table.default
+        live, start = self.live, self.studio.instrument.table.default
         if live.candidates:
             first = live.candidates[0]
             patch, note, label = first.patch, first.note, "Candidate 1"
         elif live.programs:
-            patch, note, label = live.programs[0].patch, live.note, live.programs[0].name
+            start = live.programs[0].patch
+            patch, note, label = start, live.note, live.programs[0].name
         else:
-            patch, note, label = default, live.note, "Default patch"
-        return Desk(self.studio, live, context.client, patch, note, patch, label, default)
+            patch, note, label = start, live.note, "Default patch"
+        return Desk(self.studio, live, context.client, patch, note, patch, label, start)
 
     def _programs(self, desk: Desk) -> None:
         with section("Preset"):
@@ -91,6 +92,7 @@ class _Page:
 
             def choose(number: int) -> None:
                 program = self.live.programs[number]
+                desk.start = program.patch
                 desk.load(program.patch, desk.note, names[number])
 
             ui.select(names, value=0, label="Program", on_change=lambda event: choose(event.value)).props(
