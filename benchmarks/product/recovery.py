@@ -24,8 +24,9 @@ from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.evaluate import Evaluator
 from inference.ports import DescentJob
+from inference.stages.descended import free_knobs
 from inference.stages.proxy_descent import Path as Descended
-from inference.stages.proxy_descent import Settings, descend, free_knobs
+from inference.stages.proxy_descent import Settings, descend
 from proxy.synth.weights import load_corrections
 from render.files import replacing
 from render.measures.golden import GoldenRow, read_rows

@@ -1,6 +1,6 @@
-"""Rates of modulation and delay times that can be heard in a clip.
+"""Rates of modulation, delay times, and the course of brightness and level, as they can be heard in a clip.
 
-Both are read from log-mel bands every 5 ms. A modulation of whatever it may be (level, filter, pulse width, pitch)
+All are read from log-mel bands every 5 ms. A modulation of whatever it may be (level, filter, pulse width, pitch)
 moves the bands periodically, which is a line in the spectra of the bands over time (the *modulation spectrum*). An echo
 repeats the onsets, which is a peak in the autocorrelation of the bands' increases.
 """
@@ -32,7 +32,7 @@ Bands = NDArray[np.float64]
 
 
 def hear_hints(audio: Audio, gate_seconds: float) -> Hints:
-    """Read rates and delay times from a clip.
+    """Read them from a clip.
 
     Args:
         audio: the clip.
@@ -47,7 +47,12 @@ def hear_hints(audio: Audio, gate_seconds: float) -> Hints:
         np.float64
     )
     held = int(min(gate_seconds, audio.shape[1] / SAMPLE_RATE) * _FRAMES_PER_SECOND)
-    return Hints(_rates(levels[: max(held, len(levels) // 2)]), _delays(levels))
+    return Hints(
+        _rates(levels[: max(held, len(levels) // 2)]),
+        _delays(levels),
+        audio.shape[1] / SAMPLE_RATE,
+        *_courses(power),
+    )
 
 
 def _rates(levels: Bands) -> tuple[float, ...]:
@@ -96,3 +101,16 @@ def _delays(levels: Bands) -> tuple[float, ...]:
     peaks = [k for k in range(first, last) if correlation[k - 1] <= correlation[k] > correlation[k + 1]]
     peaks.sort(key=lambda k: -float(correlation[k]))
     return tuple(k / _FRAMES_PER_SECOND for k in peaks[:_N_DELAYS])
+
+
+def _courses(power: Bands) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Brightness and loudness over the clip, each between 0 and 1."""
+    total = power.sum(axis=1) + 1e-30
+    sounding = total > float(total.max()) * 10.0 ** (-_FLOOR_DB / 10.0)
+    bands = np.arange(power.shape[1]) % _SCALE.n_mels
+    centre = power @ bands / total  # mean band number, which is about logarithmic in frequency
+    centre = np.interp(np.arange(len(centre)), np.flatnonzero(sounding), centre[sounding])
+    low, high = np.percentile(centre, [5.0, 95.0])
+    brightness = np.clip((centre - low) / max(float(high - low), 1e-6), 0.0, 1.0)
+    loudness = np.sqrt(total / total.max())
+    return tuple(brightness.tolist()), tuple(loudness.tolist())

@@ -1,8 +1,9 @@
 """Stage 2: gradient descent on the proxy, a batch of candidates at once.
 
-The knobs themselves are the variables: Adam moves them, and they are clamped to their limits after every step, so that
-a knob at its end can leave it again. Choices do not change; neither do knobs that are locked, inaudible, or excluded
-because their gradient is unreliable (``Parameter.descended``). The level is solved in closed form.
+The knobs themselves are the variables, and the heights of the envelope editor's curve where it can be heard: Adam moves
+them, and they are clamped to their limits after every step, so that a knob at its end can leave it again. Choices do
+not change; neither do knobs that are locked, inaudible, or excluded because their gradient is unreliable
+(``Parameter.descended``). The level is solved in closed form.
 """
 
 from __future__ import annotations
@@ -11,21 +12,20 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from inference.candidate import Candidate
-from inference.constraints import Constraints
 from inference.ports import DescentJob
+from inference.stages.descended import free_curve, free_knobs
 from proxy.loss.distance import TargetDistance
-from proxy.synth.controls import Controls
+from proxy.synth.controls import EDITOR_POINTS, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from render.audio import Audio
-from render.instruments.patch import Patch
-from render.noisemaker.instrument import NOISEMAKER
+from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 
@@ -45,6 +45,7 @@ class Settings:
         momentum: Adam's beta 1.
         scale_momentum: Adam's beta 2.
         tiny: Adam's epsilon.
+        curve_rate: learning rate of the heights of the envelope editor's curve.
         homing: how far a step also moves a knob towards its default, as a share of the longest step: knobs that hardly
             matter go home, and do not have to be made up for by others.
         again_rate: factor of the rate for starts that continue an earlier descent, because they are close already.
@@ -66,6 +67,7 @@ class Settings:
     momentum: float = 0.5
     scale_momentum: float = 0.99
     tiny: float = 1e-8
+    curve_rate: float = 0.06
     homing: float = 0.02
     again_rate: float = 0.3
     survivors: Mapping[int, int] = field(default_factory=lambda: {5: 8, 10: 4, 20: 2})
@@ -147,10 +149,16 @@ class _Batch:
         free = torch.tensor([[name in names for name in TABLE.names] for names in self.free])
         again = torch.tensor([settings.again_rate if item < n_going_on else 1.0 for item in range(len(starts))])
         self.rates = settings.rate * again[:, None] * group_rates * free
-        spans = torch.tensor([job.constraints.span(row) for row in TABLE.parameters])
-        self.lowest, self.highest = spans[:, 0], spans[:, 1]
+        self.curves = [free_curve(one.patch, job.constraints) for one in starts]
+        drawn = torch.tensor([[curve is not None] for curve in self.curves])
+        self.rates = torch.cat(
+            [self.rates, settings.curve_rate * again[:, None] * drawn.expand(-1, N_DESCENDED)], dim=1
+        )
+        heights = [[0.5] * N_DESCENDED if curve is None else curve.tolist() for curve in self.curves]
+        spans = [job.constraints.span(row) for row in TABLE.parameters] + [(0.0, 1.0)] * N_DESCENDED
+        self.lowest, self.highest = torch.tensor(spans).T
         self.defaults = torch.tensor([row.default for row in TABLE.parameters])
-        self.knobs = self.controls[0].knobs.clone()
+        self.knobs = torch.cat([self.controls[0].knobs, torch.tensor(heights)], dim=1)  # and heights
         self.closest = self.knobs.clone()
         self.closest_step = [0] * len(starts)
         self.gradient = torch.zeros_like(self.knobs)
@@ -193,8 +201,10 @@ class _Batch:
         left = 0.5 + 0.5 * math.cos(math.pi * done)
         decay = settings.last_rate + (1.0 - settings.last_rate) * left
         longest = decay * self.rates[items]
-        home = (self.defaults - self.knobs[items]).clamp(-settings.homing * longest, settings.homing * longest)
-        moved = self.knobs[items] - longest * mean / scale + home
+        moved = self.knobs[items] - longest * mean / scale
+        n_knobs = len(self.defaults)
+        reach = settings.homing * longest[:, :n_knobs]
+        moved[:, :n_knobs] += (self.defaults - self.knobs[items, :n_knobs]).clamp(-reach, reach)
         self.knobs[items] = torch.maximum(torch.minimum(moved, self.highest), self.lowest)
 
     def finish(self) -> list[Path]:
@@ -223,42 +233,36 @@ class _Batch:
         knobs = self.knobs[items].requires_grad_()
         total = knobs.new_zeros(len(items))
         for controls, distance in zip(self.controls, distances, strict=True):
-            audio = render(part_of(controls, items, knobs), distance.n_samples, self.corrections)
+            audio = render(self._part(controls, items, knobs), distance.n_samples, self.corrections)
             total = total + distance.measure(audio)[0] / len(distances)
         (gradient,) = torch.autograd.grad(total.sum(), knobs)
         return total.detach(), gradient
 
+    def _part(self, controls: Controls, items: Sequence[int], values: Tensor) -> Controls:
+        """The controls of some items with their variables: knobs, and heights of curves that are moved."""
+        n_knobs = len(TABLE.names)
+        part = part_of(controls, items, values[:, :n_knobs])
+        drawn = torch.tensor([[self.curves[item] is not None] for item in items])
+        if not bool(drawn.any()):
+            return part
+        curves = torch.nn.functional.interpolate(
+            values[:, None, n_knobs:], EDITOR_POINTS, mode="linear", align_corners=True
+        )[:, 0]
+        return replace(part, editor=torch.where(drawn, curves, part.editor))
+
     def _candidate(self, item: int, knobs: Tensor) -> Candidate:
         start, values = self.paths[item].start, knobs[item].tolist()
-        moved = {name: value for name, value in zip(TABLE.names, values, strict=True) if name in self.free[item]}
-        return Candidate(start.patch.with_knobs(moved), start.note, origin="descend", sparse=start.sparse)
+        moved = {name: value for name, value in zip(TABLE.names, values, strict=False) if name in self.free[item]}
+        patch = start.patch.with_knobs(moved)
+        if self.curves[item] is not None:
+            patch = patch.with_extra(lines(values[len(TABLE.names) :]))
+        return Candidate(patch, start.note, origin="descend", sparse=start.sparse)
 
 
 @functools.cache
 def pool(n_threads: int) -> ThreadPoolExecutor:
     """Threads that share a batch."""
     return ThreadPoolExecutor(n_threads, thread_name_prefix="descend")
-
-
-def free_knobs(patch: Patch, constraints: Constraints, *, sparse: bool = False) -> frozenset[str]:
-    """Names of the continuous knobs that gradient descent may change in a patch.
-
-    Args:
-        patch: patch to descend from.
-        constraints: locked knobs.
-        sparse: whether parts of the synth that the patch does not use stay unused.
-    """
-    table = patch.table
-    rows = map(table.parameter, constraints.free(table))
-    return frozenset(
-        row.name
-        for row in rows
-        if not row.discrete
-        and row.descended
-        and row is not table.level
-        and patch.sounds(row.name)
-        and not (sparse and row.name in NOISEMAKER.extras and patch[row.name] == row.default)
-    )
 
 
 def part_of(controls: Controls, items: Sequence[int], knobs: Tensor) -> Controls:

@@ -20,6 +20,11 @@ KNOB = "envelopeeditoramount"
 N_HEIGHTS = 8
 """Heights per loop: at the usual speeds about one for every 1/8 note, and few enough for a search."""
 
+N_DESCENDED = 33
+"""Heights of a curve that a descent moves, at even distances with straight lines between them."""
+
+_SAME_CURVE = 0.02
+
 SHAPES = ("kept", "lines", "steps")
 """``kept`` is the curve of the patch that the search starts from, which keeps ramps, decays and bent curves."""
 
@@ -54,6 +59,21 @@ def steps(heights: Sequence[float]) -> Points:
 def sampled(points: Points) -> Heights:
     """Heights of a curve where ``lines`` has its points, shape ``(N_HEIGHTS,)``."""
     return spline(points if len(points) > 1 else INITIAL_POINTS, np.linspace(0.0, 1.0, N_HEIGHTS))
+
+
+def straight_heights(points: Points) -> Heights | None:
+    """Heights at ``N_DESCENDED`` even distances; None if straight lines between them are another curve.
+
+    Shape:
+        Returns: ``(N_DESCENDED,)``.
+    """
+    if len(points) < 2:
+        return None
+    fine = np.linspace(0.0, 1.0, 8 * (N_DESCENDED - 1) + 1)
+    whole = spline(points, fine)
+    heights = whole[::8]
+    same = np.abs(np.interp(fine, fine[::8], heights) - whole).max() < _SAME_CURVE
+    return heights.clip(0.0, 1.0) if same else None
 
 
 def with_heights(points: Points, heights: Sequence[float]) -> Points:

@@ -9,19 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
-from render.noisemaker.facts import MAX_VELOCITY, OSC2_WAVEFORMS, TRANSPOSITIONS, TUNE_SEMITONES
+from render.noisemaker.editor_curves import N_DESCENDED, lines
+from render.noisemaker.facts import (
+    EDITOR_LOOP_SECONDS,
+    EDITOR_SPEEDS,
+    MAX_VELOCITY,
+    OSC2_WAVEFORMS,
+    TRANSPOSITIONS,
+    TUNE_SEMITONES,
+)
 from render.noisemaker.routes import ROUTES, SOURCES, moves_rate
 from render.noisemaker.table import TABLE
 from render.note import Note
 
 _AMOUNTS: Mapping[str, Sequence[float]] = {
     "filter": (0.1, 0.4, -0.4),
-    "osc1": (0.01, -0.1),
-    "osc2": (0.01, -0.1),
-    "osc1&2": (0.01, -0.1),
+    "osc1": (0.01, -0.1, 0.4),
+    "osc2": (0.01, -0.1, 0.4),
+    "osc1&2": (0.01, -0.1, 0.4),
     "pulse width": (0.3,),
     "fm": (0.1,),
     "pan": (0.5,),
@@ -33,7 +43,10 @@ _INTERVALS = (-24, -12, -7, -5, 0, 5, 7, 12, 19, 24)
 """Semitones from the other oscillator at which one that is off is switched on."""
 _ON, _AUDIBLE, _FAINT = 0.75, 0.6, 0.15
 _RATES = 3
+"""Rates that are tried, from the most likely on, and the slowest beside them."""
 _HALF = 0.5
+
+_CURVE_AMOUNTS: Mapping[str, Sequence[float]] = {"filter": (0.15, 0.5), "volume": (0.9,), "osc1&2": (0.2,)}
 
 Change = tuple[str, Patch]
 """What is changed, as one word for every change of the same kind, and the changed patch."""
@@ -99,6 +112,8 @@ def changes(patch: Patch, hints: Hints) -> Iterator[Change]:
     yield from _intervals(patch)
     yield from _modulations(patch, hints.rates_hz)
     yield from _delays(patch, hints.delays_seconds)
+    if not patch.sounds("envelopeeditorspeed"):
+        yield from _curves(patch, hints)
 
 
 def _intervals(patch: Patch) -> Iterator[Change]:
@@ -135,7 +150,7 @@ def _modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
             if not routes or moves_rate(routes) or destination in taken:
                 continue
             taken.add(destination)
-            for hz in rates_hz[:_RATES]:
+            for hz in (*rates_hz[:_RATES], *rates_hz[_RATES:][-1:]):
                 for amount in _AMOUNTS[destination]:
                     yield f"{name} {destination}", with_lfo(patch, name, destination, hz, amount)
 
@@ -187,6 +202,42 @@ def _delays(patch: Patch, seconds: Sequence[float]) -> Iterator[Change]:
             knobs = {"delaywet": wet, row.name: row.curve.nearest_knob(time)}
             off = {"delaysync": False, "delayfactorl": False, "delayfactorr": False}
             yield "delay", patch.with_knobs(knobs).with_settings(off)
+
+
+def _curves(patch: Patch, hints: Hints) -> Iterator[Change]:
+    """The envelope editor with what was heard: brightness on the filter, level on the volume; once, or in loops."""
+    once = max((speed for speed in EDITOR_SPEEDS if EDITOR_LOOP_SECONDS / speed >= hints.seconds), default=1)
+    for destination, course in (("filter", hints.brightness), ("volume", hints.loudness), ("osc1&2", hints.brightness)):
+        for speed in (once, 2 * once, 4 * once):
+            if len(course) < N_DESCENDED or speed not in EDITOR_SPEEDS:
+                continue
+            heights = _folded(course, hints.seconds * speed / EDITOR_LOOP_SECONDS)
+            for amount in _CURVE_AMOUNTS[destination]:
+                knobs = {"envelopeeditoramount": amount**_HALF}
+                if destination == "filter":
+                    knobs["cutoff"] = LOG8.nearest_knob(log8(patch["cutoff"]) - _HALF * amount)
+                chosen: dict[str, str | bool] = {
+                    "envelopeeditordest1": destination,
+                    "envelopeeditorspeed": f"x{speed}",
+                    "envelopeoneshot": speed == once,
+                }
+                kind = f"editor {destination}"
+                yield kind, patch.with_knobs(knobs).with_settings(chosen).with_extra(lines(heights))
+
+
+def _folded(course: Sequence[float], loops: float) -> list[float]:
+    """A course over some loops, as the mean course of one loop, at ``N_DESCENDED`` even distances."""
+    positions = np.arange(len(course)) / len(course) * loops
+    heights = []
+    for k in range(N_DESCENDED):
+        distance = (
+            np.abs((positions - k / (N_DESCENDED - 1) + _HALF) % 1.0 - _HALF)
+            if loops > 1.0
+            else np.abs(positions - k / (N_DESCENDED - 1))
+        )
+        near = distance <= max(float(distance.min()), _HALF / (N_DESCENDED - 1))
+        heights.append(float(np.mean(np.asarray(course)[near])))
+    return heights
 
 
 def _unit(value: float) -> float:

@@ -30,6 +30,7 @@ TRUE = TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": 0.3, "fade": 0.2})
 NAMING = {
     "inference/synths.py": "the registry of synths",
     "inference/stages/models.py": "which instrument has a network and a proxy",
+    "inference/stages/descended.py": "which of NoiseMaker's knobs and curves have a gradient",
     "inference/stages/descender.py": "NoiseMaker's proxy, as the stages use it",
     "inference/stages/proxy_descent.py": "NoiseMaker's proxy, descended on",
     "render/commands/dataset.py": "data sets are NoiseMaker's",

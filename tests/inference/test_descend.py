@@ -14,12 +14,14 @@ from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import DescentJob
+from inference.stages.descended import free_knobs
 from inference.stages.descender import ProxyDescender
-from inference.stages.proxy_descent import Path, Settings, free_knobs
+from inference.stages.proxy_descent import Path, Settings
 from inference.stages.proxy_descent import descend as descend_job
 from proxy.synth.controls import SEARCHED, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
+from render.noisemaker.editor_curves import N_DESCENDED, lines, steps, straight_heights
 from render.noisemaker.table import TABLE
 from render.note import Note
 
@@ -183,3 +185,27 @@ def test_screening_orders_candidates_as_the_host_does(target: Target) -> None:
     assert [one.patch for one in screened] == [one.patch for one in candidates]
     assert min(screened, key=lambda one: one.loss).patch == candidates[2].patch
     assert screened[2].loss < 0.05
+
+
+def test_the_curve_of_the_envelope_editor_is_descended() -> None:
+    on = {"envelopeeditoramount": 0.7, "envelopeoneshot": 1.0, "cutoff": 0.35, "filtercontour": 0.5}
+    to_filter = {"envelopeeditordest1": "filter", "envelopeeditorspeed": "x32"}
+    base = TRUE.with_knobs(on).with_settings(to_filter)
+    rising = base.with_extra(lines(np.linspace(0.0, 1.0, N_DESCENDED).tolist()))
+    audio = render(Controls.from_patches([rising], [NOTE]), NOTE.n_samples)[0, :1].numpy()
+    clip = Target("clip", audio, NOTE, pitched=True, gate_fixed=True, onset_seconds=0.0)
+    flat = Candidate(base.with_extra(lines([0.5] * N_DESCENDED)), NOTE)
+    (path,) = descend([flat], [clip], settings=dataclasses.replace(SHORT, steps=25))
+    assert path.closest < 0.6 * path.losses[0]
+    found = straight_heights(path.kept[-1].patch.extra)
+    assert found is not None
+    assert found[-1] > found[0] + 0.2
+    locked = Constraints.parse(TABLE, ["envelopeeditoramount"], start=flat.patch)
+    (kept,) = descend([flat], [clip], constraints=locked, settings=SHORT)
+    assert all(one.patch.extra == flat.patch.extra for one in kept.kept)
+
+
+def test_a_bent_curve_is_left_as_it_is() -> None:
+    assert straight_heights(lines([0.0, 1.0, 0.0])) is not None  # its corners are among the heights
+    assert straight_heights(steps([0.0, 1.0, 0.3, 0.6, 0.1])) is None
+    assert straight_heights(()) is None
