@@ -137,7 +137,7 @@ def _table_row(row: Mapping[str, Any], folder: Path, titles: Mapping[str, str]) 
     cells = []
     for name in titles:
         value = row.get(name, "")
-        shown = f"{value:.2f}" if isinstance(value, float) else str(value)
+        shown = f"{value:.2f}" if isinstance(value, float) else Path(value).name if name == "clip" else str(value)
         if name == "state" and row.get("error"):
             shown += f": {row['error']}"
         sort = f"{value:012.4f}" if isinstance(value, float) else shown
