@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from render.command_line import run_command
 
 COMMANDS = {
+    "answers": ("benchmarks.product.answers", "how loud and how tidy the answers of runs are"),
     "blame": ("benchmarks.product.blame", "the cost in decibels of each section of the panel in what runs found"),
     "budgets": (
         "benchmarks.product.budgets",
@@ -39,6 +40,7 @@ COMMANDS = {
         "gradient descent on the proxy from perturbed knobs, judged by host renders",
     ),
     "score": ("benchmarks.product.score", "the distance of any system's renders or presets from clips"),
+    "startup": ("benchmarks.product.startup", "seconds to the first result and to the prompt, beside the budget"),
     "structure": ("benchmarks.parts.structure", "sizes of the sources, and parameter names outside of the instrument"),
     "speed": (
         "benchmarks.product.speed",

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ EXIT_FAILURE, EXIT_USAGE = 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
+    began = time.monotonic()
     given = list(sys.argv[1:] if argv is None else argv)
     command = COMMANDS.get(given[0]) if given else None
     parse = functools.partial(_parse_command, command) if command is not None else refine_parser().parse_args
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         with interruptions() as came:
-            return arguments.run(arguments) if command is not None else _run(arguments, came)
+            return arguments.run(arguments) if command is not None else _run(arguments, came, began)
     except (OutOfRange, UnknownName) as error:
         return _fail(str(error), EXIT_USAGE)
     except ReconstructError as error:
@@ -73,7 +75,7 @@ def _parse_command(module: str, given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given[1:])
 
 
-def _run(arguments: argparse.Namespace, came: Sequence[int]) -> int:
+def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> int:
     for name in ("candidates", "workers", "jobs"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
@@ -92,7 +94,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int]) -> int:
         _check_writable(folder)
     from inference.command.batch import Batch
 
-    batch = Batch(groups, console, again=arguments.again, preset_folder=preset_folder)
+    batch = Batch(groups, console, again=arguments.again, preset_folder=preset_folder, began=began)
     if arguments.scheduler is not None:
         from inference.command.crew import on_dask
 
@@ -182,6 +184,7 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
         ),
         stages=stages,
         guess=arguments.guess,
+        tidy=not arguments.no_tidy,
         seed=arguments.seed,
         workers=arguments.workers,
         bank=tuple(instrument.presets.read_programs(arguments.bank)) if arguments.bank is not None else (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -20,7 +20,8 @@ from render.hosts.pool import Pool
 from render.instruments.host import Host, HostInfo
 from render.instruments.patch import Patch
 from render.measures.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
-from render.note import Note
+from render.measures.loudness import EqualLoudnessMss
+from render.note import SAMPLE_RATE, Note
 
 HostFactory = Callable[[], Host]
 
@@ -52,47 +53,69 @@ class Render:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """Asks a worker for what judges a patch: MSS of clean renders at equal loudness, one for each clip."""
+
+    patch: Patch
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
-    """Mean loss over the clips after matching the level, and the gain that matches it."""
+    """Mean loss over the clips at the gain that matches the level best, and that gain, which may be any."""
 
     loss: float
     gain: float
 
 
+Job = Describe | Measure | Render | Compare
+Reply = HostInfo | Measurement | Audios | float
+"""What a worker answers to each of them."""
+
+
 class _Worker:
     """Function of a worker process, with its host and the clips."""
 
-    def __init__(self, make_host: HostFactory, clips: Audios, weights: Weights, seed: int, solve_level: bool) -> None:
-        self._host = make_host()
+    def __init__(self, clips: Audios, weights: Weights, seed: int, solve_level: bool, host: Host) -> None:
+        self._host = host
+        self._clips = clips
         self._distances = [TargetDistance(audio, weights) for audio in clips]
         self._seed = seed
         self._solve_level = solve_level
 
-    def __call__(self, job: Describe | Measure | Render) -> Measurement | Audios | HostInfo:
+    @functools.cached_property
+    def _judged(self) -> EqualLoudnessMss:
+        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level)
+
+    def __call__(self, job: Job) -> Reply:
         match job:
             case Describe():
                 return self._host.info
             case Measure(patch, notes):
-                return self._measured(patch, self._audios(patch, notes, clean=False))
+                return self._measured(self._audios(patch, notes, clean=False))
             case Render(patch, notes):
                 return self._audios(patch, notes, clean=True)
+            case Compare(patch, notes):
+                return self._judged.measure(self._audios(patch, notes, clean=True))[0]
 
     def _audios(self, patch: Patch, notes: tuple[Note, ...], *, clean: bool) -> Audios:
         return tuple(self._host.render(patch, note, seed=self._seed, clean=clean) for note in notes)
 
-    def _measured(self, patch: Patch, audios: Audios) -> Measurement:
+    def _measured(self, audios: Audios) -> Measurement:
         pairs = list(zip(self._distances, audios, strict=True))
-        level = patch.table.level
-        if not self._solve_level or level is None or not any(audio.any() for audio in audios):
+        if not self._solve_level or not any(audio.any() for audio in audios):
             return Measurement(math.fsum(distance(audio) for distance, audio in pairs) / len(pairs), 1.0)
-        # The knob cannot go beyond its end, so a larger gain must not improve the loss.
-        max_gain = level.curve.setting(1.0) / level.curve.setting(patch[level.name])
-        measured = [distance.measure(audio, max_gain=max_gain) for distance, audio in pairs]
+        measured = [distance.measure(audio) for distance, audio in pairs]
         if len(measured) == 1:
             return Measurement(*measured[0])
-        # One knob for all clips: the geometric mean of the best gains.
+        # One gain for all clips: the geometric mean of the best ones.
         gain = math.exp(math.fsum(math.log(gain) for _, gain in measured) / len(measured))
         return Measurement(math.fsum(distance(audio, gain) for distance, audio in pairs) / len(pairs), gain)
+
+
+def start_workers(make_host: HostFactory, workers: int) -> Pool[Job, Reply]:
+    """Start processes that open their hosts while the clips are still being read; for ``Evaluator``."""
+    return Pool(None, workers, prepare=make_host)
 
 
 class Evaluator:
@@ -102,11 +125,12 @@ class Evaluator:
         targets: one clip, or several with a note each that one patch must match.
         make_host: opens the host in each worker; a module-level function or a ``functools.partial`` of one.
         workers: number of processes.
-        solve_level: whether the level knob may be set to match the target's level; False if it is locked.
+        solve_level: whether the level is free: losses are those at the best gain; False if the level knob is locked.
         seed: seed of the instrument's random generators.
         weights: weights of the terms of the distance.
         board: leaderboard that receives every measured candidate.
         budget: budget that counts every render.
+        pool: workers that ``start_workers`` started already; ``make_host`` and ``workers`` are theirs then.
 
     Example:
         >>> with Evaluator([target], open_host) as evaluator:  # doctest: +SKIP
@@ -125,13 +149,12 @@ class Evaluator:
         weights: Weights = DEFAULT_WEIGHTS,
         board: Leaderboard | None = None,
         budget: Budget | None = None,
+        pool: Pool[Job, Reply] | None = None,
     ) -> None:
         clips = tuple(target.audio for target in targets)
-        make_worker: Callable[[], Callable[[Describe | Measure | Render], Measurement | Audios | HostInfo]] = (
-            functools.partial(_Worker, make_host, clips, weights, seed, solve_level)
-        )
         self._other_notes = tuple(target.note for target in targets[1:])
-        self._pool = Pool(make_worker, workers)
+        self._pool = pool or start_workers(make_host, workers)
+        self._pool.begin(functools.partial(_Worker, clips, weights, seed, solve_level))
         self.budget = budget or (board.budget if board is not None else Budget())
         self.board = board or Leaderboard(self.budget)
         self.failures = 0
@@ -162,9 +185,19 @@ class Evaluator:
         self.board.offer(measured)
         return measured
 
-    def measure(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """Measure candidates; returns them with their losses, in order, without those whose render failed."""
+    def measure(self, candidates: Iterable[Candidate], meanwhile: Callable[[], None] | None = None) -> list[Candidate]:
+        """Measure candidates.
+
+        Args:
+            candidates: what is rendered.
+            meanwhile: called once, while the workers render.
+
+        Returns:
+            The candidates with their losses, in order, without those whose render failed.
+        """
         pending = [(candidate, self.submit(candidate)) for candidate in candidates]
+        if meanwhile is not None:
+            meanwhile()
         results = [self.take(candidate, future) for candidate, future in pending]
         return [result for result in results if result is not None]
 
@@ -181,6 +214,38 @@ class Evaluator:
                 continue
             assert isinstance(audios, tuple)
             yield audios
+
+    def compare(self, candidates: Iterable[Candidate], spent: Callable[[], bool]) -> list[float | None]:
+        """MSS in dB of clean renders at equal loudness, measured by the workers.
+
+        Args:
+            candidates: what is rendered, in this order.
+            spent: asked before every render; once it is true, no other begins.
+
+        Returns:
+            MSS in order; None for a candidate that was not rendered any more, or whose render failed, which is counted.
+        """
+        waiting = enumerate(candidates)
+        results: dict[int, float | None] = {}
+        pending: dict[Future[Reply], int] = {}
+        last = -1
+        while True:
+            while len(pending) < self.slots and not spent() and (following := next(waiting, None)) is not None:
+                last, candidate = following
+                self.budget.n_renders += 1
+                pending[self._pool.submit(Compare(candidate.patch, self._notes(candidate)))] = last
+            if not pending:
+                break
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                number = pending.pop(future)
+                try:
+                    reply = future.result()
+                    assert isinstance(reply, float)
+                    results[number] = reply
+                except HostError:
+                    self.failures += 1
+                self.board.announce()
+        return [results.get(number) for number in range(last + 1 + sum(1 for _ in waiting))]
 
     def _notes(self, candidate: Candidate) -> tuple[Note, ...]:
         return (candidate.note, *self._other_notes)

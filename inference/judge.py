@@ -1,18 +1,27 @@
-"""Judging candidates by clean renders, with a metric that no stage minimises."""
+"""Judging candidates by clean renders, with a metric that no stage minimises: MSS at equal loudness.
+
+The level of a clip says nothing about the patch, and a quiet answer must not win by being quiet. So MSS is taken at the
+gain that makes the renders as loud as the clips. The volume knob of an answer then goes as far towards that gain as it
+can. Where the user has locked it, MSS is taken at the level as it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from inference.candidate import Candidate
 from inference.clip.target import Target
-from inference.evaluate import Audios, Evaluator
+from inference.evaluate import Audios, Evaluator, with_gain
 from inference.match import Confirmed, mean
 from render.instruments.patch import Patch
+from render.measures.loudness import EqualLoudnessMss
 from render.measures.metrics import MssTarget
 from render.note import SAMPLE_RATE
 
 _CONFIRMED_PER_STAGE = 8
+_SAME_LEVEL_DB = 0.01  # a smaller difference in level counts as none
+_LEVEL_RENDERS = 3  # on the way to the right volume, where the knob does not do quite what its curve says
 _SAME_SOUND_DB = 0.3  # MSS below which two patches count as the same sound
 _DIFFERENT_KNOB = 0.1
 
@@ -23,35 +32,72 @@ class Judge:
     Args:
         targets: the clips.
         wanted: number of different matches that are wanted.
+        level_free: whether the volume may be changed.
 
     Attributes:
-        best: the answer so far.
+        best: the answer so far, as loud as the clips if its volume knob reaches.
         rerender_mss: MSS between two clean renders of the answer; a smaller gain does not count.
     """
 
-    def __init__(self, targets: Sequence[Target], wanted: int) -> None:
+    def __init__(self, targets: Sequence[Target], wanted: int, *, level_free: bool = True) -> None:
         self.targets = tuple(targets)
         self.wanted = wanted
         self.best: Confirmed | None = None
         self.rerender_mss = 0.0
         self._confirmed: dict[Candidate, Confirmed] = {}
-        self._mss = [MssTarget(target.audio, SAMPLE_RATE) for target in targets]
+        self._at_level: set[Candidate] = set()  # those whose volume is set
+        self._measure = EqualLoudnessMss(
+            [target.audio for target in targets], SAMPLE_RATE, level_free=level_free
+        ).measure
 
-    def judge(self, evaluator: Evaluator) -> bool:
-        """Render the best of the leaderboard cleanly; returns whether one of them became the answer."""
-        count = max(_CONFIRMED_PER_STAGE, self.wanted)
+    def judge(self, evaluator: Evaluator, count: int = _CONFIRMED_PER_STAGE) -> bool:
+        """Render the best of the leaderboard cleanly.
+
+        Args:
+            evaluator: has the leaderboard, and renders.
+            count: number of candidates that are rendered; at least as many as different matches are wanted.
+
+        Returns:
+            Whether one of them became the answer.
+        """
+        count = max(count, self.wanted)
         ranked = evaluator.board.best if self.wanted == 1 else different(evaluator.board.best, count)
         new = [candidate for candidate in ranked[:count] if candidate not in self._confirmed]
         for candidate, audios in zip(new, evaluator.render(new), strict=True):
             if audios is not None:
-                self._confirmed[candidate] = Confirmed(candidate, audios, self._distance(audios), self.targets)
+                self._confirmed[candidate] = self._confirm(candidate, audios)
         closest = min(self._confirmed.values(), key=lambda confirmed: confirmed.mss, default=None)
-        if closest is None or (self.best is not None and closest.mss >= self.best.mss - self.rerender_mss):
+        improved = closest is not None and (self.best is None or closest.mss < self.best.mss - self.rerender_mss)
+        if improved:
+            self.best = closest
+        self._set_levels(evaluator)
+        if improved and self.best is not None:
+            again = next(iter(evaluator.render([self.best.candidate])))
+            if again is not None:
+                self.rerender_mss = _apart(self.best.audios, again)
+        return improved
+
+    def settle(self, candidate: Candidate, evaluator: Evaluator, most: float) -> bool:
+        """Let a simpler candidate take the place of the answer, if a clean render of it is near enough.
+
+        Args:
+            candidate: the answer in simpler settings.
+            evaluator: renders it.
+            most: largest MSS in dB that it may have.
+
+        Returns:
+            Whether it is the answer now.
+        """
+        audios = next(iter(evaluator.render([candidate])))
+        if audios is None or self.best is None:
             return False
-        self.best = closest
-        again = next(iter(evaluator.render([closest.candidate])))
-        if again is not None:
-            self.rerender_mss = _apart(closest.audios, again)
+        simpler = self._levelled(self._confirm(candidate, audios), evaluator)
+        if simpler.mss > most:
+            return False
+        kept = {key: one for key, one in self._confirmed.items() if one is not self.best}
+        self._confirmed = {**kept, candidate: simpler}
+        self._at_level.add(candidate)
+        self.best = simpler
         return True
 
     def matches(self) -> tuple[Confirmed, ...]:
@@ -61,8 +107,34 @@ class Judge:
         others = sorted(self._confirmed.values(), key=lambda confirmed: confirmed.mss)
         return tuple(distinct([self.best, *(other for other in others if other is not self.best)], self.wanted))
 
-    def _distance(self, audios: Audios) -> float:
-        return mean(target.distance(audio) for target, audio in zip(self._mss, audios, strict=True))
+    def _confirm(self, candidate: Candidate, audios: Audios) -> Confirmed:
+        mss, gain_db = self._measure(audios)
+        return Confirmed(candidate, audios, gain_db if abs(gain_db) > _SAME_LEVEL_DB else 0.0, mss, self.targets)
+
+    def _set_levels(self, evaluator: Evaluator) -> None:
+        """Set the volume of every match, as far as the knob goes."""
+        wanted = self.matches()
+        for key, confirmed in self._confirmed.items():
+            if key not in self._at_level and any(confirmed is match for match in wanted):
+                self._at_level.add(key)
+                self._confirmed[key] = self._levelled(confirmed, evaluator)
+                if self.best is confirmed:
+                    self.best = self._confirmed[key]
+
+    def _levelled(self, confirmed: Confirmed, evaluator: Evaluator) -> Confirmed:
+        for _ in range(_LEVEL_RENDERS):
+            patch = with_gain(confirmed.candidate.patch, 10.0 ** (confirmed.gain_db / 20.0))
+            if patch == confirmed.candidate.patch:
+                break
+            candidate = replace(confirmed.candidate, patch=patch)
+            audios = next(iter(evaluator.render([candidate])))
+            if audios is None:
+                break
+            levelled = self._confirm(candidate, audios)
+            if abs(levelled.gain_db) >= abs(confirmed.gain_db):
+                break
+            confirmed = levelled
+        return confirmed
 
 
 def different(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
@@ -84,7 +156,7 @@ def distinct(ranked: Sequence[Confirmed], count: int) -> list[Confirmed]:
             break
         if all(
             _differ(confirmed.candidate.patch, other.candidate.patch)
-            and _apart(confirmed.audios, other.audios) >= _SAME_SOUND_DB
+            and _apart(confirmed.matches, other.matches) >= _SAME_SOUND_DB
             for other in chosen
         ):
             chosen.append(confirmed)

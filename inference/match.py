@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
@@ -17,7 +17,8 @@ from inference.leaderboard import Improvement
 from inference.options import Options
 from render.audio import Audio
 from render.instruments.host import HostInfo
-from render.measures.metrics import Distances, distances
+from render.measures.loudness import amplified
+from render.measures.metrics import Distances, distances, mss
 from render.note import SAMPLE_RATE, Note
 
 
@@ -32,18 +33,41 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A candidate with its clean renders, one for each clip, and their mean MSS from the clips."""
+    """A candidate with its clean renders, judged at the loudness of the clips.
+
+    Attributes:
+        candidate: the candidate.
+        audios: its own clean renders, one for each clip.
+        gain_db: gain in dB that makes them as loud as the clips, beyond the reach of the volume knob; 0 if the level is
+            locked.
+        mss: mean MSS from the clips with that gain.
+        targets: the clips.
+    """
 
     candidate: Candidate
     audios: Audios
+    gain_db: float
     mss: float
     targets: tuple[Target, ...]
 
     @cached_property
+    def matches(self) -> Audios:
+        """The renders with ``gain_db``: what is compared with the clips, and written."""
+        return tuple(amplified(audio, self.gain_db) for audio in self.audios)
+
+    @cached_property
     def distances(self) -> tuple[Distances, ...]:
-        """Every metric, for each clip."""
-        pairs = zip(self.targets, self.audios, strict=True)
+        """Every metric of the matches, for each clip."""
+        pairs = zip(self.targets, self.matches, strict=True)
         return tuple(distances(target.audio, audio, SAMPLE_RATE) for target, audio in pairs)
+
+    @cached_property
+    def own_mss(self) -> tuple[float, ...]:
+        """MSS of the renders at their own level, for each clip."""
+        if self.gain_db == 0.0:
+            return tuple(one.mss for one in self.distances)
+        pairs = zip(self.targets, self.audios, strict=True)
+        return tuple(mss(target.audio, audio, SAMPLE_RATE) for target, audio in pairs)
 
     def mean_distances(self) -> Distances:
         """Mean of every metric over the clips; None for a metric that one of the clips does not have."""
@@ -78,20 +102,39 @@ class StageRecord:
 
 
 @dataclass(frozen=True)
+class Tidied:
+    """What tidying made of the answer.
+
+    Attributes:
+        differing_before: knobs and choices, without the level, that differed from the default or start preset.
+        differing_after: how many differ now.
+        sections: MSS in dB of the answer with each of its sections and switches off, the most important first.
+    """
+
+    differing_before: int
+    differing_after: int
+    sections: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Answer:
     """A match for one clip.
 
     Attributes:
         candidate: the patch, with its origin and loss.
         note: key press that it is played with for this clip.
-        audio: its clean render, shape ``(2, samples)``.
-        distance: every metric.
+        audio: its clean render with ``gain_db``, shape ``(2, samples)``.
+        gain_db: gain in dB that makes the preset as loud as the clip, beyond the reach of its volume knob.
+        distance: every metric of ``audio``.
+        own_mss: MSS without ``gain_db``.
     """
 
     candidate: Candidate
     note: Note
     audio: Audio
+    gain_db: float
     distance: Distances
+    own_mss: float
 
 
 @dataclass(frozen=True)
@@ -113,12 +156,13 @@ class Match:
         best: the answer, then the other matches.
         stages: cost and result of each stage.
         history: the progress curve.
-        seconds: time that the run took.
-        prepared_seconds: time before the budget began to count.
+        seconds: time that the run took, with reading the clips and loading.
+        prepared_seconds: time for rendering a library and compiling, which is needed once on a machine and not counted.
         renders: number of renders.
         steps: number of descent steps.
         ended: how the run ended.
         notices: what the user should know about the run; ``targets`` hold the notices of the clips.
+        tidied: what tidying made of the answer; None if it was left out.
         error: what failed, where a failure ended the run.
         lesson: the way to the match from the closest preset of ``options.bank``.
         trials: each match played on other keys and at other velocities, where that was asked for.
@@ -136,6 +180,7 @@ class Match:
     steps: int
     ended: Ended
     notices: tuple[str, ...]
+    tidied: Tidied | None = None
     error: str = ""
     trials: tuple[tuple[Trial, ...], ...] = ()
     lesson: Lesson | None = None
@@ -148,7 +193,12 @@ class Match:
                 target,
                 tuple(
                     Answer(
-                        one.candidate, one.candidate.note if k == 0 else target.note, one.audios[k], one.distances[k]
+                        one.candidate,
+                        one.candidate.note if k == 0 else target.note,
+                        one.matches[k],
+                        one.gain_db,
+                        one.distances[k],
+                        one.own_mss[k],
                     )
                     for one in self.best
                 ),

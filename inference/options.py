@@ -36,6 +36,7 @@ class Options:
         guesses: number of its proposals that are rendered.
         descend_until: share of the budget at which descend ends if search follows; earlier if the budget is small.
         method: search method.
+        tidy: whether the answer is put into the simplest settings that sound the same.
         library_starts: number of the library's patches that are rendered.
         seed: seed of everything random.
         workers: number of processes that render.
@@ -61,6 +62,7 @@ class Options:
     guesses: int = 48
     descend_until: float = 0.9
     method: str = DEFAULT_METHOD
+    tidy: bool = True
     library_starts: int = 64
     seed: int = 0
     workers: int = 2

@@ -1,16 +1,15 @@
 """From clips to matches: the stages, under one budget, each judged by clean renders.
 
-    start (library, start preset, default) -> guess -> descend -> search
+    start (library, start preset, default) -> guess -> descend -> search -> tidy
 
-A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS, which no stage
-minimises, by more than two clean renders of one patch differ. So no stage can make the result worse, and the record
-says how much each of them improved it.
+A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS at equal loudness, which
+no stage minimises, by more than two clean renders of one patch differ. So no stage can make the result worse, and the
+record says how much each of them improved it. The last one simplifies the answer, within a twentieth of a decibel.
 """
 
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -18,11 +17,11 @@ from inference.after.lesson import lesson_from
 from inference.after.play import sentences, try_out
 from inference.budget import Budget
 from inference.clip.target import Target
-from inference.evaluate import Evaluator, HostFactory
+from inference.evaluate import Evaluator, HostFactory, Job, Reply
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
 from inference.match import Ended, Match, StageRecord
-from inference.options import Options
+from inference.options import STAGES, Options
 from inference.output.residual import UNREACHABLE_DB, residual
 from inference.ports import Models
 from inference.run import Run
@@ -31,8 +30,16 @@ from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
 from inference.stages.models import load_models
 from inference.stages.start import start
+from inference.stages.tidy import tidy
 from render.errors import HostError, one_line
+from render.hosts.pool import Pool
 from render.instruments.host import HostInfo
+
+TIDY = "tidy"
+"""Name of the last stage, which simplifies the answer instead of proposing others."""
+
+_JUDGED_EARLY = 2  # candidates for the first answer
+_HEARD_DB = 0.5  # a difference in level that is worth a notice
 
 
 def refine(
@@ -42,7 +49,9 @@ def refine(
     open_library: LibraryOpener | None = None,
     make_host: HostFactory | None = None,
     models: Models | None = None,
+    pool: Pool[Job, Reply] | None = None,
     analysis_seconds: float = 0.0,
+    finishing: Callable[[], float] = lambda: 0.0,
     on_progress: Callable[[Leaderboard], None] | None = None,
     on_judged: Callable[[Match], None] | None = None,
     tries_out: bool = False,
@@ -54,10 +63,14 @@ def refine(
         options: what the user chose.
         open_library: returns the library for a host; None to start from the default patch alone.
         make_host: opens the host in a worker, instead of ``options.where``.
-        models: the network and the proxy; by default those that the stages need are loaded.
-        analysis_seconds: seconds of the budget that reading the clips has used.
+        models: the network and the proxy; by default those that the stages need are loaded, while the workers render
+            the first candidates.
+        pool: workers that ``start_workers`` started already, with their hosts.
+        analysis_seconds: seconds of the budget that are used already, by whatever came before.
+        finishing: returns the seconds of the budget that are needed afterwards, as far as it is known.
         on_progress: called after every render and descent step.
-        on_judged: called with the best so far whenever a stage has been judged, so that it can be kept.
+        on_judged: called with the best so far when there is a first answer, and whenever a stage has been judged, so
+            that it can be kept.
         tries_out: whether the matches of a run that finished are also played on other keys and at other velocities.
 
     Returns:
@@ -74,44 +87,49 @@ def refine(
         >>> match = refine([read_target("examples/bass.wav")], Options(NOISEMAKER, seconds=10.0))  # doctest: +SKIP
         >>> match.best[0].candidate.patch.settings()  # doctest: +SKIP
     """
-    before = time.monotonic()
     level = options.instrument.table.level
+    level_free = level is None or level.name not in options.constraints.locked
     budget = Budget(options.seconds, options.renders, options.steps)
+    budget.restart(analysis_seconds)
     with Evaluator(
         targets,
         make_host or functools.partial(options.instrument.hosts.open_host, options.where),
         workers=options.workers,
-        solve_level=level is not None and level.name not in options.constraints.locked,
+        solve_level=level_free,
         seed=options.seed,
         board=Leaderboard(budget, on_progress=on_progress),
+        pool=pool,
     ) as evaluator:
-        if models is None:
-            models = load_models(options)  # while the workers open their hosts
-        run = Run(tuple(targets), options, models, evaluator, Judge(targets, options.candidates))
-        run.notices += models.notices
+        judge = Judge(targets, options.candidates, level_free=level_free)
+        run = Run(tuple(targets), options, models or Models(), evaluator, judge, finishing)
         host = evaluator.wait_ready()
-        library = open_library(host) if open_library is not None else None
-        prepared_seconds = time.monotonic() - before
-        budget.restart(analysis_seconds)
+        library = run.once(lambda: open_library(host)) if open_library is not None else None
         records: list[StageRecord] = []
 
         def so_far(ended: Ended, error: str = "") -> Match:
-            return _match(run, records, host, prepared_seconds, ended, error)
+            return _match(run, records, host, ended, error)
+
+        def keep() -> None:
+            if on_judged is not None and judge.best is not None:
+                on_judged(so_far(Ended.RUNNING))
+
+        def early() -> None:
+            if on_judged is not None:
+                judge.judge(evaluator, _JUDGED_EARLY)
+                keep()
+
+        def load() -> None:
+            if models is None:
+                run.models = run.once(lambda: load_models(options))
+            run.notices += run.models.notices
 
         ended, failure = Ended.FINISHED, ""
         try:
-            for name, work in _plan(run, lambda: start(run, library)):
-                if name != "start" and run.reached():
-                    run.notices.append(
-                        f"the match is as close as two renders of the patch are to each other: {name} was not needed"
-                    )
-                    break
-                if name != "start" and run.too_little_for(name):
-                    run.notices.append(f"{name} is left out: too little of the budget is left")
+            for name, work in _plan(run, lambda: start(run, library, early, load)):
+                if name in STAGES and _left_out(run, name):
                     continue
                 _stage(run, records, name, work)
-                if on_judged is not None and run.judge.best is not None:
-                    on_judged(so_far(Ended.RUNNING))
+                keep()
         except KeyboardInterrupt:
             ended = Ended.INTERRUPTED
             if run.judge.best is None and run.board.best:
@@ -140,42 +158,62 @@ def _with_trials(match: Match, evaluator: Evaluator) -> Match:
     return replace(match, trials=trials, lesson=lesson, notices=(*match.notices, *said))
 
 
-def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[], None]]]:
+def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:
     """The stages that were asked for and can run, in order."""
-    models, wanted = run.models, run.options.stages
-    yield "start", begin
+    wanted = run.options.stages
+    yield "start", begin  # which loads the models
+    models = run.models
     if "guess" in wanted and models.guesser is not None:
         yield "guess", functools.partial(guess, run, models.guesser)
     if "descend" in wanted and models.descender is not None:
         yield "descend", functools.partial(descend, run, models.descender)
     if "search" in wanted:
-        from inference.stages.search import search  # nevergrad takes a second to import
+        yield "search", functools.partial(_search, run)
+    if run.options.tidy:
+        yield TIDY, functools.partial(tidy, run)
 
-        yield "search", functools.partial(search, run)
+
+def _left_out(run: Run, name: str) -> bool:
+    """Whether a stage is not needed or cannot be afforded; a notice says so."""
+    if run.reached():
+        why = "the match is as close as two renders of the patch are to each other"
+        if not any(notice.startswith(why) for notice in run.notices):
+            run.notices.append(f"{why}: {name} was not needed")
+        return True
+    if run.too_little_for(name):
+        run.notices.append(f"{name} is left out: too little of the budget is left")
+        return True
+    return False
 
 
-def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], None]) -> None:
+def _search(run: Run) -> None:
+    from inference.stages.search import search  # nevergrad takes a second to import
+
+    search(run)
+
+
+def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], object]) -> None:
     """Run one stage, which may be interrupted, judge its candidates and record the result."""
     budget, judge = run.budget, run.judge
     run.board.stage = name
     began, renders, steps = budget.elapsed(), budget.n_renders, budget.n_steps
+    before = judge.best
     try:
         work()
     finally:
         worked = budget.elapsed()
-        counted = judge.judge(run.evaluator)
+        counted = judge.best is not before if name == TIDY else judge.judge(run.evaluator)
         if judge.best is not None:
             best = judge.best.mean_distances()
-            run.judging_seconds = budget.elapsed() - worked
+            if name != TIDY:
+                run.judging_seconds = budget.elapsed() - worked
             spent = budget.n_renders - renders, budget.n_steps - steps
             records.append(
                 StageRecord(name, budget.elapsed() - began, *spent, best, judge.rerender_mss, counted=counted)
             )
 
 
-def _match(
-    run: Run, records: Sequence[StageRecord], host: HostInfo, prepared_seconds: float, ended: Ended, error: str
-) -> Match:
+def _match(run: Run, records: Sequence[StageRecord], host: HostInfo, ended: Ended, error: str) -> Match:
     """The result so far."""
     evaluator, budget = run.evaluator, run.budget
     return Match(
@@ -186,11 +224,12 @@ def _match(
         stages=tuple(records),
         history=tuple(run.board.history),
         seconds=budget.elapsed(),
-        prepared_seconds=prepared_seconds,
+        prepared_seconds=run.prepared_seconds,
         renders=budget.n_renders,
         steps=budget.n_steps,
         ended=ended,
-        notices=(*run.notices, *_failures(evaluator), *_verdict(run)),
+        tidied=run.tidied,
+        notices=(*_level(run), *run.notices, *_failures(evaluator), *_verdict(run)),
         error=error,
     )
 
@@ -200,9 +239,20 @@ def _failures(evaluator: Evaluator) -> Iterator[str]:
         yield f"{evaluator.failures} of {evaluator.budget.n_renders} renders failed and were left out"
 
 
+def _level(run: Run) -> Iterator[str]:
+    """A notice if the preset is not as loud as the clip."""
+    gain_db = run.judge.best.gain_db if run.judge.best is not None else 0.0
+    if abs(gain_db) > _HEARD_DB:
+        way, how = ("softer", "raised") if gain_db > 0.0 else ("louder", "lowered")
+        yield (
+            f"the preset plays {abs(gain_db):.1f} dB {way} than the clip, beyond the reach of its volume; the match "
+            f"is {how} by that"
+        )
+
+
 def _verdict(run: Run) -> Iterator[str]:
     """A notice if the match is far from the clip, with the likely reason."""
     best = run.judge.best
     if best is not None and best.mss > max(UNREACHABLE_DB, 2.0 * run.judge.rerender_mss):
-        left = residual(run.target.audio, best.audios[0], best.candidate.note.gate_seconds)
+        left = residual(run.target.audio, best.matches[0], best.candidate.note.gate_seconds)
         yield f"the match is still {best.mss:.1f} dB from the clip. {left.sentence()}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 from inference.budget import Budget
 from inference.candidate import Candidate
@@ -13,18 +14,26 @@ from inference.clip.target import Target
 from inference.evaluate import Evaluator
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
+from inference.match import Tidied
 from inference.options import Options
 from inference.ports import Models
 from render.instruments.hints import Hints
 
+TIDY_SHARE = 0.05
+"""Share of the budget that tidying may take; of a long one three seconds."""
 GOOD_ENOUGH_LOSS = 0.004  # search distance: some 0.05 dB of MSS, which is inaudible
 
 _FINISH_FACTOR = 1.5  # time for judging the last stage, relative to that of the last judgement
-_LONGEST_FINISH = 0.3  # share of the budget
+_LONGEST_FINISH = 0.3  # share of the budget, for judging and writing
+_ONCE_SECONDS = 10.0  # what takes longer is rendered or compiled, not read
 _FEWEST_RENDERS = 2
 _FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # a stage needs at least this much
 _SEARCH_SECONDS, _SEARCH_RENDERS = 2.5, 40  # what descend leaves for search in a small budget
 _MOST_FOR_SEARCH = 0.25  # share of the budget
+_TIDY_SECONDS, _TIDY_RENDERS = 3.0, 4  # that tidying takes at most, and at least
+
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -37,8 +46,11 @@ class Run:
         models: the network and the proxy.
         evaluator: measures candidates, with the leaderboard and the budget.
         judge: holds the answer so far.
+        finishing: returns the seconds that are needed after the last stage, as far as it is known.
         judging_seconds: time that the last judgement took.
+        prepared_seconds: time that the budget does not count.
         notices: what the user should know.
+        tidied: what tidying did; None before that.
     """
 
     targets: tuple[Target, ...]
@@ -46,8 +58,11 @@ class Run:
     models: Models
     evaluator: Evaluator
     judge: Judge
+    finishing: Callable[[], float] = lambda: 0.0
     judging_seconds: float = 0.0
+    prepared_seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
+    tidied: Tidied | None = None
 
     @property
     def target(self) -> Target:
@@ -69,9 +84,19 @@ class Run:
         """The budget, with what was spent."""
         return self.evaluator.budget
 
-    def measure(self, found: Sequence[Candidate]) -> list[Candidate]:
-        """Render candidates; returns those whose render succeeded, with their losses."""
-        return self.evaluator.measure(found)
+    def measure(self, found: Sequence[Candidate], meanwhile: Callable[[], None] | None = None) -> list[Candidate]:
+        """Render candidates; returns those whose render succeeded, with their losses. See ``Evaluator.measure``."""
+        return self.evaluator.measure(found, meanwhile)
+
+    def once(self, work: Callable[[], T]) -> T:
+        """Do what takes long only the first time on a machine, when it does not count: rendering, compiling."""
+        began = self.budget.elapsed()
+        result = work()
+        took = self.budget.elapsed() - began
+        if took > _ONCE_SECONDS:
+            self.prepared_seconds += took
+            self.budget.restart(began)
+        return result
 
     def afford(self, wanted: int, until: float = 1.0) -> int:
         """The number of renders that is wanted, limited to a fifth of a budget in renders and to a stage's share of it.
@@ -112,7 +137,26 @@ class Run:
         return min(self.options.descend_until, 1.0 - min(left, _MOST_FOR_SEARCH))
 
     def before_judging(self) -> float:
-        """Share of the budget after which the rest is reserved for judging the last stage."""
+        """Share of the budget after which the rest is reserved for judging, tidying and writing."""
+        end = 1.0 - self._tidy_share()
         if self.budget.seconds is None:
-            return 1.0
-        return 1.0 - min(_FINISH_FACTOR * self.judging_seconds / self.budget.seconds, _LONGEST_FINISH)
+            return end
+        seconds = _FINISH_FACTOR * self.judging_seconds + self.finishing()
+        return end - min(seconds / self.budget.seconds, _LONGEST_FINISH)
+
+    def tidying(self) -> Callable[[], float]:
+        """Returns the share that is used of what tidying may spend from now on."""
+        budget = self.budget
+        if budget.renders is not None:
+            n_before, most_renders = budget.n_renders, max(self._tidy_share() * budget.renders, _TIDY_RENDERS)
+            return lambda: (budget.n_renders - n_before) / most_renders
+        assert budget.seconds is not None
+        began, most_seconds = budget.elapsed(), self._tidy_share() * budget.seconds
+        return lambda: (budget.elapsed() - began) / most_seconds
+
+    def _tidy_share(self) -> float:
+        """Share of the budget that tidying may take."""
+        if not self.options.tidy:
+            return 0.0
+        seconds = self.budget.seconds
+        return TIDY_SHARE if seconds is None else min(TIDY_SHARE, _TIDY_SECONDS / seconds)

@@ -18,6 +18,23 @@ AUDIO_BYTES = 2 * 88_200 * 4
 """Two seconds of stereo float32."""
 
 
+def prepared() -> int:
+    """What ``make_prepared`` wants."""
+    return os.getpid()
+
+
+def not_prepared() -> None:
+    """Cannot prepare anything."""
+    raise HostError("no plug-in at '/nowhere'")
+
+
+def make_prepared(add: int, pid: int) -> Callable[[Job], object]:
+    """A worker that knows what it was prepared with, and otherwise does what jobs say."""
+    assert pid == os.getpid()
+    work = make_worker()
+    return lambda job: job[1] + add if job[0] == "add" else work(job)
+
+
 def make_worker(marker: str = "") -> Callable[[Job], object]:
     """A worker that does what the job says; ``marker`` names a file that makes some jobs fail only once."""
     assert threading.current_thread() is threading.main_thread()

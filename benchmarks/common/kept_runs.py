@@ -24,7 +24,7 @@ from render.noisemaker.hosts import open_host
 from render.noisemaker.instrument import NOISEMAKER
 from render.note import Note
 
-_ASKED = ("where", "seconds", "renders", "steps", "seed", "workers")
+_ASKED = ("where", "seconds", "renders", "steps", "seed", "workers", "tidy")
 """Options that make two runs the same run, except for the workers."""
 
 

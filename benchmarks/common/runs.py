@@ -9,18 +9,20 @@ from benchmarks.common.table import OK
 
 @dataclass(frozen=True)
 class Row:
-    """One run. Distances are those of ``render.measures.metrics``; unknown values are None.
+    """One run. Distances are those of ``render.measures.metrics`` at equal loudness; unknown values are None.
 
     Attributes:
         budget: seconds of the budget.
         workers: number of workers.
         side_by_side: number of runs that shared the machine.
+        own_mss: MSS at the preset's own level, as MSS is defined. Rows that were made before it was a column of its own
+            have it in ``mss`` too.
         parameter_error: see ``targets.parameter_error``.
         floor: MSS of a perfect answer.
         after_start, after_guess, after_descend, after_search: MSS of the best clean render after that stage.
         note_error: semitones from the true key to the assumed one.
         origin: origin of the best candidate.
-        curve: points ``seconds:renders:loss:MSS`` of the best so far, separated by spaces.
+        curve: points ``seconds:renders:loss:MSS`` at equal loudness of the best so far, separated by spaces.
     """
 
     set: str
@@ -39,6 +41,7 @@ class Row:
     rms_cosine: float | None = None
     mrstft: float | None = None
     side_mss: float | None = None
+    own_mss: float | None = None
     parameter_error: float | None = None
     seconds: float | None = None
     renders: int | None = None

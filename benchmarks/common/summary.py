@@ -26,6 +26,7 @@ FULL_METHOD = "all"
 """Method that the others are compared with."""
 COLUMNS = {
     "MSS": "mss",
+    "MSS, own level": "own_mss",
     "LSD": "lsd",
     "SOT": "sot",
     "wMFCC": "wmfcc",

@@ -31,7 +31,7 @@ from render.held_out import name_hash
 from render.instruments.host import EMBEDDED, Host
 from render.instruments.patch import Patch
 from render.measures.golden import read_rows
-from render.measures.metrics import MssTarget
+from render.measures.loudness import EqualLoudnessMss
 from render.noisemaker.hosts import open_host
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.prior import draw
@@ -201,7 +201,7 @@ def read_sound(sound: Sound, *, known_note: bool = False) -> tuple[Target, float
 
 
 def floor_mss(sound: Sound, target: Target, host: Host) -> float | None:
-    """MSS in dB of a perfect answer; None for a sound that NoiseMaker did not make.
+    """MSS in dB of a perfect answer at equal loudness; None for a sound that NoiseMaker did not make.
 
     On a plug-in this is the MSS between two of its renders, if known; otherwise the distance of the true patch, played
     by this host.
@@ -212,7 +212,7 @@ def floor_mss(sound: Sound, target: Target, host: Host) -> float | None:
         return sound.plugin_floor
     onset = round(target.onset_seconds * SAMPLE_RATE)
     audio = host.render(sound.patch, sound.note)[:, onset : onset + target.audio.shape[1]]
-    return MssTarget(target.audio, SAMPLE_RATE).distance(audio)
+    return EqualLoudnessMss([target.audio], SAMPLE_RATE).measure([audio])[0]
 
 
 def parameter_error(true: Patch, found: Patch) -> float:

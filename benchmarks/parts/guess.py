@@ -41,7 +41,6 @@ from render.note import SAMPLE_RATE, Note
 
 CLEAR = 0.2
 N_BEST = 8
-_VOLUME = TABLE.parameter("volume").curve
 
 _FAMILIES = {"LP": "low-pass", "HP": "high-pass", "BP": "band-pass", "No": "notch", "Mo": "Moog"}
 
@@ -166,7 +165,7 @@ class _Worker:
         measured = []
         for patch, note in guesses:
             audio = self._host.render(patch, note, clean=False)
-            loss, gain = distance.measure(audio, max_gain=_VOLUME.setting(1.0) / _VOLUME.setting(patch["volume"]))
+            loss, gain = distance.measure(audio)
             measured.append((loss, with_gain(patch, gain), note))
         return [(patch, note) for _, patch, note in sorted(measured, key=lambda one: one[0])]
 

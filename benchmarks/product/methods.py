@@ -22,16 +22,17 @@ from inference.budget import Budget
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.evaluate import Evaluator
+from inference.judge import Judge
 from inference.leaderboard import Leaderboard
 from inference.match import Ended
 from inference.options import Options
 from inference.pipeline import refine
 from inference.ports import Models
 from inference.stages.models import load_models
-from render.audio import Audio
 from render.errors import FileError, HostError
 from render.instruments.host import Host
-from render.measures.metrics import MssTarget, distances
+from render.measures.loudness import EqualLoudnessMss
+from render.measures.metrics import Distances
 from render.noisemaker.hosts import open_host
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.prior import draw
@@ -102,11 +103,11 @@ def failed_job(job: Job, why: str) -> list[Row]:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The result of a method; ``after`` has the best MSS after each stage."""
+    """The result of a method; ``after`` has the best MSS after each stage, ``own_mss`` is that at the own level."""
 
     candidate: Candidate
-    audio: Audio
-    mss: float
+    distance: Distances
+    own_mss: float
     seconds: float
     renders: int
     after: Mapping[str, float] = field(default_factory=dict)
@@ -134,11 +135,12 @@ def _measured(job: Job) -> Row:
     outcome = method(target, options, analysis_seconds, curve)
     host = host_of(job.where)
     found = outcome.candidate.patch
-    known: dict[str, Any] = dict(distances(target.audio, outcome.audio, SAMPLE_RATE).as_dict())
+    known: dict[str, Any] = dict(outcome.distance.as_dict())
     known |= {f"after_{stage}": outcome.after.get(stage) for stage in ("start", "guess", "descend", "search")}
     return replace(
         blank,
         **known,
+        own_mss=outcome.own_mss,
         parameter_error=None if job.sound.patch is None else parameter_error(job.sound.patch, found),
         seconds=outcome.seconds,
         renders=outcome.renders,
@@ -151,12 +153,12 @@ def _measured(job: Job) -> Row:
 
 def _judged(curve: _Curve, outcome: _Outcome, target: Target, host: Host) -> str:
     """The curve as text; its candidates are rendered after the run, which does not count."""
-    mss = MssTarget(target.audio, SAMPLE_RATE)
+    judged = EqualLoudnessMss([target.audio], SAMPLE_RATE)
     texts, best = [], float("inf")
     for seconds, renders, candidate in curve.points:
-        best = min(best, mss.distance(host.render(candidate.patch, candidate.note)))
+        best = min(best, judged.measure([host.render(candidate.patch, candidate.note)])[0])
         texts.append(f"{seconds:.2f}:{renders}:{candidate.loss:.4f}:{best:.3f}")
-    end = f"{outcome.seconds:.2f}:{outcome.renders}:{outcome.candidate.loss:.4f}:{outcome.mss:.3f}"
+    end = f"{outcome.seconds:.2f}:{outcome.renders}:{outcome.candidate.loss:.4f}:{outcome.distance.mss:.3f}"
     return " ".join([*texts, end])
 
 
@@ -180,7 +182,7 @@ def _refine(method: Method, target: Target, options: Options, analysis_seconds: 
         raise HostError(match.error)
     after = {stage.name: stage.best.mss for stage in match.stages}
     best = match.best[0]
-    return _Outcome(best.candidate, best.audios[0], best.mss, match.seconds, match.renders, after)
+    return _Outcome(best.candidate, best.mean_distances(), best.own_mss[0], match.seconds, match.renders, after)
 
 
 def _random(target: Target, options: Options, analysis_seconds: float, curve: _Curve) -> _Outcome:
@@ -195,12 +197,12 @@ def _random(target: Target, options: Options, analysis_seconds: float, curve: _C
         budget.restart(analysis_seconds)
         while not board.best or budget.elapsed() < options.seconds - _JUDGING_SECONDS:
             evaluator.measure(islice(draws, _BATCH))
-        mss = MssTarget(target.audio, SAMPLE_RATE)
-        finalists = board.best[:_BATCH]
-        audios = zip(finalists, evaluator.render(finalists), strict=True)
-        judged = [(mss.distance(audio[0]), candidate, audio[0]) for candidate, audio in audios if audio is not None]
-        best_mss, best, audio = min(judged, key=lambda one: one[0])
-        return _Outcome(best, audio, best_mss, budget.elapsed(), budget.n_renders)
+        judge = Judge([target], 1)
+        judge.judge(evaluator)
+        best = judge.best
+        if best is None:
+            raise HostError("no draw could be rendered")
+        return _Outcome(best.candidate, best.mean_distances(), best.own_mss[0], budget.elapsed(), budget.n_renders)
 
 
 @functools.cache

@@ -2,8 +2,8 @@
 
 There are three starts: ``cold``, the default patch; ``warm``, the library's patches that sound most like the clip, as
 in ``refine``; and ``near``, patches around the true one, as after good earlier stages. The renders of the start are
-counted. ``MSS`` is that of a clean render of the candidate with the lowest loss. ``pycma`` is plain CMA-ES of the
-package ``cma``, as a reference.
+counted. ``MSS`` is that of a clean render of the candidate with the lowest loss, at equal loudness. ``pycma`` is plain
+CMA-ES of the package ``cma``, as a reference.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from inference.stages.search import search_around, space_of
 from inference.stages.start import candidates
 from render.data.library import Library
 from render.instruments.patch import Patch
-from render.measures.metrics import MssTarget
+from render.measures.loudness import EqualLoudnessMss
 from render.noisemaker.hosts import open_host
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
@@ -209,17 +209,17 @@ def _measured(job: Job) -> list[Row]:
             with _as_method(first.optimizer) as method:
                 search_around(evaluator, Constraints(), extra=NOISEMAKER.extra, method=method, seed=first.seed)
         found = board.finished(budget.elapsed())
-        audios = list(evaluator.render([candidate for candidate, _ in found]))
-    mss, floor = MssTarget(target.audio, SAMPLE_RATE), floor_mss(job.sound, target, host_of(job.where))
+        rendered = list(evaluator.render([candidate for candidate, _ in found]))
+    judged, floor = EqualLoudnessMss([target.audio], SAMPLE_RATE), floor_mss(job.sound, target, host_of(job.where))
     return [
         replace(
             blank,
             loss=candidate.loss,
-            mss=None if audio is None else mss.distance(audio[0]),
+            mss=None if audios is None else judged.measure(audios)[0],
             floor=floor,
             seconds=seconds,
         )
-        for blank, (candidate, seconds), audio in zip(job.blanks, found, audios, strict=True)
+        for blank, (candidate, seconds), audios in zip(job.blanks, found, rendered, strict=True)
     ]
 
 

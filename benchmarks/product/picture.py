@@ -92,7 +92,7 @@ def _draw(columns: list[tuple[str, Target, Confirmed, Confirmed]], path: Path) -
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, len(columns), sharex="col", sharey=True)
     for column, (title, target, guess, match) in enumerate(columns):
-        spectrograms = [decibels(target.audio), decibels(guess.audios[0]), decibels(match.audios[0])]
+        spectrograms = [decibels(target.audio), decibels(guess.matches[0]), decibels(match.matches[0])]
         top = max(spectrogram.max() for spectrogram in spectrograms)
         for axis, spectrogram in zip(axes[:, column], spectrograms, strict=True):
             draw_spectrogram(axis, spectrogram, top, SAMPLE_RATE)

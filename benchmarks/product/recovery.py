@@ -2,7 +2,7 @@
 
 Each patch has eight starts, in which every audible descended knob is moved by up to a given distance, drawn uniformly.
 The gap is that between the closest of the eight starts and the floor, the true patch on the same host, in MSS against
-the golden render with matched levels. ``Before any guard`` means the closest of the end points of the descent, even if
+the golden render at equal loudness. ``Before any guard`` means the closest of the end points of the descent, even if
 it is worse than the start.
 """
 
@@ -30,7 +30,7 @@ from inference.stages.proxy_descent import Settings, descend
 from proxy.synth.weights import load_corrections
 from render.files import replacing
 from render.measures.golden import GoldenRow, read_rows
-from render.measures.metrics import MssTarget
+from render.measures.loudness import EqualLoudnessMss
 from render.noisemaker.hosts import open_host
 from render.note import SAMPLE_RATE
 
@@ -148,11 +148,11 @@ def _judged(
     seconds: float,
     evaluator: Evaluator,
 ) -> Row:
-    mss = MssTarget(target.audio, SAMPLE_RATE)
+    judged = EqualLoudnessMss([target.audio], SAMPLE_RATE)
 
     def closest(candidates: list[Candidate]) -> float:
         levelled = evaluator.measure(candidates)
-        return min(mss.distance(audios[0]) for audios in evaluator.render(levelled) if audios is not None)
+        return min(judged.measure(audios)[0] for audios in evaluator.render(levelled) if audios is not None)
 
     start = closest(starts)
     descended = closest([path.kept[-1] if path.kept else path.start for path in paths])

@@ -29,6 +29,7 @@ from inference.output.files import MATCH_SUFFIX
 from render.audio import Audio, audio_files, read_recording
 from render.errors import FileError, FormatError, ReconstructError
 from render.instruments.host import EMBEDDED, Host
+from render.measures.loudness import EqualLoudnessMss
 from render.measures.metrics import Distances, distances
 from render.noisemaker.instrument import NOISEMAKER
 from render.note import SAMPLE_RATE, Note
@@ -36,7 +37,18 @@ from render.note import SAMPLE_RATE, Note
 ANSWER, FLOOR, NEAREST = "answer", "floor", "nearest library patch"
 LIBRARY_TRIED = 16
 """How many patches of the library are rendered for a clip; the nearest of them by MSS counts."""
-COLUMNS = ("MSS", "MSS, best gain", "gain, dB", "LSD", "SOT", "wMFCC", "1-cos", "MRSTFT", "side MSS")
+COLUMNS = (
+    "MSS",
+    "MSS, best gain",
+    "gain, dB",
+    "MSS, equal loudness",
+    "LSD",
+    "SOT",
+    "wMFCC",
+    "1-cos",
+    "MRSTFT",
+    "side MSS",
+)
 NOTE_COLUMNS = ("name", "note", "velocity", "gate_seconds")
 
 
@@ -49,6 +61,7 @@ class Scored:
         what: ``ANSWER``, ``FLOOR`` or ``NEAREST``.
         best_gain_mss: MSS in dB at the best gain.
         gain_db: that gain.
+        equal_mss: MSS in dB at equal loudness, as ``refine`` judges its own answers.
         distances: every metric at the sound's own level.
     """
 
@@ -56,13 +69,14 @@ class Scored:
     what: str
     best_gain_mss: float
     gain_db: float
+    equal_mss: float
     distances: Distances
 
     @property
     def values(self) -> tuple[float | None, ...]:
         """In the order of ``COLUMNS``."""
         mss, *others = (getattr(self.distances, field.name) for field in fields(Distances))
-        return (mss, self.best_gain_mss, self.gain_db, *others)
+        return (mss, self.best_gain_mss, self.gain_db, self.equal_mss, *others)
 
 
 @dataclass(frozen=True)
@@ -184,7 +198,8 @@ def sound_of(path: Path, target: Target, host: Host) -> Audio:
 def score(target: Target, what: str, audio: Audio) -> Scored:
     """All metrics of one sound beside a clip."""
     best, gain_db = BestGainMss(target.audio, SAMPLE_RATE).measure(audio)
-    return Scored(target.name, what, best, gain_db, distances(target.audio, audio, SAMPLE_RATE))
+    equal, _ = EqualLoudnessMss([target.audio], SAMPLE_RATE).measure([audio])
+    return Scored(target.name, what, best, gain_db, equal, distances(target.audio, audio, SAMPLE_RATE))
 
 
 def report(scored: Sequence[Scored]) -> str:

@@ -7,7 +7,6 @@ synth's coarse tuning and transposition, which the search sets.
 
 from __future__ import annotations
 
-import importlib
 import math
 import numbers
 from dataclasses import dataclass
@@ -64,7 +63,7 @@ def estimate_note(audio: NDArray[np.float32], sample_rate: int) -> PitchEstimate
     Two oscillators an interval apart can be heard as their common fundamental. Synthetic saws are within 5 cents up to
     1.3 kHz, 15 up to 2.6 kHz and 60 up to ``HIGHEST_HZ``.
 
-    It takes 0.28 s of one core for a clip of 2 s, after ``warm_up``.
+    It takes 0.28 s of one core for a clip of 2 s, and the library's import a second or more once in a process.
 
     Args:
         audio: mono, shape ``(samples,)``.
@@ -96,11 +95,6 @@ def estimate_note(audio: NDArray[np.float32], sample_rate: int) -> PitchEstimate
         return PitchEstimate(None, None, confidence, 0.0)
     note = round(pitch)
     return PitchEstimate(note, 440.0 * 2.0 ** ((pitch - 69.0) / 12.0), confidence, 100.0 * (pitch - note))
-
-
-def warm_up() -> None:
-    """Import the estimator's library, which takes 3 s once in a process: no budget should pay for it."""
-    importlib.import_module("libf0")
 
 
 def vote(frequencies_hz: Frames, strengths: Frames, frame_levels: Frames) -> tuple[float | None, float]:

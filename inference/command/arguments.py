@@ -125,6 +125,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         "--plugin", metavar="PATH|embedded", help="host to search on (default: the installed plug-in, else embedded)"
     )
     group.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
+    group.add_argument("--no-tidy", action="store_true", help="leave the settings of the answer as they were found")
     group.add_argument(
         "--guess", default="network", metavar="NAME", help="what guesses: network (default), or regression to compare"
     )

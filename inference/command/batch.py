@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import AbstractContextManager
@@ -37,6 +38,7 @@ class Batch:
         console: what a person sees.
         again: whether clips of a batch that are done already are refined anew.
         preset_folder: folder of the synth to install presets into, if wanted.
+        began: when the command began, in the time of ``time.monotonic``: the budget of the first clip counts from then.
 
     Attributes:
         records: the record of each clip that has a match.
@@ -47,7 +49,13 @@ class Batch:
     """
 
     def __init__(
-        self, groups: Sequence[Group], console: Console, *, again: bool = False, preset_folder: Path | None = None
+        self,
+        groups: Sequence[Group],
+        console: Console,
+        *,
+        again: bool = False,
+        preset_folder: Path | None = None,
+        began: float | None = None,
     ) -> None:
         self.groups, self.console, self.again, self.preset_folder = groups, console, again, preset_folder
         self.records: list[dict[str, Any]] = []
@@ -56,6 +64,7 @@ class Batch:
         self.interrupted = False
         self.overview: Path | None = None
         self._models: Models | None = None
+        self._began = began
 
     @property
     def n_clips(self) -> int:
@@ -134,11 +143,12 @@ class Batch:
     def _refine(self, group: Group, open_library: LibraryOpener) -> None:
         if len(self.groups) > 1 and self._is_done(group):
             return
-        if len(self.groups) > 1 and self._models is None:
+        began, self._began = self._began or time.monotonic(), None
+        match, records = refined(group, open_library, self.console, models=self._models, began=began)
+        if self._models is None and group is not self.groups[-1]:
             from inference.stages.models import load_models
 
-            self._models = load_models(group.options)
-        match, records = refined(group, open_library, self.console, models=self._models)
+            self._models = load_models(group.options)  # once for all other clips
         self.records += records
         self.console.done(match, records[0])
         if match.ended is Ended.FAILED:

@@ -151,12 +151,17 @@ class Console:
         """What a run came to."""
         path = "  ->  ".join(f"{stage.name} {stage.best.mss:.2f}" for stage in match.stages)
         self.say(f"  MSS in dB after each stage: {path}")
+        if match.tidied is not None:
+            plain = "the default patch" if match.options.start is None else "the start preset"
+            before, after = match.tidied.differing_before, match.tidied.differing_after
+            self.say(f"  settings that differ from {plain}: {before}, {after} after tidying")
         for notice in match.notices:
             self.say(f"  {notice}")
-        prepared = f", {match.prepared_seconds:.1f} s of preparation before" if match.prepared_seconds > 1.0 else ""
+        prepared = f", {match.prepared_seconds:.1f} s of preparation, once" if match.prepared_seconds > 1.0 else ""
         self.say(f"  {match.renders} renders in {match.seconds:.1f} s{prepared}")
         for candidate, files in zip(record["candidates"], record["files"], strict=True):
-            self.say(f"  {display_name(files['preset'])}  (MSS {candidate['distance']['mss']:.2f} dB)")
+            gain = f" with a gain of {candidate['gain_db']:+.1f} dB" if abs(candidate["gain_db"]) >= 0.05 else ""
+            self.say(f"  {display_name(files['preset'])}  (MSS {candidate['distance']['mss']:.2f} dB{gain})")
         self.say(f"  {display_name(record['files'][0]['report'])}")
 
     def finished(self, record: Mapping[str, Any]) -> None:

@@ -59,7 +59,7 @@ class Group:
             [options.seconds, options.renders, options.steps, options.candidates, options.seed],
             options.start.knobs if options.start is not None else None,
             [sorted(options.constraints.locked.items()), sorted(options.constraints.limits.items())],
-            [options.stages, options.guess, options.method],
+            [options.stages, options.guess, options.method, options.tidy],
             [[_digest(job.clip), job.note, job.velocity, job.gate_seconds, job.span_seconds] for job in self.jobs],
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
@@ -133,6 +133,7 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
         stages=tuple(was["stages"]),
         guess=was["guess"],
         method=was["method"],
+        tidy=options.tidy and was["tidy"],
         seed=was["seed"] + 1,  # the same draws would find the same again
     )
     return Group((job,), resumed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import Any
 
 from inference.command.interruptions import held_off
@@ -23,11 +24,13 @@ class Keeper:
     Attributes:
         match: the state that was written last, if any.
         records: what was written of it, one record for each clip.
+        seconds: how long that took.
     """
 
     def __init__(self, group: Group) -> None:
         self.match: Match | None = None
         self.records: list[dict[str, Any]] = []
+        self.seconds = 0.0
         self._jobs, self._identity = group.jobs, group.identity
         self._newest: Match | None = None
         self._closing = False
@@ -69,9 +72,11 @@ class Keeper:
                 match, self._newest = self._newest, None
             if match is None:
                 return
+            began = time.monotonic()
             try:
                 pairs = zip(match.clips, self._jobs, strict=True)
                 records = [write_match(match, one, job.clip, job.files, self._identity) for one, job in pairs]
                 self.match, self.records, self._error = match, records, None
+                self.seconds = time.monotonic() - began
             except Exception as error:  # a disk that is full now may have room when the run ends; else finish() tells
                 self._error = error

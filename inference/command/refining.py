@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from inference.clip.pitch import warm_up
 from inference.clip.target import Target, read_target
 from inference.command.interruptions import raise_again
 from inference.command.jobs import Group
 from inference.command.keeper import Keeper
+from inference.evaluate import start_workers
 from inference.match import Ended
 from render.errors import FileError, one_line
+from render.hosts.pool import Pool
 
 if TYPE_CHECKING:
     from inference.leaderboard import Leaderboard
     from inference.match import Match
     from inference.ports import Models
     from inference.stages.library import LibraryOpener
+
+
+_EXIT_SECONDS = 0.5  # from the last file to the prompt
+_TRIAL_SECONDS, _LESSON_SECONDS = 0.3, 0.02  # for each match, and for each preset of a bank
 
 
 class Listener(Protocol):
@@ -44,6 +50,8 @@ def refined(
     *,
     targets: Sequence[Target] | None = None,
     models: Models | None = None,
+    pool: Pool[Any, Any] | None = None,
+    began: float | None = None,
 ) -> tuple[Match, list[dict[str, Any]]]:
     """Refine the clips of a group; their files are written whenever a stage has been judged, and at the end.
 
@@ -53,6 +61,8 @@ def refined(
         listener: is told what happens.
         targets: the clips as they were read before, if they were.
         models: the models if they are loaded.
+        pool: workers that were started before; they are ended.
+        began: when the budget began to count, in the time of ``time.monotonic``.
 
     Returns:
         The match, and the record of each clip.
@@ -61,14 +71,25 @@ def refined(
         ReconstructError: if there is no match.
         KeyboardInterrupt: if the run was interrupted before there was a match.
     """
+    began = time.monotonic() if began is None else began
+    make_host = functools.partial(group.options.instrument.hosts.open_host, group.options.where)
+    with pool or start_workers(make_host, group.options.workers) as workers:  # they open their hosts meanwhile
+        return _refined_by(workers, group, open_library, listener, targets, models, began)
+
+
+def _refined_by(
+    pool: Pool[Any, Any],
+    group: Group,
+    open_library: LibraryOpener,
+    listener: Listener,
+    targets: Sequence[Target] | None,
+    models: Models | None,
+    began: float,
+) -> tuple[Match, list[dict[str, Any]]]:
     from inference.pipeline import refine
 
     jobs = group.jobs
-    began = time.monotonic()
     if targets is None:
-        if any(job.note is None for job in jobs):
-            warm_up()
-        began = time.monotonic()
         targets = [
             read_target(
                 job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, span=job.span_seconds
@@ -95,7 +116,9 @@ def refined(
                 group.options,
                 open_library=open_library,
                 models=models,
+                pool=pool,
                 analysis_seconds=time.monotonic() - began,
+                finishing=lambda: keeper.seconds + _after_seconds(group),
                 on_progress=on_progress,
                 on_judged=on_judged,
                 tries_out=True,
@@ -110,6 +133,12 @@ def refined(
         keeper = Keeper(group)
         keeper.finish(match)
     return match, keeper.records
+
+
+def _after_seconds(group: Group) -> float:
+    """Seconds that a run needs after its last stage beside writing: for trials on other keys, and to end."""
+    options = group.options
+    return _EXIT_SECONDS + _TRIAL_SECONDS * options.candidates + _LESSON_SECONDS * len(options.bank)
 
 
 def _ended_by(error: BaseException, match: Match) -> Match:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inference.match import Answer, ClipMatch, Match
+from inference.match import Answer, ClipMatch, Match, Tidied
 from render.errors import FileError, FormatError
 from render.files import display_name
 from render.measures.metrics import Distances
@@ -64,6 +64,7 @@ def as_data(
             "stages": list(options.stages),
             "guess": options.guess,
             "method": options.method,
+            "tidy": options.tidy,
             "seed": options.seed,
             "workers": options.workers,
         },
@@ -84,12 +85,24 @@ def as_data(
             }
             for stage in match.stages
         ],
+        "tidied": _tidied(match.tidied),
         "files": list(files),
         "best": _answer(match, best),
         "candidates": [_answer(match, answer) for answer in clip_match.answers],
         "lesson": match.lesson.as_data() if match.lesson is not None else None,
         "trials": [[asdict(trial) | {"fault": trial.fault} for trial in trials] for trials in match.trials],
         "history": [asdict(point) for point in match.history],
+    }
+
+
+def _tidied(tidied: Tidied | None) -> dict[str, Any] | None:
+    if tidied is None:
+        return None
+    sections = [{"name": name, "mss_without": round(mss, 4)} for name, mss in tidied.sections.items()]
+    return {
+        "differing_before": tidied.differing_before,
+        "differing_after": tidied.differing_after,
+        "sections": sections,
     }
 
 
@@ -119,7 +132,9 @@ def _answer(match: Match, answer: Answer) -> dict[str, Any]:
     return {
         "origin": answer.candidate.origin,
         "loss": answer.candidate.loss,
+        "gain_db": round(answer.gain_db, 2),
         "distance": _rounded(answer.distance),
+        "own_mss": round(answer.own_mss, 4),
         "note": asdict(answer.note),
         "gate_seconds": round(answer.note.gate_seconds, 4),
         "knobs": dict(zip(instrument.table.names, patch.knobs, strict=True)),

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from inference.output.plots import progress_png, spectrograms_png
 from render.audio import Audio
 from render.instruments.parameter import Parameter
 from render.instruments.table import Table
 from render.note import SAMPLE_RATE
 
 _METRICS = {
-    "mss": ("MSS", "dB", "multi-scale log-mel difference; 0 is equal, two renders on the real synth differ by 0.8"),
+    "mss": (
+        "MSS",
+        "dB",
+        "multi-scale log-mel difference at equal loudness; 0 is equal, two renders on the real synth differ by 0.8",
+    ),
     "lsd": ("LSD", "dB", "log-spectral distance"),
     "mrstft": ("MRSTFT", "", "multi-resolution STFT loss"),
     "sot": ("SOT", "kHz", "spectral optimal transport"),
@@ -65,7 +68,7 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
         table: parameter table of the instrument.
         result: content of ``NAME.json``.
         target: the clip as it was compared, at ``SAMPLE_RATE``.
-        match: clean render of the best patch, at ``SAMPLE_RATE``.
+        match: clean render of the best patch with its ``gain_db``, at ``SAMPLE_RATE``.
 
     Shape:
         target: ``(channels, samples)``.
@@ -76,7 +79,7 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
     title = f"{escape(result['clip'])} as a patch of {escape(table.title)}"
     played = f"note {result['note']} ({note_name(result['note'])}), velocity {result['velocity']}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
-    progress = progress_png(result["history"], result["stages"], result["seconds"])
+    spectrograms, progress = _plots(result, target, match)
     version = f" {host['version']}" if host["version"] else ""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
@@ -84,19 +87,37 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
 <p class=quiet>{played}, key held {best["gate_seconds"]:.2f} s; rendered by the {escape(host["kind"])} host
 ({escape(host["name"] + version)}); {result["renders"]} renders in {result["seconds"]:.1f} s.</p>{notices}
 <div class=sounds><div>clip<br><audio controls src="{_audio_uri(target)}"></audio></div>
-<div>match<br><audio controls src="{_audio_uri(match)}"></audio></div></div>
-<img alt="spectrograms of the clip and of the match" src="{_png_uri(spectrograms_png(target, match, SAMPLE_RATE))}">
+<div>match{_gain_text(best)}<br><audio controls src="{_audio_uri(match)}"></audio></div></div>
+{spectrograms}
 <h2>Distance to the clip</h2>
 {_distance_table(result)}
-<h2>Progress</h2>
-<img alt="loss of the best candidate over time" src="{_png_uri(progress)}">
-<h2>The patch</h2>
+{progress}
+{_sections_table(result)}<h2>The patch</h2>
 <p class=quiet>Parameters that can be heard in this patch. Those in <span class=changed>bold</span> differ from the
 starting patch, whose value is in the last column.</p>
 {_knob_tables(table, best)}
 {_trials(result)}{_lesson(table, result)}
 </body></html>
 """
+
+
+def _plots(result: dict[str, Any], target: Audio, match: Audio) -> tuple[str, str]:
+    """Spectrograms and progress as HTML; a page of a run that has only begun does without them, to be there at once."""
+    if not result["stages"]:
+        return "<p class=quiet>The run has just begun; pictures follow.</p>", ""
+    from inference.output.plots import progress_png, spectrograms_png  # the plotting library takes half a second
+
+    spectrograms = spectrograms_png(target, match, SAMPLE_RATE)
+    progress = progress_png(result["history"], result["stages"], result["seconds"])
+    return (
+        f'<img alt="spectrograms of the clip and of the match" src="{_png_uri(spectrograms)}">',
+        f'<h2>Progress</h2>\n<img alt="loss of the best candidate over time" src="{_png_uri(progress)}">',
+    )
+
+
+def _gain_text(best: dict[str, Any]) -> str:
+    gain = best["gain_db"]
+    return f", the preset with a gain of {gain:+.1f} dB (MSS {best['own_mss']:.3g} dB without it)" if gain else ""
 
 
 def _distance_table(result: dict[str, Any]) -> str:
@@ -112,6 +133,25 @@ def _distance_table(result: dict[str, Any]) -> str:
     return (
         f"<table><tr><th>stage</th><th class=n>time</th><th class=n>renders</th>{head}</tr>{''.join(rows)}</table>"
         "<p class=quiet>Distances of the best match after each stage, from clean renders; smaller is closer.</p>"
+    )
+
+
+def _sections_table(result: dict[str, Any]) -> str:
+    """What each part of the panel brings to the match."""
+    tidied = result["tidied"]
+    if tidied is None or not tidied["sections"]:
+        return ""
+    now = result["best"]["distance"]["mss"]
+    rows = "".join(
+        f"<tr><td>{escape(part['name'])}</td><td class=n>{part['mss_without']:.3g} dB</td>"
+        f"<td class='n quiet'>{part['mss_without'] - now:+.2f}</td></tr>"
+        for part in tidied["sections"]
+    )
+    return (
+        "<h2>What each part brings</h2><table><tr><th>switched off</th><th class=n>MSS</th><th class=n>more</th></tr>"
+        f"{rows}</table><p class=quiet>The distance of the match, {now:.3g} dB, with one part of the patch off. "
+        f"{tidied['differing_before']} settings differed from the plain patch before tidying, "
+        f"{tidied['differing_after']} do now.</p>\n"
     )
 
 

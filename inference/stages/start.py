@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from inference.candidate import Candidate
@@ -13,12 +13,21 @@ from render.errors import InvalidAudio
 from render.instruments.patch import Patch
 from render.note import HIGHEST_NOTE, LOWEST_NOTE, Note
 
+_EARLY = 8
+"""So many starting points are enough for a first result."""
 _OCTAVE_SHARE = 5
 """One in this many of the library's patches, the closest ones, is also tried an octave lower and higher."""
 
 
-def start(run: Run, library: Library | None) -> None:
-    """Measure the starting points."""
+def start(run: Run, library: Library | None, early: Callable[[], None], meanwhile: Callable[[], None]) -> None:
+    """Measure the starting points.
+
+    Args:
+        run: what the stages share.
+        library: the library, if there is one.
+        early: called when the first few of them are measured.
+        meanwhile: called while the workers render the others.
+    """
     options, note = run.options, run.target.note
     found = [replace(candidate, origin="resumed") for candidate in options.resumed]
     if options.start is not None:
@@ -30,7 +39,10 @@ def start(run: Run, library: Library | None) -> None:
         except InvalidAudio as error:
             run.notices.append(f"the library is not used: {error}")
     default = options.instrument.table.default
-    run.measure([*found, *candidates([default], note, "default patch", options.constraints)])
+    found += candidates([default], note, "default patch", options.constraints)
+    run.measure(found[:_EARLY])
+    early()
+    run.measure(found[_EARLY:], meanwhile)
 
 
 def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note] | None:

@@ -29,7 +29,6 @@ SHOWN_SECONDS = 60.0
 """Length of a clip that is drawn; a run uses 4 s of it."""
 _COLUMNS = 800  # of a drawn waveform
 _LOUDEST = 0.89  # peak of a sound that is played, -1 dB of full scale
-_QUIETEST_RMS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -146,11 +145,12 @@ class _Bench:
     """Function of a worker."""
 
     def __init__(self, open_host: Callable[[], Host]) -> None:
-        from inference.clip.pitch import warm_up
+        from inference.clip.pitch import estimate_note
         from inference.output import plots  # noqa: F401
 
         self._host = open_host()
-        warm_up()  # so that the first clip is heard as fast as the others
+        beep = np.sin(np.arange(SAMPLE_RATE // 4, dtype=np.float32) / 20.0)
+        estimate_note(beep, SAMPLE_RATE)  # so that the first clip is heard as fast as the others
 
     def __call__(self, job: Job) -> Done:
         match job:
@@ -226,22 +226,18 @@ def _heard(job: Hear) -> Heard:
 def _compared(audio: Audio, note: Note, clip: Audio) -> Sound:
     from inference.output.plots import residual_image, spectrogram_image
     from inference.output.residual import residual
-    from render.measures.metrics import mss
+    from render.measures.loudness import EqualLoudnessMss, amplified
 
+    mss, gain_db = EqualLoudnessMss([clip], SAMPLE_RATE).measure([audio])
+    match = amplified(audio, gain_db)  # as loud as the clip, so that eye and ear compare the timbre only
     return Sound(
-        wav(as_loud_as(audio, clip)),
-        spectrogram_image(audio, SAMPLE_RATE),
+        wav(match),
+        spectrogram_image(match, SAMPLE_RATE),
         float(np.abs(audio).max(initial=0.0)),
-        mss(clip, audio, SAMPLE_RATE),
-        residual_image(clip, audio, SAMPLE_RATE),
-        residual(clip, audio, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
+        mss,
+        residual_image(clip, match, SAMPLE_RATE),
+        residual(clip, match, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
     )
-
-
-def as_loud_as(audio: Audio, clip: Audio) -> Audio:
-    """A sound with the power of another one, so that the ear compares the timbre only."""
-    here, there = (float(np.sqrt(np.square(one, dtype=np.float64).mean(axis=1).mean())) for one in (audio, clip))
-    return audio if here < _QUIETEST_RMS else audio * np.float32(there / here)
 
 
 def wav(audio: Audio) -> bytes:

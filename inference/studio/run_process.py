@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inference.studio.messages import Event, Found, Judged, Notice, Over, Progress, Ready, Wish
 from render.errors import one_line
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from inference.options import Options
     from inference.ports import Models
     from inference.stages.library import LibraryOpener
+    from render.hosts.pool import Pool
 
 _PROGRESS_SECONDS, _BEST_SECONDS, _OTHERS_SECONDS = 0.1, 0.1, 0.7
 """Shortest times between two messages of a kind; which candidates differ takes some milliseconds to find out."""
@@ -37,12 +38,13 @@ _LOOKED_AT = 16  # candidates among which different ones are looked for
 _NICENESS = 5  # so that a knob's turn does not wait for the search
 
 
-def serve(connection: Connection, instrument: str, workers: int) -> None:
+def serve(connection: Connection, instrument: str, where: str, workers: int) -> None:
     """Body of the process.
 
     Args:
         connection: pipe to the server: wishes and stops come in, events go out.
         instrument: name of the synth whose models are loaded at once.
+        where: host that the workers open at once.
         workers: number of processes that render.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -54,7 +56,7 @@ def serve(connection: Connection, instrument: str, workers: int) -> None:
     stopped = threading.Event()
     threading.Thread(target=_listen, args=(connection, wishes, stopped), daemon=True).start()
     runs = _Runs(connection.send, stopped)
-    runs.warm_up(instrument, workers)
+    runs.warm_up(instrument, where, workers)
     while (wish := wishes.get()) is not None:
         try:
             runs.run(wish)
@@ -83,14 +85,16 @@ class _Runs:
         self._send, self._stopped = send, stopped
         self._models: dict[tuple[str, int], Models] = {}
         self._libraries: dict[tuple[str, str], LibraryOpener] = {}
+        self._spare: tuple[str, str, Pool[Any, Any]] | None = None
 
-    def warm_up(self, instrument: str, workers: int) -> None:
+    def warm_up(self, instrument: str, where: str, workers: int) -> None:
         """Load what every run needs, which takes some seconds, and half a minute where nothing is compiled yet."""
         from inference.options import Options
         from inference.synths import synth
 
-        options = Options(synth(instrument), workers=workers)
+        options = Options(synth(instrument), where=where, workers=workers)
         self._models_for(options)
+        self._start_workers(options)
         import inference.pipeline
         import inference.stages.search  # noqa: F401
 
@@ -103,16 +107,35 @@ class _Runs:
 
         record, error = None, ""
         listener = _Listener(self._send, self._stopped, wish.candidates)
+        group = _group(wish)
         try:
-            group = _group(wish)
             models, library = self._models_for(group.options), self._library_for(group.options)
-            match, (record,) = refined(group, library, listener, targets=[wish.target], models=models)
+            pool = self._started_workers(group.options)
+            match, (record,) = refined(group, library, listener, targets=[wish.target], models=models, pool=pool)
             error = match.error
         except KeyboardInterrupt:
             error = "stopped before there was a match"
         except Exception as failure:  # whatever it is, the page says it, and the next run may do better
             error = one_line(failure)
         self._send(Over(record, error))
+        self._start_workers(group.options)
+
+    def _start_workers(self, options: Options) -> None:
+        """Have workers open their hosts for the run that may come next."""
+        from inference.evaluate import start_workers
+
+        make_host = functools.partial(options.instrument.hosts.open_host, options.where)
+        self._spare = options.instrument.name, options.where, start_workers(make_host, options.workers)
+
+    def _started_workers(self, options: Options) -> Pool[Any, Any] | None:
+        """The workers that were started for this run; None if they have another host."""
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return None
+        if spare[:2] == (options.instrument.name, options.where):
+            return spare[2]
+        spare[2].close()
+        return None
 
     def _models_for(self, options: Options) -> Models:
         from inference.stages.models import load_models
@@ -185,8 +208,9 @@ class _Listener:
 
     def judged(self, match: Match) -> None:
         """Tell the answer of a stage, and the candidates."""
-        stage = match.stages[-1]
-        self._send(Judged(stage.name, stage.best.mss))
+        if match.stages:
+            stage = match.stages[-1]
+            self._send(Judged(stage.name, stage.best.mss))
         self._send(Found(tuple(confirmed.candidate for confirmed in match.best)))
 
     @contextlib.contextmanager

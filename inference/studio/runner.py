@@ -22,12 +22,13 @@ class Runner:
 
     Args:
         instrument: name of the synth whose models are loaded at once.
+        where: host that the runs search on.
         workers: number of processes that render.
         on_event: see ``OnEvent``.
     """
 
-    def __init__(self, instrument: str, workers: int, on_event: OnEvent) -> None:
-        self._instrument, self._workers, self._on_event = instrument, workers, on_event
+    def __init__(self, instrument: str, where: str, workers: int, on_event: OnEvent) -> None:
+        self._arguments, self._on_event = (instrument, where, workers), on_event
         self._context = multiprocessing.get_context("spawn")
         self._lock = threading.Lock()
         self._waiting: deque[Wish] = deque()
@@ -83,7 +84,7 @@ class Runner:
     def _start_process(self) -> None:
         self._connection, theirs = self._context.Pipe()
         self._process: SpawnProcess = self._context.Process(
-            target=serve, args=(theirs, self._instrument, self._workers), name="refine-runs"
+            target=serve, args=(theirs, *self._arguments), name="refine-runs"
         )
         self._process.start()
         theirs.close()

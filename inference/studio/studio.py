@@ -54,7 +54,7 @@ class Studio:
         self._sounds: OrderedDict[Any, asyncio.Future[Any]] = OrderedDict()
         open_host = functools.partial(self.instrument.hosts.open_host, EMBEDDED)
         self._bench = open_bench(open_host, min(_BENCH_WORKERS, workers))
-        self.runner = Runner(instrument, workers, self._on_event)
+        self.runner = Runner(instrument, where, workers, self._on_event)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def attach(self) -> None:

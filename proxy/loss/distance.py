@@ -87,16 +87,14 @@ class TargetDistance:
         loud, envelope = self._view(renders)
         return self._distance(loud, envelope, renders.new_ones(len(renders)))
 
-    def measure(self, renders: Tensor, *, max_gain: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def measure(self, renders: Tensor) -> tuple[Tensor, Tensor]:
         """Distance of each render at the gain that suits it best, and that gain; both have a gradient.
 
         Args:
             renders: sounds to compare.
-            max_gain: largest gain that can be used for each of them.
 
         Shape:
             renders: ``(batch, 2, samples)``, as long as the target.
-            max_gain: ``(batch,)``.
             Returns: ``(batch,)`` and ``(batch,)``.
 
         Raises:
@@ -105,10 +103,8 @@ class TargetDistance:
         loud, envelope = self._view(renders)
         with torch.no_grad():
             gain, weights = self._matching_gain(loud[0], envelope)
-            free = gain < torch.inf if max_gain is None else gain < max_gain
-            gain = gain if max_gain is None else torch.minimum(gain, max_gain)
         # A median has the slope of the cells around it. Without it a louder render would look worse than it is.
-        level = reduce(weights * loud[0].log(), "batch ... -> batch", "sum") * free
+        level = reduce(weights * loud[0].log(), "batch ... -> batch", "sum")
         gain = gain * (level.detach() - level).exp()
         return self._distance(loud, envelope, gain), gain
 

@@ -15,7 +15,6 @@ Workers are started with ``spawn``, which imports the parent's main module anew:
 from __future__ import annotations
 
 import atexit
-import contextlib
 import multiprocessing
 import pickle
 import signal
@@ -23,14 +22,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from render.errors import HostError, OutOfRange
-from render.hosts.worker import Losses, Task, Worker, start_worker
+from render.hosts.worker import Losses, Task, Worker, outcome, start_worker
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -54,11 +53,13 @@ class Pool(Generic[Job, Result]):
         make_worker: runs once in the main thread of each worker and returns the function that does the jobs there; a
             module-level function or a ``functools.partial`` of one.
         workers: number of processes, at least 1.
+        prepare: runs before ``make_worker``, which gets its result. So workers can start before it is known what they
+            will do: then ``make_worker`` is None, and ``begin`` is called later.
         seconds_per_job: a job that takes longer has its worker killed.
-        seconds_to_start: the same for ``make_worker`` and the imports before it.
+        seconds_to_start: the same for ``prepare`` and ``make_worker`` and the imports before them.
 
     The workers start at once and in parallel; the constructor does not wait for them (``wait_ready`` does). An
-    exception in ``make_worker`` is final for that worker; when none is left, all jobs fail with that message.
+    exception in the two functions is final for that worker; when none is left, all jobs fail with that message.
 
     Example:
         >>> from functools import partial
@@ -70,16 +71,18 @@ class Pool(Generic[Job, Result]):
 
     def __init__(
         self,
-        make_worker: Callable[[], Callable[[Job], Result]],
+        make_worker: Callable[..., Callable[[Job], Result]] | None,
         workers: int,
         *,
+        prepare: Callable[[], Any] | None = None,
         seconds_per_job: float = 60.0,
         seconds_to_start: float = 120.0,
     ) -> None:
         if workers < 1:
             raise OutOfRange("number of workers", workers, "1 or more")
         self.workers = workers
-        self._make_worker = pickle.dumps(make_worker)
+        self._prepare = pickle.dumps(prepare)
+        self._make_worker = pickle.dumps(make_worker) if make_worker is not None else None
         self._seconds_per_job = seconds_per_job
         self._seconds_to_start = seconds_to_start
         self._context = multiprocessing.get_context("spawn")
@@ -108,6 +111,14 @@ class Pool(Generic[Job, Result]):
     def pids(self) -> tuple[int, ...]:
         """Process ids of the workers that are ready."""
         return tuple(w.process.pid for w in list(self._running) if w.ready and w.process.pid is not None)
+
+    def begin(self, make_worker: Callable[..., Callable[[Job], Result]]) -> None:
+        """Give what was not known when the pool was made; raises ``HostError`` as ``submit`` does."""
+        payload = pickle.dumps(make_worker)
+        with self._lock:
+            self._check()
+            self._make_worker = payload
+            self._wake.send_bytes(b"")
 
     def wait_ready(self) -> None:
         """Wait until a worker is ready; raises ``HostError`` if none can be."""
@@ -138,9 +149,9 @@ class Pool(Generic[Job, Result]):
             for job in jobs:
                 pending.append(self.submit(job))
                 if len(pending) > 2 * self.slots:
-                    yield _outcome(pending.popleft())
+                    yield outcome(pending.popleft())
             while pending:
-                yield _outcome(pending.popleft())
+                yield outcome(pending.popleft())
         finally:
             for future in pending:
                 future.cancel()
@@ -172,7 +183,7 @@ class Pool(Generic[Job, Result]):
         error = "the pool broke down"
         try:
             while not self._closing:
-                self._start_missing()
+                self._begin_workers()
                 self._hand_out()
                 now = time.monotonic()
                 patience = min(w.deadline for w in self._running) - now
@@ -196,12 +207,16 @@ class Pool(Generic[Job, Result]):
         finally:
             self._shut(error)
 
-    def _start_missing(self) -> None:
+    def _begin_workers(self) -> None:
         while self._missing:
             worker = start_worker(self._context)
             worker.deadline = time.monotonic() + self._seconds_to_start
             self._running.append(worker)
             self._missing -= 1
+        for worker in self._running:
+            if worker.prepared and not worker.told and self._make_worker is not None:
+                worker.told, worker.deadline = True, time.monotonic() + self._seconds_to_start
+                worker.send(self._make_worker)
 
     def _hand_out(self) -> None:
         for n_waiting in range(JOBS_PER_WORKER):  # idle workers first
@@ -213,8 +228,7 @@ class Pool(Generic[Job, Result]):
                     if not worker.tasks:
                         worker.deadline = time.monotonic() + self._seconds_per_job
                     worker.tasks.append(task)
-                    with contextlib.suppress(OSError):  # it is dead: reading from it will say so
-                        worker.connection.send_bytes(task.payload)
+                    worker.send(task.payload)
 
     def _next_task(self, max_bytes: int | None) -> Task | None:
         with self._lock:
@@ -234,18 +248,13 @@ class Pool(Generic[Job, Result]):
             self._lose(worker, worker.death(), killed=worker.was_killed())
             return
         if worker.ready:
-            future = worker.tasks.popleft().future
+            worker.tasks.popleft().finish(succeeded, value, trace)
             worker.deadline = time.monotonic() + self._seconds_per_job if worker.tasks else float("inf")
-            if succeeded:
-                future.set_result(value)
-            else:
-                failure = HostError(value)
-                failure.add_note(trace)
-                future.set_exception(failure)
         elif succeeded and not worker.started:
             worker.started = True
-            with contextlib.suppress(OSError):  # it is dead: reading from it will say so
-                worker.connection.send_bytes(self._make_worker)
+            worker.send(self._prepare)
+        elif succeeded and not worker.prepared:
+            worker.prepared, worker.deadline = True, float("inf")
         elif succeeded:
             worker.ready, worker.deadline = True, float("inf")
             self._lost_starts = Losses()
@@ -288,12 +297,3 @@ class Pool(Generic[Job, Result]):
             if task.future.running() or task.future.set_running_or_notify_cancel():
                 task.future.set_exception(HostError(error))
         self._ready.set()
-
-
-def _outcome(future: Future[Any]) -> Any:
-    try:
-        return future.result()
-    except HostError as error:
-        return error
-    except CancelledError:
-        return HostError("the job was cancelled")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
 import signal
 import traceback
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -49,6 +50,25 @@ class Task:
     future: Future[Any]
     losses: Losses = field(default_factory=Losses)
 
+    def finish(self, succeeded: bool, value: Any, trace: str) -> None:
+        """Give the future what the worker replied."""
+        if succeeded:
+            self.future.set_result(value)
+            return
+        failure = HostError(value)
+        failure.add_note(trace)
+        self.future.set_exception(failure)
+
+
+def outcome(future: Future[Any]) -> Any:
+    """The result of a future, or the error in its place."""
+    try:
+        return future.result()
+    except HostError as error:
+        return error
+    except CancelledError:
+        return HostError("the job was cancelled")
+
 
 @dataclass(eq=False)
 class Worker:
@@ -58,7 +78,9 @@ class Worker:
         process: the process.
         connection: the parent's end of its pipe.
         deadline: when its start or its running job takes too long, in the time of ``time.monotonic``.
-        started: whether it listens, and was sent how to make its function.
+        started: whether it listens, and was sent what to prepare.
+        prepared: whether it is prepared, and waits for how to make its function.
+        told: whether it was sent that.
         ready: whether it takes jobs.
         tasks: what it was given; the first one is the one that runs.
     """
@@ -67,6 +89,8 @@ class Worker:
     connection: Connection
     deadline: float = float("inf")
     started: bool = False
+    prepared: bool = False
+    told: bool = False
     ready: bool = False
     tasks: deque[Task] = field(default_factory=deque)
 
@@ -84,6 +108,11 @@ class Worker:
             raise
         except Exception as error:  # a result whose class cannot be imported here, for one
             return False, f"unreadable result: {error}", ""
+
+    def send(self, payload: bytes) -> None:
+        """Send bytes; that a process is dead is found out by reading from it."""
+        with contextlib.suppress(OSError):
+            self.connection.send_bytes(payload)
 
     def was_killed(self) -> bool:
         """Whether the process was ended by a signal that no crash raises."""
@@ -109,8 +138,9 @@ class Worker:
 def start_worker(context: SpawnContext) -> Worker:
     """Start a worker process.
 
-    It says when it listens, and then expects the pickled ``make_worker`` of the pool through its pipe. That may be
-    large, and as an argument of the process it would block ``start`` for ever if the process ended while importing.
+    It says when it listens, expects the pickled ``prepare`` of the pool through its pipe, says when it has done that,
+    and expects the pickled ``make_worker``. That may be large, and as an argument of the process it would block
+    ``start`` for ever if the process ended while importing.
 
     Args:
         context: starts the process.
@@ -131,7 +161,8 @@ def start_worker(context: SpawnContext) -> Worker:
 def _work(connection: Connection) -> None:
     """Body of a worker process.
 
-    Replies are ``(success, value or message, traceback)``; the first one says "started", the second one "ready".
+    Replies are ``(success, value or message, traceback)``; the first one says "started", the second one "prepared", the
+    third one "ready".
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -140,16 +171,23 @@ def _work(connection: Connection) -> None:
     for name in _THREAD_VARIABLES:  # before numpy is imported: the pool has a process per core already
         os.environ.setdefault(name, "1")
     connection.send((True, None, ""))
-    try:
-        pickled_make_worker = connection.recv_bytes()
-    except (EOFError, OSError):  # the parent is gone
-        return
-    try:
-        work = pickle.loads(pickled_make_worker)()
-    except Exception as error:
-        connection.send((False, one_line(error), traceback.format_exc()))
-        return
-    connection.send((True, None, ""))
+    prepared: tuple[Any, ...] = ()
+    work: Any = None
+    for begins in (False, True):
+        try:
+            pickled = connection.recv_bytes()
+        except (EOFError, OSError):  # the parent is gone
+            return
+        try:
+            step = pickle.loads(pickled)
+            if begins:
+                work = step(*prepared)
+            elif step is not None:
+                prepared = (step(),)
+        except Exception as error:
+            connection.send((False, one_line(error), traceback.format_exc()))
+            return
+        connection.send((True, None, ""))
     while True:
         try:
             payload = connection.recv_bytes()

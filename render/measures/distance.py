@@ -134,7 +134,7 @@ class TargetDistance:
         """
         return self._distance(self._view(render), gain)
 
-    def measure(self, render: Audio, *, max_gain: float = math.inf) -> tuple[float, float]:
+    def measure(self, render: Audio) -> tuple[float, float]:
         """Distance of a render at the gain that suits it best, and that gain.
 
         The gain makes the median difference of log magnitudes zero, ``gain = exp(median(ln X - ln Y))``, over the cells
@@ -143,13 +143,12 @@ class TargetDistance:
 
         Args:
             render: sound to compare; it is truncated or zero-padded to the length of the target.
-            max_gain: largest gain that the instrument allows.
 
         Shape:
             render: ``(2, samples)``.
         """
         view = self._view(render)
-        gain = min(self._matching_gain(view), max_gain)
+        gain = self._matching_gain(view)
         return self._distance(view, gain), gain
 
     def _view(self, render: Audio) -> _View:

@@ -132,11 +132,22 @@ def _hann(window: int) -> Mono:
     return hann
 
 
+def mel_widths_hz(n_mels: int, sample_rate: int) -> Mono:
+    """Widths of the mel bands: what ``mel_power`` divides the sum over a band by, shape ``(mels,)``."""
+    corners_hz = _mel_corners_hz(n_mels, sample_rate)
+    return np.asarray(0.5 * (corners_hz[2:] - corners_hz[:-2]))
+
+
+def _mel_corners_hz(n_mels: int, sample_rate: int) -> Mono:
+    """HTK mel points from 20 Hz to half the sample rate, shape ``(mels + 2,)``."""
+    lowest, highest = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (LOWEST_MEL_HZ, sample_rate / 2.0))
+    return np.asarray(700.0 * (10.0 ** (np.linspace(lowest, highest, n_mels + 2) / 2595.0) - 1.0))
+
+
 @functools.lru_cache(maxsize=32)
 def _mel_matrix(n_fft: int, n_mels: int, sample_rate: int) -> NDArray[np.float32]:
-    """Triangles of area 1 in Hz between HTK mel points from 20 Hz to half the sample rate: ``(bins, mels)``."""
-    lowest, highest = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (LOWEST_MEL_HZ, sample_rate / 2.0))
-    corners_hz = 700.0 * (10.0 ** (np.linspace(lowest, highest, n_mels + 2) / 2595.0) - 1.0)
+    """Triangles of area 1 in Hz between the mel points: ``(bins, mels)``."""
+    corners_hz = _mel_corners_hz(n_mels, sample_rate)
     left, centre, right = corners_hz[:-2], corners_hz[1:-1], corners_hz[2:]
     bins_hz = np.arange(n_fft // 2 + 1)[:, None] * (sample_rate / n_fft)
     rise, fall = (bins_hz - left) / (centre - left), (right - bins_hz) / (right - centre)

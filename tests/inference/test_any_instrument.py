@@ -63,7 +63,7 @@ def test_from_a_clip_to_a_preset_and_a_report_by_search(tmp_path: Path) -> None:
     batch.run()
     (record,) = batch.records
     assert record["instrument"] == "toy"
-    assert [stage["name"] for stage in record["stages"]] == ["start", "search"]
+    assert [stage["name"] for stage in record["stages"]] == ["start", "search", "tidy"]
     assert any("no model for Toy" in notice for notice in record["notices"])
     assert record["best"]["distance"]["mss"] < 0.7 * record["stages"][0]["distance"]["mss"]
     (program,) = TOY.presets.read_programs(tmp_path / "out" / "toy clip.toy")

@@ -55,7 +55,7 @@ def test_a_clip_becomes_a_preset_a_match_a_result_and_a_report(
     assert result["schema"] == "synth-reconstruct/match/4"
     assert (result["note"], result["velocity"]) == (57, 100)
     assert result["host"]["kind"] == "embedded"
-    assert [stage["name"] for stage in result["stages"]] == ["start", "guess", "descend", "search"]
+    assert [stage["name"] for stage in result["stages"]] == ["start", "guess", "descend", "search", "tidy"]
     for candidate in [*result["candidates"], *result["stages"]]:
         assert {"mss", "lsd", "mrstft"} <= set(candidate["distance"])
     assert len(result["candidates"]) == 2

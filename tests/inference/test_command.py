@@ -222,8 +222,8 @@ class TestFiles:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
     def test_results_of_another_version_are_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "a.json").write_text('{"schema": "synth-reconstruct/match/2"}')
-        with pytest.raises(FormatError, match="match/2'; allowed: 'synth-reconstruct/match/4"):
+        (tmp_path / "a.json").write_text('{"schema": "synth-reconstruct/match/3"}')
+        with pytest.raises(FormatError, match="match/3'; allowed: 'synth-reconstruct/match/4"):
             read_record(tmp_path / "a.json")
         (tmp_path / "a.json").write_text("[")
         with pytest.raises(FormatError, match="not a result of refine"):

@@ -119,7 +119,7 @@ def make_target(note: Note = NOTE, patch: Patch = TRUE) -> Target:
 
 
 def run(models: Models, *, also: Sequence[Target] = (), **chosen: object) -> Match:
-    options: dict[str, object] = {"seconds": None, "renders": 60, "workers": 1, "candidates": 1} | chosen
+    options: dict[str, object] = {"seconds": None, "renders": 60, "workers": 1, "candidates": 1, "tidy": False} | chosen
     return refine([make_target(), *also], Options(NOISEMAKER, **options), make_host=FakeHost, models=models)  # type: ignore[arg-type]
 
 
@@ -271,7 +271,7 @@ def test_the_verdict_names_where_the_residual_is() -> None:
 
 
 def test_far_matches_get_the_verdict() -> None:
-    locked = Constraints.parse(TABLE, ["cutoff=1", "ampdecay=0"])
+    locked = Constraints.parse(TABLE, ["cutoff=0", "ampdecay=0"])
     match = run(Models(None, None), stages=(), constraints=locked)
     assert match.best[0].mss > 4.0
     assert any("dB from the clip" in notice for notice in match.notices)
@@ -301,9 +301,11 @@ def test_every_judgement_is_handed_over_to_be_kept() -> None:
     options = Options(NOISEMAKER, seconds=None, renders=60, workers=1)
     models = Models(FixedGuesser(near), FixedDescender(TRUE.with_knobs({"ampdecay": 0.35})))
     match = refine([make_target()], options, make_host=FakeHost, models=models, on_judged=kept.append)
-    assert [len(one.stages) for one in kept] == [1, 2, 3, 4]
+    assert [len(one.stages) for one in kept] == [0, 1, 2, 3, 4, 5]
     assert all(one.ended is Ended.RUNNING for one in kept)
-    assert [one.best[0].mss for one in kept] == sorted((one.best[0].mss for one in kept), reverse=True)
+    mss = [one.best[0].mss for one in kept]
+    assert mss[:5] == sorted(mss[:5], reverse=True)
+    assert mss[5] <= mss[4] + 0.05
     assert match.ended is Ended.FINISHED
     assert match.best[0].candidate == kept[-1].best[0].candidate
 

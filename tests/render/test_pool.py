@@ -18,7 +18,7 @@ import pytest
 
 from render.errors import HostError, OutOfRange
 from render.hosts.pool import Pool
-from tests.pool_workers import AUDIO_BYTES, Job, make_nothing, make_worker
+from tests.pool_workers import AUDIO_BYTES, Job, make_nothing, make_prepared, make_worker, not_prepared, prepared
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -163,6 +163,35 @@ class TestFailures:
         assert results == [k % 256 for k in range(n_jobs)]
         assert len(seen) >= n_kills
         assert not any(alive(pid) for pid in seen)
+
+
+class TestPreparing:
+    def test_workers_that_started_early_wait_for_what_they_will_do(self) -> None:
+        pool: Pool[Job, object]
+        with Pool(None, 2, prepare=prepared) as pool:
+            time.sleep(0.5)
+            assert pool.pids == ()
+            pool.begin(functools.partial(make_prepared, 3))
+            assert list(pool.map([("add", float(k)) for k in range(8)])) == [k + 3.0 for k in range(8)]
+            (pid,) = pool.map([("pid", 0.0)])
+            assert isinstance(pid, int)
+            os.kill(pid, signal.SIGKILL)  # another one takes its place, which is prepared like it
+            assert list(pool.map([("add", float(k)) for k in range(8)])) == [k + 3.0 for k in range(8)]
+
+    def test_one_that_cannot_be_prepared_is_one_clear_error(self) -> None:
+        pool: Pool[Job, object]
+        with Pool(None, 2, prepare=not_prepared) as pool:
+            with pytest.raises(HostError, match="no plug-in at '/nowhere'"):
+                pool.wait_ready()
+            with pytest.raises(HostError, match="no plug-in at '/nowhere'"):
+                pool.begin(functools.partial(make_prepared, 3))
+
+    def test_a_pool_that_never_begins_can_be_closed(self) -> None:
+        pool: Pool[Job, object]
+        with Pool(None, 1, prepare=prepared) as pool:
+            future = pool.submit(("add", 1.0))
+        with pytest.raises(HostError, match="closed"):
+            future.result(timeout=1)
 
 
 class TestProcesses:

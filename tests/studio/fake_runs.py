@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from inference.studio.messages import Notice, Over, Ready, Stop, Wish
 
 
-def serve(connection: Connection, instrument: str, workers: int) -> None:
+def serve(connection: Connection, instrument: str, where: str, workers: int) -> None:
     connection.send(Ready())
     while True:
         wish = connection.recv()

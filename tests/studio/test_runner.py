@@ -41,7 +41,7 @@ def events() -> list[tuple[str, Event]]:
 @pytest.fixture
 def runner(events: list[tuple[str, Event]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
     monkeypatch.setattr("inference.studio.runner.serve", serve)
-    running = Runner("noisemaker", 1, lambda name, event: events.append((name, event)))
+    running = Runner("noisemaker", "embedded", 1, lambda name, event: events.append((name, event)))
     until(lambda: running.ready)
     yield running
     running.close()

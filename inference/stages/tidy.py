@@ -1,0 +1,156 @@
+"""The last stage: the answer in the simplest settings that sound the same.
+
+A descent leaves nothing at its default: switches that change nothing, amounts of a thousandth, modulators that nobody
+can hear. What can go to its default goes there, and what remains goes to settings that a person would choose, as long
+as MSS at equal loudness, which judges the answer, is not raised by more than ``ALLOWED_DB`` in total.
+
+1. Everything that cannot be heard goes to its default, which must not change a sample.
+2. Every section, switch and single parameter is tried alone, then as many of them together as are allowed, the cheapest
+   for each knob first.
+3. The same with round settings.
+4. The sections of what is left are switched off one by one: what each of them brings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from inference.candidate import Candidate
+from inference.constraints import Constraints
+from inference.match import Tidied
+from inference.run import Run
+from inference.stages.simplifications import Simplification, Simplifier
+from render.instruments.patch import Patch
+
+ALLOWED_DB = 0.05
+"""How much farther from the clip, in MSS, the simpler answer may be."""
+
+_MOST_RENDERS = 100
+_MEASURED_SHARE = 0.6  # of the renders, for trying everything alone
+_SECTIONS_SHARE, _MOST_SECTIONS = 0.2, 12  # of the renders, for what each section brings
+_JUDGED = 2  # renders of the judge at the end
+
+
+def tidy(run: Run) -> bool:
+    """Simplify the answer; returns whether it changed."""
+    best = run.judge.best
+    assert best is not None
+    options = run.options
+    simplifier = Simplifier(options.instrument, options.start or options.instrument.table.default, options.constraints)
+    work = _Tidying(run, simplifier, best.candidate, best.mss)
+    simpler = work.simplest(best.audios)
+    changed = simpler != best.candidate.patch and run.judge.settle(work.candidate(simpler), run.evaluator, work.most)
+    assert run.judge.best is not None
+    answer = run.judge.best.candidate.patch
+    differing = (simplifier.differing(best.candidate.patch), simplifier.differing(answer))
+    run.tidied = Tidied(*differing, work.sections(answer))
+    return changed
+
+
+class _Tidying:
+    """The work on one answer.
+
+    Args:
+        run: what the stages share.
+        simplifier: knows what is simpler.
+        answer: the answer.
+        mss: its MSS in dB.
+
+    Attributes:
+        most: largest MSS in dB that is allowed.
+    """
+
+    def __init__(self, run: Run, simplifier: Simplifier, answer: Candidate, mss: float) -> None:
+        self.run, self.simplifier, self.answer = run, simplifier, answer
+        self.most = mss + ALLOWED_DB
+        self._mss = {answer.patch: mss}
+        self._n_before, self._share_used = run.budget.n_renders, run.tidying()
+
+    def candidate(self, patch: Patch) -> Candidate:
+        """The answer with another patch."""
+        return replace(self.answer, patch=patch)
+
+    def simplest(self, audios: Sequence[np.ndarray]) -> Patch:
+        """The simplest patch that is near enough.
+
+        Args:
+            audios: clean renders of the answer, one for each clip.
+        """
+        patch = self._without_the_unheard(audios)
+        patch = self._accept(patch, self._cheapest_first(patch, self.simplifier.simplifications(patch)), until=0.9)
+        return self._accept(patch, self.simplifier.roundings(patch), until=1.0)
+
+    def sections(self, patch: Patch) -> dict[str, float]:
+        """MSS in dB of a patch with each of its sections and switches off, the most important first."""
+        instrument = self.run.options.instrument
+        plain = Simplifier(instrument, instrument.table.default, Constraints())
+        parts = plain.parts(patch)[:_MOST_SECTIONS]
+        patches = [plain.applied(patch, one) for one in parts]
+        self._measure(patches, until=1.0 + _SECTIONS_SHARE)
+        found = {one.name: self._mss[p] for one, p in zip(parts, patches, strict=True) if p in self._mss}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def _used(self) -> float:
+        """Share of what the stage may spend, without the sections, that is spent."""
+        renders = (self.run.budget.n_renders - self._n_before + _JUDGED) / _MOST_RENDERS
+        return max(self._share_used(), renders) * (1.0 + _SECTIONS_SHARE)
+
+    def _measure(self, patches: Sequence[Patch], until: float) -> list[float | None]:
+        """MSS of patches, as far as they can be afforded."""
+        new = list(dict.fromkeys(patch for patch in patches if patch not in self._mss))
+        results = self.run.evaluator.compare(map(self.candidate, new), lambda: self._used() >= until)
+        self._mss.update((patch, mss) for patch, mss in zip(new, results, strict=True) if mss is not None)
+        return [self._mss.get(patch) for patch in patches]
+
+    def _without_the_unheard(self, audios: Sequence[np.ndarray]) -> Patch:
+        """The answer with what cannot be heard at its default, if that changes no sample."""
+        patch = self.simplifier.bare(self.answer.patch)
+        if patch == self.answer.patch:
+            return patch
+        renders = next(iter(self.run.evaluator.render([self.candidate(patch)])))
+        if renders is not None and all(map(np.array_equal, renders, audios)):
+            self._mss[patch] = self._mss[self.answer.patch]
+            return patch
+        (mss,) = self._measure([patch], until=1.0)
+        return patch if mss is not None and mss <= self.most else self.answer.patch
+
+    def _cheapest_first(self, patch: Patch, found: Sequence[Simplification]) -> list[Simplification]:
+        """Simplifications that are allowed by themselves, in the order of their price for each knob; then untried."""
+        patches = [self.simplifier.applied(patch, one) for one in found]
+        measured = self._measure(patches, until=_MEASURED_SHARE)
+        differing, now = self.simplifier.differing(patch), self._mss[patch]
+        priced = [
+            ((mss - now) / (differing - self.simplifier.differing(simpler)), one)
+            for one, simpler, mss in zip(found, patches, measured, strict=True)
+            if mss is not None and mss <= self.most
+        ]
+        untried = [one for one, mss in zip(found, measured, strict=True) if mss is None]
+        return [one for _, one in sorted(priced, key=lambda pair: pair[0])] + untried
+
+    def _accept(self, patch: Patch, ordered: Sequence[Simplification], until: float) -> Patch:
+        """Apply as many simplifications as are allowed together, the first ones first.
+
+        Several prefixes of the rest are tried at once. The longest that is allowed is taken; where none is, the first
+        one of the rest is left out.
+        """
+        left, size = list(ordered), len(ordered)
+        while left and self._used() < until:
+            sizes = sorted({max(size >> k, 1) for k in range(self.run.evaluator.slots)})
+            prefixes = [patch]
+            for one in left[: sizes[-1]]:
+                prefixes.append(self.simplifier.applied(prefixes[-1], one))
+            tried = self._measure([prefixes[n] for n in sizes], until)
+            taken = max(
+                (n for n, mss in zip(sizes, tried, strict=True) if mss is not None and mss <= self.most), default=0
+            )
+            if taken:
+                patch, left, size = prefixes[taken], left[taken:], 2 * taken
+            elif sizes[0] == 1:
+                left, size = left[1:], 2
+            else:
+                size = sizes[0] // 2
+            size = min(size, len(left))
+        return patch
