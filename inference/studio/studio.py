@@ -108,16 +108,16 @@ class Studio:
     # Hearing and playing
 
     async def begin(self, live: Live, seconds: float) -> None:
-        """Hear a clip that was just dropped, start its run, and show the library's closest patches meanwhile."""
+        """Hear a clip that was just dropped, show the library's closest patches, and start its run."""
         await self.hear(live)
         if live.heard is None:
             return
+        with contextlib.suppress(HostError):  # a second before the run, which takes all cores
+            live.candidates = await self._done(Nearest(self.instrument.name, live.heard.target, _PREVIEWED))
+            live.changed()
+            for first in live.candidates[:1]:
+                await self.compare(live, first.patch, first.note)
         self.start(live, seconds)
-        with contextlib.suppress(HostError):
-            near = await self._done(Nearest(self.instrument.name, live.heard.target, _PREVIEWED))
-            if not live.candidates:
-                live.candidates = near
-                live.changed()
 
     async def hear(self, live: Live, **known: Any) -> None:
         """Hear a clip, with what the user knows of it; ``known`` are attributes of ``Hear``."""
