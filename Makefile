@@ -1,10 +1,14 @@
-# `make demo` refines an example clip; `make test` runs every check. Both make the virtual environment if needed.
+# `make studio` opens the page in a browser; `make demo` refines an example clip; `make test` runs every check. All of
+# them make the virtual environment if needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE ?= examples/bass.wav
 
-.PHONY: demo test check clean
+.PHONY: studio demo test check clean
+
+studio: $(VENV)/.installed-studio
+	$(BIN)/refine studio
 
 demo: $(VENV)/.installed
 	$(BIN)/refine $(EXAMPLE) --out refined
@@ -31,6 +35,10 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.venv
 	$(BIN)/python -m pip install --quiet --editable .
 	@$(BIN)/python -c 'import dawdreamer' || \
 	  { echo "DawDreamer does not load: install the system package libgl1"; exit 1; }
+	@touch $@
+
+$(VENV)/.installed-studio: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[studio]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -51,6 +51,7 @@ COMMANDS = {
         "benchmarks.product.speed",
         "evaluations per second relative to bare renders, and the cost of the losses",
     ),
+    "studio": ("benchmarks.product.studio", "how fast the studio's page answers, in a real browser"),
     "synths": (
         "benchmarks.product.synths",
         "synths without a gradient: refine beside cold searches on their own draws, or on clips",

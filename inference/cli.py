@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import importlib
 import json
 import os
 import sys
@@ -11,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inference.command.arguments import ASK, refine_parser
 from inference.command.interruptions import Interrupted, interruptions
-from render.errors import FileError, OutOfRange, PresetError, ReconstructError, UnknownName, one_line
-from render.hosts.processes import usable_cores
+from render.errors import FileError, OutOfRange, ReconstructError, UnknownName, one_line
 from render.note import Note
-from render.synths import DEFAULT_SYNTH, GENERIC, SYNTHS, synth
+from render.synths import synth
 
 if TYPE_CHECKING:
     from inference.command.console import Console
@@ -24,11 +26,15 @@ if TYPE_CHECKING:
     from inference.output.claims import Claims
     from render.instruments.instrument import Instrument
 
-PRESETS_VARIABLE = "{}_PRESETS"
-"""Environment variable, with the synth's name in capitals, for the folder where the synth keeps its user's presets;
-where that is depends on its version and system."""
+COMMANDS = {
+    "doctor": "inference.command.doctor",
+    "studio": "inference.studio.command",
+    "vary": "inference.command.vary",
+}
+"""Modules of the commands that a first argument names; a clip with such a name is reached as ``./studio``."""
 
-_ASK = Path()
+DASK_JOBS = 16
+"""Clips at a time on a cluster where ``--jobs`` names no other number."""
 
 EXIT_FAILURE, EXIT_USAGE = 1, 2
 
@@ -36,12 +42,14 @@ EXIT_FAILURE, EXIT_USAGE = 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
     began = time.monotonic()
-    argv = list(sys.argv[1:] if argv is None else argv)
-    if argv[:1] == ["doctor"]:  # a clip of that name is ./doctor
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["doctor"]:  # which reads its own arguments, and works where little else does
         from inference.command.doctor import main as doctor
 
-        return doctor(argv[1:])
-    arguments = _parser().parse_args(argv)
+        return doctor(given[1:])
+    command = COMMANDS.get(given[0]) if given else None
+    parse = functools.partial(_parse_command, command) if command is not None else refine_parser().parse_args
+    arguments = parse(given)
     # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Workers start with the current folder on their path otherwise, and a file signal.py in it would end them.
@@ -49,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         with interruptions() as came:
-            return _run(arguments, came, began)
+            return arguments.run(arguments) if command is not None else _run(arguments, came, began)
     except (OutOfRange, UnknownName) as error:
         return _fail(str(error), EXIT_USAGE)
     except ReconstructError as error:
@@ -68,92 +76,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.environ["PYTHONSAFEPATH"] = safe_path
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse_command(module: str, given: Sequence[str]) -> argparse.Namespace:
+    command = importlib.import_module(module)
     parser = argparse.ArgumentParser(
-        prog="refine",
-        description="Find the settings of a synth that reproduce a clip, and write them as a preset.",
-        epilog="refine doctor says what was found on this machine and what is wrong (a clip of that name: ./doctor).",
+        prog=f"refine {given[0]}", description=(command.__doc__ or "").partition(": ")[2].strip().capitalize()
     )
-    parser.add_argument("clips", nargs="*", type=_path, metavar="CLIP", help="audio file, or a folder of them")
-    parser.add_argument("--out", type=_path, default=Path("refined"), metavar="DIR", help="default: ./refined")
-    parser.add_argument(
-        "--plugin",
-        metavar="PATH|embedded",
-        help="host to search on (default: the installed plug-in, else embedded)",
-    )
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--seconds", type=float, metavar="S", help="time for each clip (default: 60)")
-    budget.add_argument("--renders", type=int, metavar="N", help="number of renders instead, for repeatable runs")
-    parser.add_argument("--steps", type=int, metavar="N", help="limit of descent steps, beside --renders")
-    parser.add_argument(
-        "--resume", type=_path, metavar="DIR", help="go on from the results in a folder, with another budget"
-    )
-    parser.add_argument("--again", action="store_true", help="refine clips of a batch anew that are done already")
-    parser.add_argument(
-        "--synth",
-        default=DEFAULT_SYNTH,
-        metavar="NAME",
-        help=f"{', '.join(SYNTHS)}, {GENERIC} (any plug-in, with --plugin), or a description that python -m render "
-        f"describe wrote (default: {DEFAULT_SYNTH})",
-    )
-    parser.add_argument(
-        "--together", action="store_true", help="one patch for all clips, which are the same sound at other notes"
-    )
-    parser.add_argument(
-        "--note",
-        type=_note,
-        action="append",
-        metavar="N",
-        help="MIDI number or name (60, C4), once or once for each clip; estimated when missing",
-    )
-    parser.add_argument(
-        "--velocity", type=int, action="append", metavar="V", help="1 to 127, once or for each clip (default: 100)"
-    )
-    parser.add_argument("--gate", type=float, metavar="S", help="how long the key was held; estimated when missing")
-    parser.add_argument("--candidates", type=int, default=1, metavar="K", help="write the K best different patches")
-    parser.add_argument("--start", type=_path, metavar="PRESET", help="adapt this preset")
-    parser.add_argument(
-        "--lock", action="append", default=[], metavar="NAME[=VALUE]", help="keep a parameter; may be repeated"
-    )
-    parser.add_argument("--no-effects", action="store_true", help="keep delay, chorus, reverb and the like off")
-    parser.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
-    parser.add_argument("--no-tidy", action="store_true", help="leave the settings of the answer as they were found")
-    parser.add_argument(
-        "--guess", default="network", metavar="NAME", help="what guesses: network (default), or regression to compare"
-    )
-    parser.add_argument(
-        "--install",
-        nargs="?",
-        type=Path,
-        const=_ASK,
-        metavar="DIR",
-        help="also put the presets into the synth's preset folder "
-        f"(default: ${PRESETS_VARIABLE.format('SYNTH')}, else asked)",
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seeds everything random (default: 0)")
-    parser.add_argument("--workers", type=int, default=usable_cores(), metavar="N", help="default: all usable cores")
-    parser.add_argument("--json", action="store_true", help="print the results as JSON")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    return parser
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("an empty path; allowed: a file or folder")
-    return Path(text)
-
-
-def _note(text: str) -> int:
-    try:
-        return Note.parse(text)
-    except ReconstructError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
+    return parser.parse_args(given[1:])
 
 
 def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> int:
-    for name, value, low in (("--candidates", arguments.candidates, 1), ("--workers", arguments.workers, 1)):
-        if value < low:
-            raise OutOfRange(name, value, f"{low} or more")
+    for name in ("candidates", "workers", "jobs"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise OutOfRange(f"--{name}", value, "1 or more")
     if arguments.seed < 0:
         raise OutOfRange("--seed", arguments.seed, "0 or more")
     if bool(arguments.clips) == (arguments.resume is not None):
@@ -175,12 +112,24 @@ def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, ca
     from inference.command.batch import Batch
 
     batch = Batch(groups, console, again=arguments.again, preset_folder=preset_folder, began=began)
-    batch.run()
+    if arguments.scheduler is not None:
+        from inference.command.crew import on_dask
+
+        batch.run_on(on_dask(arguments.scheduler), arguments.jobs or DASK_JOBS, arguments.workers)
+    elif (arguments.jobs or 1) > 1 and len(groups) > 1:
+        from inference.command.crew import on_this_machine
+
+        count = min(arguments.jobs, len(groups))
+        batch.run_on(on_this_machine(count), count, max(1, arguments.workers // count))
+    else:
+        batch.run()
     if arguments.json:
         several = {"results": batch.records, "failures": batch.failures, "not_started": batch.not_started}
         print(json.dumps(batch.records[0] if batch.n_clips == 1 else several, indent=2))
     if batch.n_clips > 1:
         console.summary(batch.records, batch.n_clips)
+        if batch.overview is not None:
+            console.say(f"all clips: {_shown(batch.overview)}")
     if batch.not_started:
         _fail(f"interrupted; not refined: {', '.join(batch.not_started)}", EXIT_FAILURE)
     if batch.interrupted:
@@ -208,7 +157,8 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
             console.say(f"{_shown(clip.name)}: its results are called {files.stem}")
-    jobs = [Job(*job, arguments.gate) for job in zip(clips, names, notes, velocities, strict=True)]
+    known = arguments.gate, arguments.range
+    jobs = [Job(*job, *known) for job in zip(clips, names, notes, velocities, strict=True)]
     return in_groups(jobs, options, together=arguments.together)
 
 
@@ -233,16 +183,11 @@ def _clips(paths: Sequence[Path]) -> list[Path]:
 def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) -> Options:
     from inference.constraints import Constraints
     from inference.options import Options
+    from render.instruments.exports import FORMATS, checked_class_id
+    from render.instruments.programs import read_program
 
-    start = None
-    if arguments.start is not None:
-        programs = instrument.presets.read_programs(arguments.start)
-        if len(programs) > 1:
-            raise PresetError(
-                f"{arguments.start.name} is a bank of {len(programs)} programs; --start takes one program"
-            )
-        start = programs[0].patch
-    stages = tuple(stage.strip() for stage in arguments.stages.split(",") if stage.strip())
+    start = None if arguments.start is None else read_program(instrument, arguments.start).patch
+    stages = _names(arguments.stages)
     return Options(
         instrument,
         where=where,
@@ -251,13 +196,22 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
         steps=arguments.steps,
         candidates=arguments.candidates,
         start=start,
-        constraints=Constraints.parse(instrument.table, arguments.lock, no_effects=arguments.no_effects, start=start),
+        constraints=Constraints.parse(
+            instrument.table, arguments.lock, limits=arguments.limit, no_effects=arguments.no_effects, start=start
+        ),
         stages=stages,
         guess=arguments.guess,
         tidy=not arguments.no_tidy,
         seed=arguments.seed,
         workers=arguments.workers,
+        bank=tuple(instrument.presets.read_programs(arguments.bank)) if arguments.bank is not None else (),
+        formats=FORMATS if arguments.formats is None else _names(arguments.formats.replace("none", "")),
+        class_id=None if arguments.class_id is None else checked_class_id(arguments.class_id),
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _for_each_clip(arguments: argparse.Namespace, n_clips: int) -> tuple[list[int | None], list[int]]:
@@ -283,15 +237,19 @@ def _check_writable(folder: Path) -> None:
 
 def _preset_folder(chosen: Path | None, instrument: Instrument) -> Path | None:
     """Where ``--install`` puts presets: None where it was not given; asks on a terminal where the folder is unknown."""
+    from inference.output.files import presets_variable, synth_folder
+
     if chosen is None:
         return None
     folder = chosen
-    if folder == _ASK:
-        variable = PRESETS_VARIABLE.format(instrument.name.upper())
-        known = os.environ.get(variable)
-        if not known and not sys.stdin.isatty():
-            raise OutOfRange("--install", "without a folder", f"a folder, or one named by {variable}")
-        folder = Path(known or input("Folder of the synth's user presets: ").strip()).expanduser()
+    if folder == ASK:
+        known = synth_folder(instrument)
+        if known is None and not sys.stdin.isatty():
+            usual = instrument.preset_folders() if instrument.preset_folders is not None else ()
+            where = f"; none of the usual ones exists: {', '.join(map(str, usual))}" if usual else ""
+            named = f"a folder, or one named by {presets_variable(instrument)}"
+            raise OutOfRange("--install", "without a folder", f"{named}{where}")
+        folder = known or Path(input("Folder of the synth's user presets: ").strip()).expanduser()
     if not folder.is_dir():
         raise FileError(f"no such preset folder: {folder}")
     return folder

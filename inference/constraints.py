@@ -1,4 +1,4 @@
-"""Constraints that hold in every stage: locked parameters, and no effects."""
+"""Constraints that hold in every stage: locked parameters, limits, and no effects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from render.errors import OutOfRange
-from render.instruments.parameter import Kind, Role
+from render.instruments.parameter import Kind, Parameter, Role
 from render.instruments.patch import Patch
 from render.instruments.table import Table
 
@@ -18,24 +18,39 @@ _UNITS = {"khz": ("hz", 1e3), "ms": ("s", 1e-3), "st": ("semitones", 1.0)}
 
 @dataclass(frozen=True)
 class Constraints:
-    """Knobs that every stage must leave at exactly these values, by name."""
+    """What every stage must respect.
+
+    Attributes:
+        locked: knobs that stay at exactly these values, by name.
+        limits: lowest and highest knob, by name; of a discrete parameter those of the first and the last choice.
+    """
 
     locked: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def parse(
-        cls, table: Table, locks: Iterable[str] = (), *, no_effects: bool = False, start: Patch | None = None
+        cls,
+        table: Table,
+        locks: Iterable[str] = (),
+        *,
+        limits: Iterable[str] = (),
+        no_effects: bool = False,
+        start: Patch | None = None,
     ) -> Self:
-        """Read ``NAME`` and ``NAME=VALUE`` locks.
+        """Read ``NAME`` and ``NAME=VALUE`` locks, and ``NAME=LOW..HIGH`` limits.
 
             >>> from render.noisemaker.table import TABLE
             >>> Constraints.parse(TABLE, ["cutoff=0.3", "osc1waveform=pulse"]).locked
             {'cutoff': 0.3, 'osc1waveform': 0.5}
+            >>> Constraints.parse(TABLE, limits=["resonance=..0.5"]).limits
+            {'resonance': (0.0, 0.5)}
 
         Args:
             table: parameter table of the instrument.
             locks: locks of the user. A bare name keeps the value of ``start`` (or the default). A value is a knob in
                 0..1, a number with its unit (``cutoff=1.2kHz``), or the name of a choice (``osc1waveform=pulse``).
+            limits: limits of the user; an end that is left out is that of the parameter.
             no_effects: whether every effect is locked off.
             start: patch that bare names refer to.
 
@@ -60,11 +75,31 @@ class Constraints:
             groups = {row.group for row in switches}
             locked |= {row.name: base[row.name] for row in table.parameters if row.group in groups}
             locked |= {row.name: row.off for row in switches}
-        return cls(locked)
+        return cls(locked, _parsed_limits(table, limits, locked))
 
     def apply(self, patch: Patch) -> Patch:
-        """The patch with every locked knob at its value."""
-        return patch.with_knobs(self.locked) if self.locked else patch
+        """The patch with every locked knob at its value, and every other one within its limits."""
+        changed = dict(self.locked)
+        for name, (low, high) in self.limits.items():
+            if name in changed or low <= patch[name] <= high:
+                continue
+            row = patch.table.parameter(name)
+            if not row.discrete:
+                changed[name] = min(max(patch[name], low), high)
+            elif (index := patch.index(name)) not in (allowed := self.choices(row)):
+                changed[name] = row.choice_knobs[min(max(index, allowed[0]), allowed[-1])]
+        return patch.with_knobs(changed) if changed else patch
+
+    def span(self, row: Parameter) -> tuple[float, float]:
+        """Lowest and highest knob that a continuous parameter may have."""
+        return self.limits.get(row.name, (0.0, 1.0))
+
+    def choices(self, row: Parameter) -> range:
+        """Positions of the choices that a discrete parameter may have."""
+        if row.name not in self.limits:
+            return range(len(row.choices))
+        low, high = self.limits[row.name]
+        return range(row.index(low), row.index(high) + 1)
 
     def free(self, table: Table) -> tuple[str, ...]:
         """Parameters that may be changed and can be heard with these locks, in the table's order."""
@@ -76,6 +111,26 @@ class Constraints:
             and not row.silent
             and self.apply(default.where_sounding(row.name)).sounds(row.name)
         )
+
+
+def _parsed_limits(table: Table, limits: Iterable[str], locked: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    parsed = {}
+    for limit in limits:
+        name, equals, text = limit.partition("=")
+        name, (low_text, dots, high_text) = name.strip().lower(), text.partition("..")
+        row = table.parameter(name)
+        if not (equals and dots):
+            raise OutOfRange(f"limit {name}", text.strip(), "LOW..HIGH, such as 0.2..0.6 or ..2kHz")
+        if row is table.level:
+            raise OutOfRange(f"limit {name}", text.strip(), "--lock, because the level is set to match the clip")
+        if name in locked or name in parsed:
+            raise OutOfRange(f"limit {name}", text.strip(), "one limit or lock for each parameter")
+        low = parse_value(table, name, low_text.strip()) if low_text.strip() else row.snap(0.0)
+        high = parse_value(table, name, high_text.strip()) if high_text.strip() else row.snap(1.0)
+        if low > high:
+            raise OutOfRange(f"limit {name}", text.strip(), "LOW..HIGH with LOW below HIGH")
+        parsed[name] = low, high
+    return parsed
 
 
 def parse_value(table: Table, name: str, text: str) -> float:

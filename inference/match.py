@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 
+from inference.after.lesson import Lesson
+from inference.after.play import Trial
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.evaluate import Audios
@@ -162,6 +164,8 @@ class Match:
         notices: what the user should know about the run; ``targets`` hold the notices of the clips.
         tidied: what tidying made of the answer; None if it was left out.
         error: what failed, where a failure ended the run.
+        lesson: the way to the match from the closest preset of ``options.bank``.
+        trials: each match played on other keys and at other velocities, where that was asked for.
     """
 
     targets: tuple[Target, ...]
@@ -178,6 +182,8 @@ class Match:
     notices: tuple[str, ...]
     tidied: Tidied | None = None
     error: str = ""
+    trials: tuple[tuple[Trial, ...], ...] = ()
+    lesson: Lesson | None = None
 
     @cached_property
     def clips(self) -> tuple[ClipMatch, ...]:

@@ -8,8 +8,9 @@ from inference.candidate import Candidate
 from inference.constraints import Constraints
 from inference.methods import DEFAULT_METHOD, METHODS
 from render.errors import UnknownName
+from render.instruments.exports import FORMATS
 from render.instruments.host import EMBEDDED
-from render.instruments.instrument import Instrument
+from render.instruments.instrument import Instrument, Program
 from render.instruments.patch import Patch
 
 STAGES = ("guess", "descend", "search")
@@ -40,9 +41,12 @@ class Options:
         seed: seed of everything random.
         rounds: how often the run was resumed: its draws are others each time, while patches sound the same.
         workers: number of processes that render.
+        formats: formats that presets are written in beside the synth's own.
+        bank: presets that the user knows, from the closest of which a way to the match is told.
+        class_id: class id for ``.vstpreset`` files, where neither the host nor the instrument knows the right one.
 
     Raises:
-        UnknownName: for a stage, network or method that does not exist.
+        UnknownName: for a stage, network, method or format that does not exist.
     """
 
     instrument: Instrument
@@ -64,6 +68,9 @@ class Options:
     seed: int = 0
     workers: int = 2
     rounds: int = 0
+    formats: tuple[str, ...] = FORMATS
+    class_id: str | None = None
+    bank: tuple[Program, ...] = ()
 
     @property
     def draws(self) -> int:
@@ -78,3 +85,6 @@ class Options:
             raise UnknownName("guess", self.guess, GUESSERS)
         if self.method not in METHODS:
             raise UnknownName("search method", self.method, METHODS)
+        for format_ in self.formats:
+            if format_ not in FORMATS:
+                raise UnknownName("format", format_, FORMATS)

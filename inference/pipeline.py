@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
+from inference.after.lesson import lesson_from
+from inference.after.play import sentences, try_out
 from inference.budget import Budget
 from inference.clip.target import Target
 from inference.evaluate import Evaluator, HostFactory, Job, Reply
@@ -53,6 +56,7 @@ def refine(
     on_preparing: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Leaderboard], None] | None = None,
     on_judged: Callable[[Match], None] | None = None,
+    tries_out: bool = False,
 ) -> Match:
     """Find the patches that reproduce a clip, or several clips of one sound.
 
@@ -70,6 +74,7 @@ def refine(
         on_progress: called after every render and descent step.
         on_judged: called with the best so far when there is a first answer, and whenever a stage has been judged, so
             that it can be kept.
+        tries_out: whether the matches of a run that finished are also played on other keys and at other velocities.
 
     Returns:
         The matches. If the run ends early and there is an answer (after Ctrl-C, a host that fails, an error in a
@@ -146,7 +151,18 @@ def refine(
             run.notices.append(f"the best so far; {failure}")
         if run.judge.best is None:
             raise HostError(f"none of {budget.n_renders} renders succeeded on {host.name}")
-        return so_far(ended, failure)
+        match = so_far(ended, failure)
+        return _with_trials(match, evaluator) if tries_out and ended is Ended.FINISHED else match
+
+
+def _with_trials(match: Match, evaluator: Evaluator) -> Match:
+    """A match with what it is like on other keys, and how far a known preset is; not part of the run's budget."""
+    pitched = match.targets[0].pitched
+    trials = tuple(try_out(evaluator, confirmed.candidate, pitched=pitched) for confirmed in match.best)
+    said = tuple(f"played elsewhere it {sentence}" for sentence in sentences(trials[0]))
+    options = match.options
+    lesson = lesson_from(options.bank, match.best[0].candidate, evaluator, options.instrument)
+    return replace(match, trials=trials, lesson=lesson, notices=(*match.notices, *said))
 
 
 def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:

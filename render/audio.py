@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import re
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import soxr
 from numpy.typing import NDArray
 
 from render.audio_headers import FinishedFile
+from render.audio_source import BLOCK_SAMPLES, Blocks, Source
 from render.errors import FileError, InvalidAudio
 from render.files import replacing
 from render.note import SAMPLE_RATE
@@ -25,13 +27,9 @@ from render.silence import silenced
 Audio = NDArray[np.float32]
 """Samples at ``SAMPLE_RATE``, shape ``(channels, samples)``."""
 
-LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
-"""Sample rates that are read, in hertz."""
-MAX_CHANNELS = 64
 MAX_SAMPLES = 1 << 26
 """Samples of all channels together that are held at most: 256 MiB, 12 minutes of stereo at 44.1 kHz."""
 
-_BLOCK_SAMPLES = 1 << 18  # read at a time, all channels together: 1 MiB
 _MAX_PIPE_BYTES, _PIPE_BLOCK_BYTES = 1 << 27, 1 << 20  # kept of a stream that cannot seek, and read at a time
 _FRAMES_PER_BYTE = 4096  # a length in a header is not believed where a byte would hold more; coded silence has 1000
 _MISSED_SECONDS = 0.1  # a file that is shorter than its header says by more than this is damaged
@@ -96,8 +94,8 @@ def read_audio(path: Path | str, *, max_seconds: float | None = None) -> tuple[A
 
     Raises:
         FileError: if the file is missing or cannot be opened.
-        InvalidAudio: if it holds no audio, samples that are not finite, more than ``MAX_CHANNELS`` channels, a sample
-            rate outside ``LOWEST_RATE`` to ``HIGHEST_RATE``, or more than ``MAX_SAMPLES`` without ``max_seconds``.
+        InvalidAudio: if it holds no audio, samples that are not finite, a rate or a number of channels
+            that ``render.audio_source`` does not allow, or more than ``MAX_SAMPLES`` without ``max_seconds``.
     """
     recording = read_recording(path, max_seconds=max_seconds, max_samples=MAX_SAMPLES)
     if max_seconds is None and not recording.ended:
@@ -111,6 +109,7 @@ def read_audio(path: Path | str, *, max_seconds: float | None = None) -> tuple[A
 def read_recording(
     path: Path | str,
     *,
+    begin_seconds: float = 0.0,
     max_seconds: float | None = None,
     max_samples: int = MAX_SAMPLES,
     skip_silence: bool = False,
@@ -120,22 +119,24 @@ def read_recording(
 
     Args:
         path: file, pipe or device to read. Of a stream that cannot seek, 128 MiB are read at most.
-        max_seconds: length that is read at most, in seconds of the file.
+        begin_seconds: what comes before is left out; it is part of ``Recording.skipped_seconds``.
+        max_seconds: length that is read at most, in seconds of the file, silence that is left out included.
         max_samples: samples of all channels together that are held at most.
-        skip_silence: leave out whole blocks of silence before the first sound; they count towards neither limit.
+        skip_silence: leave out whole blocks of silence before the first sound; they do not count as held.
         resample: convert to ``SAMPLE_RATE``.
 
     Raises:
         FileError: if the file is missing or cannot be opened.
-        InvalidAudio: as in ``read_audio``, but for the length.
+        InvalidAudio: as in ``read_audio``, but for the length; also if the file ends before ``begin_seconds``.
     """
     path = Path(path)
     try:
         with _seekable(path) as stream:
             finished = FinishedFile(stream)
-            with silenced(), _Blocks(finished) as file:  # libraries print what they think of damaged files
-                source = _Source(file, path.name)
+            with silenced(), Blocks(finished) as file:  # libraries print what they think of damaged files
+                source = Source(file, path.name)
                 believed = file.frames if file.frames <= finished.size * _FRAMES_PER_BYTE else None
+                source.skip(begin_seconds)
                 return _read(source, believed, max_seconds, max_samples, skip=skip_silence, resample=resample)
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
@@ -185,7 +186,7 @@ def _is_audio(path: Path) -> bool:
             begins = _FIRST_BYTES.match(stream.read(16)) is not None
             if not named and not begins:
                 return False
-            with silenced(), _Blocks(FinishedFile(stream)):
+            with silenced(), Blocks(FinishedFile(stream)):
                 return True
     except OSError:
         return False
@@ -201,13 +202,6 @@ def _suffixes() -> frozenset[str]:
     return frozenset(f".{name}" for name in names)
 
 
-class _Blocks(soundfile.SoundFile):  # type: ignore[misc]
-    """A file that is only read forward: after each block soundfile seeks, which fails where the length is unknown."""
-
-    def seekable(self) -> bool:
-        return False
-
-
 @contextlib.contextmanager
 def _seekable(path: Path) -> Iterator[BinaryIO]:
     """The file, or a copy of what comes out of a pipe."""
@@ -221,66 +215,19 @@ def _seekable(path: Path) -> Iterator[BinaryIO]:
             yield copy
 
 
-class _Source:
-    """The blocks of an open file, checked as they are read."""
-
-    def __init__(self, file: _Blocks, name: str) -> None:
-        self._file, self._name = file, name
-        self.rate, self.channels = int(file.samplerate), int(file.channels)
-        if not LOWEST_RATE <= self.rate <= HIGHEST_RATE:
-            raise InvalidAudio(
-                f"{name} has a sample rate of {self.rate} Hz; allowed: {LOWEST_RATE} to {HIGHEST_RATE} Hz"
-            )
-        if not 1 <= self.channels <= MAX_CHANNELS:
-            raise InvalidAudio(f"{name} has {self.channels} channels; allowed: 1 to {MAX_CHANNELS}")
-        self.position = 0  # frames
-        self.ended = self.damaged = False
-        self._n_bad, self._first_bad = 0, 0
-
-    def read(self, n_frames: int) -> Audio:
-        """The next block, shape ``(frames, channels)``; a shorter one is the last."""
-        block: Audio = np.zeros((n_frames, self.channels), np.float32)
-        try:
-            block = self._file.read(out=block)
-            self.ended = len(block) < n_frames
-        except soundfile.SoundFileError:  # what could be decoded is in the block, and zeros follow
-            self.ended = self.damaged = True
-            block = block[: int(np.flatnonzero(block.any(axis=1))[-1]) + 1 if block.any() else 0]
-            if self.position + len(block) == 0:
-                raise
-        finite = np.isfinite(block)
-        if not finite.all():
-            if self._n_bad == 0:
-                self._first_bad = self.position + int(np.argmin(finite.all(axis=1)))
-            self._n_bad += int(np.count_nonzero(~finite))
-        self.position += len(block)
-        return block
-
-    def check(self) -> None:
-        """Refuse a file that had no samples, or some that are no numbers; raises ``InvalidAudio``."""
-        if self.position == 0:
-            raise InvalidAudio(f"{self._name} holds no audio")
-        if self._n_bad:
-            raise InvalidAudio(
-                f"{self._name} holds {self._n_bad} samples that are not finite numbers, the first at "
-                f"{self._first_bad / self.rate:.3f} s (sample {self._first_bad})"
-            )
-
-
 def _read(
-    source: _Source, n_frames: int | None, max_seconds: float | None, max_samples: int, *, skip: bool, resample: bool
+    source: Source, n_frames: int | None, max_seconds: float | None, max_samples: int, *, skip: bool, resample: bool
 ) -> Recording:
     """Read from an open file; ``n_frames`` is its length according to its header, None where that is not believed."""
     rate, channels = source.rate, source.channels
     rate_out = SAMPLE_RATE if resample else rate
     limit = max_samples * rate // (channels * rate_out)
-    if max_seconds is not None:
-        limit = min(limit, round(max_seconds * rate))
+    stop = math.inf if max_seconds is None else source.position + round(max_seconds * rate)
     convert = soxr.ResampleStream(rate, rate_out, channels, "float32", _QUALITY) if rate_out != rate else None
     held: list[Audio] = []
-    skipped = 0
-    while not source.ended and source.position - skipped < limit:
-        block = source.read(min(_BLOCK_SAMPLES // channels, limit + skipped - source.position))
+    skipped = source.position
+    while not source.ended and (left := min(limit + skipped, stop) - source.position) > 0:
+        block = source.read(min(BLOCK_SAMPLES // channels, int(left)))
         if skip and not held and np.abs(block).max(initial=0.0) <= _SILENCE:
             skipped = source.position
             continue

@@ -106,6 +106,14 @@ def home_folder() -> Path:
         return Path(os.devnull)
 
 
+def data_folder() -> Path:
+    """The user's folder for what this project keeps, by the platform's convention; it need not exist."""
+    if sys.platform in ("win32", "darwin"):
+        support = Path.home() / "Library" / "Application Support"
+        return support / "synth-reconstruct" if sys.platform == "darwin" else cache_folder()
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "synth-reconstruct"
+
+
 def display_name(path: Path | str) -> str:
     """A path as text that can be printed and written everywhere: bytes that are no UTF-8 are replaced."""
     return os.fsencode(path).decode("utf-8", "replace")

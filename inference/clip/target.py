@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from inference.clip.sound import find_sound
 from render.audio import Audio, read_recording
+from render.errors import OutOfRange
 from render.note import SAMPLE_RATE, Note
 
 _MAX_SAMPLES = 1 << 23  # of all channels together that are read: a minute and a half of stereo
@@ -41,6 +43,7 @@ class Target:
         level_db: gain that brought the clip to ``audio``, 0 for a clip at a usual level; a match at the clip's own
             level is the match of ``audio`` less this gain.
         events: onsets in the file, in seconds, of other sounds that are not matched.
+        span_seconds: part of the file that the caller named, from and to.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Target:
     note_fixed: bool = False
     level_db: float = 0.0
     events: tuple[float, ...] = ()
+    span_seconds: tuple[float, float] | None = None
 
     @property
     def stereo(self) -> bool:
@@ -61,7 +65,12 @@ class Target:
 
 
 def read_target(
-    path: Path | str, *, note: int | None = None, velocity: int = 100, gate_seconds: float | None = None
+    path: Path | str,
+    *,
+    note: int | None = None,
+    velocity: int = 100,
+    gate_seconds: float | None = None,
+    span: tuple[float, float] | None = None,
 ) -> Target:
     """Read a clip, find the sound in it, and its length, note and gate.
 
@@ -85,6 +94,7 @@ def read_target(
         note: MIDI note number, estimated when missing.
         velocity: MIDI velocity of the key press (a clip does not tell).
         gate_seconds: how long the key is held, estimated when missing.
+        span: part of the file that is used, from and to in seconds; all else is as if it were not there.
 
     Raises:
         FileError: if the file cannot be read.
@@ -92,7 +102,15 @@ def read_target(
         OutOfRange: if the note, velocity or gate is impossible.
     """
     path = Path(path)
-    recording = read_recording(path, max_samples=_MAX_SAMPLES, skip_silence=True, resample=True)
+    begin, end = checked_span(span) if span is not None else (0.0, None)
+    recording = read_recording(
+        path,
+        begin_seconds=begin,
+        max_seconds=None if end is None else end - begin,
+        max_samples=_MAX_SAMPLES,
+        skip_silence=True,
+        resample=True,
+    )
     sound = find_sound(recording, path.name)
     audio, notices = sound.audio, list(sound.notices)
     mono = audio.mean(axis=0)
@@ -118,7 +136,16 @@ def read_target(
         note_fixed=note_fixed,
         level_db=sound.level_db,
         events=sound.events,
+        span_seconds=span,
     )
+
+
+def checked_span(span: tuple[float, float]) -> tuple[float, float]:
+    """A part of a file in seconds; raises ``OutOfRange`` if it is empty, not finite or begins before the file."""
+    begin, end = span
+    if not (math.isfinite(begin) and math.isfinite(end) and 0.0 <= begin < end):
+        raise OutOfRange("range", f"{begin:g}:{end:g}", "FROM:TO in seconds, 0 or more, FROM before TO")
+    return span
 
 
 def estimate_gate(mono: NDArray[np.float32]) -> float:

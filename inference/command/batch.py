@@ -1,33 +1,33 @@
-"""Refining the clips of one command, one group after the other, so that nothing that was found is lost."""
+"""Refining the clips of one command, one group after the other or several at a time, so that nothing found is lost."""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inference.clip.target import read_target
 from inference.command.console import Console
-from inference.command.interruptions import raise_again
+from inference.command.crew import Errand, Outcome, run_errand
 from inference.command.jobs import Group
-from inference.command.keeper import Keeper
-from inference.evaluate import HostFactory, start_workers
+from inference.command.refining import refined
 from inference.match import Ended
 from inference.output.files import install
-from render.errors import FileError, ReconstructError, one_line
+from inference.output.overview import write_overview
+from render.errors import HostError, ReconstructError, one_line
 from render.files import display_name
-from render.hosts.pool import Pool
 
 if TYPE_CHECKING:
-    from inference.leaderboard import Leaderboard
-    from inference.match import Match
+    from inference.ports import Models
     from inference.stages.library import LibraryOpener
 
+Crew = AbstractContextManager[tuple[Executor, Callable[[], None]]]
+"""Executor of ``inference.command.crew.run_errand``, and a function that asks its processes to end politely."""
 
-_EXIT_SECONDS = 0.5  # from the last file to the prompt
+_FETCHED_AHEAD = 2  # errands that are submitted beside those that run
 
 
 class Batch:
@@ -45,6 +45,7 @@ class Batch:
         failures: what went wrong, for each clip that failed.
         not_started: clips that were left because the command was interrupted.
         interrupted: whether it was.
+        overview: page of all clips, if there are several.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Batch:
         self.failures: list[dict[str, str]] = []
         self.not_started: list[str] = []
         self.interrupted = False
+        self.overview: Path | None = None
+        self._models: Models | None = None
         self._began = began
 
     @property
@@ -69,7 +72,7 @@ class Batch:
         return sum(len(group.jobs) for group in self.groups)
 
     def run(self) -> None:
-        """Refine every group.
+        """Refine every group, one after the other.
 
         Raises:
             ReconstructError: if the only group fails.
@@ -77,111 +80,127 @@ class Batch:
         """
         self.console.say(f"host: {self.groups[0].options.where}")
         open_library = _library_opener(self.groups[0], self.console)
-        for group in self.groups:
-            if self.interrupted:
-                self.not_started += _names(group)
-                continue
-            try:
-                self._refine(group, open_library)
-            except ReconstructError as error:
-                if len(self.groups) == 1:
-                    raise
-                self._failed(group, str(error))
-            except KeyboardInterrupt:
-                if len(self.groups) == 1:
-                    raise
-                self.interrupted = True
-                self.not_started += _names(group)
+        with self.console.batch(len(self.groups)):
+            for group in self.groups:
+                if self.interrupted:
+                    self.not_started += _names(group)
+                    continue
+                try:
+                    self._refine(group, open_library)
+                except ReconstructError as error:
+                    if len(self.groups) == 1:
+                        raise
+                    self._failed(group, str(error))
+                except KeyboardInterrupt:
+                    if len(self.groups) == 1:
+                        raise
+                    self.interrupted = True
+                    self.not_started += _names(group)
+                self._ended(group)
+        self._overview()
+
+    def run_on(self, crew: Crew, count: int, workers: int) -> None:
+        """Refine several groups at a time.
+
+        Args:
+            crew: where.
+            count: how many at a time.
+            workers: number of processes that render for each of them.
+        """
+        self.console.say(f"host: {self.groups[0].options.where}; {count} clips at a time")
+        waiting = [group for group in self.groups if not self._is_done(group)]
+        running: dict[Future[Outcome], Group] = {}
+        with crew as (executor, end), self.console.batch(len(waiting)):
+            while waiting or running:
+                try:
+                    while waiting and not self.interrupted and len(running) < count + _FETCHED_AHEAD:
+                        group = waiting.pop(0)
+                        running[executor.submit(run_errand, Errand.of(group, workers))] = group
+                    if self.interrupted and waiting:
+                        self.not_started += [name for group in waiting for name in _names(group)]
+                        waiting.clear()
+                    for future in wait(running, return_when=FIRST_COMPLETED)[0]:
+                        self._take(running.pop(future), _outcome(future))
+                except KeyboardInterrupt:
+                    self.interrupted = True
+                    end()
+                    for future in [future for future in running if future.cancel()]:
+                        self.not_started += _names(running.pop(future))
+        self._overview()
+
+    def _take(self, group: Group, outcome: Outcome) -> None:
+        self.records += outcome.records
+        if outcome.records:
+            self.console.finished(outcome.records[0])
+            self._install(outcome.records[0])
+        elif outcome.interrupted:
+            self.not_started += _names(group)
+        if outcome.error:
+            self._failed(group, outcome.error)
+        self.interrupted = self.interrupted or outcome.interrupted
+        self._ended(group)
 
     def _refine(self, group: Group, open_library: LibraryOpener) -> None:
-        finished = group.finished() if len(self.groups) > 1 and not self.again else None
-        if finished is not None:
-            self.records += finished
-            self.console.say(f"{', '.join(_names(group))}: done already (--again refines it anew)")
+        if len(self.groups) > 1 and self._is_done(group):
             return
-        match, records = _refined(group, open_library, self.console, self._began or time.monotonic())
-        self._began = None
+        began, self._began = self._began or time.monotonic(), None
+        match, records = refined(group, open_library, self.console, models=self._models, began=began)
+        if self._models is None and group is not self.groups[-1]:
+            from inference.stages.models import load_models
+
+            self._models = load_models(group.options)  # once for all other clips
         self.records += records
         self.console.done(match, records[0])
         if match.ended is Ended.FAILED:
             self._failed(group, match.error)
         self.interrupted = match.ended is Ended.INTERRUPTED
+        self._install(records[0])
+
+    def _is_done(self, group: Group) -> bool:
+        finished = group.finished() if not self.again else None
+        if finished is not None:
+            self.records += finished
+            self.console.say(f"{', '.join(_names(group))}: done already (--again refines it anew)")
+        return finished is not None
+
+    def _install(self, record: dict[str, Any]) -> None:
         if self.preset_folder is not None:
-            for path in install([Path(files["preset"]) for files in records[0]["files"]], self.preset_folder):
+            for path in install([Path(files["preset"]) for files in record["files"]], self.preset_folder):
                 self.console.say(f"  installed {display_name(path)}")
 
     def _failed(self, group: Group, error: str) -> None:
         self.failures.append({"clip": ", ".join(_names(group)), "error": error})
         self.console.error(error)
 
+    def _ended(self, group: Group) -> None:
+        self.console.advance()
+        self._overview()
 
-def _refined(
-    group: Group, open_library: LibraryOpener, console: Console, began: float
-) -> tuple[Match, list[dict[str, Any]]]:
-    """Refine the clips of a group; their files are written whenever a stage has been judged, and at the end."""
-    with start_workers(_host_maker(group), group.options.workers) as pool:  # they open their hosts meanwhile
-        return _refined_by(pool, group, open_library, console, began)
+    def _overview(self) -> None:
+        """The page and the table of all clips, as far as they are."""
+        if len(self.groups) == 1 or not (self.records or self.failures):
+            return
+        folder = self.groups[0].jobs[0].files.folder
+        known = {record["clip"] for record in self.records} | {failure["clip"] for failure in self.failures}
+        left = [name for group in self.groups for name in _names(group) if name not in known]
+        self.overview, _ = write_overview(folder, self.records, self.failures, left)
 
 
-def _refined_by(
-    pool: Pool[Any, Any], group: Group, open_library: LibraryOpener, console: Console, began: float
-) -> tuple[Match, list[dict[str, Any]]]:
-    from inference.pipeline import refine
-
-    jobs = group.jobs
-    targets = [
-        read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds) for job in jobs
-    ]
-    for job, target in zip(jobs, targets, strict=True):
-        console.heard(job.clip, target)
-    keeper = Keeper(group)
+def _outcome(future: Future[Outcome]) -> Outcome:
     try:
-        with console.progress() as show:
-
-            def on_progress(board: Leaderboard) -> None:
-                raise_again()
-                show(board)
-
-            match = refine(
-                targets,
-                group.options,
-                open_library=open_library,
-                pool=pool,
-                analysis_seconds=time.monotonic() - began,
-                finishing=lambda: keeper.seconds + _EXIT_SECONDS,
-                on_preparing=console.say,
-                on_progress=on_progress,
-                on_judged=keeper.keep,
-            )
-        keeper.finish(match)
-    except (KeyboardInterrupt, Exception) as error:
-        # Whatever it is, wherever it comes from: what was kept stays, and the record says how the run ended.
-        keeper.close()
-        if keeper.match is None or isinstance(error, FileError):
-            raise
-        match = _ended_by(error, keeper.match)
-        keeper = Keeper(group)
-        keeper.finish(match)
-    return match, keeper.records
-
-
-def _ended_by(error: BaseException, match: Match) -> Match:
-    """The state that was kept last, as the end of a run that an error or a signal ended."""
-    if isinstance(error, KeyboardInterrupt):
-        return replace(match, ended=Ended.INTERRUPTED, notices=(*match.notices, "interrupted: the best so far"))
-    what = f"the run failed: {one_line(error)}"
-    return replace(match, ended=Ended.FAILED, notices=(*match.notices, f"the best so far; {what}"), error=what)
+        return future.result()
+    except HostError as error:
+        return Outcome(error=str(error))
+    except Exception as error:  # a process that died, or whatever a cluster raises when it loses one
+        return Outcome(error=f"its process was lost: {one_line(error)}")
 
 
 def _library_opener(group: Group, console: Console) -> LibraryOpener:
     from inference.stages.library import library_opener
 
     options = group.options
-    return library_opener(options.instrument, _host_maker(group), workers=options.workers, progress=console.preparing)
-
-
-def _host_maker(group: Group) -> HostFactory:
-    return functools.partial(group.options.instrument.hosts.open_host, group.options.where)
+    make_host = functools.partial(options.instrument.hosts.open_host, options.where)
+    return library_opener(options.instrument, make_host, workers=options.workers, progress=console.preparing)
 
 
 def _names(group: Group) -> list[str]:

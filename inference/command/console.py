@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +20,10 @@ from inference.leaderboard import Leaderboard
 from inference.match import Match
 from render.files import display_name
 from render.note import Note
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+_SPARKLINE = 24
+_BAR = 28
 
 
 class Console:
@@ -30,6 +36,10 @@ class Console:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._console = RichConsole(stderr=True, quiet=quiet, highlight=False)
+        self._live: Live | None = None
+        self._done = self._count = 0
+        self._began = 0.0
+        self._run: Table | None = None
 
     def say(self, text: str) -> None:
         """Print a line. It is never broken: people copy paths from it."""
@@ -54,24 +64,77 @@ class Console:
         for notice in target.notices:
             self.say(f"  {notice}")
 
+    def judged(self, match: Match) -> None:
+        """The best so far; the last line of the run says it all."""
+
+    @contextlib.contextmanager
+    def batch(self, count: int) -> Iterator[None]:
+        """A bar over all clips of a command, if there are several.
+
+        Args:
+            count: number of clips that are refined.
+        """
+        self._done, self._count, self._began = 0, count, time.monotonic()
+        if count < 2:
+            yield
+            return
+        with self._shown():
+            self._show()
+            yield
+
+    def advance(self) -> None:
+        """A clip of the batch is done."""
+        self._done += 1
+        if self._count > 1 and not self._console.is_terminal:
+            self.say(f"{self._done} of {self._count} clips{self._time_left()}")
+        self._show()
+
     @contextlib.contextmanager
     def progress(self) -> Iterator[Callable[[Leaderboard], None]]:
-        """A live line: stage, time left, best distance, renders per second."""
+        """A live line: a bar, the stage, the best distance and its course, the time left, renders per second."""
         if self._quiet:
             yield lambda board: None
             return
         if not self._console.is_terminal:
             yield self._say_once("  searching")
             return
-        with Live(console=self._console, refresh_per_second=4, transient=True) as live:
+        with self._shown():
 
             def show(board: Leaderboard) -> None:
-                budget = board.budget
-                rate = budget.n_renders / max(budget.elapsed(), 1e-3)
-                best = f"{board.best[0].loss:.3f}" if board.best else "-"
-                live.update(Text(f"  {board.stage}: {budget.left()} left, best loss {best}, {rate:.0f} renders/s"))
+                self._run = run_line(board)
+                self._show()
 
             yield show
+            self._run = None
+
+    @contextlib.contextmanager
+    def _shown(self) -> Iterator[None]:
+        """The live part of the terminal, which a batch and its runs share."""
+        if self._live is not None or self._quiet or not self._console.is_terminal:
+            yield
+            return
+        with Live(console=self._console, refresh_per_second=5, transient=True) as self._live:
+            yield
+        self._live = None
+
+    def _show(self) -> None:
+        if self._live is None:
+            return
+        grid = Table.grid()
+        if self._run is not None:
+            grid.add_row(self._run)
+        if self._count > 1:
+            line = Table.grid(padding=(0, 1))
+            bar = ProgressBar(self._count, self._done, width=_BAR)
+            line.add_row(" ", bar, Text(f"{self._done} of {self._count} clips{self._time_left()}"))
+            grid.add_row(line)
+        self._live.update(grid)
+
+    def _time_left(self) -> str:
+        if self._done == 0 or self._done >= self._count:
+            return ""
+        seconds = (time.monotonic() - self._began) / self._done * (self._count - self._done)
+        return f", about {duration(seconds)} left"
 
     def _say_once(self, text: str) -> Callable[[Leaderboard], None]:
         said = False
@@ -101,6 +164,11 @@ class Console:
             self.say(f"  {display_name(files['preset'])}  (MSS {candidate['distance']['mss']:.2f} dB{gain})")
         self.say(f"  {display_name(record['files'][0]['report'])}")
 
+    def finished(self, record: Mapping[str, Any]) -> None:
+        """What a run of another process came to, in one line."""
+        preset = display_name(record["files"][0]["preset"])
+        self.say(f"{display_name(record['clip'])}: MSS {record['best']['distance']['mss']:.2f} dB  {preset}")
+
     def summary(self, records: Sequence[dict[str, Any]], count: int) -> None:
         """A table of several clips, nearest first."""
         table = Table("clip", "MSS dB", "LSD dB", "preset", title=f"{len(records)} of {count} clips")
@@ -109,3 +177,46 @@ class Console:
             preset = Path(record["files"][0]["preset"]).name
             table.add_row(record["clip"], f"{distance['mss']:.2f}", f"{distance['lsd']:.2f}", display_name(preset))
         self._console.print(table)
+
+
+def run_line(board: Leaderboard) -> Table:
+    """One line about a run."""
+    budget = board.budget
+    rate = budget.n_renders / max(budget.elapsed(), 1e-3)
+    best = f"{board.best[0].loss:.3f}" if board.best else "-"
+    line = Table.grid(padding=(0, 1))
+    line.add_row(
+        " ",
+        ProgressBar(1.0, min(budget.used(), 1.0), width=_BAR),
+        Text(f"{board.stage:8}"),
+        Text(f"distance {best}"),
+        Text(sparkline([point.loss for point in board.history]), style="cyan"),
+        Text(f"{budget.left()} left, {rate:.0f} renders/s"),
+    )
+    return line
+
+
+def sparkline(losses: Sequence[float]) -> str:
+    """The course of the distance as small bars; the last is the newest.
+
+    >>> sparkline([4.0, 3.0, 1.0])
+    '█▆▁'
+    """
+    shown = losses[-_SPARKLINE:]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    span = max(high - low, 1e-12)
+    return "".join(_SPARKS[min(int((loss - low) / span * len(_SPARKS)), len(_SPARKS) - 1)] for loss in shown)
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people.
+
+    >>> duration(42.4), duration(125.0), duration(7300.0)
+    ('42 s', '2 min', '2 h 2 min')
+    """
+    if seconds < 100.0:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60.0)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -17,6 +17,7 @@ from inference.output.claims import Claims
 from inference.output.names import RECORD_SUFFIX, ResultFiles
 from inference.output.record import read_record
 from render.errors import FileError, FormatError, ReconstructError
+from render.instruments.instrument import Instrument
 from render.note import Note
 from render.synths import synth
 
@@ -31,6 +32,7 @@ class Job:
         note: MIDI note number; estimated when missing.
         velocity: MIDI velocity.
         gate_seconds: how long the key was held; estimated when missing.
+        span_seconds: part of the file that is used, from and to; the whole file when missing.
     """
 
     clip: Path
@@ -38,6 +40,7 @@ class Job:
     note: int | None = None
     velocity: int = 100
     gate_seconds: float | None = None
+    span_seconds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class Group:
             options.where,
             [options.seconds, options.renders, options.steps, options.candidates, options.seed],
             options.start.knobs if options.start is not None else None,
-            sorted(options.constraints.locked.items()),
+            [sorted(options.constraints.locked.items()), sorted(options.constraints.limits.items())],
             [options.stages, options.guess, options.method, options.tidy],
-            [[_digest(job.clip), job.note, job.velocity, job.gate_seconds] for job in self.jobs],
+            [[_digest(job.clip), job.note, job.velocity, job.gate_seconds, job.span_seconds] for job in self.jobs],
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
@@ -102,28 +105,36 @@ def resumed_groups(folder: Path, options: Options, claims: Claims | None = None)
     return groups
 
 
-def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Options) -> Group:
-    instrument, was = synth(record["instrument"]), record["options"]
+def candidates_of(record: dict[str, Any], instrument: Instrument) -> tuple[Candidate, ...]:
+    """The matches of a result, closest first; raises ``FormatError`` if it belongs to another table."""
     if record["table"] != instrument.table.hash:
-        raise FormatError(f"{files.record} has table {record['table']!r}; allowed: {instrument.table.hash!r}")
+        raise FormatError(f"a result has table {record['table']!r}; allowed: {instrument.table.hash!r}")
     candidates = []
     for one in record["candidates"]:
         extra = instrument.extra.from_data(one["extra"]) if instrument.extra is not None else ()
         patch, note = instrument.table.patch(one["knobs"], extra), Note(**one["note"])
         candidates.append(Candidate(patch, note, one["loss"], one["origin"]))
+    return tuple(candidates)
+
+
+def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Options) -> Group:
+    instrument, was = synth(record["instrument"]), record["options"]
+    if record["table"] != instrument.table.hash:
+        raise FormatError(f"{files.record} has table {record['table']!r}; allowed: {instrument.table.hash!r}")
     job = Job(
         clip,
         files,
         record["note"] if record["note_fixed"] else None,
         record["velocity"],
         record["gate_seconds"] if record["gate_fixed"] else None,
+        tuple(record["span_seconds"]) if record["span_seconds"] is not None else None,
     )
     resumed = replace(
         options,
         instrument=instrument,
         candidates=was["candidates"],
-        resumed=tuple(candidates),
-        constraints=Constraints(was["locked"]),
+        resumed=candidates_of(record, instrument),
+        constraints=Constraints(was["locked"], {name: (low, high) for name, (low, high) in was["limits"].items()}),
         stages=tuple(was["stages"]),
         guess=was["guess"],
         method=was["method"],

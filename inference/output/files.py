@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from itertools import chain, count
 from pathlib import Path
@@ -18,16 +19,17 @@ from inference.output.report import report_html
 from render.audio import Audio, write_wav
 from render.errors import FileError
 from render.files import replacing_together
-from render.instruments.containers import vstpreset
+from render.instruments.exports import FORMATS, KINDS, exported
 from render.instruments.instrument import Instrument, Program
 
-MATCH_SUFFIX, REPORT_SUFFIX, VST3_SUFFIX = ".match.wav", ".html", ".vstpreset"
+MATCH_SUFFIX, REPORT_SUFFIX = ".match.wav", ".html"
 
 
 def suffixes(instrument: Instrument) -> tuple[str, ...]:
     """Suffixes of all files that may be written for a match."""
     bank = (instrument.bank.suffix,) if instrument.bank is not None else ()
-    return (instrument.presets.SUFFIX, MATCH_SUFFIX, VST3_SUFFIX, REPORT_SUFFIX, RECORD_SUFFIX, *bank)
+    others = (f".{format_}" for format_ in FORMATS)
+    return (instrument.presets.SUFFIX, MATCH_SUFFIX, *others, REPORT_SUFFIX, RECORD_SUFFIX, *bank)
 
 
 def write_match(
@@ -57,10 +59,13 @@ def write_match(
             write_wav(temporary(audio), at_level_of_clip(answer.audio, clip_match.target))
             instrument.presets.write_program(temporary(preset), program)
             written.append({"preset": str(preset), "match": str(audio)})
-            if match.host.class_id is not None and instrument.plugin_state is not None:
-                vst3 = names.path(VST3_SUFFIX, number)
-                temporary(vst3).write_bytes(vstpreset(instrument.plugin_state(program), match.host.class_id))
-                written[-1]["vst3_preset"] = str(vst3)
+            class_id = match.options.class_id or match.host.class_id
+            for format_ in match.options.formats:
+                content = exported(instrument, program, answer.note, format_, class_id)
+                if content is not None:
+                    other = names.path(f".{format_}", number)
+                    temporary(other).write_bytes(content)
+                    written[-1][KINDS[format_]] = str(other)
         if instrument.bank is not None and len(clip_match.answers) > 1:
             bank = names.path(instrument.bank.suffix)
             programs = [
@@ -81,6 +86,24 @@ def write_match(
 def at_level_of_clip(audio: Audio, target: Target) -> Audio:
     """A render that was compared with the target's audio, at the level of the clip itself."""
     return audio if target.level_db == 0.0 else audio * np.float32(10.0 ** (-target.level_db / 20.0))
+
+
+def presets_variable(instrument: Instrument) -> str:
+    """The environment variable that names the folder of the synth's user presets, if it is not a usual one."""
+    return f"{instrument.name.upper()}_PRESETS"
+
+
+def synth_folder(instrument: Instrument) -> Path | None:
+    """The folder of the synth's user presets: the one that ``presets_variable`` names, else a usual one that exists.
+
+    Returns:
+        The folder, or None if none of the usual ones exists; one that is named need not exist.
+    """
+    named = os.environ.get(presets_variable(instrument))
+    if named:
+        return Path(named).expanduser()
+    usual = instrument.preset_folders() if instrument.preset_folders is not None else ()
+    return next((folder for folder in usual if folder.is_dir()), None)
 
 
 def install(presets: Sequence[Path], folder: Path) -> list[Path]:

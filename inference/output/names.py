@@ -13,6 +13,9 @@ from inference.output.record import read_record
 from render.errors import ReconstructError
 
 RECORD_SUFFIX = ".json"
+OVERVIEW_STEM = "summary"
+"""Name of the page and the table of all clips of a batch."""
+
 _LONGEST_STEM = 180  # bytes: file systems allow 255, and the suffixes and temporary names need some
 
 
@@ -63,6 +66,7 @@ def plan_results(
         FileError: if names must be claimed and the folder cannot be written.
     """
     taken = {_key(clip) for clip in clips}
+    taken |= {_key(folder / f"{OVERVIEW_STEM}{suffix}") for suffix in (".html", ".csv")}
     planned = []
     for clip in clips:
         for stem in _stems(clip):

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from numpy.typing import NDArray
 
 from render.audio import Audio
@@ -17,6 +18,8 @@ from render.measures.distance import FLOOR_DB, stft_magnitudes
 
 _INK, _ACCENT = "#20242c", "#d4572a"
 _WINDOW = 2048
+_LOWEST_HZ, _ROWS, _MOST_COLUMNS = 30.0, 96, 400  # of a small picture
+_FULL_RED_DB = 30.0
 
 Decibels = NDArray[np.float32]
 
@@ -73,6 +76,53 @@ def decibels(audio: Audio) -> Decibels:
     magnitudes = stft_magnitudes(audio.mean(axis=0, keepdims=True), _WINDOW)[0]
     levels: Decibels = np.float32(20.0) * np.log10(np.maximum(magnitudes, np.float32(1e-7)))
     return levels
+
+
+def spectrogram_image(audio: Audio, sample_rate: int) -> bytes:
+    """A sound's log-frequency spectrogram without axes, low frequencies at the bottom, as a small PNG file.
+
+    Args:
+        audio: shape ``(channels, samples)``.
+        sample_rate: sample rate in Hz.
+    """
+    levels = _small(decibels(audio), sample_rate)
+    return _image(levels, levels.max() - FLOOR_DB, levels.max(), "magma")
+
+
+def residual_image(target: Audio, match: Audio, sample_rate: int) -> bytes:
+    """What is left of a clip: target minus match in dB, red where the match is too quiet, as a small PNG file.
+
+    Args:
+        target: audio of the clip.
+        match: audio of the match.
+        sample_rate: sample rate in Hz.
+
+    Shape:
+        target: ``(channels, samples)``.
+        match: ``(channels, samples)``.
+    """
+    n_samples = min(target.shape[1], match.shape[1])
+    there, here = (_small(decibels(audio[:, :n_samples]), sample_rate) for audio in (target, match))
+    floor = there.max() - FLOOR_DB
+    return _image(np.maximum(there, floor) - np.maximum(here, floor), -_FULL_RED_DB, _FULL_RED_DB, "RdBu_r")
+
+
+def _small(levels: Decibels, sample_rate: int) -> Decibels:
+    """A spectrogram on a logarithmic frequency axis, as a picture that is small to send, shape ``(rows, columns)``."""
+    hertz = np.geomspace(_LOWEST_HZ, 0.5 * sample_rate, _ROWS)
+    bins = np.minimum(hertz * _WINDOW / sample_rate, levels.shape[1] - 1.001)
+    below = bins.astype(int)
+    share = np.float32(bins - below)
+    frames = np.linspace(0, len(levels) - 1, min(len(levels), _MOST_COLUMNS)).astype(int)
+    chosen = levels[frames]
+    rows: Decibels = (chosen[:, below] * (1.0 - share) + chosen[:, below + 1] * share).T
+    return rows
+
+
+def _image(values: Decibels, low: float, high: float, colours: str) -> bytes:
+    stream = io.BytesIO()
+    imsave(stream, values, vmin=low, vmax=high, cmap=colours, origin="lower", format="png")
+    return stream.getvalue()
 
 
 def progress_png(history: list[dict[str, Any]], stages: list[dict[str, Any]], seconds: float) -> bytes:

@@ -48,6 +48,7 @@ def as_data(
         "gate_fixed": target.gate_fixed,
         "seconds_of_audio": round(best.note.seconds, 4),
         "onset_seconds": round(target.onset_seconds, 4),
+        "span_seconds": target.span_seconds,
         "stereo": target.stereo,
         "level_db": round(target.level_db, 2),
         "other_sounds_seconds": [round(seconds, 3) for seconds in target.events],
@@ -59,6 +60,7 @@ def as_data(
             "steps": options.steps,
             "candidates": options.candidates,
             "locked": dict(options.constraints.locked),
+            "limits": dict(options.constraints.limits),
             "stages": list(options.stages),
             "guess": options.guess,
             "method": options.method,
@@ -88,6 +90,8 @@ def as_data(
         "files": list(files),
         "best": _answer(match, best),
         "candidates": [_answer(match, answer) for answer in clip_match.answers],
+        "lesson": match.lesson.as_data() if match.lesson is not None else None,
+        "trials": [[asdict(trial) | {"fault": trial.fault} for trial in trials] for trials in match.trials],
         "history": [asdict(point) for point in match.history],
     }
 

@@ -96,6 +96,7 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
 <p class=quiet>Parameters that can be heard in this patch. Those in <span class=changed>bold</span> differ from the
 starting patch, whose value is in the last column.</p>
 {_knob_tables(table, best)}
+{_trials(result)}{_lesson(table, result)}
 </body></html>
 """
 
@@ -174,6 +175,41 @@ def _knob_tables(table: Table, best: dict[str, Any]) -> str:
         for group, rows in groups.items()
     )
     return f"<div class=groups>{''.join(tables)}</div>"
+
+
+def _trials(result: dict[str, Any]) -> str:
+    """What the match is like on other keys, as a table of keys and velocities."""
+    trials = result["trials"][0] if result["trials"] else []
+    if not trials:
+        return ""
+    velocities = list(dict.fromkeys(trial["velocity"] for trial in trials))
+    heads = "".join(f"<th>velocity {velocity}</th>" for velocity in velocities)
+    rows: dict[int, list[str]] = {}
+    for trial in trials:
+        rows.setdefault(trial["note"], []).append(f"<td>{escape(trial['fault'] or 'good')}</td>")
+    body = "".join(f"<tr><td>{note_name(note)}</td>{''.join(cells)}</tr>" for note, cells in rows.items())
+    return f"<h2>On other keys</h2><table><tr><th>key</th>{heads}</tr>{body}</table>"
+
+
+def _lesson(table: Table, result: dict[str, Any]) -> str:
+    """The way from a known preset to the match."""
+    lesson = result["lesson"]
+    if lesson is None:
+        return ""
+    rows = [f"<tr><td>{escape(lesson['preset'])}</td><td></td><td class=n>{lesson['loss']:.3f}</td></tr>"]
+    for step in lesson["steps"]:
+        changes = "; ".join(
+            f"{table.parameter(name).label}: {setting_text(table.parameter(name), before)} to "
+            f"{setting_text(table.parameter(name), after)}"
+            for name, (before, after) in step["changes"].items()
+        )
+        cells = f"<td>{escape(step['section'])}</td><td>{escape(changes)}</td><td class=n>{step['loss']:.3f}</td>"
+        rows.append(f"<tr>{cells}</tr>")
+    return (
+        "<h2>From a preset that you know</h2><p class=quiet>The preset of the bank that sounds closest to the clip, "
+        "and what to change in it, section by section; each step brings most of those that are left.</p><table><tr>"
+        f"<th>section</th><th>change</th><th class=n>distance</th></tr>{''.join(rows)}</table>"
+    )
 
 
 def _audio_uri(audio: Audio) -> str:

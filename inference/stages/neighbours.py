@@ -44,7 +44,7 @@ def neighbours(
         groups: sections of the panel in which something may change; all of them if not given.
     """
     patch, note = candidate.patch, candidate.note
-    patches = dict.fromkeys(_patches(instrument, patch, constraints, rng, groups))
+    patches = dict.fromkeys(map(constraints.apply, _patches(instrument, patch, constraints, rng, groups)))
     patches.pop(patch, None)
     found = [Candidate(other, note, origin="neighbour", sparse=candidate.sparse) for other in patches]
     if gate:

@@ -39,7 +39,7 @@ def polish(run: Run, base: Candidate, *, until: float) -> Candidate:
     table, budget = base.patch.table, run.budget
     free = map(table.parameter, run.options.constraints.free(table))
     rows = tuple(row for row in free if not row.discrete and not row.descended and base.patch.sounds(row.name))
-    space = Space(base, rows, run.moves_gate(), _FIRST_STEP)
+    space = Space(base, rows, run.moves_gate(), _FIRST_STEP, constraints=run.options.constraints)
     until, renders = min(until, budget.used() + _SHARE), budget.n_renders + _RENDERS
     return pattern_search(
         run.evaluator,

@@ -1,9 +1,9 @@
 """Stage 2: gradient descent on the proxy, a batch of candidates at once.
 
 The knobs themselves are the variables, and the heights of the envelope editor's curve where it can be heard: Adam moves
-them, and they are clamped to 0..1 after every step, so that a knob
-at its end can leave it again. Choices do not change; neither do knobs that are locked, inaudible, or excluded because
-their gradient is unreliable (``Parameter.descended``). The level is solved in closed form.
+them, and they are clamped to their limits after every step, so that a knob at its end can leave it again. Choices do
+not change; neither do knobs that are locked, inaudible, or excluded because their gradient is unreliable
+(``Parameter.descended``). The level is solved in closed form.
 """
 
 from __future__ import annotations
@@ -155,6 +155,8 @@ class _Batch:
             [self.rates, settings.curve_rate * again[:, None] * drawn.expand(-1, N_DESCENDED)], dim=1
         )
         heights = [[0.5] * N_DESCENDED if curve is None else curve.tolist() for curve in self.curves]
+        spans = [job.constraints.span(row) for row in TABLE.parameters] + [(0.0, 1.0)] * N_DESCENDED
+        self.lowest, self.highest = torch.tensor(spans).T
         self.defaults = torch.tensor([row.default for row in TABLE.parameters])
         self.knobs = torch.cat([self.controls[0].knobs, torch.tensor(heights)], dim=1)  # and heights
         self.closest = self.knobs.clone()
@@ -203,7 +205,7 @@ class _Batch:
         n_knobs = len(self.defaults)
         reach = settings.homing * longest[:, :n_knobs]
         moved[:, :n_knobs] += (self.defaults - self.knobs[items, :n_knobs]).clamp(-reach, reach)
-        self.knobs[items] = moved.clamp(0.0, 1.0)
+        self.knobs[items] = torch.maximum(torch.minimum(moved, self.highest), self.lowest)
 
     def finish(self) -> list[Path]:
         """The paths, each with the closest candidate last."""

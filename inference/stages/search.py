@@ -11,7 +11,7 @@ import itertools
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import nevergrad as ng
@@ -38,9 +38,9 @@ _FAILED_LOSS = 1e3  # loss of a failed render: worse than silence, and finite fo
 class Space:
     """The search space of one optimiser, around a base candidate that supplies everything else.
 
-    A point is one array in the unit cube: a continuous knob is its own code, and each of ``n`` choices has one of ``n``
-    equal parts. The codes of ``Patch.extra`` follow, if it may change. The last code is the gate as a fraction of the
-    clip's length, if the gate may change.
+    A point is one array in the unit cube: a continuous knob is its own code, or its place between its limits, and each
+    of ``n`` allowed choices has one of ``n`` equal parts. The codes of ``Patch.extra`` follow, if it may change. The
+    last code is the gate as a fraction of the clip's length, if the gate may change.
     """
 
     base: Candidate
@@ -48,6 +48,7 @@ class Space:
     gate: bool
     sigma: float
     extra: ExtraCodes | None = None
+    constraints: Constraints = field(default_factory=Constraints)
 
     @property
     def size(self) -> int:
@@ -62,7 +63,7 @@ class Space:
     def encode(self, candidate: Candidate) -> Code:
         """A candidate as a point of the space, shape ``(codes,)``."""
         patch = candidate.patch
-        code = [_choice_code(row.index(patch[row.name]), row) if row.discrete else patch[row.name] for row in self.rows]
+        code = [self._code(row, patch[row.name]) for row in self.rows]
         if self.extra is not None:
             code += self.extra.encode(patch)
         if self.gate:
@@ -75,7 +76,12 @@ class Space:
         knobs = {}
         for row in self.rows:
             value = next(values)
-            knobs[row.name] = row.choice_knobs[_part(value, len(row.choices))] if row.discrete else value
+            if row.discrete:
+                choices = self.constraints.choices(row)
+                knobs[row.name] = row.choice_knobs[choices[_part(value, len(choices))]]
+            else:
+                low, high = self.constraints.span(row)
+                knobs[row.name] = low + value * (high - low)
         patch = self.base.patch.with_knobs(knobs)
         if self.extra is not None:
             patch = self.extra.decode(patch, list(itertools.islice(values, self.extra.count)))
@@ -84,9 +90,12 @@ class Space:
             note = replace(note, gate_seconds=max(next(values), _SHORTEST_GATE) * note.seconds)
         return Candidate(patch, note, origin=ORIGIN)
 
-
-def _choice_code(index: int, row: Parameter) -> float:
-    return (index + 0.5) / len(row.choices)
+    def _code(self, row: Parameter, knob: float) -> float:
+        if row.discrete:
+            choices = self.constraints.choices(row)
+            return min(max((row.index(knob) - choices[0] + 0.5) / len(choices), 0.0), 1.0)
+        low, high = self.constraints.span(row)
+        return min(max((knob - low) / (high - low), 0.0), 1.0) if high > low else 0.5
 
 
 def _part(value: float, n_parts: int) -> int:
@@ -113,7 +122,7 @@ def space_of(
         rows = [row for row in rows if not row.discrete and base.patch.sounds(row.name)]
     # Neighbours on the panel are neighbours in the vector, so a two-point crossover swaps whole modules.
     rows.sort(key=lambda row: row.group)
-    return Space(base, tuple(rows), gate, phase.sigma, codes)
+    return Space(base, tuple(rows), gate, phase.sigma, codes, constraints)
 
 
 def search(run: Run) -> None:

@@ -27,6 +27,20 @@ def vstpreset(state: bytes, class_id: str) -> bytes:
     return content + struct.pack("<4si4sqq", b"List", 1, b"Comp", header, len(state))
 
 
+def fxprogram(state: bytes, vst2_id: bytes, name: str, n_parameters: int) -> bytes:
+    """The content of a VST2 program file (``.fxp``) that holds a plug-in's own state.
+
+    Args:
+        state: the plug-in's own state.
+        vst2_id: the plug-in's id, four bytes.
+        name: name of the program; what is beyond 27 bytes of ASCII is left out.
+        n_parameters: number of the plug-in's parameters.
+    """
+    label = name.encode("ascii", "replace")[:27]
+    after = struct.pack(">4si4sii28si", b"FPCh", 1, vst2_id, 1, n_parameters, label, len(state)) + state
+    return struct.pack(">4si", b"CcnK", len(after)) + after
+
+
 def fxbank(state: bytes, saved: bytes) -> bytes:
     """The content of a VST2 bank file.
 

@@ -96,6 +96,10 @@ class ExtraState(Protocol):
         ...
 
 
+Curves = Mapping[str, tuple[Sequence[float], float]]
+"""By section of the panel: heights at even distances, -1 to 1 or 0 to 1, and the seconds that they span."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prior:
     """A distribution over patches and notes.
@@ -140,6 +144,10 @@ class Instrument:
         pitches: function from a patch and a key to the MIDI note numbers at which it sounds, and each one's share of
             the power; None if unknown.
         plugin_state: writes the plug-in's own state for a program; None if there are no presets in plug-in formats.
+        class_ids: class ids of the known VST3 builds, the likeliest first.
+        vst2_id: the plug-in's VST2 id, four bytes; empty if there is none.
+        preset_folders: returns the folders in which the synth may keep its user's presets, the likeliest first.
+        curves: returns what a patch's envelopes and LFOs look like, see ``Curves``.
         prior: distribution of patches for the library and for training.
         library: file of the library that comes with the project.
         library_size: number of patches of the library.
@@ -166,6 +174,10 @@ class Instrument:
     structure: Callable[[Patch, Hints], Iterable[tuple[str, Patch]]] | None = None
     pitches: Callable[[Patch, int], tuple[list[int], list[float]]] | None = None
     plugin_state: Callable[[Program], bytes] | None = None
+    class_ids: tuple[str, ...] = ()
+    vst2_id: bytes = b""
+    preset_folders: Callable[[], Sequence[Path]] | None = None
+    curves: Callable[[Patch, Note], Curves] | None = None
     prior: Prior | None = None
     library: Path | None = None
     library_size: int = 7000

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from render.instruments.instrument import Instrument, Prior
 from render.noisemaker import editor_curves, hosts, presets, prior, structure
+from render.noisemaker.panel.drawings import drawn_curves
 from render.noisemaker.pitches import sounding_pitches
-from render.noisemaker.plugin import plugin_state
+from render.noisemaker.plugin import CLASS_IDS, VST2_ID, plugin_state, preset_folders
 from render.noisemaker.table import TABLE
 from render.noisemaker.trials.auditions import ENDLESS, PARTS, RICH
 
@@ -36,6 +37,10 @@ NOISEMAKER = Instrument(
     structure=structure.changes,
     pitches=sounding_pitches,
     plugin_state=plugin_state,
+    class_ids=CLASS_IDS,
+    vst2_id=VST2_ID,
+    preset_folders=preset_folders,
+    curves=drawn_curves,
     prior=Prior(prior.draw, prior.prior_hash),
     library=Path(__file__).with_name("library.npz"),
     auditions=(RICH, ENDLESS),

@@ -1,6 +1,10 @@
-"""How NoiseMaker's patches are played on the real plug-in."""
+"""How NoiseMaker's patches are played on the real plug-in, and what is known of its builds."""
 
 from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
 
 from render.instruments.containers import juce_state
 from render.instruments.instrument import Program
@@ -9,6 +13,14 @@ from render.instruments.plugin_adapter import Extra, PluginAdapter
 from render.noisemaker.envelope_editor import INITIAL_POINTS
 from render.noisemaker.presets import to_xml
 from render.noisemaker.table import TABLE
+
+CLASS_IDS = ("ABCDEF019182FAEB544F47556E637574",)
+"""Class ids of the VST3, the likeliest first: JUCE's usual prefix with the maker's code ``TOGU`` and the plug-in's code
+``ncut``. Read from the class factory of the open version (1.0.1, Linux); other releases may have other ids, which
+``--class-id`` names."""
+
+VST2_ID = b"ncut"
+"""The plug-in's code, which is also its VST2 id."""
 
 
 def plugin_state(program: Program) -> bytes:
@@ -32,3 +44,20 @@ ADAPTER = PluginAdapter(
     state=_state,
     heard=_heard_points,
 )
+
+
+def preset_folders() -> list[Path]:
+    """Folders in which the synth may look for its user's presets, the likeliest first; they need not exist.
+
+    The maker's synths keep them in ``ToguAudioLine/NAME/presets`` of the user's application data.
+    """
+    inside = Path("TAL-NoiseMaker") / "presets"
+    home = Path.home()
+    if sys.platform == "win32":
+        roaming = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
+        return [roaming / "ToguAudioLine" / inside]
+    if sys.platform == "darwin":
+        return [home / "Library" / "Application Support" / "ToguAudioLine" / inside]
+    configured = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    roots = (configured / "ToguAudioLine", home / ".ToguAudioLine", home / ".toguaudioline")
+    return [root / inside for root in roots]

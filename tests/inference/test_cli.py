@@ -74,8 +74,9 @@ def test_a_clip_becomes_a_preset_a_match_a_result_and_a_report(
         contents = re.findall(rf"data:{kind};base64,([^\"]+)", page)
         assert len(contents) == 2
         assert all(len(base64.b64decode(content)) > 1000 for content in contents)
-    expected = {f"my clip{suffix}" for suffix in (".noisemakerpreset", ".match.wav", ".json", ".html")}
-    expected |= {"my clip.2.noisemakerpreset", "my clip.2.match.wav"}
+    of_each = (".noisemakerpreset", ".match.wav", ".vstpreset", ".fxp", ".mid")
+    expected = {f"my clip{suffix}" for suffix in (*of_each, ".json", ".html")}
+    expected |= {f"my clip.2{suffix}" for suffix in of_each}
     assert {path.name for path in out.iterdir()} == expected
 
 
@@ -261,3 +262,31 @@ def test_a_library_that_cannot_be_loaded_is_one_line(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "failed to map segment" in error
+
+
+def test_a_range_and_limits_hold_in_every_stage_and_when_resumed(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    limits = ["--limit", "cutoff=200Hz..1kHz", "--limit", "osc1tune=-12..+12"]
+    shared = ["--workers", 1, "--plugin", "embedded", "--json"]
+    assert run_main(clip, "--out", out, "--range", "0.05:0.4", "--note", 57, "--renders", 90, *limits, *shared) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert run_main("--resume", out, "--renders", 40, *shared) == 0
+    second = json.loads(capsys.readouterr().out)
+    for record in (first, second):
+        assert record["span_seconds"] == [0.05, 0.4]
+        assert record["seconds_of_audio"] == pytest.approx(0.35, abs=0.01)
+        for candidate in record["candidates"]:
+            assert 199.9 <= candidate["settings"]["cutoff"] <= 1000.1
+            assert -12 <= float(candidate["settings"]["osc1tune"]) <= 12
+    assert second["options"]["limits"] == first["options"]["limits"]
+    assert len(first["trials"][0]) == 9
+
+
+@pytest.mark.parametrize("text", ["1", "a:b", "2:1", "-1:2"])
+def test_impossible_ranges_are_one_line(
+    text: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(clip, "--out", tmp_path / "out", f"--range={text}", "--note", 57, "--renders", 4, "--quiet") == 2
+    assert "FROM:TO in seconds" in capsys.readouterr().err

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from inference.cli import main
-from inference.output.files import install
+from inference.output.files import install, presets_variable
 from render.errors import FileError
+from render.noisemaker.instrument import NOISEMAKER
+
+PRESETS_VARIABLE = presets_variable(NOISEMAKER)
 
 
 def test_installing_never_replaces_a_preset(tmp_path: Path) -> None:

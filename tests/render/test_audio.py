@@ -17,7 +17,8 @@ import pytest
 import soundfile
 
 import render.audio
-from render.audio import MAX_CHANNELS, audio_files, read_audio, read_recording
+from render.audio import audio_files, read_audio, read_recording
+from render.audio_source import MAX_CHANNELS
 from render.errors import FileError, InvalidAudio, ReconstructError
 from render.note import SAMPLE_RATE
 from tests.paths import ROOT
@@ -61,7 +62,7 @@ def test_what_is_above_the_band_does_not_fold_into_it(tmp_path: Path, rate: int)
 def test_blocks_are_joined_without_a_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "clip.wav", sine(44099, 440.0), 44099)
     whole = read_recording(path, resample=True).audio
-    monkeypatch.setattr(render.audio, "_BLOCK_SAMPLES", 1000)
+    monkeypatch.setattr(render.audio, "BLOCK_SAMPLES", 1000)
     np.testing.assert_allclose(read_recording(path, resample=True).audio, whole, atol=1e-6)
 
 

@@ -1,0 +1,168 @@
+"""The options of ``refine``, in groups."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from render.errors import ReconstructError
+from render.hosts.processes import usable_cores
+from render.note import Note
+from render.synths import DEFAULT_SYNTH, GENERIC, SYNTHS
+
+ASK = Path()
+"""What ``--install`` without a folder stands for."""
+
+_EXAMPLES = """examples:
+  refine pluck.wav                          a preset, a match and a report in ./refined
+  refine clips/ --seconds 30 --jobs 2       a folder, two clips at a time; the same command continues it
+  refine pluck.wav --lock cutoff=1.2kHz --limit resonance=0..0.5 --start mine.fxp
+
+other commands:
+  refine doctor                             what was found on this machine, and what is wrong
+  refine studio                             the same with a page in the browser: drop, listen, turn knobs, vary
+  refine vary A.fxp [B.fxp]                 new sounds from a preset, or from two
+"""
+
+
+def refine_parser() -> argparse.ArgumentParser:
+    """The parser of the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="refine",
+        usage="refine [options] CLIP...   |   refine studio   |   refine vary A [B]",
+        description="Find the settings of a synth that reproduce a clip, and write them as a preset.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clips", nargs="*", type=path_argument, metavar="CLIP", help="audio file, or a folder of them")
+    _add_budget(parser)
+    _add_clip(parser)
+    _add_patch(parser)
+    _add_results(parser)
+    _add_search(parser)
+    return parser
+
+
+def _add_budget(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how long")
+    budget = group.add_mutually_exclusive_group()
+    budget.add_argument("--seconds", type=float, metavar="S", help="time for each clip (default: 60)")
+    budget.add_argument("--renders", type=int, metavar="N", help="number of renders instead, for repeatable runs")
+    group.add_argument("--steps", type=int, metavar="N", help="limit of descent steps, beside --renders")
+    group.add_argument(
+        "--resume", type=path_argument, metavar="DIR", help="go on from the results in a folder, with another budget"
+    )
+    group.add_argument("--again", action="store_true", help="refine clips of a batch anew that are done already")
+
+
+def _add_clip(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the clip")
+    group.add_argument(
+        "--note",
+        type=_note,
+        action="append",
+        metavar="N",
+        help="MIDI number or name (60, C4), once or once for each clip; estimated when missing",
+    )
+    group.add_argument(
+        "--velocity", type=int, action="append", metavar="V", help="1 to 127, once or for each clip (default: 100)"
+    )
+    group.add_argument("--gate", type=float, metavar="S", help="how long the key was held; estimated when missing")
+    group.add_argument(
+        "--range", type=_span, metavar="A:B", help="match only what is between these seconds of the file"
+    )
+    group.add_argument(
+        "--together", action="store_true", help="one patch for all clips, which are the same sound at other notes"
+    )
+
+
+def _add_patch(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the patch")
+    group.add_argument(
+        "--synth",
+        default=DEFAULT_SYNTH,
+        metavar="NAME",
+        help=f"{', '.join(SYNTHS)}, {GENERIC} (any plug-in, with --plugin), or a description that python -m render "
+        f"describe wrote (default: {DEFAULT_SYNTH})",
+    )
+    group.add_argument(
+        "--start", type=path_argument, metavar="PRESET", help="adapt this preset; FILE:NAME or FILE:NUMBER of a bank"
+    )
+    group.add_argument(
+        "--lock", action="append", default=[], metavar="NAME[=VALUE]", help="keep a parameter; may be repeated"
+    )
+    group.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=LOW..HIGH",
+        help="keep a parameter between two values; may be repeated",
+    )
+    group.add_argument(
+        "--bank", type=path_argument, metavar="FILE", help="tell the steps from the closest preset of this bank"
+    )
+    group.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the results")
+    group.add_argument("--out", type=path_argument, default=Path("refined"), metavar="DIR", help="default: ./refined")
+    group.add_argument("--candidates", type=int, default=1, metavar="K", help="write the K best different patches")
+    group.add_argument(
+        "--formats",
+        metavar="A,B,C",
+        help="files beside the synth's own preset: vstpreset, fxp, mid, or none (default: all of them)",
+    )
+    group.add_argument("--class-id", metavar="ID", help="class id of the VST3 that will load .vstpreset files")
+    group.add_argument(
+        "--install",
+        nargs="?",
+        type=Path,
+        const=ASK,
+        metavar="DIR",
+        help="also put the presets into the synth's preset folder (default: the usual one, or asked)",
+    )
+    group.add_argument("--json", action="store_true", help="print the results as JSON")
+    group.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how it is found")
+    group.add_argument(
+        "--plugin", metavar="PATH|embedded", help="host to search on (default: the installed plug-in, else embedded)"
+    )
+    group.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
+    group.add_argument("--no-tidy", action="store_true", help="leave the settings of the answer as they were found")
+    group.add_argument(
+        "--guess", default="network", metavar="NAME", help="what guesses: network (default), or regression to compare"
+    )
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="seeds everything random (default: 0)")
+    group.add_argument("--jobs", type=int, metavar="N", help="refine N clips at a time (default: 1)")
+    group.add_argument(
+        "--scheduler", metavar="ADDRESS", help="refine clips on a Dask cluster (needs the package 'distributed')"
+    )
+    group.add_argument("--workers", type=int, default=usable_cores(), metavar="N", help="default: all usable cores")
+
+
+def path_argument(text: str) -> Path:
+    """A path; an empty one is refused."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path; allowed: a file or folder")
+    return Path(text)
+
+
+def _note(text: str) -> int:
+    try:
+        return Note.parse(text)
+    except ReconstructError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _span(text: str) -> tuple[float, float]:
+    begin, colon, end = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return float(begin or 0.0), float(end)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range; allowed: FROM:TO in seconds, such as 1.5:3") from None

@@ -1,0 +1,1 @@
+"""The studio: a local web page for ``refine``. The only package that knows the page's library, NiceGUI."""

@@ -1,0 +1,254 @@
+"""What the studio's worker processes do beside the runs: hear clips, render patches, draw pictures."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from inference.candidate import Candidate
+from render.audio import Audio, read_recording
+from render.hosts.pool import Pool
+from render.note import SAMPLE_RATE, Note
+
+if TYPE_CHECKING:
+    from inference.after.vary import Variety
+    from inference.clip.target import Target
+    from render.data.library import Library
+    from render.instruments.host import Host
+    from render.instruments.patch import Patch
+
+SHOWN_SECONDS = 60.0
+"""Length of a clip that is drawn; a run uses 4 s of it."""
+_COLUMNS = 800  # of a drawn waveform
+_LOUDEST = 0.89  # peak of a sound that is played, -1 dB of full scale
+
+
+@dataclass(frozen=True)
+class Hear:
+    """Asks what is heard in a clip; see ``inference.clip.target.read_target``."""
+
+    clip: Path
+    span: tuple[float, float] | None = None
+    note: int | None = None
+    velocity: int = 100
+    gate_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A clip as it is shown.
+
+    Attributes:
+        target: what is matched.
+        seconds: length of the file, as far as it is shown.
+        waveform: lowest and highest sample of each column, shape ``(columns, 2)``.
+        picture: its spectrogram, as a PNG file.
+        wav: what is matched, as a WAV file to play.
+    """
+
+    target: Target
+    seconds: float
+    waveform: NDArray[np.float32]
+    picture: bytes
+    wav: bytes
+
+
+@dataclass(frozen=True)
+class Play:
+    """Asks for a sound, at its own level."""
+
+    patch: Patch
+    note: Note
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Asks for a sound beside a clip: as loud as the clip, with pictures and the distance."""
+
+    patch: Patch
+    note: Note
+    clip: Audio
+
+
+@dataclass(frozen=True)
+class Vary:
+    """Asks for children of a patch, or of two; see ``inference.after.vary``."""
+
+    instrument: str
+    parent: Patch
+    other: Patch | None
+    note: Note
+    variety: Variety
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Asks for the closest patches of the library that comes with the instrument, as loud as the clip."""
+
+    instrument: str
+    target: Target
+    count: int
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A rendered patch.
+
+    Attributes:
+        wav: WAV file to play.
+        picture: spectrogram as a PNG file.
+        peak: largest absolute sample of the render, 1 for full scale.
+        mss: distance from the clip in dB, if there is one.
+        residual: where it differs from the clip, as a PNG file.
+        verdict: where most of the difference is, in words.
+    """
+
+    wav: bytes
+    picture: bytes
+    peak: float
+    mss: float | None = None
+    residual: bytes = b""
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Offspring:
+    """A child with its sound."""
+
+    patch: Patch
+    sound: Sound
+
+
+Job = Hear | Play | Compare | Vary | Nearest
+Done = Heard | Sound | tuple[Offspring, ...] | tuple[Candidate, ...]
+
+
+def open_bench(open_host: Callable[[], Host], workers: int) -> Pool[Job, Done]:
+    """Start the workers.
+
+    Args:
+        open_host: opens the host that renders; a module-level function or a ``functools.partial`` of one.
+        workers: number of processes.
+    """
+    return Pool(functools.partial(_Bench, open_host), workers)
+
+
+class _Bench:
+    """Function of a worker."""
+
+    def __init__(self, open_host: Callable[[], Host]) -> None:
+        from inference.clip.pitch import estimate_note
+        from inference.output import plots  # noqa: F401
+
+        self._host = open_host()
+        beep = np.sin(np.arange(SAMPLE_RATE // 4, dtype=np.float32) / 20.0)
+        estimate_note(beep, SAMPLE_RATE)  # so that the first clip is heard as fast as the others
+
+    def __call__(self, job: Job) -> Done:
+        match job:
+            case Hear():
+                return _heard(job)
+            case Play(patch, note):
+                audio = self._host.render(patch, note)
+                return Sound(wav(audio), b"", float(np.abs(audio).max(initial=0.0)))
+            case Compare(patch, note, clip):
+                return _compared(self._host.render(patch, note), note, clip)
+            case Vary():
+                return self._varied(job)
+            case Nearest():
+                return self._nearest(job)
+
+    def _nearest(self, job: Nearest) -> tuple[Candidate, ...]:
+        from inference.evaluate import with_gain
+        from render.measures.distance import TargetDistance
+
+        target, found = job.target, []
+        library = _library(job.instrument)
+        if library is None:
+            return ()
+        distance = TargetDistance(target.audio)
+        for patch in library.nearest(target.audio, target.note, job.count):
+            loss, gain = distance.measure(self._host.render(patch, target.note))
+            found.append(Candidate(with_gain(patch, gain), target.note, loss, "library"))
+        return tuple(sorted(found, key=lambda candidate: candidate.loss))
+
+    def _varied(self, job: Vary) -> tuple[Offspring, ...]:
+        from inference.after.vary import vary
+        from inference.output.plots import spectrogram_image
+        from render.synths import synth
+
+        children = vary(
+            synth(job.instrument),
+            job.parent,
+            lambda patch: self._host.render(patch, job.note),
+            job.variety,
+            job.other,
+        )
+        return tuple(
+            Offspring(
+                child.patch,
+                Sound(wav(child.audio), spectrogram_image(child.audio, SAMPLE_RATE), float(np.abs(child.audio).max())),
+            )
+            for child in children
+        )
+
+
+@functools.cache
+def _library(name: str) -> Library | None:
+    from render.data.library import read_library
+    from render.synths import synth
+
+    instrument = synth(name)
+    if instrument.prior is None or instrument.library is None:
+        return None
+    return read_library(instrument.library, instrument.table, instrument.prior)
+
+
+def _heard(job: Hear) -> Heard:
+    from inference.clip.target import read_target
+    from inference.output.plots import spectrogram_image
+
+    target = read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, span=job.span)
+    shown = read_recording(job.clip, max_seconds=SHOWN_SECONDS, resample=True).audio
+    return Heard(
+        target, shown.shape[1] / SAMPLE_RATE, _waveform(shown), spectrogram_image(shown, SAMPLE_RATE), wav(target.audio)
+    )
+
+
+def _compared(audio: Audio, note: Note, clip: Audio) -> Sound:
+    from inference.output.plots import residual_image, spectrogram_image
+    from inference.output.residual import residual
+    from render.measures.loudness import EqualLoudnessMss, amplified
+
+    mss, gain_db = EqualLoudnessMss([clip], SAMPLE_RATE).measure([audio])
+    match = amplified(audio, gain_db)  # as loud as the clip, so that eye and ear compare the timbre only
+    return Sound(
+        wav(match),
+        spectrogram_image(match, SAMPLE_RATE),
+        float(np.abs(audio).max(initial=0.0)),
+        mss,
+        residual_image(clip, match, SAMPLE_RATE),
+        residual(clip, match, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
+    )
+
+
+def wav(audio: Audio) -> bytes:
+    """A 16-bit WAV file, which every browser plays; brought below full scale if it is above."""
+    peak = float(np.abs(audio).max(initial=0.0))
+    stream = io.BytesIO()
+    soundfile.write(stream, (audio * min(1.0, _LOUDEST / max(peak, 1e-9))).T, SAMPLE_RATE, format="WAV")
+    return stream.getvalue()
+
+
+def _waveform(audio: Audio) -> NDArray[np.float32]:
+    mono = audio.mean(axis=0)
+    edges = np.linspace(0, len(mono), min(_COLUMNS, len(mono)) + 1).astype(int)[:-1]
+    return np.stack([np.minimum.reduceat(mono, edges), np.maximum.reduceat(mono, edges)], axis=1)

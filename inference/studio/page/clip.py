@@ -1,0 +1,185 @@
+"""The clip: waveform and spectrogram, the part to match, and what was heard, which can be corrected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import numpy as np
+from nicegui import ui
+
+from inference.studio.live import Live
+from inference.studio.page.desk import Desk
+from inference.studio.page.drawings import waveform_svg
+from inference.studio.page.frame import section
+from render.errors import ReconstructError
+from render.note import Note
+
+_SHORTEST_SECONDS = 0.05
+_SHOWN_GATE = 0.0051  # the gate is shown in hundredths of a second
+
+
+@dataclass
+class ClipView:
+    """The clip's part of a page.
+
+    Args:
+        desk: the tab.
+    """
+
+    desk: Desk
+    _shown: int = -1
+    _filling: bool = False
+    _was_stereo: bool = False
+
+    @property
+    def _live(self) -> Live:
+        return self.desk.live
+
+    def build(self) -> None:
+        """Put it on the page."""
+        with section("Clip", hint="drag the handles to the part to match"):
+            self._problem = ui.label().classes("problem")
+            self._usable = ui.element("div").classes("box-inner")
+            with self._usable, ui.element("div").classes("clip"):
+                self._wave = ui.html("", sanitize=False)
+                self._picture = (
+                    ui.image().props('no-spinner alt="spectrogram of the clip" fit=fill').classes("spectrum")
+                )
+                self._range = ui.range(min=0.0, max=1.0, step=0.01).props("dense label")
+                self._range.props["aria-label"] = "part of the clip to match, in seconds"
+                self._range.on("change", self._cut, args=[])
+            with self._usable, ui.row().classes("tools"):
+                play = ui.button("Play clip", icon="play_arrow", on_click=self._play).props("dense unelevated")
+                play.props["data-play-clip"] = ""
+                self._facts = ui.label().classes("hint grow")
+            with self._usable, ui.element("div").classes("heard"):
+                self._note = self._field(ui.input("Note"), "name or number of the key, such as A2 or 45")
+                self._gate = self._field(
+                    ui.number("Key held", suffix="s", min=0.01, max=4.0, step=0.01, format="%.2f"),
+                    "how long the key was pressed",
+                )
+                self._velocity = self._field(ui.number("Velocity", min=1, max=127, step=1, format="%.0f"), "1 to 127")
+                self._level = self._field(
+                    ui.number("Peak", suffix="dB", min=-60, max=24, step=0.5, format="%.1f"), "level that is matched"
+                )
+                self._mono = ui.switch("Match in mono", on_change=self._correct)
+            self._notices = ui.html("").classes("notices")
+        self.show()
+
+    def _field(self, control: Any, hint: str) -> Any:
+        control.props("dense outlined debounce=0").tooltip(hint)
+        control.on("change", self._correct, args=[])  # when it is left, or Enter is pressed
+        return control
+
+    def show(self) -> None:
+        """Show what was heard, if that is something else than before."""
+        if self._live.times_heard == self._shown and not self._live.problem:
+            return
+        self._shown = self._live.times_heard
+        self._problem.set_text(self._live.problem)
+        self._problem.set_visibility(bool(self._live.problem))
+        self._usable.set_visibility(not self._live.problem)
+        heard = self._live.heard
+        if heard is None:
+            return
+        target, note = heard.target, heard.target.note
+        begin = target.onset_seconds / heard.seconds
+        end = (target.onset_seconds + note.seconds) / heard.seconds
+        self._wave.set_content(waveform_svg(heard.waveform, begin, min(end, 1.0)))
+        self._picture.set_source(self.desk.studio.store.address(heard.picture, "png"))
+        self._filling = True
+        try:
+            self._range.max = round(heard.seconds, 2)
+            low, high = target.span_seconds or (0.0, heard.seconds)
+            self._range.set_value({"min": round(low, 2), "max": round(min(high, heard.seconds), 2)})
+            self._note.set_value(Note.name(note.number))
+            self._gate.set_value(round(note.gate_seconds, 2))
+            self._velocity.set_value(note.velocity)
+            self._level.set_value(round(20.0 * float(np.log10(max(np.abs(target.audio).max(), 1e-6))), 1))
+            self._mono.set_value(not target.stereo)
+            self._mono.set_visibility(target.stereo or self._was_stereo)
+            self._was_stereo = self._was_stereo or target.stereo
+        finally:
+            self._filling = False
+        pitch = "the note you named" if target.note_fixed else "heard" if target.pitched else "no clear pitch"
+        self._facts.set_text(
+            f"{note.seconds:.2f} s, {'stereo' if target.stereo else 'mono'}, {Note.name(note.number)} ({pitch}), "
+            f"key held {'' if target.gate_fixed else 'about '}{note.gate_seconds:.2f} s"
+        )
+        self._notices.set_content("".join(f"<p>{escape(notice)}</p>" for notice in target.notices))
+
+    def _play(self) -> None:
+        if self._live.heard is not None:
+            self.desk.run("studio.play", self.desk.studio.store.address(self._live.heard.wav, "wav"))
+
+    async def _cut(self) -> None:
+        value = self._range.value
+        if self._filling or not value or value["max"] - value["min"] < _SHORTEST_SECONDS:
+            return
+        whole = value["min"] <= 0.0 and value["max"] >= self._range.max
+        await self._hear(span=None if whole else (float(value["min"]), float(value["max"])))
+
+    async def _correct(self) -> None:
+        heard = self._live.heard
+        if self._filling or heard is None:
+            return
+        note = heard.target.note
+        try:
+            number = Note.parse(self._note.value or "")
+            gate, velocity = float(self._gate.value or 0.0), int(self._velocity.value or 0)
+            wanted = Note(number, velocity, gate, note.seconds)
+        except (ReconstructError, TypeError, ValueError) as error:
+            self.desk.tell(str(error), "warning")
+            self._shown = -1
+            self.show()
+            return
+        known: dict[str, Any] = {}
+        if velocity != note.velocity:
+            known["velocity"] = velocity
+        if number != note.number:
+            known["note"] = number
+        if abs(gate - note.gate_seconds) > _SHOWN_GATE:
+            known["gate_seconds"] = wanted.gate_seconds
+        if known:
+            await self._hear(**known)
+        self._adjust()
+
+    async def _hear(self, **changes: Any) -> None:
+        if self._live.active:
+            self.desk.tell("stop the run first: it matches the clip as it was", "warning")
+            self._shown = -1
+            self.show()
+            return
+        assert self._live.heard is not None
+        target = self._live.heard.target
+        known = {
+            "span": target.span_seconds,
+            "note": target.note.number if target.note_fixed else None,
+            "velocity": target.note.velocity,
+            "gate_seconds": target.note.gate_seconds if target.gate_fixed else None,
+        }
+        await self.desk.studio.hear(self._live, **(known | changes))
+        self.desk.note = replace(self._live.note)
+        self.show()
+
+    def _adjust(self) -> None:
+        """Mono and the level, which the user may want otherwise than in the file."""
+        heard = self._live.heard
+        assert heard is not None
+        target = heard.target
+        peak_db = 20.0 * float(np.log10(max(np.abs(target.audio).max(), 1e-6)))
+        gain_db = float(self._level.value if self._level.value is not None else peak_db) - peak_db
+        if abs(gain_db) < 0.06:
+            gain_db = 0.0
+        if self._mono.value and target.stereo:
+            target = replace(target, audio=target.audio.mean(axis=0, keepdims=True))
+        if gain_db:
+            audio = target.audio * np.float32(10.0 ** (gain_db / 20.0))
+            target = replace(target, audio=audio, level_db=target.level_db + gain_db)
+        if target is not heard.target:
+            self._live.heard = replace(heard, target=target)
+            self._live.times_heard += 1
+            self._live.changed()
+            self.show()
