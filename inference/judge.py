@@ -66,7 +66,7 @@ class Judge:
 
     def confirm(self, candidates: Sequence[Candidate], evaluator: Evaluator) -> bool:
         """Render candidates cleanly that were not yet; returns whether one of them became the answer."""
-        new = [candidate for candidate in candidates if candidate not in self._confirmed]
+        new = [candidate for candidate in dict.fromkeys(candidates) if candidate not in self._confirmed]
         for candidate, audios in zip(new, evaluator.render(new), strict=True):
             if audios is not None:
                 self._confirmed[candidate] = self._confirm(candidate, audios)

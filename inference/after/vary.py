@@ -143,7 +143,7 @@ def _crossed(instrument: Instrument, parent: Patch, other: Patch, kept: frozense
     taken = {group for group in groups if rng.random() < 0.5} or {groups[int(rng.integers(len(groups)))]}
     patch = parent.with_knobs({row.name: other[row.name] for row in rows if row.group in taken})
     extra = instrument.extra
-    if extra is not None and instrument.table.parameter(extra.KNOB).group in taken:
+    if extra is not None and extra.KNOB and instrument.table.parameter(extra.KNOB).group in taken:
         patch = patch.with_extra(other.extra)
     return patch
 

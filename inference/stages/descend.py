@@ -11,7 +11,7 @@ from inference.judge import different
 from inference.ports import Descender, DescentJob
 from inference.run import Run
 from inference.stages.explore import explore, in_turn, reduced, screened
-from inference.stages.pattern import polish
+from inference.stages.lines import polish
 
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
 _CROSSED = 6  # number of good candidates for crossovers with the answer
@@ -67,7 +67,7 @@ def descend(run: Run, descender: Descender) -> None:
         if used() >= _EXPLORE_UNTIL and sparse and sparse[0].loss > _PROMISING * board.best[0].loss:
             sparse = []
         sparse = sorted([*sparse, *(c for c in ends if c.sparse)], key=lambda c: c.loss)
-        polished = [polish(run, one, until=until) for one in dict.fromkeys([board.best[0], *sparse[:1]])]
+        polished = [polish(run, one, rng, until=until) for one in dict.fromkeys([board.best[0], *sparse[:1]])]
         if used() >= 1.0:
             return
         sparse = sorted([*sparse, *(c for c in polished if c.sparse)], key=lambda c: c.loss)

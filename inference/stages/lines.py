@@ -8,6 +8,7 @@ that were found at the same time, from the same candidate, are combined.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -28,6 +29,7 @@ _LONGER, _SHORTER = 1.7, 0.35
 _SHORTEST_GATE = 0.01  # fraction of the clip
 _LEAST_GAIN = 1e-4  # relative improvement that counts
 _LONGEST_REST = 16  # sweeps
+_POLISH_STEP, _POLISH_SHARE, _POLISH_RENDERS = 0.05, 0.02, 50  # first step; share of the budget, and renders at most
 _PATIENCE = 8
 """Failures in a row after which a line has nothing left to find."""
 
@@ -63,6 +65,27 @@ class Trial:
     line: str | None = None
 
 
+def polish(run: Run, base: Candidate, rng: Generator, *, until: float) -> Candidate:
+    """Search the knobs of a candidate that no descent moves, and the length of the key press if that may change.
+
+    Args:
+        run: the run, with its clip and budget.
+        base: measured candidate to start from.
+        rng: generator for the order of the knobs.
+        until: share of the budget at which the stage ends.
+
+    Returns:
+        The best candidate.
+    """
+    table, budget = base.patch.table, run.budget
+    rows = map(table.parameter, run.options.constraints.free(table))
+    names = [row.name for row in rows if not row.discrete and not row.descended and base.patch.sounds(row.name)]
+    lines = LineSearch(run, base, rng, [*names, *([GATE] if run.moves_gate() else [])], step=_POLISH_STEP)
+    until, renders = min(until, budget.used() + _POLISH_SHARE), budget.n_renders + _POLISH_RENDERS
+    lines.run_until(lambda: budget.used() >= until or budget.n_renders >= renders)
+    return lines.best
+
+
 class LineSearch:
     """Line searches from one candidate.
 
@@ -70,14 +93,23 @@ class LineSearch:
         run: the run, with its workers and its budget.
         base: measured candidate to start from.
         rng: generator for the order of the knobs.
-        names: knobs that may change; every free one where missing.
+        names: knobs that may change, and ``GATE``; every free one where missing, and the gate if it may change.
+        step: first step of every continuous knob.
 
     Attributes:
         best: the best candidate so far.
     """
 
-    def __init__(self, run: Run, base: Candidate, rng: Generator, names: Iterable[str] | None = None) -> None:
-        self.best = base
+    def __init__(
+        self,
+        run: Run,
+        base: Candidate,
+        rng: Generator,
+        names: Iterable[str] | None = None,
+        *,
+        step: float = _FIRST_STEP,
+    ) -> None:
+        self.best, self._step = base, step
         self._run, self._rng = run, rng
         level = base.patch.table.level
         free = run.options.constraints.free(base.patch.table) if names is None else names
@@ -153,7 +185,7 @@ class LineSearch:
         return [due[k] for k in self._rng.permutation(len(due))]
 
     def _line(self, name: str) -> Line:
-        return self._lines.setdefault(name, Line(sign=1.0 if self._rng.random() < 0.5 else -1.0))
+        return self._lines.setdefault(name, Line(self._step, sign=1.0 if self._rng.random() < 0.5 else -1.0))
 
     def _trial(self, name: str) -> Trial | None:
         line, base = self._line(name), self.best
@@ -177,7 +209,11 @@ class LineSearch:
             self._failed(name)
             return None
         changes = {name: moved}
-        return Trial(changed(base, changes), base, changes, name)
+        candidate = self._changed(base, changes)
+        if candidate.patch == base.patch and candidate.note == base.note:  # at a limit that the user set
+            self._failed(name)
+            return None
+        return Trial(candidate, base, changes, name)
 
     @staticmethod
     def _moved(line: Line, value: float, low: float) -> float | None:
@@ -203,7 +239,7 @@ class LineSearch:
             line.step = min(line.step * _LONGER, _LONGEST_STEP)
             self._order.appendleft(trial.line)
         if trial.base is not self.best:  # something else improved meanwhile: try both
-            both = changed(self.best, trial.changes)
+            both = self._changed(self.best, trial.changes)
             if both.patch != self.best.patch or both.note != self.best.note:
                 self._merges.append(Trial(both, self.best, trial.changes))
         if measured.loss < self.best.loss:
@@ -227,11 +263,11 @@ class LineSearch:
         line.step = max(line.step * _SHORTER, _SHORTEST_STEP)
         line.rest_until = self._sweep + min(2 ** (line.failures // 2 - 1), _LONGEST_REST)
 
-
-def changed(base: Candidate, changes: dict[str, float]) -> Candidate:
-    """A candidate with some knobs, and the gate, at other values; it is not measured."""
-    knobs = {name: value for name, value in changes.items() if name != GATE}
-    note = base.note
-    if GATE in changes:
-        note = replace(note, gate_seconds=changes[GATE] * note.seconds)
-    return Candidate(base.patch.with_knobs(knobs), note, origin=ORIGIN)
+    def _changed(self, base: Candidate, changes: dict[str, float]) -> Candidate:
+        """A candidate with some knobs, and the gate, at other values, within the user's limits; it is not measured."""
+        knobs = {name: value for name, value in changes.items() if name != GATE}
+        note = base.note
+        if GATE in changes:
+            note = replace(note, gate_seconds=changes[GATE] * note.seconds)
+        patch = self._run.options.constraints.apply(base.patch.with_knobs(knobs))
+        return replace(base, patch=patch, note=note, loss=math.inf, origin=ORIGIN)

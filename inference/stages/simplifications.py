@@ -65,7 +65,7 @@ class Simplifier:
             if not patch.sounds(row.name):
                 patch = self._reset(patch, row)
         extra = self.instrument.extra
-        if extra is not None and extra.KNOB not in self.constraints.locked:
+        if extra is not None and extra.KNOB and extra.KNOB not in self.constraints.locked:
             off, _ = self._switch(self.instrument.table.parameter(extra.KNOB))
             if not patch.sounds(extra.KNOB) or patch[extra.KNOB] == off:
                 patch = patch.with_extra(self.reference.extra)

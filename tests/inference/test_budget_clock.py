@@ -81,7 +81,7 @@ def test_a_first_result_is_kept_before_the_models_are_loaded(monkeypatch: pytest
     options = Options(TOY, seconds=None, renders=30, workers=1, resumed=(Candidate(TRUE, NOTE),) * 12)
     keeper = Keeper(Group((Job(clip, ResultFiles(tmp_path, "clip")),), options))
 
-    def load(options: Options) -> Models:
+    def load(options: Options, *_: object) -> Models:
         events.append("load")
         keeper.close()
         record = read_record(tmp_path / "clip.json")
