@@ -39,6 +39,7 @@ class Options:
         tidy: whether the answer is put into the simplest settings that sound the same.
         library_starts: number of the library's patches that are rendered.
         seed: seed of everything random.
+        rounds: how often the run was resumed: its draws are others each time, while patches sound the same.
         workers: number of processes that render.
         formats: formats that presets are written in beside the synth's own.
         bank: presets that the user knows, from the closest of which a way to the match is told.
@@ -69,6 +70,12 @@ class Options:
     formats: tuple[str, ...] = FORMATS
     class_id: str | None = None
     bank: tuple[Program, ...] = ()
+    rounds: int = 0
+
+    @property
+    def draws(self) -> int:
+        """Seed of what is drawn for this round."""
+        return self.seed + self.rounds
 
     def __post_init__(self) -> None:
         for stage in self.stages:

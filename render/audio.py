@@ -22,6 +22,7 @@ from render.audio_source import BLOCK_SAMPLES, Blocks, Source
 from render.errors import FileError, InvalidAudio
 from render.files import replacing
 from render.note import SAMPLE_RATE
+from render.silence import silenced
 
 Audio = NDArray[np.float32]
 """Samples at ``SAMPLE_RATE``, shape ``(channels, samples)``."""
@@ -132,7 +133,7 @@ def read_recording(
     try:
         with _seekable(path) as stream:
             finished = FinishedFile(stream)
-            with Blocks(finished) as file:
+            with silenced(), Blocks(finished) as file:  # libraries print what they think of damaged files
                 source = Source(file, path.name)
                 believed = file.frames if file.frames <= finished.size * _FRAMES_PER_BYTE else None
                 source.skip(begin_seconds)
@@ -185,7 +186,7 @@ def _is_audio(path: Path) -> bool:
             begins = _FIRST_BYTES.match(stream.read(16)) is not None
             if not named and not begins:
                 return False
-            with Blocks(FinishedFile(stream)):
+            with silenced(), Blocks(FinishedFile(stream)):
                 return True
     except OSError:
         return False

@@ -19,6 +19,7 @@ _EXAMPLES = """examples:
   refine pluck.wav --lock cutoff=1.2kHz --limit resonance=0..0.5 --start mine.fxp
 
 other commands:
+  refine doctor                             what was found on this machine, and what is wrong
   refine studio                             the same with a page in the browser: drop, listen, turn knobs, vary
   refine vary A.fxp [B.fxp]                 new sounds from a preset, or from two
 """
@@ -28,7 +29,7 @@ def refine_parser() -> argparse.ArgumentParser:
     """The parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="refine",
-        usage="refine [options] CLIP...   |   refine studio   |   refine vary A [B]",
+        usage="refine [options] CLIP...   |   refine studio   |   refine vary A [B]   |   refine doctor",
         description="Find the settings of a synth that reproduce a clip, and write them as a preset.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -39,6 +39,9 @@ class Listener(Protocol):
     def progress(self) -> contextlib.AbstractContextManager[Callable[[Leaderboard], None]]:
         """A context whose function is called after every render and descent step."""
 
+    def say(self, text: str) -> None:
+        """Called with what a person should know before the run."""
+
     def judged(self, match: Match) -> None:
         """Called with the best so far whenever a stage has been judged."""
 
@@ -119,6 +122,7 @@ def _refined_by(
                 pool=pool,
                 analysis_seconds=time.monotonic() - began,
                 finishing=lambda: keeper.seconds + _after_seconds(group),
+                on_preparing=listener.say,
                 on_progress=on_progress,
                 on_judged=on_judged,
                 tries_out=True,
