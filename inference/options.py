@@ -67,10 +67,10 @@ class Options:
     library_starts: int = 64
     seed: int = 0
     workers: int = 2
-    rounds: int = 0
     formats: tuple[str, ...] = FORMATS
     class_id: str | None = None
     bank: tuple[Program, ...] = ()
+    rounds: int = 0
 
     @property
     def draws(self) -> int:

@@ -98,20 +98,20 @@ def cache_folder() -> Path:
     return Path(base) / "synth-reconstruct"
 
 
+def data_folder() -> Path:
+    """The user's folder for what this project keeps, by the platform's convention; it need not exist."""
+    if sys.platform in ("win32", "darwin"):
+        support = home_folder() / "Library" / "Application Support"
+        return support / "synth-reconstruct" if sys.platform == "darwin" else cache_folder()
+    return Path(os.environ.get("XDG_DATA_HOME") or home_folder() / ".local" / "share") / "synth-reconstruct"
+
+
 def home_folder() -> Path:
     """The user's home; for a user without one (no ``HOME``, unknown to the system) a path where nothing can be."""
     try:
         return Path.home()
     except RuntimeError:
         return Path(os.devnull)
-
-
-def data_folder() -> Path:
-    """The user's folder for what this project keeps, by the platform's convention; it need not exist."""
-    if sys.platform in ("win32", "darwin"):
-        support = Path.home() / "Library" / "Application Support"
-        return support / "synth-reconstruct" if sys.platform == "darwin" else cache_folder()
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "synth-reconstruct"
 
 
 def display_name(path: Path | str) -> str:

@@ -29,7 +29,7 @@ def refine_parser() -> argparse.ArgumentParser:
     """The parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="refine",
-        usage="refine [options] CLIP...   |   refine studio   |   refine vary A [B]",
+        usage="refine [options] CLIP...   |   refine studio   |   refine vary A [B]   |   refine doctor",
         description="Find the settings of a synth that reproduce a clip, and write them as a preset.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

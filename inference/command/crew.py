@@ -121,6 +121,9 @@ class _Silent:
     def heard(self, clip: Path, target: Target) -> None:
         """Nobody is told."""
 
+    def say(self, text: str) -> None:
+        """Nobody is told."""
+
     def judged(self, match: Match) -> None:
         """Nobody is told."""
 

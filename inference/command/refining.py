@@ -42,6 +42,9 @@ class Listener(Protocol):
     def progress(self) -> contextlib.AbstractContextManager[Callable[[Leaderboard], None]]:
         """A context whose function is called after every render and descent step."""
 
+    def say(self, text: str) -> None:
+        """Called with what a person should know before the run."""
+
     def judged(self, match: Match) -> None:
         """Called with the best so far whenever a stage has been judged."""
 

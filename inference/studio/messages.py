@@ -28,7 +28,7 @@ class Wish:
         start: patch to start from.
         resumed: candidates that the run begins with.
         locked: knobs that stay, by name.
-        seed: seed of everything random.
+        rounds: how often the clip was matched before: the same draws would find the same again.
         workers: number of processes that render.
     """
 
@@ -43,7 +43,7 @@ class Wish:
     start: Patch | None = None
     resumed: tuple[Candidate, ...] = ()
     locked: Mapping[str, float] = field(default_factory=dict)
-    seed: int = 0
+    rounds: int = 0
     workers: int = 2
 
 

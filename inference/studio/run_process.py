@@ -188,7 +188,7 @@ def _group(wish: Wish) -> Group:
         start=wish.start,
         resumed=wish.resumed,
         constraints=Constraints(wish.locked),
-        seed=wish.seed,
+        rounds=wish.rounds,
         workers=wish.workers,
     )
     return Group((job,), options)
@@ -208,6 +208,10 @@ class _Listener:
 
     def heard(self, clip: Path, target: Target) -> None:
         """The page knows."""
+
+    def say(self, text: str) -> None:
+        """Tell what happens before the run."""
+        self._send(Notice(text))
 
     def judged(self, match: Match) -> None:
         """Tell the answer of a stage, and the candidates."""

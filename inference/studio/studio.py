@@ -202,7 +202,7 @@ class Studio:
             start=start,
             resumed=resumed,
             locked=dict(locked or {}),
-            seed=len(live.curve),  # the same draws would find the same again
+            rounds=len(live.curve),
             workers=self._workers,
         )
         live.begin(waits=self.runner.running is not None)
