@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from render.instruments.instrument import Instrument
 
 COMMANDS = {
-    "doctor": "inference.command.doctor",
     "studio": "inference.studio.command",
     "vary": "inference.command.vary",
 }

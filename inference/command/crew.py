@@ -115,9 +115,6 @@ def _library(instrument: str, where: str, workers: int) -> LibraryOpener:
 class _Silent:
     """Watches whether the command was asked to end."""
 
-    def say(self, text: str) -> None:
-        """Nobody is told."""
-
     def heard(self, clip: Path, target: Target) -> None:
         """Nobody is told."""
 

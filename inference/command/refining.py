@@ -33,9 +33,6 @@ _TRIAL_SECONDS, _LESSON_SECONDS = 0.3, 0.02  # for each match, and for each pres
 class Listener(Protocol):
     """Somebody who watches a run: the terminal, or the studio."""
 
-    def say(self, text: str) -> None:
-        """Called with what a person should know, such as that something is compiled once."""
-
     def heard(self, clip: Path, target: Target) -> None:
         """Called with what was heard in a clip."""
 

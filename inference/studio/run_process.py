@@ -203,9 +203,6 @@ class _Listener:
         self._best: Candidate | None = None
         self._others: tuple[Candidate, ...] = ()
 
-    def say(self, text: str) -> None:
-        """The page shows that a run has begun, whatever is prepared for it."""
-
     def heard(self, clip: Path, target: Target) -> None:
         """The page knows."""
 
