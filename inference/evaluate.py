@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -14,124 +13,29 @@ from inference.budget import Budget
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.leaderboard import Leaderboard
-from render.audio import Audio
+from inference.worker import (
+    Audios,
+    Compare,
+    Compile,
+    Describe,
+    Job,
+    Measure,
+    Measurement,
+    NotCompiled,
+    Render,
+    Reply,
+    Worker,
+)
 from render.errors import HostError
 from render.hosts.pool import Pool
-from render.instruments.host import Compiling, Host, HostInfo
+from render.instruments.host import Host, HostInfo
 from render.instruments.patch import Patch
-from render.measures.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
-from render.measures.loudness import EqualLoudnessMss
-from render.note import SAMPLE_RATE, Note
+from render.measures.distance import DEFAULT_WEIGHTS, Weights
+from render.note import Note
 
 HostFactory = Callable[[], Host]
 
-Audios = tuple[Audio, ...]
-"""One render for each clip."""
-
 _LEAST_GAIN = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Describe:
-    """Asks a worker for the identity of its host."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotCompiled:
-    """Asks a worker for the parts of its host that this machine must still compile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compile:
-    """Asks a worker to compile a part of its host."""
-
-    part: str
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Asks a worker for the distance of a patch, played with each clip's note; renders need not be clean."""
-
-    patch: Patch
-    notes: tuple[Note, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Render:
-    """Asks a worker for clean renders of a patch, one for each clip."""
-
-    patch: Patch
-    notes: tuple[Note, ...]
-
-
-Request = Describe | NotCompiled | Compile | Measure | Render
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """Asks a worker for what judges a patch: MSS of clean renders at equal loudness, one for each clip."""
-
-    patch: Patch
-    notes: tuple[Note, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """Mean loss over the clips at the gain that matches the level best, and that gain, which may be any."""
-
-    loss: float
-    gain: float
-
-
-Job = Describe | NotCompiled | Compile | Measure | Render | Compare
-Reply = HostInfo | Measurement | Audios | float | list[str] | None
-"""What a worker answers to each of them."""
-
-
-class _Worker:
-    """Function of a worker process, with its host and the clips."""
-
-    def __init__(self, clips: Audios, weights: Weights, seed: int, solve_level: bool, host: Host) -> None:
-        self._host = host
-        self._clips = clips
-        self._distances = [TargetDistance(audio, weights) for audio in clips]
-        self._seed = seed
-        self._solve_level = solve_level
-
-    @functools.cached_property
-    def _judged(self) -> EqualLoudnessMss:
-        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level)
-
-    def __call__(self, job: Job) -> Reply:
-        match job:
-            case Describe():
-                return self._host.info
-            case NotCompiled():
-                return list(self._host.not_compiled()) if isinstance(self._host, Compiling) else []
-            case Compile(part):
-                assert isinstance(self._host, Compiling)
-                self._host.compile(part)
-                return None
-            case Measure(patch, notes):
-                return self._measured(self._audios(patch, notes, clean=False))
-            case Render(patch, notes):
-                return self._audios(patch, notes, clean=True)
-            case Compare(patch, notes):
-                return self._judged.measure(self._audios(patch, notes, clean=True))[0]
-
-    def _audios(self, patch: Patch, notes: tuple[Note, ...], *, clean: bool) -> Audios:
-        return tuple(self._host.render(patch, note, seed=self._seed, clean=clean) for note in notes)
-
-    def _measured(self, audios: Audios) -> Measurement:
-        pairs = list(zip(self._distances, audios, strict=True))
-        if not self._solve_level or not any(audio.any() for audio in audios):
-            return Measurement(math.fsum(distance(audio) for distance, audio in pairs) / len(pairs), 1.0)
-        measured = [distance.measure(audio) for distance, audio in pairs]
-        if len(measured) == 1:
-            return Measurement(*measured[0])
-        # One gain for all clips: the geometric mean of the best ones.
-        gain = math.exp(math.fsum(math.log(gain) for _, gain in measured) / len(measured))
-        return Measurement(math.fsum(distance(audio, gain) for distance, audio in pairs) / len(pairs), gain)
 
 
 def start_workers(make_host: HostFactory, workers: int) -> Pool[Job, Reply]:
@@ -175,7 +79,7 @@ class Evaluator:
         clips = tuple(target.audio for target in targets)
         self._other_notes = tuple(target.note for target in targets[1:])
         self._pool = pool or start_workers(make_host, workers)
-        self._pool.begin(functools.partial(_Worker, clips, weights, seed, solve_level))
+        self._pool.begin(functools.partial(Worker, clips, weights, seed, solve_level))
         self.budget = budget or (board.budget if board is not None else Budget())
         self.board = board or Leaderboard(self.budget)
         self.failures = 0

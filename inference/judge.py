@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from inference.candidate import Candidate
 from inference.clip.target import Target
-from inference.evaluate import Audios, Evaluator, with_gain
+from inference.evaluate import Evaluator, with_gain
 from inference.match import Confirmed, mean
+from inference.worker import Audios
 from render.instruments.patch import Patch
 from render.measures.loudness import EqualLoudnessMss
 from render.measures.metrics import MssTarget

@@ -12,9 +12,9 @@ from inference.after.lesson import Lesson
 from inference.after.play import Trial
 from inference.candidate import Candidate
 from inference.clip.target import Target
-from inference.evaluate import Audios
 from inference.leaderboard import Improvement
 from inference.options import Options
+from inference.worker import Audios
 from render.audio import Audio
 from render.instruments.host import HostInfo
 from render.measures.loudness import amplified

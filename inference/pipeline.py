@@ -17,7 +17,7 @@ from inference.after.lesson import lesson_from
 from inference.after.play import sentences, try_out
 from inference.budget import Budget
 from inference.clip.target import Target
-from inference.evaluate import Evaluator, HostFactory, Job, Reply
+from inference.evaluate import Evaluator, HostFactory
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
 from inference.match import Ended, Match, StageRecord
@@ -32,6 +32,7 @@ from inference.stages.library import LibraryOpener
 from inference.stages.models import has_models, load_models
 from inference.stages.start import start
 from inference.stages.tidy import tidy
+from inference.worker import Job, Reply
 from render.errors import HostError, one_line
 from render.hosts.pool import Pool
 from render.instruments.host import HostInfo

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from numpy.random import Generator
 
 from inference.candidate import Candidate
-from inference.evaluate import Measurement
 from inference.run import GOOD_ENOUGH_LOSS, Run
+from inference.worker import Measurement
 
 GATE = "gate"
 """Name of the line of the key press's length, as a fraction of the clip."""

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from inference.candidate import Candidate
 from inference.constraints import Constraints
-from inference.evaluate import Evaluator, Measurement
+from inference.evaluate import Evaluator
 from inference.methods import DEFAULT_METHOD, METHODS, Phase
 from inference.run import GOOD_ENOUGH_LOSS, Run
+from inference.worker import Measurement
 from render.errors import UnknownName
 from render.instruments.instrument import ExtraCodes, ExtraState
 from render.instruments.parameter import Parameter

@@ -22,7 +22,8 @@ from pathlib import Path
 from render.data.accept import refusal
 from render.data.flac import encode
 from render.data.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
-from render.data.shards import EncodedRow, hash_file, open_shard, shard_path, write_shard
+from render.data.rows import EncodedRow
+from render.data.shards import hash_file, open_shard, shard_path, write_shard
 from render.errors import FileError, FormatError, HostError, OutOfRange
 from render.instruments.host import Host, HostInfo
 from render.instruments.instrument import Instrument, Prior

@@ -22,9 +22,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from render.audio import Audio
 from render.data.flac import decode
 from render.data.manifest import read_manifest
+from render.data.rows import EncodedRow, Row
 from render.errors import FileError, FormatError
 from render.files import replacing
 from render.instruments.instrument import Instrument
@@ -35,43 +35,6 @@ from render.synths import DEFAULT_SYNTH, synth
 ROWS_FILE = "rows.npz"
 _POINT_FIELDS = ("x", "y", "left_x", "left_y", "right_x", "right_y")
 """Columns of NoiseMaker's ``Patch.extra``, which has columns of its own; that of other synths is stored as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedRow:
-    """A render ready to be written.
-
-    Attributes:
-        index: index of the draw.
-        attempt: attempt at the draw.
-        patch: patch that was played.
-        note: note that was played.
-        gain: factor from the samples of the FLAC file to those of the render.
-        flac: content of the FLAC file.
-        refused: reasons why earlier attempts were refused.
-    """
-
-    index: int
-    attempt: int
-    patch: Patch
-    note: Note
-    gain: float
-    flac: bytes
-    refused: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A render with its patch and note.
-
-    The audio has shape ``(1 or 2, samples)``: one channel if both were equal.
-    """
-
-    index: int
-    attempt: int
-    patch: Patch
-    note: Note
-    audio: Audio
 
 
 def shard_path(folder: Path, shard: int) -> Path:

@@ -28,7 +28,7 @@ from inference.network.training.validate import judge, sound_distances
 from inference.network.weights import read_network, read_tensors, write_network, write_tensors
 from render.audio import Audio
 from render.data.dataset import make_dataset, make_row, plan
-from render.data.shards import EncodedRow
+from render.data.rows import EncodedRow
 from render.errors import FileError, FormatError, HostError, InvalidAudio, OutOfRange, UnknownName
 from render.noisemaker.envelope_editor import spline
 from render.noisemaker.prior import draw

@@ -28,7 +28,8 @@ from render.data import shards
 from render.data.dataset import make_dataset, make_row, make_worker, on_executor, plan
 from render.data.flac import decode, encode
 from render.data.manifest import Manifest, read_manifest
-from render.data.shards import Dataset, EncodedRow, open_shard, shard_path
+from render.data.rows import EncodedRow
+from render.data.shards import Dataset, open_shard, shard_path
 from render.errors import FileError, FormatError, HostError, OutOfRange, ReconstructError
 from render.hosts.pool import Pool
 from render.noisemaker import hosts
