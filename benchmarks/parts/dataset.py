@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from render.data.dataset import make_dataset, make_worker, plan
-from render.data.shards import Dataset, EncodedRow
+from render.data.rows import EncodedRow
+from render.data.shards import Dataset
 from render.hosts.pool import Pool
 from render.instruments.host import Host
 from render.instruments.patch import Patch
