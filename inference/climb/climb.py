@@ -17,10 +17,10 @@ import numpy as np
 from numpy.random import Generator
 
 from inference.candidate import Candidate
+from inference.climb.lines import LineSearch
 from inference.constraints import Constraints
 from inference.judge import different
 from inference.run import GOOD_ENOUGH_LOSS, Run
-from inference.stages.lines import LineSearch
 from inference.stages.neighbours import crossovers, neighbours
 from inference.stages.search import search_around
 
