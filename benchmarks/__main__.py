@@ -17,8 +17,13 @@ COMMANDS = {
     "compare": ("benchmarks.product.compare", "the methods of refine at equal wall clock"),
     "dataset": ("benchmarks.parts.dataset", "the cost of making a data set, relative to bare renders of its patches"),
     "distance": ("benchmarks.parts.distance", "how well settings of the search distance agree with MSS"),
+    "faults": (
+        "benchmarks.faults.command",
+        "damaged files, killed processes, full disks and odd machines, many times each",
+    ),
     "fidelity": ("benchmarks.parts.fidelity", "the distance of a host from golden renders of the real plug-in"),
     "foreign": ("benchmarks.product.foreign", "make target sounds with other synthesizers"),
+    "gate": ("benchmarks.parts.gate", "accuracy of the estimated length of the key press"),
     "golden": ("benchmarks.parts.golden", "make golden renders of a preset bank with a plug-in of your own"),
     "gradients": ("benchmarks.parts.gradients", "agreement of the proxy's gradients with a host's finite differences"),
     "guess": ("benchmarks.parts.guess", "the distance of the networks' proposals from golden factory renders"),

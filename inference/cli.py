@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference.command.interruptions import Interrupted, interruptions
-from render.errors import FileError, OutOfRange, PresetError, ReconstructError, UnknownName
+from render.errors import FileError, OutOfRange, PresetError, ReconstructError, UnknownName, one_line
 from render.hosts.processes import usable_cores
 from render.note import Note
 from render.synths import DEFAULT_SYNTH, GENERIC, SYNTHS, synth
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inference.command.console import Console
     from inference.command.jobs import Group
     from inference.options import Options
+    from inference.output.claims import Claims
     from render.instruments.instrument import Instrument
 
 PRESETS_VARIABLE = "{}_PRESETS"
@@ -35,6 +36,11 @@ EXIT_FAILURE, EXIT_USAGE = 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
     began = time.monotonic()
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] == ["doctor"]:  # a clip of that name is ./doctor
+        from inference.command.doctor import main as doctor
+
+        return doctor(argv[1:])
     arguments = _parser().parse_args(argv)
     # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -53,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted before there was a match; nothing was written", Interrupted.exit_code_of(came))
     except MemoryError:
         return _fail("out of memory", EXIT_FAILURE)
+    except ImportError as error:  # too little memory to load a library, for one
+        return _fail(f"a library cannot be loaded: {one_line(error)} (refine doctor says more)", EXIT_FAILURE)
     finally:
         if safe_path is None:
             os.environ.pop("PYTHONSAFEPATH", None)
@@ -62,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="refine", description="Find the settings of a synth that reproduce a clip, and write them as a preset."
+        prog="refine",
+        description="Find the settings of a synth that reproduce a clip, and write them as a preset.",
+        epilog="refine doctor says what was found on this machine and what is wrong (a clip of that name: ./doctor).",
     )
     parser.add_argument("clips", nargs="*", type=_path, metavar="CLIP", help="audio file, or a folder of them")
     parser.add_argument("--out", type=_path, default=Path("refined"), metavar="DIR", help="default: ./refined")
@@ -149,10 +159,16 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
     if bool(arguments.clips) == (arguments.resume is not None):
         raise OutOfRange("clips", len(arguments.clips), "one or more, or --resume DIR without clips")
     from inference.command.console import Console
+    from inference.output.claims import Claims
 
     console = Console(quiet=arguments.quiet or arguments.json)
+    with Claims() as claims:
+        return _refined(arguments, console, claims, came, began)
+
+
+def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, came: Sequence[int], began: float) -> int:
     instrument = synth(arguments.synth, arguments.plugin)
-    groups = _groups(arguments, instrument, console)
+    groups = _groups(arguments, instrument, console, claims)
     preset_folder = _preset_folder(arguments.install, instrument)
     for folder in {group.jobs[0].files.folder for group in groups}:
         _check_writable(folder)
@@ -172,7 +188,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
     return EXIT_FAILURE if batch.failures else 0
 
 
-def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console) -> list[Group]:
+def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console, claims: Claims) -> list[Group]:
     """What there is to do; refuses what is impossible before any work."""
     from inference.budget import Budget
     from inference.command.jobs import Job, in_groups, resumed_groups
@@ -187,8 +203,8 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
         console.say(notice)
     options = _options(arguments, instrument, where)
     if arguments.resume is not None:
-        return resumed_groups(arguments.resume, options)
-    names = plan_results(clips, arguments.out, suffixes(instrument), arguments.candidates)
+        return resumed_groups(arguments.resume, options, claims)
+    names = plan_results(clips, arguments.out, suffixes(instrument), arguments.candidates, claims)
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
             console.say(f"{_shown(clip.name)}: its results are called {files.stem}")

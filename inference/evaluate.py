@@ -17,7 +17,7 @@ from inference.leaderboard import Leaderboard
 from render.audio import Audio
 from render.errors import HostError
 from render.hosts.pool import Pool
-from render.instruments.host import Host, HostInfo
+from render.instruments.host import Compiling, Host, HostInfo
 from render.instruments.patch import Patch
 from render.measures.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
 from render.measures.loudness import EqualLoudnessMss
@@ -37,6 +37,18 @@ class Describe:
 
 
 @dataclass(frozen=True, slots=True)
+class NotCompiled:
+    """Asks a worker for the parts of its host that this machine must still compile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compile:
+    """Asks a worker to compile a part of its host."""
+
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """Asks a worker for the distance of a patch, played with each clip's note; renders need not be clean."""
 
@@ -50,6 +62,9 @@ class Render:
 
     patch: Patch
     notes: tuple[Note, ...]
+
+
+Request = Describe | NotCompiled | Compile | Measure | Render
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +83,8 @@ class Measurement:
     gain: float
 
 
-Job = Describe | Measure | Render | Compare
-Reply = HostInfo | Measurement | Audios | float
+Job = Describe | NotCompiled | Compile | Measure | Render | Compare
+Reply = HostInfo | Measurement | Audios | float | list[str] | None
 """What a worker answers to each of them."""
 
 
@@ -91,6 +106,12 @@ class _Worker:
         match job:
             case Describe():
                 return self._host.info
+            case NotCompiled():
+                return list(self._host.not_compiled()) if isinstance(self._host, Compiling) else []
+            case Compile(part):
+                assert isinstance(self._host, Compiling)
+                self._host.compile(part)
+                return None
             case Measure(patch, notes):
                 return self._measured(self._audios(patch, notes, clean=False))
             case Render(patch, notes):
@@ -169,6 +190,19 @@ class Evaluator:
         info = self._pool.submit(Describe()).result()
         assert isinstance(info, HostInfo)
         return info
+
+    def compile_host(self, say: Callable[[str], None]) -> None:
+        """Compile what the host compiles once on a machine, in all workers, so that no budget pays for it.
+
+        Args:
+            say: called with what is done, if there is anything to do.
+        """
+        parts = self._pool.submit(NotCompiled()).result()
+        assert isinstance(parts, list)
+        if parts:
+            say(f"compiling {len(parts)} parts of the synth, once for this machine")
+        for future in [self._pool.submit(Compile(part)) for part in parts]:
+            future.exception()  # a part that does not compile fails where it is heard
 
     def submit(self, candidate: Candidate) -> Future[Measurement]:
         """Start to measure a candidate; the future raises ``HostError`` if the render failed."""

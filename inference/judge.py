@@ -62,7 +62,11 @@ class Judge:
         """
         count = max(count, self.wanted)
         ranked = evaluator.board.best if self.wanted == 1 else different(evaluator.board.best, count)
-        new = [candidate for candidate in ranked[:count] if candidate not in self._confirmed]
+        return self.confirm(ranked[:count], evaluator)
+
+    def confirm(self, candidates: Sequence[Candidate], evaluator: Evaluator) -> bool:
+        """Render candidates cleanly that were not yet; returns whether one of them became the answer."""
+        new = [candidate for candidate in candidates if candidate not in self._confirmed]
         for candidate, audios in zip(new, evaluator.render(new), strict=True):
             if audios is not None:
                 self._confirmed[candidate] = self._confirm(candidate, audios)

@@ -38,6 +38,7 @@ class Options:
         tidy: whether the answer is put into the simplest settings that sound the same.
         library_starts: number of the library's patches that are rendered.
         seed: seed of everything random.
+        rounds: how often the run was resumed: its draws are others each time, while patches sound the same.
         workers: number of processes that render.
 
     Raises:
@@ -62,6 +63,12 @@ class Options:
     library_starts: int = 64
     seed: int = 0
     workers: int = 2
+    rounds: int = 0
+
+    @property
+    def draws(self) -> int:
+        """Seed of what is drawn for this round."""
+        return self.seed + self.rounds
 
     def __post_init__(self) -> None:
         for stage in self.stages:

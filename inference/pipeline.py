@@ -50,6 +50,7 @@ def refine(
     pool: Pool[Job, Reply] | None = None,
     analysis_seconds: float = 0.0,
     finishing: Callable[[], float] = lambda: 0.0,
+    on_preparing: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Leaderboard], None] | None = None,
     on_judged: Callable[[Match], None] | None = None,
 ) -> Match:
@@ -65,6 +66,7 @@ def refine(
         pool: workers that ``start_workers`` started already, with their hosts.
         analysis_seconds: seconds of the budget that are used already, by whatever came before.
         finishing: returns the seconds of the budget that are needed afterwards, as far as it is known.
+        on_preparing: called with what is done once on a machine and takes a while, before it is done.
         on_progress: called after every render and descent step.
         on_judged: called with the best so far when there is a first answer, and whenever a stage has been judged, so
             that it can be kept.
@@ -99,6 +101,7 @@ def refine(
         judge = Judge(targets, options.candidates, level_free=level_free)
         run = Run(tuple(targets), options, models or Models(), evaluator, judge, finishing)
         host = evaluator.wait_ready()
+        run.once(lambda: evaluator.compile_host(on_preparing), longer_than=0.0)
         library = run.once(lambda: open_library(host)) if open_library is not None else None
         records: list[StageRecord] = []
 
@@ -114,9 +117,12 @@ def refine(
                 judge.judge(evaluator, _JUDGED_EARLY)
                 keep()
 
+        def before_compiling() -> None:
+            on_preparing("compiling the proxy, once for this machine: about half a minute")
+
         def load() -> None:
             if models is None:
-                run.models = run.once(lambda: load_models(options))
+                run.models = run.once(lambda: load_models(options, before_compiling))
             run.notices += run.models.notices
 
         ended, failure = Ended.FINISHED, ""
@@ -154,7 +160,7 @@ def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[
         yield "descend", functools.partial(descend, run, models.descender)
     if "search" in wanted:
         yield "search", functools.partial(_search, run)
-    if run.options.tidy:
+    if run.options.tidy and run.judge.best is not None:
         yield TIDY, functools.partial(tidy, run)
 
 

@@ -88,12 +88,17 @@ class Run:
         """Render candidates; returns those whose render succeeded, with their losses. See ``Evaluator.measure``."""
         return self.evaluator.measure(found, meanwhile)
 
-    def once(self, work: Callable[[], T]) -> T:
-        """Do what takes long only the first time on a machine, when it does not count: rendering, compiling."""
+    def once(self, work: Callable[[], T], *, longer_than: float = _ONCE_SECONDS) -> T:
+        """Do what takes long only the first time on a machine, when it does not count: rendering, compiling.
+
+        Args:
+            work: does it.
+            longer_than: seconds from which it was the first time.
+        """
         began = self.budget.elapsed()
         result = work()
         took = self.budget.elapsed() - began
-        if took > _ONCE_SECONDS:
+        if took > longer_than:
             self.prepared_seconds += took
             self.budget.restart(began)
         return result

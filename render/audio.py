@@ -20,6 +20,7 @@ from render.audio_headers import FinishedFile
 from render.errors import FileError, InvalidAudio
 from render.files import replacing
 from render.note import SAMPLE_RATE
+from render.silence import silenced
 
 Audio = NDArray[np.float32]
 """Samples at ``SAMPLE_RATE``, shape ``(channels, samples)``."""
@@ -132,7 +133,7 @@ def read_recording(
     try:
         with _seekable(path) as stream:
             finished = FinishedFile(stream)
-            with _Blocks(finished) as file:
+            with silenced(), _Blocks(finished) as file:  # libraries print what they think of damaged files
                 source = _Source(file, path.name)
                 believed = file.frames if file.frames <= finished.size * _FRAMES_PER_BYTE else None
                 return _read(source, believed, max_seconds, max_samples, skip=skip_silence, resample=resample)
@@ -184,7 +185,7 @@ def _is_audio(path: Path) -> bool:
             begins = _FIRST_BYTES.match(stream.read(16)) is not None
             if not named and not begins:
                 return False
-            with _Blocks(FinishedFile(stream)):
+            with silenced(), _Blocks(FinishedFile(stream)):
                 return True
     except OSError:
         return False

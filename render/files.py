@@ -40,11 +40,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_together(folder: Path) -> Iterator[Callable[[Path], Path]]:
+def replacing_together(folder: Path, name: str = "") -> Iterator[Callable[[Path], Path]]:
     """Write several files that take their places together when the block ends well, or not at all.
 
     Args:
         folder: where the files go; it is made when it is missing.
+        name: what the temporary folder in it is called, with more letters; a program that is killed leaves it behind.
 
     Yields:
         A function from a file's path, which must lie in the folder, to the temporary path to write to. The files take
@@ -57,7 +58,7 @@ def replacing_together(folder: Path) -> Iterator[Callable[[Path], Path]]:
     moves: dict[Path, Path] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=folder))
 
         def place(path: Path) -> Path:
             assert temporary is not None
@@ -89,12 +90,20 @@ def write_text(path: Path, content: str) -> None:
 def cache_folder() -> Path:
     """The user's cache folder of this project, by the platform's convention; it need not exist."""
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+        base = os.environ.get("LOCALAPPDATA") or str(home_folder() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
+        base = str(home_folder() / "Library" / "Caches")
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        base = os.environ.get("XDG_CACHE_HOME") or str(home_folder() / ".cache")
     return Path(base) / "synth-reconstruct"
+
+
+def home_folder() -> Path:
+    """The user's home; for a user without one (no ``HOME``, unknown to the system) a path where nothing can be."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull)
 
 
 def display_name(path: Path | str) -> str:

@@ -92,5 +92,21 @@ def make_nothing(kind: str) -> Callable[[Job], object]:
         raise HostError("no plug-in at '/nowhere'; allowed: an existing file")
     if kind == "exit":
         os._exit(7)
+    begun, worked = time.monotonic(), time.process_time()
+    while kind == "spin":
+        pass
+    while kind == "poll":
+        time.sleep(0.1)
+    while kind == "slow" and time.process_time() < worked + 1.6:
+        pass
+    while kind == "halves" and time.monotonic() < begun + 1.8:
+        time.sleep(0.4)
+        worked = time.process_time()
+        while time.process_time() < worked + 0.06:
+            pass
+    if kind in ("slow", "halves"):
+        return make_worker()
+    if kind == "deaf":
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     time.sleep(100)
     raise AssertionError

@@ -15,6 +15,14 @@ from render.note import SAMPLE_RATE, Note
 _MAX_SAMPLES = 1 << 23  # of all channels together that are read: a minute and a half of stereo
 _UNPITCHED_NOTE = 60
 
+# Of the search for the end of the key press, in frames of 5 ms
+_SMOOTHED_FRAMES = 8
+_BEND_FRAMES = (8, 16, 40)
+_LOWEST_BEND_DB = -40.0  # from the peak: what bends below is not the end of the key press
+_SMALLEST_BEND_DB = 1.6
+_WAVERINGS = 4.0
+_LEAVES = 0.05  # of the bend
+
 
 @dataclass(frozen=True)
 class Target:
@@ -117,8 +125,13 @@ def estimate_gate(mono: NDArray[np.float32]) -> float:
     """When the key was let go: where the level starts to fall for good, and faster than it fell before.
 
     The level (dB, 5 ms steps, 50 dB of range) is searched for the sharpest downward bend after which it does not come
-    back. Where the sound died away before the key was let go nothing can be known, and nothing depends on it. On the
-    golden musical patches 60 % lie within 0.1 s of the gate; the search moves it like a knob.
+    back: a straight line through the level before it, and one through the level after. The bend must be more than the
+    level wavers around its line before, so that the beating of a tone that only decays is none. Where there is no bend
+    the key is held for the whole clip, as one who plays a sound that dies away by itself would; where the sound died
+    away before the key was let go nothing can be known, and nothing depends on it.
+
+    Of 91 golden factory presets and 65 golden musical patches that are not held out, 64 and 72 % lie within 0.1 s of
+    the gate (``python -m benchmarks gate``); the search moves it like a knob.
 
     Args:
         mono: shape ``(samples,)``.
@@ -129,24 +142,52 @@ def estimate_gate(mono: NDArray[np.float32]) -> float:
     hop = SAMPLE_RATE // 200
     n_frames = len(mono) // hop
     length = len(mono) / SAMPLE_RATE
-    if n_frames < 16:
+    if n_frames < 2 * _BEND_FRAMES[0]:
         return length
     power = np.square(mono[: n_frames * hop], dtype=np.float64).reshape(n_frames, hop).mean(axis=1)
-    power = np.convolve(np.pad(power, (2, 1), "edge"), np.full(4, 0.25), "valid")
+    half = _SMOOTHED_FRAMES // 2
+    kernel = np.full(_SMOOTHED_FRAMES, 1.0 / _SMOOTHED_FRAMES)
+    power = np.convolve(np.pad(power, (half, half - 1), "edge"), kernel, "valid")
     level = 10.0 * np.log10(np.maximum(power / power.max(), 1e-5))
     loudest_later = np.maximum.accumulate(level[::-1])[::-1]
-    best, bend = 1.0, n_frames
-    for frame in range(8, n_frames - 4):
-        if level[frame] < -40.0:
-            continue
-        for width in (8, 16, 40):
-            first, last = max(0, frame - width), min(n_frames - 1, frame + width)
-            if min(last - frame, frame - first) < width / 2:
-                continue
-            before = (level[frame] - level[first]) / (frame - first)
-            after = (level[last] - level[frame]) / (last - frame)
-            comes_back = loudest_later[last] > level[frame] - 0.5 * abs(after) * width - 1e-9
-            sharpness = (min(before, 0.0) - after) * 4.0 * np.sqrt(width)
-            if sharpness > best and not comes_back:
-                best, bend = sharpness, frame
-    return bend * hop / SAMPLE_RATE if bend < n_frames else length
+    sharpest, gate_seconds = 0.0, length
+    for width in _BEND_FRAMES:
+        frames = np.arange(width, n_frames - width)
+        if len(frames) == 0:
+            break
+        slopes, wavering = _lines(level, width)
+        falls_before = np.minimum(slopes[frames - width], 0.0)
+        bend_db = (falls_before - slopes[frames]) * width
+        comes_back_to = level[frames] - 0.5 * np.abs(level[frames + width] - level[frames])
+        is_bend = (
+            (level[frames] >= _LOWEST_BEND_DB)
+            & (bend_db > np.maximum(_SMALLEST_BEND_DB, _WAVERINGS * wavering[frames - width]))
+            & (loudest_later[frames + width] < comes_back_to)
+        )
+        sharpness = np.where(is_bend, bend_db, 0.0) / np.sqrt(width)
+        best = int(np.argmax(sharpness))
+        if sharpness[best] > sharpest:
+            sharpest, first = float(sharpness[best]), int(frames[best])
+            # The lines meet before the corner: the key is down until the level leaves the line before it.
+            expected = level[first] + falls_before[best] * np.arange(width + 1)
+            below = level[first : first + width + 1] < expected - min(_SMALLEST_BEND_DB, _LEAVES * bend_db[best])
+            gate_seconds = float((first + max(int(np.argmax(below)), 1) - 1) * hop / SAMPLE_RATE)
+    return gate_seconds
+
+
+def _lines(level: NDArray[np.float64], width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Straight lines through the level: slope in dB per frame, and RMS distance of the level from the line in dB.
+
+    Args:
+        level: shape ``(frames,)``.
+        width: frames from the first to the last of a line.
+
+    Returns:
+        Two arrays of shape ``(frames - width,)``, by the first frame of the line.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(level, width + 1)
+    times = np.arange(width + 1) - 0.5 * width
+    centred = windows - windows.mean(axis=1, keepdims=True)
+    slopes = centred @ times / np.square(times).sum()
+    left = np.square(centred).mean(axis=1) - np.square(slopes) * np.square(times).mean()
+    return slopes, np.sqrt(np.maximum(left, 0.0))

@@ -149,6 +149,7 @@ def _refined_by(
                 pool=pool,
                 analysis_seconds=time.monotonic() - began,
                 finishing=lambda: keeper.seconds + _EXIT_SECONDS,
+                on_preparing=console.say,
                 on_progress=on_progress,
                 on_judged=keeper.keep,
             )

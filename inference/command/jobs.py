@@ -13,6 +13,7 @@ from inference.candidate import Candidate
 from inference.constraints import Constraints
 from inference.match import Ended
 from inference.options import Options
+from inference.output.claims import Claims
 from inference.output.names import RECORD_SUFFIX, ResultFiles
 from inference.output.record import read_record
 from render.errors import FileError, FormatError, ReconstructError
@@ -72,15 +73,16 @@ class Group:
         return records if done and present else None
 
 
-def resumed_groups(folder: Path, options: Options) -> list[Group]:
+def resumed_groups(folder: Path, options: Options, claims: Claims | None = None) -> list[Group]:
     """Groups that go on from the results in a folder.
 
     Args:
         folder: where an earlier run wrote its results.
         options: the budget, the workers and the host to go on with; all else is as it was.
+        claims: claims the results against other programs that run at the same time.
 
     Raises:
-        FileError: if there are no results in the folder, or a clip is missing.
+        FileError: if there are no results in the folder, a clip is missing, or another program writes the results.
         FormatError: if a result cannot be read.
     """
     groups = []
@@ -91,7 +93,10 @@ def resumed_groups(folder: Path, options: Options) -> list[Group]:
         clip = Path(record["clip_path"])
         if not clip.is_file():
             raise FileError(f"the clip of {path} is gone: {clip}")
-        groups.append(_resumed(record, clip, ResultFiles(folder, path.stem), options))
+        files = ResultFiles(folder, path.stem)
+        if claims is not None and not claims.claim(folder, files.stems(record["options"]["candidates"])):
+            raise FileError(f"another run is at work on {path}")
+        groups.append(_resumed(record, clip, files, options))
     if not groups:
         raise FileError(f"no results of refine in {folder}")
     return groups
@@ -104,7 +109,8 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
     candidates = []
     for one in record["candidates"]:
         extra = instrument.extra.from_data(one["extra"]) if instrument.extra is not None else ()
-        candidates.append(Candidate(instrument.table.patch(one["knobs"], extra), Note(**one["note"])))
+        patch, note = instrument.table.patch(one["knobs"], extra), Note(**one["note"])
+        candidates.append(Candidate(patch, note, one["loss"], one["origin"]))
     job = Job(
         clip,
         files,
@@ -122,7 +128,8 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
         guess=was["guess"],
         method=was["method"],
         tidy=options.tidy and was["tidy"],
-        seed=was["seed"] + 1,  # the same draws would find the same again
+        seed=was["seed"],
+        rounds=was.get("rounds", 0) + 1,  # the same draws would find the same again
     )
     return Group((job,), resumed)
 

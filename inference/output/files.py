@@ -49,7 +49,7 @@ def write_match(
         FileError: if a file cannot be written; earlier files are unchanged.
     """
     instrument = match.options.instrument
-    with replacing_together(names.folder) as temporary:
+    with replacing_together(names.folder, names.stem) as temporary:
         written: list[dict[str, str]] = []
         for number, answer in enumerate(clip_match.answers, start=1):
             preset, audio = names.path(instrument.presets.SUFFIX, number), names.path(MATCH_SUFFIX, number)

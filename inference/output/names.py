@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from inference.output.claims import Claims
 from inference.output.record import read_record
 from render.errors import ReconstructError
 
@@ -33,6 +34,10 @@ class ResultFiles:
         """File of a match: the first one has the plain stem, the others a number too."""
         return self.folder / f"{self.stem if number == 1 else f'{self.stem}.{number}'}{suffix}"
 
+    def stems(self, candidates: int) -> list[str]:
+        """Stems of the files of so many matches."""
+        return [self.path("", number).name for number in range(1, candidates + 1)]
+
     @property
     def record(self) -> Path:
         """The JSON file, which lists all others."""
@@ -40,7 +45,7 @@ class ResultFiles:
 
 
 def plan_results(
-    clips: Sequence[Path], folder: Path, suffixes: Sequence[str], candidates: int
+    clips: Sequence[Path], folder: Path, suffixes: Sequence[str], candidates: int, claims: Claims | None = None
 ) -> tuple[ResultFiles, ...]:
     """Choose names for the results of some clips.
 
@@ -49,19 +54,27 @@ def plan_results(
         folder: folder of the results.
         suffixes: suffixes of all files that may be written for a match.
         candidates: number of matches of each clip that may be written.
+        claims: claims the names against other programs that run at the same time.
 
     Returns:
         One for each clip.
+
+    Raises:
+        FileError: if names must be claimed and the folder cannot be written.
     """
     taken = {_key(clip) for clip in clips}
     planned = []
     for clip in clips:
         for stem in _stems(clip):
             files = ResultFiles(folder, stem, renamed=stem != clip.stem)
+            if claims is not None and not claims.claim(folder, files.stems(candidates)):
+                continue
             paths = [files.path(suffix, number) for suffix in suffixes for number in range(1, candidates + 1)]
             own = _results_of(files.record, clip)
             if not any(_key(path) in taken or (os.path.lexists(path) and path.name not in own) for path in paths):
                 break
+            if claims is not None:
+                claims.release(folder, files.stems(candidates))
         taken |= {_key(path) for path in paths}
         planned.append(files)
     return tuple(planned)

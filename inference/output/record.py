@@ -64,6 +64,7 @@ def as_data(
             "method": options.method,
             "tidy": options.tidy,
             "seed": options.seed,
+            "rounds": options.rounds,
             "workers": options.workers,
         },
         "notices": [*target.notices, *match.notices],

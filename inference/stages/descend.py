@@ -43,7 +43,7 @@ def descend(run: Run, descender: Descender) -> None:
         budget.n_steps += n_candidates
         board.announce()
 
-    rng = np.random.default_rng(run.options.seed)
+    rng = np.random.default_rng(run.options.draws)
     if budget.seconds is not None and (until - budget.used()) * budget.seconds < _WIDE_SECONDS:
         size = -(-size // 3)
     untried, tried, explored = list(board.best), set[Candidate](), set[Candidate]()

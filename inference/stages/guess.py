@@ -16,7 +16,7 @@ def guess(run: Run, guesser: Guess) -> None:
     several = len(run.targets) > 1
     heard = replace(target, gate_fixed=target.gate_fixed or several)
     found: list[Candidate] = []
-    for proposal in guesser.propose(heard, count=run.afford(options.guesses), seed=options.seed):
+    for proposal in guesser.propose(heard, count=run.afford(options.guesses), seed=options.draws):
         note = replace(proposal.note, number=target.note.number)
         moved = on_key(proposal.patch, proposal.note.number, note)
         if moved is not None and (not several or moved[1] == target.note):

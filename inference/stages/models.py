@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable
+
 from inference.options import Options
 from inference.ports import Descender, Guess, Models
 from render.errors import FileError, FormatError
@@ -17,13 +20,14 @@ def has_models(instrument: Instrument) -> bool:
     return instrument.name in _WITH_MODELS
 
 
-def load_models(options: Options) -> Models:
+def load_models(options: Options, before_compiling: Callable[[], None] = lambda: None) -> Models:
     """Load the models that the stages need.
 
     While the descent computes, the workers are idle, so it uses as many threads as there are workers.
 
     Args:
         options: instrument, stages, network and number of workers.
+        before_compiling: called if the proxy must be compiled, which takes half a minute once on a machine.
     """
     guesser: Guess | None = None
     descender: Descender | None = None
@@ -45,10 +49,17 @@ def load_models(options: Options) -> Models:
             notices.append(f"the guess is left out: {error}")
     if "descend" in wanted:
         from inference.stages.descender import ProxyDescender
-        from proxy.kernels.compiled import is_kept
+        from proxy.kernels.compiled import are_compiled, is_kept
 
         try:
+            compiles = not are_compiled()
+            if compiles:
+                before_compiling()
             descender = ProxyDescender.load(options.workers)
+            if compiles:
+                # The compiler leaves 200,000 objects, which each full collection of garbage would look through.
+                gc.collect()
+                gc.freeze()
             if not is_kept():
                 notices.append(
                     "compiled code cannot be kept on this machine: every run takes half a minute to compile it"

@@ -125,7 +125,7 @@ def search(run: Run) -> None:
         until=run.before_judging(),
         method=run.options.method,
         gate=run.moves_gate(),
-        seed=run.options.seed,
+        seed=run.options.draws,
         good_enough=GOOD_ENOUGH_LOSS,
     )
 

@@ -22,7 +22,7 @@ _OCTAVE_SHARE = 5
 
 
 def start(run: Run, library: Library | None, early: Callable[[], None], meanwhile: Callable[[], None]) -> None:
-    """Measure the starting points.
+    """Measure the starting points; what is resumed is judged as it is, so that the answer cannot become worse.
 
     Args:
         run: what the stages share.
@@ -32,6 +32,7 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
     """
     options, note = run.options, run.target.note
     found = [replace(candidate, origin="resumed") for candidate in options.resumed]
+    run.judge.confirm(found, run.evaluator)
     if options.start is not None:
         found += candidates([options.start], note, "start preset", options.constraints)
     if library is not None and options.library_starts:

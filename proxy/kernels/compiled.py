@@ -24,6 +24,7 @@ R = TypeVar("R")
 
 
 _NOT_KEPT: list[str] = []
+_CACHES: list[Any] = []
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -40,12 +41,21 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     cache: Any = dispatcher._cache  # type: ignore[attr-defined]
     _forgive(cache)
     _tell_apart(cache)
+    _CACHES.append(cache)
     return cast("Callable[P, R]", dispatcher)
 
 
 def is_kept() -> bool:
     """Whether compiled functions can be kept on disk, so that only the first process ever has to compile them."""
     return not _NOT_KEPT
+
+
+def are_compiled() -> bool:
+    """Whether the compiled code of every function is on disk, as far as can be told without loading it."""
+    try:
+        return is_kept() and all(cache._cache_file._load_index() for cache in _CACHES)
+    except Exception:  # an index that is damaged, or another version of numba
+        return False
 
 
 @cache

@@ -8,8 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from render.errors import HostError
 from render.note import SAMPLE_RATE
+from render.silence import silenced
 
 BLOCK_SIZE = 512
 """Samples per block; larger blocks are not faster."""
@@ -101,6 +101,22 @@ class FaustProgram:
             return None
 
 
+def is_kept(source: str, cache_dir: Path) -> bool:
+    """Whether the bitcode of a source is in the cache."""
+    return _load(_cache_path(cache_dir, source)) is not None
+
+
+def can_keep(cache_dir: Path) -> bool:
+    """Whether bitcode can be kept in a folder, which is made if it is missing."""
+    try:
+        folder = _cache_path(cache_dir, "").parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
 def compile_source(name: str, source: str) -> str:
     """Bitcode of a Faust source; raises ``HostError`` if it does not compile."""
     engine = dawdreamer.RenderEngine(SAMPLE_RATE, BLOCK_SIZE)  # must outlive its processor
@@ -155,7 +171,7 @@ class PluginInstance:
     def __init__(self, path: str) -> None:
         self._engine = dawdreamer.RenderEngine(SAMPLE_RATE, BLOCK_SIZE)
         try:
-            with _quiet():  # VST2 plug-ins print their names
+            with silenced():  # VST2 plug-ins print their names
                 self._processor = self._engine.make_plugin_processor("plugin", path)
         except RuntimeError as error:
             raise HostError(str(error).strip().rstrip(".") or "it does not load") from error
@@ -180,7 +196,7 @@ class PluginInstance:
     def load_preset(self, path: Path) -> bool:
         """Load a ``.vstpreset`` (VST3) or ``.fxp`` (VST2) file; returns whether the plug-in accepted it."""
         load = self._processor.load_vst3_preset if path.suffix == ".vstpreset" else self._processor.load_preset
-        with _quiet():  # frameworks print warnings about unusual states
+        with silenced():  # frameworks print warnings about unusual states
             return bool(load(str(path)))
 
     def save_state(self, path: Path) -> None:
@@ -200,24 +216,6 @@ class PluginInstance:
             raise HostError("the plug-in did not render")
         audio: Signals = self._engine.get_audio()
         return audio[:, :n_samples]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Discard what native code writes to the standard streams."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        for stream, copy in zip((1, 2), kept, strict=True):
-            os.dup2(copy, stream)
-            os.close(copy)
-        os.close(nowhere)
 
 
 def _cache_path(cache_dir: Path, source: str) -> Path:

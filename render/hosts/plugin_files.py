@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from render.errors import HostError
+from render.files import home_folder
 
 FORMATS = ("VST3", "VST2", "LV2")
 """In order of preference: only a VST3 or VST2 can load the envelope editor's points."""
@@ -73,7 +74,7 @@ def find_plugins(file_name: re.Pattern[str]) -> list[Path]:
 def _standard_folders() -> Iterator[Path]:
     for variable in ("VST3_PATH", "VST_PATH", "LV2_PATH"):
         yield from (Path(part) for part in os.environ.get(variable, "").split(os.pathsep) if part)
-    home = Path.home()
+    home = home_folder()
     if sys.platform == "win32":
         programs = Path(os.environ.get("PROGRAMFILES", r"C:\Program Files"))
         yield Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "Programs" / "Common" / "VST3"

@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from render.errors import HostError, OutOfRange
-from render.hosts.worker import Losses, Task, Worker, outcome, start_worker
+from render.hosts.worker import LOOK_SECONDS, Losses, Start, Task, Worker, outcome, start_worker
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -56,7 +56,8 @@ class Pool(Generic[Job, Result]):
         prepare: runs before ``make_worker``, which gets its result. So workers can start before it is known what they
             will do: then ``make_worker`` is None, and ``begin`` is called later.
         seconds_per_job: a job that takes longer has its worker killed.
-        seconds_to_start: the same for ``prepare`` and ``make_worker`` and the imports before them.
+        seconds_to_start: the same for ``prepare`` and ``make_worker`` and the imports before them. A start that sleeps
+            or dies is given up after seconds (``render.hosts.worker.Start``).
 
     The workers start at once and in parallel; the constructor does not wait for them (``wait_ready`` does). An
     exception in the two functions is final for that worker; when none is left, all jobs fail with that message.
@@ -186,7 +187,7 @@ class Pool(Generic[Job, Result]):
                 self._begin_workers()
                 self._hand_out()
                 now = time.monotonic()
-                patience = min(w.deadline for w in self._running) - now
+                patience = min(now + LOOK_SECONDS if w.starting else w.deadline for w in self._running) - now
                 awake = wait(
                     [self._woken, *(w.connection for w in self._running)],
                     timeout=None if patience == float("inf") else max(patience, 0.0),
@@ -197,10 +198,10 @@ class Pool(Generic[Job, Result]):
                 for worker in list(self._running):
                     if worker.connection in awake:
                         self._collect(worker)
-                    elif worker.deadline < time.monotonic() and worker.ready:
+                    elif worker.starting and (problem := worker.start.problem(worker.process.pid or 0)) is not None:
+                        self._drop(worker, problem)
+                    elif worker.ready and worker.deadline < time.monotonic():
                         self._lose(worker, f"it took longer than {self._seconds_per_job:g} s")
-                    elif worker.deadline < time.monotonic():
-                        self._drop(worker, f"starting a worker took longer than {self._seconds_to_start:g} s")
             error = "the pool is closed"
         except HostError as failure:
             error = str(failure)
@@ -209,13 +210,11 @@ class Pool(Generic[Job, Result]):
 
     def _begin_workers(self) -> None:
         while self._missing:
-            worker = start_worker(self._context)
-            worker.deadline = time.monotonic() + self._seconds_to_start
-            self._running.append(worker)
+            self._running.append(start_worker(self._context, self._seconds_to_start))
             self._missing -= 1
         for worker in self._running:
             if worker.prepared and not worker.told and self._make_worker is not None:
-                worker.told, worker.deadline = True, time.monotonic() + self._seconds_to_start
+                worker.told, worker.start = True, Start(self._seconds_to_start)
                 worker.send(self._make_worker)
 
     def _hand_out(self) -> None:

@@ -30,6 +30,24 @@ def die_with_parent(parent: int) -> None:
         threading.Thread(target=lambda: (wait([sentinel]), os._exit(1)), daemon=True).start()
 
 
+def at_work(pid: int) -> tuple[float, bool] | None:
+    """What a process has done so far.
+
+    Args:
+        pid: number of the process.
+
+    Returns:
+        Its processor time in seconds, and whether it wants to go on and waits for nothing but a core or a disk; None
+        where the system does not tell (elsewhere than on Linux) or the process is gone.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        ticks = sum(int(field) for field in fields[11:15])  # its own and its children's, in user and system mode
+        return ticks / os.sysconf("SC_CLK_TCK"), fields[0] in (b"R", b"D")
+    except (OSError, ValueError):
+        return None
+
+
 def usable_cores() -> int:
     """How many cores this process may use: fewer than the machine has under ``taskset`` or in a container."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

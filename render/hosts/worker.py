@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import time
 import traceback
 from collections import deque
 from concurrent.futures import CancelledError, Future
@@ -16,7 +17,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from render.errors import HostError, one_line
-from render.hosts.processes import die_with_parent
+from render.hosts.processes import at_work, die_with_parent
 
 MAX_CRASHES = 2
 """A job that took its worker down this often (by a crash or by its time limit) is reported instead of retried; after
@@ -24,6 +25,18 @@ as many workers in a row that crash while starting the pool gives up."""
 
 MAX_KILLS = 8
 """The same for workers that something outside killed, which is hardly the job's fault (but see the OOM killer)."""
+
+IDLE_SECONDS = 5.0
+"""A worker that starts and sleeps for so long, without any processor time, will never be ready. One that is only slow,
+on a busy machine or a slow disk, is not asleep."""
+
+BUSY_SECONDS = 30.0
+"""A worker that starts has used more processor time than any start needs."""
+
+LOOK_SECONDS = 0.25
+"""Time between two looks at workers that start."""
+
+_PROGRESS_SECONDS = 0.01  # of processor time between two looks: the clock's resolution
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -71,13 +84,50 @@ def outcome(future: Future[Any]) -> Any:
 
 
 @dataclass(eq=False)
+class Start:
+    """The start of a worker, watched by the parent.
+
+    Only the time during which the parent looks counts, so neither a clock that jumps nor a program that was stopped
+    for a while makes a start too long.
+
+    Args:
+        seconds: the longest that it may take.
+    """
+
+    seconds: float
+    _looked: float = field(default_factory=time.monotonic)
+    _total: float = 0.0
+    _idle: float = 0.0
+    _worked: float = 0.0
+
+    def problem(self, pid: int) -> str | None:
+        """Look at the process; returns why it must be given up, or None."""
+        now = time.monotonic()
+        passed, self._looked = min(now - self._looked, 2.0 * LOOK_SECONDS), now
+        self._total += passed
+        if self._total > self.seconds:
+            return f"starting a worker took longer than {self.seconds:g} s"
+        if (state := at_work(pid)) is None:
+            return None
+        worked, wants_on = state
+        self._idle = 0.0 if wants_on or worked >= self._worked + _PROGRESS_SECONDS else self._idle + passed
+        self._worked = worked
+        if self._idle > IDLE_SECONDS:
+            return f"starting a worker made no progress for {IDLE_SECONDS:g} s"
+        if worked > BUSY_SECONDS:
+            return f"starting a worker took more than {BUSY_SECONDS:g} s of processor time"
+        return None
+
+
+@dataclass(eq=False)
 class Worker:
     """A worker process as the parent sees it.
 
     Attributes:
         process: the process.
         connection: the parent's end of its pipe.
-        deadline: when its start or its running job takes too long, in the time of ``time.monotonic``.
+        start: its start, until it is ready, but for the time in which it waits to be told.
+        deadline: when its running job takes too long, in the time of ``time.monotonic``.
         started: whether it listens, and was sent what to prepare.
         prepared: whether it is prepared, and waits for how to make its function.
         told: whether it was sent that.
@@ -87,12 +137,18 @@ class Worker:
 
     process: SpawnProcess
     connection: Connection
+    start: Start
     deadline: float = float("inf")
     started: bool = False
     prepared: bool = False
     told: bool = False
     ready: bool = False
     tasks: deque[Task] = field(default_factory=deque)
+
+    @property
+    def starting(self) -> bool:
+        """Whether it is busy with its start."""
+        return not self.ready and (self.told or not self.prepared)
 
     def receive(self) -> tuple[bool, Any, str]:
         """Read one reply, which must have arrived: success, value or error message, traceback.
@@ -135,7 +191,7 @@ class Worker:
         self.connection.close()
 
 
-def start_worker(context: SpawnContext) -> Worker:
+def start_worker(context: SpawnContext, seconds: float) -> Worker:
     """Start a worker process.
 
     It says when it listens, expects the pickled ``prepare`` of the pool through its pipe, says when it has done that,
@@ -144,6 +200,7 @@ def start_worker(context: SpawnContext) -> Worker:
 
     Args:
         context: starts the process.
+        seconds: the longest that the start may take.
 
     Raises:
         HostError: if the system starts no more processes.
@@ -155,7 +212,7 @@ def start_worker(context: SpawnContext) -> Worker:
     except OSError as error:
         raise HostError(f"cannot start a worker process: {error}") from error
     theirs.close()
-    return Worker(process, ours)
+    return Worker(process, ours, Start(seconds))
 
 
 def _work(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from render.audio import Audio
 from render.instruments.patch import Patch
@@ -60,6 +60,19 @@ class Host(Protocol):
 
     def close(self) -> None:
         """Release the host's resources; closing twice is allowed."""
+        ...
+
+
+@runtime_checkable
+class Compiling(Protocol):
+    """A host that compiles its parts when they are first heard, and keeps them on disk for other processes."""
+
+    def not_compiled(self) -> tuple[str, ...]:
+        """Names of the parts that must still be compiled; none where they cannot be kept."""
+        ...
+
+    def compile(self, part: str) -> None:
+        """Compile a part and keep it; raises ``HostError``."""
         ...
 
 

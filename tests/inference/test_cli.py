@@ -248,3 +248,16 @@ def test_ctrl_c_writes_the_best_so_far_and_leaves_no_process(clip: Path, tmp_pat
     assert result["ended"] == "interrupted"
     assert (out / "my clip.noisemakerpreset").exists()
     assert np.isfinite(result["best"]["distance"]["mss"])
+
+
+def test_a_library_that_cannot_be_loaded_is_one_line(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ImportError("libtorch_cpu.so: failed to map segment from shared object")
+
+    monkeypatch.setattr("inference.pipeline.load_models", broken)
+    assert run_main(clip, "--out", tmp_path / "out", "--renders", 4, "--workers", 1, "--note", 60, "--quiet") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "failed to map segment" in error

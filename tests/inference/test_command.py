@@ -108,12 +108,14 @@ class TestBatches:
         toy_batch([clip], tmp_path / "out", renders=20).run()
         first = assert_whole(tmp_path / "out", "a")
         (group,) = resumed_groups(tmp_path / "out", Options(TOY, seconds=None, renders=80, workers=1))
+        assert (group.options.seed, group.options.rounds, group.options.draws) == (0, 1, 1)
         batch = Batch([group], Console(quiet=True))
         # The registry of synths does not know the toy: what a record names is looked up there.
         batch.run()
         second = assert_whole(tmp_path / "out", "a")
         assert second["best"]["distance"]["mss"] <= first["best"]["distance"]["mss"]
         assert second["stages"][0]["distance"]["mss"] <= first["best"]["distance"]["mss"] + 1e-9
+        assert second["options"]["rounds"] == 1
         clip.unlink()
         with pytest.raises(FileError, match="is gone"):
             resumed_groups(tmp_path / "out", Options(TOY))

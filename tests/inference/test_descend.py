@@ -22,6 +22,7 @@ from proxy.synth.controls import SEARCHED, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from render.noisemaker.editor_curves import N_DESCENDED, lines, steps, straight_heights
+from render.noisemaker.prior import draw
 from render.noisemaker.table import TABLE
 from render.note import Note
 
@@ -151,6 +152,29 @@ def test_the_shipped_proxy_gives_candidates_for_the_pipeline(target: Target) -> 
     assert len(steps) == 6
     assert {candidate.origin for candidate in found.candidates} == {"descend"}
     assert found.notices == ()
+
+
+def test_the_warm_up_compiles_all_that_patches_need() -> None:
+    """Else the first run on a machine compiles in its budget."""
+    from proxy.kernels import effects, filters, oscillators
+
+    def signatures() -> dict[str, int]:
+        modules = (effects, filters, oscillators)
+        found = {name: one for module in modules for name, one in vars(module).items() if hasattr(one, "signatures")}
+        return {name: len(one.signatures) for name, one in found.items()}
+
+    corrections = ProxyDescender.load().corrections
+    before = signatures()
+    assert sum(before.values()) > 20
+    note = Note(48, 100, 0.03, 0.05)
+    for first in range(0, 64, 16):
+        patches = [draw(11, index, 0)[0] for index in range(first, first + 16)]
+        controls = Controls.from_patches(patches, [note] * len(patches))
+        knobs = controls.knobs.clone().requires_grad_()
+        part = dataclasses.replace(controls, knobs=knobs)
+        render(part, note.n_samples, corrections).square().sum().backward()
+        assert knobs.grad is not None
+    assert signatures() == before
 
 
 def test_a_sparse_candidate_leaves_alone_what_it_does_not_use(target: Target) -> None:

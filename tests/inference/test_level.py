@@ -40,7 +40,7 @@ def target(gain_db: float = 0.0, note: Note = NOTE, audio: Audio | None = None) 
 
 def found(*targets: Target, **chosen: object) -> Match:
     near = Candidate(TRUE.with_knobs({"fade": 0.25, "loud": 0.1}), NOTE)
-    options = Options(TOY, seconds=None, renders=20, workers=1, stages=(), resumed=(near,), **chosen)  # type: ignore[arg-type]
+    options = Options(TOY, seconds=None, renders=20, workers=1, stages=(), resumed=(near,), tidy=False, **chosen)  # type: ignore[arg-type]
     return refine(targets, options, make_host=ToyHost, models=Models())
 
 

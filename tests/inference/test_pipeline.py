@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
+from inference.evaluate import Evaluator
+from inference.judge import Judge
 from inference.match import Ended, Match
 from inference.methods import Phase
 from inference.options import Options
@@ -19,6 +22,7 @@ from inference.pipeline import refine
 from inference.ports import Descent, DescentJob, Models, Proposal
 from inference.stages.search import space_of
 from inference.stages.start import in_octaves, on_key
+from render.errors import HostError
 from render.instruments.patch import Patch
 from render.measures.distance import TargetDistance
 from render.noisemaker import editor_curves
@@ -355,3 +359,49 @@ def test_the_lowest_and_the_highest_keys_can_be_matched(number: int) -> None:
         open_library=lambda host: Nearest(),  # type: ignore[arg-type,return-value]
     )
     assert match.best[0].candidate.note.number in (number, 64)
+
+
+class CompilingHost(FakeHost):
+    """Compiles two parts, once on a machine, and forgets to compile a third."""
+
+    def not_compiled(self) -> tuple[str, ...]:
+        return ("filter", "delay", "broken")
+
+    def compile(self, part: str) -> None:
+        if part == "broken":
+            raise HostError("it does not compile")
+        time.sleep(0.3)
+
+
+def test_what_is_compiled_once_is_said_and_costs_no_budget() -> None:
+    said: list[str] = []
+    options = Options(NOISEMAKER, seconds=None, renders=10, workers=1, stages=())
+    match = refine(
+        [make_target()],
+        options,
+        make_host=CompilingHost,
+        models=Models(),
+        on_preparing=said.append,
+    )
+    assert said == ["compiling 3 parts of the synth, once for this machine"]
+    assert match.prepared_seconds > 0.6
+    assert match.renders <= 10
+    said.clear()
+    refine([make_target()], options, make_host=FakeHost, models=Models(), on_preparing=said.append)
+    assert said == []
+
+
+def test_what_is_resumed_is_judged_whatever_its_loss() -> None:
+    target = make_target()
+    better_by_loss = [Candidate(WORSE.with_knobs({"cutoff": 0.1 + 0.01 * k}), NOTE, loss=0.1) for k in range(12)]
+    kept = Candidate(TRUE, NOTE, loss=0.9)
+    with Evaluator([target], FakeHost, workers=1) as evaluator:
+        for candidate in (*better_by_loss, kept):
+            evaluator.board.offer(candidate)
+        judge = Judge([target], 1)
+        assert judge.confirm([kept], evaluator)
+        assert not judge.judge(evaluator)
+        assert judge.best is not None
+        assert judge.best.candidate == kept
+    match = run(Models(None, None), stages=(), resumed=(kept,), renders=1)
+    assert match.best[0].candidate.patch == TRUE

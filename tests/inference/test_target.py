@@ -12,6 +12,7 @@ import soundfile
 from inference.clip.sound import MAX_SECONDS
 from inference.clip.target import estimate_gate, read_target
 from render.errors import FileError, InvalidAudio, OutOfRange
+from render.held_out import held_out
 from render.note import SAMPLE_RATE
 from tests.paths import GOLDEN, needs_golden
 
@@ -88,11 +89,35 @@ def test_what_the_caller_names_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frequency_hz", [55.0, 261.63, 1046.5])
 @pytest.mark.parametrize("gate", [0.3, 0.8])
 def test_the_gate_is_where_the_level_falls_for_good(frequency_hz: float, gate: float) -> None:
-    assert estimate_gate(tone(1.5, frequency_hz, gate=gate)) == pytest.approx(gate, abs=0.04)
+    assert estimate_gate(tone(1.5, frequency_hz, gate=gate)) == pytest.approx(gate, abs=0.02)
 
 
 def test_a_sound_that_does_not_end_is_held_for_the_whole_clip() -> None:
     assert estimate_gate(tone(1.0)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("frequency_hz", [41.2, 55.0, 110.0, 440.0])
+@pytest.mark.parametrize("decay", [1.0, 3.0, 8.0, 20.0])
+def test_a_tone_that_only_decays_is_held_until_it_has_died_away(frequency_hz: float, decay: float) -> None:
+    partials, time = np.arange(1, 13)[:, None], np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    saw = (np.sin(2 * np.pi * frequency_hz * partials * time) / partials).sum(axis=0) * np.exp(-decay * time)
+    assert estimate_gate(saw.astype(np.float32)) > 0.9
+    released = saw * np.where(time < 0.25, 1.0, np.exp(-(time - 0.25) / 0.02))
+    assert estimate_gate(released.astype(np.float32)) == pytest.approx(0.25, abs=0.05)
+
+
+@needs_golden
+def test_the_gate_of_golden_factory_presets_that_are_not_held_out() -> None:
+    near, short = [], []
+    for line in (GOLDEN / "factory.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if row["peak"] >= 0.001 and not held_out(row["name"]):
+            audio, _ = soundfile.read(GOLDEN / row["file"], always_2d=True, dtype="float32")
+            gate_seconds = estimate_gate(audio.mean(axis=1))
+            near.append(abs(gate_seconds - row["gate_seconds"]) < 0.1)
+            short.append(gate_seconds < 0.5 * row["gate_seconds"])
+    assert np.mean(near) >= 0.63
+    assert np.mean(short) <= 0.06
 
 
 @needs_golden

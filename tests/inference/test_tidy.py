@@ -30,6 +30,8 @@ from inference.ports import Models
 from inference.run import Run
 from inference.stages.simplifications import Simplifier, round_knob
 from inference.stages.tidy import ALLOWED_DB
+from render.audio import Audio
+from render.errors import HostError
 from render.instruments.patch import Patch
 from render.noisemaker import editor_curves
 from render.noisemaker.instrument import NOISEMAKER
@@ -131,6 +133,19 @@ def test_ctrl_c_while_it_tidies_keeps_the_answer() -> None:
     assert match.ended is Ended.INTERRUPTED
     assert match.best[0].mss == pytest.approx(0.0, abs=1e-6)
     assert match.tidied is None
+
+
+class Mute(ToyHost):
+    """Renders nothing."""
+
+    def render(self, *_: object, **__: object) -> Audio:
+        raise HostError("no sound today")
+
+
+def test_without_an_answer_there_is_nothing_to_tidy() -> None:
+    options = Options(TOY, seconds=None, renders=20, workers=1, stages=())
+    with pytest.raises(HostError, match="none of 1 renders succeeded"):
+        refine([target()], options, make_host=Mute, models=Models())
 
 
 def test_the_record_and_the_report_say_what_it_did(tmp_path: Path) -> None:

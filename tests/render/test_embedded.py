@@ -14,6 +14,7 @@ from render.instruments.parameter import Kind
 from render.instruments.patch import Patch
 from render.measures.fidelity import Score, audible_rows, score
 from render.measures.golden import GoldenRow, read_rows
+from render.noisemaker import facts
 from render.noisemaker.engine.host import EmbeddedHost
 from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import TABLE
@@ -193,3 +194,17 @@ def test_golden_bars(host: EmbeddedHost) -> None:
         if group == "lfo_random":  # two rows, one of which is off by its own random values
             bars = (5.0, 8.0)
         assert (median <= bars[0], high <= bars[1]) == (True, True), (group, median, high)
+
+
+def test_what_is_compiled_once_on_a_machine_can_be_compiled_before_it_is_heard(tmp_path: Path) -> None:
+    host = EmbeddedHost(tmp_path / "cache")
+    missing = host.not_compiled()
+    assert {"delay", "chorus", "reverb"} < set(missing)
+    assert len(missing) == 3 + len(facts.FILTERS)
+    host.compile("delay")
+    assert EmbeddedHost(tmp_path / "cache").not_compiled() == tuple(name for name in missing if name != "delay")
+    for path in (tmp_path / "cache" / "faust").iterdir():
+        path.write_text("damaged")
+    assert host.not_compiled() == missing
+    (tmp_path / "file").touch()
+    assert EmbeddedHost(tmp_path / "file" / "cache").not_compiled() == ()  # where nothing can be kept

@@ -18,6 +18,7 @@ import pytest
 
 from render.errors import HostError, OutOfRange
 from render.hosts.pool import Pool
+from render.hosts.worker import Start
 from tests.pool_workers import AUDIO_BYTES, Job, make_nothing, make_prepared, make_worker, not_prepared, prepared
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,6 +145,67 @@ class TestFailures:
             pytest.raises(HostError, match=r"longer than 0\.2 s"),
         ):
             pool.wait_ready()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what a process does")
+    @pytest.mark.parametrize("kind", ["hang", "poll", "deaf"])
+    def test_a_worker_that_sleeps_instead_of_starting_is_given_up_soon(
+        self, kind: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("render.hosts.worker.IDLE_SECONDS", 0.7)
+        began = time.monotonic()
+        with (
+            Pool(functools.partial(make_nothing, kind), 2) as pool,
+            pytest.raises(HostError, match=r"^starting a worker made no progress for 0\.7 s$"),
+        ):
+            pool.wait_ready()
+        assert time.monotonic() - began < 8.0
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what a process does")
+    def test_a_worker_that_never_imports_its_program_is_given_up_soon(self, tmp_path: Path) -> None:
+        (tmp_path / "program.py").write_text(
+            "import sys, time\nimport render.hosts.worker as worker\nfrom render.hosts.pool import Pool\n"
+            "from render.errors import HostError\nworker.IDLE_SECONDS = 0.7\n"
+            "if __name__ == '__main__':\n    try:\n        Pool(len, 2).submit('').result()\n"
+            "    except HostError as error:\n        sys.exit(str(error))\nelse:\n    time.sleep(100)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, tmp_path / "program.py"],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (1, "starting a worker made no progress for 0.7 s\n")
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what a process does")
+    @pytest.mark.parametrize("kind", ["slow", "halves"])
+    def test_a_start_that_works_or_naps_may_take_longer(self, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("render.hosts.worker.IDLE_SECONDS", 0.7)
+        with Pool(functools.partial(make_nothing, kind), 1) as pool:
+            assert pool.submit(("echo", 1.0)).result() == 1.0
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what a process does")
+    def test_a_start_that_never_ends_working_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("render.hosts.worker.BUSY_SECONDS", 1.0)
+        with (
+            Pool(functools.partial(make_nothing, "spin"), 1) as pool,
+            pytest.raises(HostError, match=r"took more than 1 s of processor time"),
+        ):
+            pool.wait_ready()
+
+    def test_the_time_while_nobody_looked_is_not_the_start_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 100.0
+        monkeypatch.setattr("render.hosts.worker.time.monotonic", lambda: now)
+        start = Start(10.0, 100.0)
+        for _ in range(20):
+            now += 1000.0  # the clock jumps, or everything was stopped
+            assert start.problem(os.getpid()) is None
+        assert start.problem(0) is None
+        for _ in range(20):
+            now += 0.5
+            problem = start.problem(0)
+        assert problem == "starting a worker took longer than 10 s"
 
     def test_a_hundred_random_kills_lose_nothing(self) -> None:
         """Workers that are starting are spared: dying there is another test."""

@@ -38,7 +38,7 @@ from render.noisemaker.engine import lfo, oscillators
 from render.noisemaker.engine.envelopes import Adsr, adsr
 from render.noisemaker.engine.faust_header import header
 from render.noisemaker.engine.modulation import Modulation, Signal, modulation
-from render.noisemaker.facts import MAX_VELOCITY, FilterType
+from render.noisemaker.facts import MAX_VELOCITY
 from render.note import SAMPLE_RATE, Note
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ ENGINE_SOURCES = ("facts.py", "routes.py", "curves.py", "envelope_editor.py", "e
 
 
 SOURCES = Path(__file__).parent / "faust"
+_EFFECTS = ("delay", "chorus", "reverb")
+_FILTERS = {f"filter {kind.label}": kind for kind in facts.FILTERS}
 TAIL_SAMPLES = 14000
 """How long the master high-pass rings below -120 dB at its longest, ``0.999^n``."""
 
@@ -76,6 +78,17 @@ class EmbeddedHost:
     def close(self) -> None:
         """Release the compiled programs."""
         self._programs.clear()
+
+    def not_compiled(self) -> tuple[str, ...]:
+        """Names of the programs that must still be compiled; none where they cannot be kept."""
+        if not self._daw.can_keep(self._cache_dir):
+            return ()
+        names = (*_FILTERS, *_EFFECTS)
+        return tuple(name for name in names if not self._daw.is_kept(_source(name), self._cache_dir))
+
+    def compile(self, part: str) -> None:
+        """Compile a program and keep it on disk; raises ``HostError``."""
+        self._program(part)
 
     def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
         """Play one note; see ``render.instruments.host.Host``. Every render is clean, whatever ``clean`` says."""
@@ -112,7 +125,7 @@ class EmbeddedHost:
         signals[1, n_before:] = cutoff
         signals[2, n_before:] = amp
         kind = facts.FILTERS[patch.index("filtertype")]
-        program = self._program(f"filter {kind.label}", f"{kind.family}.dsp", "voice.dsp", kind=kind)
+        program = self._program(f"filter {kind.label}")
         sliders = {name: patch[name] for name in ("resonance", "filterdrive", "highpass")}
         return program.run(signals, sliders)[0, n_before:]
 
@@ -127,11 +140,11 @@ class EmbeddedHost:
                 "feedback": delay_feedback(patch["delayfeedback"]),
                 **{name: patch[name] for name in ("delaywet", "delayhighshelf", "delaylowshelf")},
             }
-            audio = self._program("delay", "delay.dsp").run(audio, sliders)
+            audio = self._program("delay").run(audio, sliders)
         if patch["chorus1enable"] > 0.0 or patch["chorus2enable"] > 0.0:
             sliders = {name: float(patch[name] > 0.0) for name in ("chorus1enable", "chorus2enable")}
             sliders["samples_before"] = facts.PRE_ROLL_SECONDS * SAMPLE_RATE
-            audio = self._program("chorus", "chorus.dsp").run(audio, sliders)
+            audio = self._program("chorus").run(audio, sliders)
         if patch["reverbwet"] > 0.0:
             sliders = {
                 "wet": log20(patch["reverbwet"]),
@@ -139,16 +152,22 @@ class EmbeddedHost:
                 "predelay_samples": log20(patch["reverbpredelay"]) * SAMPLE_RATE,
                 **{name: patch[name] for name in ("reverbhighcut", "reverblowcut")},
             }
-            audio = self._program("reverb", "reverb.dsp").run(audio, sliders)
+            audio = self._program("reverb").run(audio, sliders)
         return np.ascontiguousarray(audio)
 
-    def _program(self, name: str, *files: str, kind: FilterType | None = None) -> FaustProgram:
-        """A program of some Faust sources, compiled when it is first needed."""
+    def _program(self, name: str) -> FaustProgram:
+        """A filter or an effect, compiled when it is first needed."""
         if name not in self._programs:
-            parts = ['import("stdfaust.lib");\n', header(kind)]
-            parts += [(SOURCES / file).read_text(encoding="utf-8") for file in ("common.lib", *files)]
-            self._programs[name] = self._daw.FaustProgram("".join(parts), name, self._cache_dir)
+            self._programs[name] = self._daw.FaustProgram(_source(name), name, self._cache_dir)
         return self._programs[name]
+
+
+def _source(name: str) -> str:
+    """Faust code of a program."""
+    kind = _FILTERS.get(name)
+    files = [f"{name}.dsp"] if kind is None else [f"{kind.family}.dsp", "voice.dsp"]
+    parts = [(SOURCES / file).read_text(encoding="utf-8") for file in ("common.lib", *files)]
+    return "".join(['import("stdfaust.lib");\n', header(kind), *parts])
 
 
 def _odd(rng: np.random.Generator) -> int:

@@ -1,0 +1,86 @@
+"""Two commands at the same time never write the same files, and what a killed one left goes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inference.command.jobs import resumed_groups
+from inference.options import Options
+from inference.output.claims import Claims
+from inference.output.files import suffixes
+from inference.output.names import plan_results
+from render.errors import FileError
+from tests.inference.test_command import toy_batch, toy_clip
+from tests.paths import ROOT
+from tests.toy import TOY
+
+pytest.importorskip("fcntl", reason="this system has no locks on files")
+
+
+def planned(clips: list[Path], out: Path, claims: Claims, candidates: int = 1) -> list[str]:
+    return [files.stem for files in plan_results(clips, out, suffixes(TOY), candidates, claims)]
+
+
+def test_clips_of_one_name_get_names_of_their_own_in_runs_at_the_same_time(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Claims() as first, Claims() as second, Claims() as third:
+        assert planned([tmp_path / "a.wav"], out, first) == ["a"]
+        assert planned([tmp_path / "b" / "a.wav", tmp_path / "c.wav"], out, second) == ["a-2", "c"]
+        assert planned([tmp_path / "a.wav"], out, third) == ["a-3"]
+    assert list(out.iterdir()) == []
+    with Claims() as again:
+        assert planned([tmp_path / "a.wav"], out, again) == ["a"]
+
+
+def test_the_names_of_further_matches_are_claimed_too(tmp_path: Path) -> None:
+    with Claims() as first, Claims() as second:
+        assert planned([tmp_path / "a.wav"], tmp_path, first, candidates=3) == ["a"]
+        assert planned([tmp_path / "a.2.wav"], tmp_path, second) == ["a.2-2"]
+
+
+def test_a_claim_ends_with_its_program_however_that_ends(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, signal; from pathlib import Path; from inference.output.claims import Claims\n"
+        "claims = Claims(); assert claims.claim(Path(sys.argv[1]), ['a'])\n"
+        "assert not Claims().claim(Path(sys.argv[1]), ['a'])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr
+    assert (tmp_path / ".a.lock").exists()
+    with Claims() as claims:
+        assert claims.claim(tmp_path, ["a"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_half_written_goes_and_nothing_else(tmp_path: Path) -> None:
+    left = tmp_path / ".a.x1_yz2w3.part"
+    others = [tmp_path / name for name in (".b.x1_yz2w3.part", ".a.b.x1_yz2w3.part", ".a.part", "a.part")]
+    for folder in (left, *others):
+        folder.mkdir()
+        (folder / "a.wav").write_text("half")
+    with Claims() as claims:
+        assert claims.claim(tmp_path, ["a", "a.2"])
+        assert not left.exists()
+        assert all(other.exists() for other in others)
+
+
+def test_results_that_another_run_writes_are_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.command.jobs.synth", lambda name: TOY)
+    clip = toy_clip(tmp_path / "a.wav")
+    toy_batch([clip], tmp_path / "out", renders=8).run()
+    options = Options(TOY, seconds=None, renders=8, workers=1)
+    with Claims() as first, Claims() as second:
+        assert len(resumed_groups(tmp_path / "out", options, first)) == 1
+        with pytest.raises(FileError, match=r"another run is at work on .*a\.json"):
+            resumed_groups(tmp_path / "out", options, second)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="cannot write in"):
+        Claims().claim(tmp_path / "file" / "out", ["a"])
