@@ -201,7 +201,7 @@ def _search(run: Run) -> None:
 
         search(run)
     else:
-        from inference.stages.climb import climb
+        from inference.climb.climb import climb
 
         climb(run)
 

@@ -43,8 +43,9 @@ _SLOT_PARTS = ("amount", "power", "bipolar", "stereo", "bypass")
 _VOICE_TRANSPOSE = "voice_transpose"
 _MIDDLE_OCTAVE = len(OCTAVES) // 2
 
-KNOB = ""
-"""See ``ExtraState``: no single knob brings the state out, so that no section of the panel takes it along."""
+KNOB = "volume"
+"""See ``ExtraState``: any part of the panel may bring the state out. The level belongs to no section that one patch
+takes from another, so that a patch keeps its own state."""
 
 
 @dataclass(frozen=True, eq=False)
