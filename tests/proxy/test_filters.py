@@ -80,7 +80,7 @@ def host() -> EmbeddedHost:
 def reference(host: EmbeddedHost, kind: int, signal: Tensor, control: Tensor, **sliders: float) -> np.ndarray:
     """Drive, filter and high-pass by the engine, shape ``(samples,)``."""
     row = FILTERS[kind]
-    program = host._program(f"filter {row.label}", f"{row.family}.dsp", "voice.dsp", kind=row)
+    program = host._program(f"filter {row.label}")
     signals = np.stack([signal.numpy(), control.numpy(), np.ones(len(signal), np.float32)]).astype(np.float32)
     return program.run(signals, sliders)[0]
 
