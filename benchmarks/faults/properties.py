@@ -24,7 +24,7 @@ from render.noisemaker.presets import parse_programs, read_programs, to_xml
 from render.noisemaker.table import TABLE
 from render.note import Note
 
-UNIT = st.floats(0.0, 1.0)
+UNIT = st.floats(0.0, 1.0, allow_subnormal=False)
 POINTS = st.lists(st.builds(EnvelopePoint, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT), max_size=6).map(tuple)
 PATCHES = st.builds(Patch, st.just(TABLE), st.tuples(*[UNIT] * len(TABLE.names)), POINTS)
 PROGRAMS = st.builds(Program, st.text(max_size=40), PATCHES)
@@ -93,7 +93,7 @@ def any_content_is_a_preset_or_refused(content: bytes) -> None:
     st.integers(1, 3000),
     st.sampled_from([4000, 11025, 44099, 44100, 48000, 768000]),
     st.integers(0, 2**32 - 1),
-    st.floats(-80.0, 80.0),
+    st.floats(-80.0, 80.0, allow_subnormal=False),
 )
 def audio_survives_writing_and_reading(channels: int, length: int, rate: int, seed: int, level_db: float) -> None:
     """Every sample to the bit, at any level."""

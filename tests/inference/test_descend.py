@@ -165,7 +165,7 @@ def test_the_warm_up_compiles_all_that_patches_need() -> None:
 
     corrections = ProxyDescender.load().corrections
     before = signatures()
-    assert sum(before.values()) > 20
+    assert sum(before.values()) > 10
     note = Note(48, 100, 0.03, 0.05)
     for first in range(0, 64, 16):
         patches = [draw(11, index, 0)[0] for index in range(first, first + 16)]
