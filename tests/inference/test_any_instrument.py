@@ -28,6 +28,7 @@ NOTE = Note(57, 100, 0.4, 0.6)
 TRUE = TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": 0.3, "fade": 0.2})
 
 NAMING = {
+    "inference/command/trials.py": "refine doctor tries NoiseMaker",
     "inference/stages/models.py": "which instrument has a network and a proxy",
     "inference/stages/descended.py": "which of NoiseMaker's knobs and curves have a gradient",
     "inference/stages/descender.py": "NoiseMaker's proxy, as the stages use it",
