@@ -197,10 +197,11 @@ class TestFailures:
     def test_the_time_while_nobody_looked_is_not_the_start_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = 100.0
         monkeypatch.setattr("render.hosts.worker.time.monotonic", lambda: now)
+        monkeypatch.setattr("render.hosts.worker.at_work", lambda pid: (0.1, True) if pid else None)
         start = Start(10.0, 100.0)
         for _ in range(20):
             now += 1000.0  # the clock jumps, or everything was stopped
-            assert start.problem(os.getpid()) is None
+            assert start.problem(1) is None
         assert start.problem(0) is None
         for _ in range(20):
             now += 0.5
