@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import multiprocessing
 import os
 import signal
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from inference.command.jobs import Group, Job
 from inference.options import Options
-from render.errors import HostError, ReconstructError, one_line
+from render.errors import ReconstructError, one_line
+from render.hosts.cluster import dask_client
 from render.hosts.processes import die_with_parent
 from render.synths import synth
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from inference.match import Match
     from inference.ports import Models
     from inference.stages.library import LibraryOpener
-
-_SECONDS_TO_CONNECT = 10.0
 
 
 @dataclass(frozen=True)
@@ -179,13 +177,5 @@ def on_dask(address: str) -> Iterator[tuple[Executor, Callable[[], None]]]:
         ReconstructError: if the package is missing.
         HostError: if no scheduler answers.
     """
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise ReconstructError("--scheduler needs the package 'distributed' (pip install distributed)") from error
-    try:
-        client = distributed.Client(address, timeout=_SECONDS_TO_CONNECT)
-    except (OSError, ValueError) as error:
-        raise HostError(f"no Dask scheduler answers at {address!r}: {error}") from error
-    with client:
+    with dask_client(address) as client:
         yield client.get_executor(), lambda: None

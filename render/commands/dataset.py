@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import math
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from render.data.dataset import SHARD_SIZE, Progress, make_dataset, make_worker, on_executor, plan
 from render.data.manifest import Manifest
-from render.errors import HostError, ReconstructError
+from render.hosts.cluster import dask_client
 from render.hosts.pool import Pool
 from render.instruments.host import Host
 from render.synths import DEFAULT_SYNTH, SYNTHS, synth
@@ -24,7 +22,6 @@ _ROWS_AHEAD = 4
 """Rows in flight for each thread of a cluster."""
 _SECONDS_BETWEEN_LINES = 10.0
 """Time between lines of progress if the output is not a terminal."""
-_SECONDS_TO_CONNECT = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,15 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _on_dask(
     address: str, folder: Path, manifest: Manifest, make_host: functools.partial[Host], progress: Progress | None
 ) -> Manifest:
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise ReconstructError("--scheduler needs the package 'distributed' (pip install distributed)") from error
-    try:
-        client = distributed.Client(address, timeout=_SECONDS_TO_CONNECT)
-    except (OSError, ValueError) as error:
-        raise HostError(f"no Dask scheduler answers at {address!r}: {error}") from error
-    with client:
+    with dask_client(address) as client:
         ahead = max(_ROWS_AHEAD * sum(client.nthreads().values()), 1)
         render_all = on_executor(client.get_executor(), make_host, manifest.seed, ahead, manifest.instrument.name)
         return make_dataset(folder, manifest, render_all, progress)

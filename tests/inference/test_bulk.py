@@ -102,7 +102,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("inference.command.crew._SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr("render.hosts.cluster._SECONDS_TO_CONNECT", 0.2)
     assert main([str(clips), "--out", str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9", *SHORT]) == 1
     assert "no Dask scheduler answers" in capsys.readouterr().err
 

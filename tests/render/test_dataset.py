@@ -343,7 +343,7 @@ def test_the_command_makes_goes_on_and_describes(
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr(hosts, "open_host", make_any)
-    monkeypatch.setattr(dataset_command, "_SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr("render.hosts.cluster._SECONDS_TO_CONNECT", 0.2)
     parser = argparse.ArgumentParser()
     dataset_command.add_arguments(parser)
     with pytest.raises(HostError, match=r"no Dask scheduler answers at .tcp://127\.0\.0\.1:9"):
