@@ -7,9 +7,10 @@ from pathlib import Path
 
 from render.dexed.table import TABLE
 from render.dexed.voice import PACKED_BYTES, VOICE_BYTES, packed, patch_of, unpacked, voice_of
-from render.errors import FileError, PresetError
+from render.errors import PresetError
 from render.files import write_bytes
 from render.instruments.instrument import Program
+from render.instruments.preset_file import read_preset_file
 
 SUFFIX = ".syx"
 BANK_SUFFIX = ".bank.syx"
@@ -28,17 +29,7 @@ def read_programs(path: Path | str) -> list[Program]:
         FileError: if the file cannot be read.
         PresetError: if it is neither a voice nor a cartridge of a DX7, or is damaged.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise PresetError(f"{path.name}: larger than {_MAX_BYTES >> 20} MiB, so no voice of a DX7")
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    try:
-        return parse_programs(content)
-    except PresetError as error:
-        raise PresetError(f"{path.name}: {error}") from error
+    return read_preset_file(path, parse_programs, most_bytes=_MAX_BYTES, kind="voice of a DX7")
 
 
 def parse_programs(content: bytes) -> list[Program]:

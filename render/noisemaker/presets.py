@@ -15,12 +15,13 @@ from xml.etree import ElementTree
 
 import defusedxml.ElementTree
 
-from render.errors import FileError, OutOfRange, PresetError
+from render.errors import OutOfRange, PresetError
 from render.files import write_bytes
 from render.instruments.containers import unwrapped
 from render.instruments.instrument import Program
 from render.instruments.parameter import Kind, Parameter
 from render.instruments.patch import Patch
+from render.instruments.preset_file import read_preset_file
 from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import FILTER_TYPES, TABLE
 
@@ -67,17 +68,7 @@ def read_programs(path: Path | str) -> list[Program]:
         FileError: if the file cannot be read.
         PresetError: if it is not a NoiseMaker preset of version 1.0 to 1.7, or is damaged.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise PresetError(f"{path.name}: larger than {_MAX_BYTES >> 20} MiB, so no NoiseMaker preset")
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    try:
-        return parse_programs(content)
-    except PresetError as error:
-        raise PresetError(f"{path.name}: {error}") from error
+    return read_preset_file(path, parse_programs, most_bytes=_MAX_BYTES, kind="NoiseMaker preset")
 
 
 def parse_programs(content: bytes) -> list[Program]:

@@ -1,0 +1,37 @@
+"""Reading a preset file of any synth, with errors that name the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from render.errors import FileError, PresetError
+
+T = TypeVar("T")
+
+
+def read_preset_file(path: Path | str, parse: Callable[[bytes], T], *, most_bytes: int, kind: str) -> T:
+    """What a parser makes of a file's content.
+
+    Args:
+        path: the file.
+        parse: reads the content; raises ``PresetError``.
+        most_bytes: size above which the file cannot be a preset, in whole MiB.
+        kind: what the file should be, for the message.
+
+    Raises:
+        FileError: if the file cannot be read.
+        PresetError: if it is too large, or what ``parse`` raises, with the name of the file.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > most_bytes:
+            raise PresetError(f"{path.name}: larger than {most_bytes >> 20} MiB, so no {kind}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        return parse(content)
+    except PresetError as error:
+        raise PresetError(f"{path.name}: {error}") from error
