@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from render.errors import FileError, PresetError
+from render.errors import PresetError
 from render.files import write_text
 from render.instruments.instrument import Program
 from render.instruments.patch import Patch
+from render.instruments.preset_file import read_preset_file
 from render.vital.state import patch_of, preset_text
 from render.vital.table import OSCILLATORS
 
@@ -32,19 +33,15 @@ def read_programs(path: Path | str) -> list[Program]:
         FileError: if the file cannot be read.
         PresetError: if it is no Vital preset of version 0.9 to 1.5, or is damaged.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise PresetError(f"{path.name}: larger than {_MAX_BYTES >> 20} MiB, so no Vital preset")
-        content = path.read_text("utf-8")
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise PresetError(f"{path.name}: not a Vital preset: not text") from error
-    try:
-        return [parse_program(content, path.stem)]
-    except PresetError as error:
-        raise PresetError(f"{path.name}: {error}") from error
+    stem = Path(path).stem
+
+    def parse(content: bytes) -> list[Program]:
+        try:
+            return [parse_program(content.decode("utf-8"), stem)]
+        except UnicodeDecodeError as error:
+            raise PresetError("not a Vital preset: not text") from error
+
+    return read_preset_file(path, parse, most_bytes=_MAX_BYTES, kind="Vital preset")
 
 
 def parse_program(text: str, stem: str = "") -> Program:
