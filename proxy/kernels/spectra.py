@@ -242,9 +242,7 @@ def add_power_slopes(padded: Array, first: int, window: int, hop: int, slopes: A
 
 
 @compiled_fast
-def compare_levels(
-    powers: Array, target_db: Array, gain: float, floor: float, slopes: Array
-) -> tuple[float, float]:
+def compare_levels(powers: Array, target_db: Array, gain: float, floor: float, slopes: Array) -> tuple[float, float]:
     """The sum of level differences in dB, and its slope by the gain.
 
     Args:

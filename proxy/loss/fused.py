@@ -146,9 +146,7 @@ class _Work:
             self._steer(gain, np.array([pull, by_energy, gain]))
             slopes = self._transposed()
             self.level_slopes *= level_weight
-            spectra.add_power_slopes(
-                self.padded, first_level, ENVELOPE_WINDOW, ENVELOPE_HOP, self.level_slopes, slopes
-            )
+            spectra.add_power_slopes(self.padded, first_level, ENVELOPE_WINDOW, ENVELOPE_HOP, self.level_slopes, slopes)
             spectra.folded(slopes, target.ends, slope.numpy())
         return loss, gain
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
+from render.noisemaker.changes.heard import Change, pairings
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.facts import (
@@ -47,10 +48,6 @@ _RATES = 3
 _HALF = 0.5
 
 _CURVE_AMOUNTS: Mapping[str, Sequence[float]] = {"filter": (0.15, 0.5), "volume": (0.9,), "osc1&2": (0.2,)}
-
-Change = tuple[str, Patch]
-"""What is changed, as one word for every change of the same kind, and the changed patch."""
-
 
 EXTRAS = frozenset(
     {
@@ -102,16 +99,21 @@ def _centred(patch: Patch) -> Patch:
     return patch.with_knobs({**tuned, "transpose": row.choice_knobs[TRANSPOSITIONS.index(best)]})
 
 
-def changes(patch: Patch, hints: Hints) -> Iterator[Change]:
+def changes(patch: Patch, note: Note, hints: Hints) -> Iterator[Change]:
     """Every change that may be worth hearing; kinds are named by section and destination.
 
     Args:
         patch: patch that is changed.
+        note: key press.
         hints: what was heard in the clip.
     """
     yield from _intervals(patch)
     yield from _modulations(patch, hints.rates_hz)
     yield from _delays(patch, hints.delays_seconds)
+    if hints.partials is not None:
+        for pairing in pairings(hints.partials, note.number):
+            if pairing.moving:
+                yield pairing.kind, pairing.played(patch, note.number)
     if not patch.sounds("envelopeeditorspeed"):
         yield from _curves(patch, hints)
 
