@@ -1,8 +1,8 @@
 """Rates of modulation, delay times, the course of brightness and level, and partials, as they can be heard in a clip.
 
-All but the partials are read from log-mel bands every 5 ms. A modulation of whatever it may be (level, filter, pulse width, pitch)
-moves the bands periodically, which is a line in the spectra of the bands over time (the *modulation spectrum*). An echo
-repeats the onsets, which is a peak in the autocorrelation of the bands' increases.
+All but the partials are read from log-mel bands every 5 ms. A modulation of whatever it may be (level, filter, pulse
+width, pitch) moves the bands periodically, which is a line in the spectra of the bands over time (the *modulation
+spectrum*). An echo repeats the onsets, which is a peak in the autocorrelation of the bands' increases.
 """
 
 from __future__ import annotations

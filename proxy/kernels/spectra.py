@@ -157,9 +157,9 @@ def compare(magnitudes: Array, target: Array, gain: float, floor: float) -> tupl
             sign_part += sign
             weighted_part += sign * magnitude
         logs += math.log(product)
-        differences += part
-        above += sign_part
-        weighted += weighted_part
+        differences += float(part)
+        above += float(sign_part)
+        weighted += float(weighted_part)
     return logs, differences, above / gain, weighted
 
 
@@ -187,20 +187,20 @@ def steer(
     """
     # All in float32, of which a processor computes eight at once.
     none, level = np.float32(0.0), np.float32(gain)
-    floor, smallest = np.float32(limits[0]), np.float32(limits[1])
-    logs, linear = np.float32(weights[0]), np.float32(weights[1] * gain)
+    least, smallest = np.float32(limits[0]), np.float32(limits[1])
+    by_log, by_difference = np.float32(weights[0]), np.float32(weights[1] * gain)
     pull, first_gain, per_median = np.float32(weights[2]), np.float32(weights[3]), np.float32(1.0 / weights[4])
     for k in range(len(magnitudes)):
         magnitude, there = magnitudes[k], target[k]
         here, inverse = magnitude * level, np.float32(1.0) / magnitude
-        slope = logs * inverse + linear
+        slope = by_log * inverse + by_difference
         slope = slope if here > there else (-slope if here < there else none)
-        slope = none if here < floor else slope
+        slope = none if here < least else slope
         if pull != none:
             share = there * inverse * per_median
             share = min(share, np.float32(1.0) / share)
             share *= share
-            heard = magnitude * first_gain > floor and there > floor
+            heard = magnitude * first_gain > least and there > least
             slope += pull * share * share * inverse if heard else none
         slope = none if magnitude <= smallest else slope * inverse
         spectrum[k, 0] *= slope

@@ -1,14 +1,15 @@
 """The course of an oscillator's pitch, read from the partials of a clip: still, or moved by an LFO or the free AD.
 
-A modulated pitch hides from a search that changes one knob at a time: unless rate, waveform and amount are nearly right,
-the sound is as far from the clip as without a modulation. But in the picture of the partials every course is a line that
-is known but for a few numbers. All of them are tried there, as the Hough transform does: the score of a course is the
-mean strength of the partials along it.
+A modulated pitch hides from a search that changes one knob at a time: unless rate, waveform and amount are nearly
+right, the sound is as far from the clip as without a modulation. But among the partials of the clip every course is a
+line that is known but for a few numbers. All of them are tried there, as the Hough transform does: the score of a
+course is the mean strength of the partials along it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -40,6 +41,8 @@ _REACH = 24  # semitones from the key, as far as the tuning of an oscillator rea
 _STILLEST = 0.5  # semitones (standard deviation) below which a course is not a moving one
 _AWAY = 0.1  # share of the time for which it moves by more than that
 _FROM_START = 0.02  # what an LFO that begins at its start, as most do, is preferred by
+_NEARBY = tuple(np.linspace(0.9, 1.1, 11).tolist())  # factors of a rate
+_MODULATOR_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES = 100, 16, 3
 _MARGIN = 60  # semitones beside the bins, in which nothing is heard
 _REFINED = 6  # courses
 _SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
@@ -96,7 +99,7 @@ def courses(partials: Partials, number: int, *, rich: bool, moving: int) -> tupl
     wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=1)
     margin = _MARGIN * step
     padded = np.pad(wide, ((0, 0), (margin, margin + -(strengths.shape[1] + 2 * margin) % step)))
-    # at[place % step, frame, place // step] are the strengths at every key, for a course with its lowest key at a place.
+    # at[place % step, frame, place // step] has the strengths at every key, for a course with a place at the lowest.
     interleaved = np.ascontiguousarray(padded.reshape(len(padded), -1, step).transpose(2, 0, 1))
     at = np.lib.stride_tricks.sliding_window_view(interleaved, 2 * _REACH + 1, axis=2)
     lowest = round(float(partials.bins(number - _REACH))) + margin
@@ -118,11 +121,7 @@ def courses(partials: Partials, number: int, *, rich: bool, moving: int) -> tupl
         score, moved = float(scores[amount, key]), float(amounts[amount])
         found.append(replace(shape, key=float(number - _REACH + key), rich=rich, score=score, semitones=moved))
     found.sort(key=_rank)
-    distinct: list[Course] = []
-    for course in found:
-        if len(distinct) < _REFINED and not any(_alike(course, other) for other in distinct):
-            distinct.append(course)
-    refined = sorted((_refined(course, partials, strengths) for course in distinct), key=_rank)
+    refined = sorted((_refined(course, partials, strengths) for course in _distinct(found, _REFINED)), key=_rank)
     result += [course for course in refined if _moves(course, partials)][:moving]
     return tuple(result)
 
@@ -131,10 +130,57 @@ def _rank(course: Course) -> float:
     return -course.score - (_FROM_START if course.phase == 0.0 else 0.0)
 
 
+def modulators(levels: Sequence[float], seconds: float, held_seconds: float, most: int) -> list[Course]:
+    """LFOs whose signal resembles the course of something else, such as the brightness.
+
+    Args:
+        levels: the course, at even distances.
+        seconds: its length.
+        held_seconds: length of the key press; the release that follows says nothing of an LFO.
+        most: largest number of LFOs, the most similar first.
+
+    Returns:
+        Waveforms, rates and phases; ``score`` is the correlation, ``semitones`` only has its sign.
+    """
+    held = round(len(levels) * min(held_seconds / max(seconds, 1e-9), 1.0))
+    every = max(held // _MODULATOR_FRAMES, 1)
+    heard = np.asarray(levels[:held], np.float64)[::every]
+    if len(heard) < _FEWEST_FRAMES:
+        return []
+    frames = Partials(np.zeros((len(heard), 1), np.float32), seconds / len(levels) * every, 0.0, 1)
+
+    def rest(signal: Array) -> Array:
+        left = signal - trend @ (trend.T @ signal)
+        return np.asarray(left / max(float(np.linalg.norm(left)), 1e-9), np.float64)
+
+    inner = slice(_EDGE_FRAMES, len(heard) - _EDGE_FRAMES)
+    trend = np.linalg.qr(np.polynomial.polynomial.polyvander(np.linspace(-1.0, 1.0, len(heard)), 2)[inner])[0]
+    wanted = rest(heard[inner])
+
+    def compared(shape: Course) -> Course:
+        likeness = float(wanted @ rest(_curve(shape, frames)[inner]))
+        return replace(shape, score=abs(likeness), semitones=math.copysign(1.0, likeness))
+
+    found = sorted((compared(shape) for shape in _shapes(frames) if shape.waveform != FALL), key=_rank)
+    return [
+        max((compared(replace(one, hz=one.hz * factor)) for factor in _NEARBY), key=lambda one: one.score)
+        for one in _distinct(found, most)
+    ]
+
+
 def _moves(course: Course, partials: Partials) -> bool:
     """Whether the pitch is away from its usual value for long enough not to be taken for a still one."""
     keys = course.keys(partials)
     return float(np.mean(np.abs(keys - np.median(keys)) > _STILLEST)) > _AWAY
+
+
+def _distinct(courses: Sequence[Course], most: int) -> list[Course]:
+    """The first ones that are not alike."""
+    distinct: list[Course] = []
+    for course in courses:
+        if len(distinct) < most and not any(_alike(course, other) for other in distinct):
+            distinct.append(course)
+    return distinct
 
 
 def _alike(one: Course, other: Course) -> bool:
@@ -165,10 +211,10 @@ def _curve(course: Course, partials: Partials) -> Array:
     seconds = np.arange(len(partials.strengths)) * partials.hop_seconds
     if course.waveform == FALL:
         samples = (seconds * SAMPLE_RATE).astype(int)
-        return attack_decay(0.0, course.fall, int(samples[-1]) + 1)[samples]
+        return np.asarray(attack_decay(0.0, course.fall, int(samples[-1]) + 1)[samples], np.float64)
     table = tables()[LFO_WAVEFORMS.index(course.waveform)]
     cycles = course.phase + seconds * SAMPLE_RATE * CYCLES_PER_SAMPLE * course.hz
-    return np.interp(cycles % 1.0 * LFO_CYCLE_POINTS, np.arange(len(table)), table)
+    return np.asarray(np.interp(cycles % 1.0 * LFO_CYCLE_POINTS, np.arange(len(table)), table), np.float64)
 
 
 def _refined(course: Course, partials: Partials, strengths: Strengths) -> Course:
