@@ -10,6 +10,7 @@ record says how much each of them improved it. The last one simplifies the answe
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -54,6 +55,7 @@ def refine(
     pool: Pool[Job, Reply] | None = None,
     analysis_seconds: float = 0.0,
     finishing: Callable[[], float] = lambda: 0.0,
+    clock: Callable[[], float] = time.monotonic,
     on_preparing: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Leaderboard], None] | None = None,
     on_judged: Callable[[Match], None] | None = None,
@@ -71,6 +73,7 @@ def refine(
         pool: workers that ``start_workers`` started already, with their hosts.
         analysis_seconds: seconds of the budget that are used already, by whatever came before.
         finishing: returns the seconds of the budget that are needed afterwards, as far as it is known.
+        clock: returns the time in seconds that the budget counts.
         on_preparing: called with what is done once on a machine and takes a while, before it is done.
         on_progress: called after every render and descent step.
         on_judged: called with the best so far when there is a first answer, and whenever a stage has been judged, so
@@ -93,7 +96,7 @@ def refine(
     """
     level = options.instrument.table.level
     level_free = level is None or level.name not in options.constraints.locked
-    budget = Budget(options.seconds, options.renders, options.steps)
+    budget = Budget(options.seconds, options.renders, options.steps, clock)
     budget.restart(analysis_seconds)
     with Evaluator(
         targets,
