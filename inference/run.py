@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from inference.budget import Budget
 from inference.candidate import Candidate
-from inference.clip.hints import hear_hints
 from inference.clip.target import Target
 from inference.evaluate import Evaluator
 from inference.judge import Judge
@@ -72,6 +71,8 @@ class Run:
     @cached_property
     def hints(self) -> Hints:
         """What was heard in the clip, or in the first of several."""
+        from inference.clip.hints import hear_hints
+
         return hear_hints(self.target.audio, self.target.note.gate_seconds)
 
     @property

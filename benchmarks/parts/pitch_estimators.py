@@ -42,8 +42,6 @@ def _torch() -> Any:
 
 
 def _own() -> Estimator:
-    importlib.import_module("libf0")
-
     def estimate(mono: Mono) -> float | None:
         found = estimate_note(mono, SAMPLE_RATE)
         return None if found.note is None else found.note + found.cents / 100.0

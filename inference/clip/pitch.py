@@ -1,37 +1,30 @@
 """The note of a clip that holds a single note.
 
-SWIPE (Camacho and Harris 2008) as the library ``libf0`` implements it, and one vote over the frames. What is found is
-a pitch that *sounds*: an oscillator may be tuned away from the key that is pressed, so the key is known only up to the
-synth's coarse tuning and transposition, which the search sets.
+The pitch of every frame, and one vote over them. What is found is a pitch that *sounds*: an oscillator may be tuned
+away from the key that is pressed, so the key is known only up to the synth's coarse tuning and transposition, which
+the search sets.
 """
 
 from __future__ import annotations
 
-import math
 import numbers
 from dataclasses import dataclass
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
+from inference.clip.swipe import HOP, RATE, Frames, swipe
 from render.errors import InvalidAudio
 
-LOWEST_HZ = 20.0
-HIGHEST_HZ = 4000.0
 MIN_CONFIDENCE = 0.06
 """With it 11 of the 166 golden factory presets that have a pitch are unpitched, 9 of which had a wrong answer, and 7 of
 the 10 whose oscillators are off or noise. White, pink and brown noise of 0.3 s or more stays below it (32 draws of
 each, 0.3 to 4 s: 0.055 at most); the noise of a shorter clip can pass."""
 
-_RATE = 16000  # hertz; as accurate as 22,050, and faster
-_HOP = 512  # samples at _RATE: 32 ms
-_OCTAVES_PER_CANDIDATE = 1.0 / 48.0  # half the library's resolution, as accurate: the peak is interpolated
-_ERBS_PER_BAND = 0.2
 _QUIET_DB = 40.0  # frames this far below the loudest have no vote
 _WINDOW_SECONDS = 0.046  # over which a frame's level is taken
 _VOTE_SEMITONES = 0.5  # frames this close to each other agree
-
-Frames = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +56,6 @@ def estimate_note(audio: NDArray[np.float32], sample_rate: int) -> PitchEstimate
     Two oscillators an interval apart can be heard as their common fundamental. Synthetic saws are within 5 cents up to
     1.3 kHz, 15 up to 2.6 kHz and 60 up to ``HIGHEST_HZ``.
 
-    It takes 0.28 s of one core for a clip of 2 s, and the library's import a second or more once in a process.
-
     Args:
         audio: mono, shape ``(samples,)``.
         sample_rate: in hertz.
@@ -73,24 +64,11 @@ def estimate_note(audio: NDArray[np.float32], sample_rate: int) -> PitchEstimate
         InvalidAudio: for the wrong shape, no samples, nothing but zeros, values that are not finite, or no sample rate.
     """
     _check(audio, sample_rate)
-    from libf0 import swipe
-    from scipy.signal import resample_poly
-
-    common = math.gcd(_RATE, int(sample_rate))
     scaled = audio.astype(np.float64) / float(np.abs(audio).max())
-    resampled = resample_poly(scaled, _RATE // common, int(sample_rate) // common)
-    frequencies_hz, seconds, strengths = swipe(
-        resampled,
-        Fs=_RATE,
-        H=_HOP,
-        F_min=LOWEST_HZ,
-        F_max=HIGHEST_HZ,
-        dlog2p=_OCTAVES_PER_CANDIDATE,
-        derbs=_ERBS_PER_BAND,
-    )
-    # libf0 1.1.1 gives the lowest frequency both where the lowest and where the highest candidate is the strongest.
-    inside = np.where(frequencies_hz > 1.001 * LOWEST_HZ, frequencies_hz, 0.0)
-    pitch, confidence = vote(inside, strengths, levels(resampled, _RATE, seconds))
+    resampled = soxr.resample(scaled, sample_rate, RATE)
+    frequencies_hz, strengths = swipe(resampled)
+    seconds = np.arange(len(strengths)) * (HOP / RATE)
+    pitch, confidence = vote(frequencies_hz, strengths, levels(resampled, RATE, seconds))
     if pitch is None or confidence < MIN_CONFIDENCE:
         return PitchEstimate(None, None, confidence, 0.0)
     note = round(pitch)

@@ -30,7 +30,7 @@ MARK = "\x1f"
 """Begins a line of a trial, whatever else its libraries print."""
 
 _PROJECT = "synth-reconstruct"
-_SHOWN = ("torch", "numpy", "numba", "dawdreamer", "nevergrad", "soundfile", "libf0")
+_SHOWN = ("torch", "numpy", "numba", "dawdreamer", "nevergrad", "soundfile")
 _SECONDS_PER_TRIAL = 180.0  # some ten on an idle machine
 _LITTLE_MEMORY, _TOO_LITTLE_MEMORY = 2.5e9, 1.0e9  # bytes: all stages with two workers take 1.5 GB
 _LITTLE_DISK = 50e6

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError
 from typing import Any
 
 import numpy as np
 import pytest
+import soxr
 
 from benchmarks.parts.pitch import make_case, score, sounding_pitches
 from inference.clip.pitch import MIN_CONFIDENCE, PitchEstimate, estimate_note, levels, vote
+from inference.clip.swipe import HIGHEST_HZ, HOP, LOWEST_HZ, RATE, swipe
 from render.errors import InvalidAudio
 from render.measures.golden import read_rows
 from render.noisemaker.table import TABLE
@@ -137,3 +141,38 @@ def test_golden_renders() -> None:
     shares = score(answers)
     assert shares["any"] >= 80.0, shares  # measured: 86.7
     assert shares["class"] >= 66.0, shares  # measured: 73.3
+
+
+@needs_golden
+def test_frames_are_those_of_another_implementation() -> None:
+    """Of libf0, in frames that are heard; it takes the peak of the parabola from a grid of 1.6 cents."""
+    other = pytest.importorskip("libf0")
+    rows = [row for row in read_rows(GOLDEN) if row.group == "factory" and row.peak >= 0.001][::40]
+    n_frames = 0
+    for row in rows:
+        audio = soxr.resample(row.audio().mean(axis=0).astype(np.float64), SAMPLE_RATE, RATE)
+        expected_hz, seconds, expected = other.swipe(
+            audio, Fs=RATE, H=HOP, F_min=LOWEST_HZ, F_max=HIGHEST_HZ, dlog2p=1 / 48, derbs=0.2
+        )
+        found_hz, strengths = swipe(audio)
+        assert len(found_hz) == len(expected_hz)
+        loud = levels(audio, RATE, seconds)
+        heard = (loud > 0.01 * loud.max()) & (expected_hz > 1.001 * LOWEST_HZ)
+        cents = 1200.0 * np.log2(found_hz[heard] / expected_hz[heard])
+        assert np.abs(cents).max(initial=0.0) < 1.0
+        np.testing.assert_allclose(strengths[heard], expected[heard], atol=1e-4)
+        n_frames += int(heard.sum())
+    assert n_frames > 100
+
+
+def test_silence_has_no_pitch_and_no_samples_have_no_frames() -> None:
+    assert np.isnan(swipe(np.zeros(RATE))).all()
+    assert swipe(np.zeros(0))[0].shape == (0,)
+
+
+def test_a_note_is_found_without_libraries_that_take_long_to_load() -> None:
+    code = "import sys, numpy as np; from inference.clip.pitch import estimate_note; "
+    code += "estimate_note(np.sin(np.arange(9000, dtype=np.float32) * 0.1), 44100); "
+    code += "print([m for m in ('libf0', 'librosa', 'numba', 'scipy', 'torch') if m in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"

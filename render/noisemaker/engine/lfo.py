@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from render.noisemaker import facts
 from render.noisemaker.curves import lfo_hz
@@ -69,6 +68,8 @@ def wave(waveform: int, cycles: Array, rng: np.random.Generator) -> Array:
         raw = rng.uniform(-1.0, 1.0, turns[-1] + 1)[turns]
     else:
         raw = rng.uniform(-1.0, 1.0, len(cycles))
+    from scipy.signal import lfilter  # loaded where the first LFO is shaped: it takes a second
+
     smooth, _ = lfilter([LFO_SMOOTHING], [1.0, LFO_SMOOTHING - 1.0], raw, zi=[raw[0] * (1.0 - LFO_SMOOTHING)])
     return np.asarray(smooth, np.float64)
 
