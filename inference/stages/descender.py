@@ -16,8 +16,8 @@ from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
 from inference.stages.neighbours import crossovers, neighbours
-from inference.stages.proxy_descent import AT_ONCE, Distances, Settings, descend, part_of, pool
-from proxy.loss.distance import TargetDistance
+from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
+from proxy.loss.distance import Distances, TargetDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
