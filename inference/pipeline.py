@@ -2,9 +2,10 @@
 
     start (library, start preset, default) -> guess -> descend -> search -> tidy
 
-A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS at equal loudness, which
-no stage minimises, by more than two clean renders of one patch differ. So no stage can make the result worse, and the
-record says how much each of them improved it. The last one simplifies the answer, within a twentieth of a decibel.
+A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS at equal loudness by more
+than two clean renders of one patch differ. So no stage can make the result worse, and the record says how much each of
+them improved it. The stages minimise a distance that is cheaper; only the end of the search minimises MSS itself. Then
+the answer is simplified, within a twentieth of a decibel.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from inference.output.residual import UNREACHABLE_DB, residual
 from inference.ports import Models
 from inference.run import Run
 from inference.stages.descend import descend
+from inference.stages.finish import finish
 from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
 from inference.stages.models import has_models, load_models
@@ -42,6 +44,7 @@ TIDY = "tidy"
 """Name of the last stage, which simplifies the answer instead of proposing others."""
 
 _JUDGED_EARLY = 2  # candidates for the first answer
+_SEARCHED_FIRST = 0.85  # of a search that no descent came before, for finding a structure
 _HEARD_DB = 0.5  # a difference in level that is worth a notice
 
 
@@ -199,14 +202,22 @@ def _left_out(run: Run, name: str) -> bool:
 
 def _search(run: Run) -> None:
     """Search around what the gradient found, or without one; nevergrad takes a second to import."""
-    if has_models(run.options.instrument) or run.options.method != DEFAULT_METHOD:
-        from inference.stages.search import search
+    begin, end = run.budget.used(), run.before_judging()
+    first = 0.0 if "descend" in run.options.stages and run.models.descender is not None else _SEARCHED_FIRST
+    if run.options.method != DEFAULT_METHOD:
+        first = 1.0
+    until = begin + first * (end - begin)
+    if first > 0.0:
+        if has_models(run.options.instrument) or run.options.method != DEFAULT_METHOD:
+            from inference.stages.search import search
 
-        search(run)
-    else:
-        from inference.climb.climb import climb
+            search(run, until)
+        else:
+            from inference.climb.climb import climb
 
-        climb(run)
+            climb(run, until)
+        run.judge.judge(run.evaluator)
+    finish(run, end)
 
 
 def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], object]) -> None:
@@ -219,7 +230,9 @@ def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], o
         work()
     finally:
         worked = budget.elapsed()
-        counted = judge.best is not before if name == TIDY else judge.judge(run.evaluator)
+        if name != TIDY:
+            judge.judge(run.evaluator)
+        counted = judge.best is not before
         if judge.best is not None:
             best = judge.best.mean_distances()
             if name != TIDY:

@@ -16,8 +16,8 @@ from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
 from inference.stages.neighbours import crossovers, neighbours
-from inference.stages.proxy_descent import AT_ONCE, Distances, Settings, descend, part_of, pool
-from proxy.loss.distance import TargetDistance
+from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
+from proxy.loss.distance import Distances, TargetDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -46,11 +46,13 @@ def _screened(
 
 
 def warm_up(corrections: Corrections) -> None:
-    """Run every compiled loop of the proxy once. They are compiled on the first run and cached on disk."""
+    """Run every compiled loop of the proxy and its loss. They are compiled on the first run and cached on disk."""
     notes = [Note(60, 100, 0.03, 0.06)] * len(EVERYTHING)
     controls = Controls.from_patches(EVERYTHING, notes)
     part = part_of(controls, range(len(EVERYTHING)), controls.knobs.clone().requires_grad_())
-    render(part, notes[0].n_samples, corrections).square().sum().backward()  # type: ignore[no-untyped-call]
+    audio = render(part, notes[0].n_samples, corrections)
+    losses, _ = TargetDistance(audio.detach()[0]).measure(audio)
+    losses.sum().backward()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch import Tensor
 from inference.candidate import Candidate
 from inference.ports import DescentJob
 from inference.stages.descended import free_curve, free_knobs
-from proxy.loss.distance import TargetDistance
+from proxy.loss.distance import Distances, TargetDistance
 from proxy.synth.controls import EDITOR_POINTS, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -29,7 +29,6 @@ from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 
-_KEPT_DISTANCES = 16
 AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
 
 
@@ -78,24 +77,6 @@ class Settings:
     patience: int = 12
     least_gain: float = 0.005
     kept_every: int = 10
-
-
-class Distances:
-    """The distances from clips and from their beginnings; each is made once, and the latest are kept."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[int, int], tuple[Audio, TargetDistance]] = {}
-
-    def of(self, audio: Audio, n_samples: int | None = None) -> TargetDistance:
-        """The distance from the first samples of a clip, or from all of it if there are too few or they are silent."""
-        n_samples = audio.shape[1] if n_samples is None else min(n_samples, audio.shape[1])
-        heard = audio[:, :n_samples] if audio[:, :n_samples].any() else audio
-        key = id(audio), heard.shape[1]  # the clip is kept, so that no other one gets its number
-        if key not in self._made:
-            while len(self._made) >= _KEPT_DISTANCES:
-                del self._made[next(iter(self._made))]
-            self._made[key] = audio, TargetDistance(torch.from_numpy(heard))
-        return self._made[key][1]
 
 
 @dataclass

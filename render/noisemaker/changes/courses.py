@@ -42,7 +42,7 @@ _STILLEST = 0.5  # semitones (standard deviation) below which a course is not a 
 _AWAY = 0.1  # share of the time for which it moves by more than that
 _FROM_START = 0.02  # what an LFO that begins at its start, as most do, is preferred by
 _NEARBY = tuple(np.linspace(0.9, 1.1, 11).tolist())  # factors of a rate
-_MODULATOR_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES = 100, 16, 3
+_MODULATOR_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES, _MODULATOR_RATES = 100, 16, 3, 150
 _MARGIN = 60  # semitones beside the bins, in which nothing is heard
 _REFINED = 6  # courses
 _SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
@@ -58,7 +58,7 @@ class Course:
         key: MIDI note number, without the modulation.
         rich: whether the harmonics count, too; otherwise the fundamental alone.
         score: mean strength of the partials along it.
-        waveform: of the LFO, or ``FALL``; empty for a still pitch.
+        waveform: the LFO's waveform, or ``FALL``; empty for a still pitch.
         hz: rate of the LFO.
         phase: phase of the LFO in cycles.
         fall: decay knob of the free AD.
@@ -130,7 +130,8 @@ def _rank(course: Course) -> float:
     return -course.score - (_FROM_START if course.phase == 0.0 else 0.0)
 
 
-def modulators(levels: Sequence[float], seconds: float, held_seconds: float, most: int) -> list[Course]:
+@lru_cache(maxsize=8)
+def modulators(levels: tuple[float, ...], seconds: float, held_seconds: float, most: int) -> tuple[Course, ...]:
     """LFOs whose signal resembles the course of something else, such as the brightness.
 
     Args:
@@ -146,7 +147,7 @@ def modulators(levels: Sequence[float], seconds: float, held_seconds: float, mos
     every = max(held // _MODULATOR_FRAMES, 1)
     heard = np.asarray(levels[:held], np.float64)[::every]
     if len(heard) < _FEWEST_FRAMES:
-        return []
+        return ()
     frames = Partials(np.zeros((len(heard), 1), np.float32), seconds / len(levels) * every, 0.0, 1)
 
     def rest(signal: Array) -> Array:
@@ -161,11 +162,13 @@ def modulators(levels: Sequence[float], seconds: float, held_seconds: float, mos
         likeness = float(wanted @ rest(_curve(shape, frames)[inner]))
         return replace(shape, score=abs(likeness), semitones=math.copysign(1.0, likeness))
 
-    found = sorted((compared(shape) for shape in _shapes(frames) if shape.waveform != FALL), key=_rank)
-    return [
+    found = sorted(
+        (compared(shape) for shape in _shapes(frames, _MODULATOR_RATES) if shape.waveform != FALL), key=_rank
+    )
+    return tuple(
         max((compared(replace(one, hz=one.hz * factor)) for factor in _NEARBY), key=lambda one: one.score)
         for one in _distinct(found, most)
-    ]
+    )
 
 
 def _moves(course: Course, partials: Partials) -> bool:
@@ -191,13 +194,13 @@ def _alike(one: Course, other: Course) -> bool:
     )
 
 
-def _shapes(partials: Partials) -> Iterator[Course]:
+def _shapes(partials: Partials, most_rates: int = _MOST_RATES) -> Iterator[Course]:
     """Curves of a modulation, without amount and key."""
     still = Course(0.0, True, 0.0)
     seconds = len(partials.strengths) * partials.hop_seconds
     rates = [cycles / seconds for cycles in _SLOW_CYCLES]
     # Where the rate is a little off, the curve should lag by a quarter of a cycle at the end, at most.
-    step = max(0.25 / seconds, _FASTEST_HZ / _MOST_RATES)
+    step = max(0.25 / seconds, _FASTEST_HZ / most_rates)
     rates += np.arange(1.0 / seconds, _FASTEST_HZ, step).tolist()
     for waveform, phases in _PHASES.items():
         for hz, phase in product(rates, phases):
