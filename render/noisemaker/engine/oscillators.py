@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from render.noisemaker import facts
 from render.noisemaker.facts import BLEP_ZERO_CROSSINGS, TRIANGLE_DELAY
@@ -295,6 +296,4 @@ def clicks(n_samples: int, state: int) -> Array:
     white = noise(n_samples, state)
     sparse = np.where(np.abs(white) > facts.CLICK_THRESHOLD, white, 0.0)
     first, second = facts.CLICK_POLES
-    from scipy.signal import lfilter  # loaded where the first click is made: it takes a second
-
     return np.asarray(lfilter([-facts.CLICK_GAIN], [1.0, -first - second, first * second], sparse), np.float64)
