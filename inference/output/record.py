@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from inference.match import Answer, ClipMatch, Match, Tidied
 from render.errors import FileError, FormatError
-from render.files import display_name
+from render.files import display_name, parse_json, read_text
 from render.measures.metrics import Distances
 
 SCHEMA = "synth-reconstruct/match/4"
@@ -115,9 +114,9 @@ def read_record(path: Path) -> dict[str, Any]:
         FormatError: if it is no result, or was written by another version of this project.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+        content = parse_json(read_text(path))
+    except FileError:
+        raise
     except ValueError as error:
         raise FormatError(f"{path} is not a result of refine: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
