@@ -82,6 +82,12 @@ def _main(given: list[str], began: float) -> int:
         return _fail("interrupted before there was a match; nothing was written", Interrupted.exit_code_of(came))
     except MemoryError:
         return _fail("out of memory", EXIT_FAILURE)
+    except OSError as error:  # no more processes, open files, memory
+        return _fail(f"the system refuses: {one_line(error)}", EXIT_FAILURE)
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        return _fail("the system starts no more threads: too little memory, or a limit (ulimit -u)", EXIT_FAILURE)
     except ImportError as error:  # too little memory to load a library, for one
         return _fail(f"a library cannot be loaded: {one_line(error)} (refine doctor says more)", EXIT_FAILURE)
     finally:

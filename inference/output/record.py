@@ -14,6 +14,11 @@ from render.measures.metrics import Distances
 
 SCHEMA = "synth-reconstruct/match/4"
 
+_KINDS: dict[str, type] = {
+    "clip_path": str, "files": list, "ended": str, "identity": str, "options": dict, "candidates": list, "best": dict,
+}  # fmt: skip
+"""Parts that every reader needs, and what they are."""
+
 
 def as_data(
     match: Match, clip_match: ClipMatch, clip: Path, files: Sequence[dict[str, str]], identity: str = ""
@@ -122,6 +127,9 @@ def read_record(path: Path) -> dict[str, Any]:
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         raise FormatError(f"{path} has schema {schema!r}; allowed: {SCHEMA!r}")
+    wrong = [name for name, kind in _KINDS.items() if not isinstance(content.get(name), kind)]
+    if wrong or not all(isinstance(one, dict) for one in content["files"]):
+        raise FormatError(f"{path} is a damaged result: {', '.join(wrong or ['files'])}")
     return content  # type: ignore[no-any-return]
 
 
