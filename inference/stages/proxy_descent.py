@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,7 +21,8 @@ from torch import Tensor
 from inference.candidate import Candidate
 from inference.ports import DescentJob
 from inference.stages.descended import free_curve, free_knobs
-from proxy.loss.distance import TargetDistance
+from proxy.loss.distance import Distances
+from proxy.loss.mss import JudgedLoss
 from proxy.synth.controls import EDITOR_POINTS, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -29,7 +31,6 @@ from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 
-_KEPT_DISTANCES = 16
 AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
 
 
@@ -78,24 +79,6 @@ class Settings:
     patience: int = 12
     least_gain: float = 0.005
     kept_every: int = 10
-
-
-class Distances:
-    """The distances from clips and from their beginnings; each is made once, and the latest are kept."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[int, int], tuple[Audio, TargetDistance]] = {}
-
-    def of(self, audio: Audio, n_samples: int | None = None) -> TargetDistance:
-        """The distance from the first samples of a clip, or from all of it if there are too few or they are silent."""
-        n_samples = audio.shape[1] if n_samples is None else min(n_samples, audio.shape[1])
-        heard = audio[:, :n_samples] if audio[:, :n_samples].any() else audio
-        key = id(audio), heard.shape[1]  # the clip is kept, so that no other one gets its number
-        if key not in self._made:
-            while len(self._made) >= _KEPT_DISTANCES:
-                del self._made[next(iter(self._made))]
-            self._made[key] = audio, TargetDistance(torch.from_numpy(heard))
-        return self._made[key][1]
 
 
 @dataclass
@@ -151,6 +134,15 @@ def descend(
     return batch.finish()
 
 
+class _Loss(Protocol):
+    """What a descent minimises for one clip."""
+
+    n_samples: int
+
+    def measure(self, renders: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses of renders, and gains."""
+
+
 class _Batch:
     """The candidates of one descent.
 
@@ -166,8 +158,10 @@ class _Batch:
         self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
-        self.distances = [distances.of(target.audio) for target in targets]
-        self.beginnings = [distances.of(target.audio, self._n_short(target.audio)) for target in targets]
+        self.losses: list[_Loss] = [distances.of(target.audio) for target in targets]
+        self.beginnings: list[_Loss] = [distances.of(target.audio, self._n_short(target.audio)) for target in targets]
+        if job.judged:
+            self.losses = [JudgedLoss(torch.from_numpy(target.audio), distances.of(target.audio)) for target in targets]
         patches = [start.patch for start in starts]
         notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
         self.controls = [Controls.from_patches(patches, of_clip) for of_clip in notes]
@@ -193,7 +187,7 @@ class _Batch:
 
     def look(self, step: int) -> None:
         """Measure the active candidates and their gradients; drop those that are not finite or do not improve."""
-        losses, gradient = self._losses(self.beginnings if step < self.settings.short_steps else self.distances)
+        losses, gradient = self._losses(self.beginnings if step < self.settings.short_steps else self.losses)
         self.gradient[self.active] = gradient
         if step == self.settings.short_steps:
             for path in self.paths:
@@ -246,7 +240,7 @@ class _Batch:
         share, seconds = self.settings.short_share, self.settings.short_seconds
         return max(round(share * int(audio.shape[1])), round(seconds * SAMPLE_RATE))
 
-    def _losses(self, distances: Sequence[TargetDistance]) -> tuple[list[float], Tensor]:
+    def _losses(self, distances: Sequence[_Loss]) -> tuple[list[float], Tensor]:
         """Losses of the active candidates, and their gradients, shape ``(active, parameters)``."""
         size = min(-(-len(self.active) // self.threads), AT_ONCE // self.threads)
         parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
@@ -254,7 +248,7 @@ class _Batch:
         results = list((map if self.threads == 1 else pool(self.threads).map)(losses_of, parts))
         return torch.cat([losses for losses, _ in results]).tolist(), torch.cat([slopes for _, slopes in results])
 
-    def _losses_of(self, distances: Sequence[TargetDistance], items: list[int]) -> tuple[Tensor, Tensor]:
+    def _losses_of(self, distances: Sequence[_Loss], items: list[int]) -> tuple[Tensor, Tensor]:
         knobs = self.knobs[items].requires_grad_()
         total = knobs.new_zeros(len(items))
         for controls, distance in zip(self.controls, distances, strict=True):

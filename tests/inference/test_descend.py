@@ -18,6 +18,8 @@ from inference.stages.descended import free_knobs
 from inference.stages.descender import ProxyDescender
 from inference.stages.proxy_descent import Path, Settings
 from inference.stages.proxy_descent import descend as descend_job
+from proxy.kernels import spectra
+from proxy.loss.distance import TargetDistance
 from proxy.synth.controls import SEARCHED, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -233,3 +235,14 @@ def test_a_bent_curve_is_left_as_it_is() -> None:
     assert straight_heights(lines([0.0, 1.0, 0.0])) is not None  # its corners are among the heights
     assert straight_heights(steps([0.0, 1.0, 0.3, 0.6, 0.1])) is None
     assert straight_heights(()) is None
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_loops_of_the_loss_are_compiled_when_the_proxy_is_loaded(channels: int) -> None:
+    ProxyDescender.load()
+    loops = [loop for loop in vars(spectra).values() if hasattr(loop, "signatures")]
+    assert len(loops) > 10
+    assert all(len(loop.signatures) == 1 for loop in loops)
+    renders = torch.randn(2, 2, 4000, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    TargetDistance(renders.detach()[0, :channels]).measure(renders)[0].sum().backward()
+    assert all(len(loop.signatures) == 1 for loop in loops)
