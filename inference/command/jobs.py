@@ -91,15 +91,19 @@ def resumed_groups(folder: Path, options: Options, claims: Claims | None = None)
     groups = []
     for path in sorted(folder.glob(f"*{RECORD_SUFFIX}")):
         record = read_record(path)
-        if record["together_with"]:
+        if record.get("together_with"):
             raise FormatError(f"{path} was matched together with other clips; allowed: results of single clips")
         clip = Path(record["clip_path"])
         if not clip.is_file():
             raise FileError(f"the clip of {path} is gone: {clip}")
         files = ResultFiles(folder, path.stem)
-        if claims is not None and not claims.claim(folder, files.stems(record["options"]["candidates"])):
+        try:
+            group, stems = _resumed(record, clip, files, options), files.stems(record["options"]["candidates"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FormatError(f"{path} is a damaged result: {type(error).__name__}: {error}") from error
+        if claims is not None and not claims.claim(folder, stems):
             raise FileError(f"another run is at work on {path}")
-        groups.append(_resumed(record, clip, files, options))
+        groups.append(group)
     if not groups:
         raise FileError(f"no results of refine in {folder}")
     return groups

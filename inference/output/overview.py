@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -12,7 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from inference.output.names import OVERVIEW_STEM
-from render.files import write_text
+from render.errors import FileError
+from render.files import read_text, write_text
 from render.note import Note
 
 COLUMNS = ("clip", "state", "mss", "lsd", "note", "seconds", "renders", "preset", "report", "error")
@@ -88,14 +90,11 @@ def overview_path(folder: Path, suffix: str) -> Path:
     number = 1
     while True:
         path = folder / (f"{OVERVIEW_STEM}{suffix}" if number == 1 else f"{OVERVIEW_STEM}-{number}{suffix}")
-        try:
-            with path.open(encoding="utf-8", errors="replace") as stream:
-                if stream.read(len(begins)) == begins:
-                    return path
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return path
-        except OSError:
-            pass
+        with contextlib.suppress(FileError, UnicodeDecodeError):
+            if read_text(path).startswith(begins):
+                return path
         number += 1
 
 
