@@ -17,7 +17,6 @@ from inference.match import Confirmed, mean
 from inference.worker import Audios
 from render.instruments.patch import Patch
 from render.measures.loudness import EqualLoudnessMss
-from render.measures.metrics import MssTarget
 from render.note import SAMPLE_RATE
 
 _CONFIRMED_PER_STAGE = 8
@@ -48,7 +47,10 @@ class Judge:
         self._confirmed: dict[Candidate, Confirmed] = {}
         self._at_level: set[Candidate] = set()  # those whose volume is set
         self._measure = EqualLoudnessMss(
-            [target.audio for target in targets], SAMPLE_RATE, level_free=level_free
+            [target.audio for target in targets],
+            SAMPLE_RATE,
+            level_free=level_free,
+            masks=[target.mask for target in targets],
         ).measure
 
     def judge(self, evaluator: Evaluator, count: int = _CONFIRMED_PER_STAGE) -> bool:
@@ -79,7 +81,7 @@ class Judge:
         if improved and self.best is not None:
             again = next(iter(evaluator.render([self.best.candidate])))
             if again is not None:
-                self.rerender_mss = _apart(self.best.audios, again)
+                self.rerender_mss = apart(self.targets, self.best.audios, again)
         return improved
 
     def settle(self, candidate: Candidate, evaluator: Evaluator, most: float) -> bool:
@@ -161,7 +163,7 @@ def distinct(ranked: Sequence[Confirmed], count: int) -> list[Confirmed]:
             break
         if all(
             _differ(confirmed.candidate.patch, other.candidate.patch)
-            and _apart(confirmed.matches, other.matches) >= _SAME_SOUND_DB
+            and apart(confirmed.targets, confirmed.matches, other.matches) >= _SAME_SOUND_DB
             for other in chosen
         ):
             chosen.append(confirmed)
@@ -176,6 +178,7 @@ def _differ(patch: Patch, other: Patch) -> bool:
     )
 
 
-def _apart(one: Audios, other: Audios) -> float:
-    pairs = zip(one, other, strict=True)
-    return mean(MssTarget(here, SAMPLE_RATE).distance(there) for here, there in pairs)
+def apart(targets: Sequence[Target], renders: Audios, others: Audios) -> float:
+    """MSS in dB between two sets of renders, one for each clip, in what counts of the clips."""
+    pairs = zip(targets, renders, others, strict=True)
+    return mean(target.mss(other, target.heard(one)) for target, one, other in pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from render.audio import Audio
@@ -11,6 +12,7 @@ from render.instruments.host import Compiling, Host, HostInfo
 from render.instruments.patch import Patch
 from render.measures.distance import TargetDistance, Weights
 from render.measures.loudness import EqualLoudnessMss
+from render.measures.mask import Mask
 from render.note import SAMPLE_RATE, Note
 
 Audios = tuple[Audio, ...]
@@ -76,22 +78,25 @@ class Worker:
 
     Args:
         clips: the clips.
+        masks: what counts, for each clip.
         weights: weights of the terms of the distance.
         seed: seed of the instrument's random generators.
         solve_level: whether the level is free.
         host: plays the patches.
     """
 
-    def __init__(self, clips: Audios, weights: Weights, seed: int, solve_level: bool, host: Host) -> None:
+    def __init__(
+        self, clips: Audios, masks: Sequence[Mask], weights: Weights, seed: int, solve_level: bool, host: Host
+    ) -> None:
         self._host = host
-        self._clips = clips
+        self._clips, self._masks = clips, masks
         self._distances = [TargetDistance(audio, weights) for audio in clips]
         self._seed = seed
         self._solve_level = solve_level
 
     @functools.cached_property
     def _judged(self) -> EqualLoudnessMss:
-        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level)
+        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level, masks=self._masks)
 
     def __call__(self, job: Job) -> Reply:
         """Do a job."""
@@ -115,6 +120,7 @@ class Worker:
         return tuple(self._host.render(patch, note, seed=self._seed, clean=clean) for note in notes)
 
     def _measured(self, audios: Audios) -> Measurement:
+        audios = tuple(mask.apply(audio) for mask, audio in zip(self._masks, audios, strict=True))
         pairs = list(zip(self._distances, audios, strict=True))
         if not self._solve_level or not any(audio.any() for audio in audios):
             return Measurement(math.fsum(distance(audio) for distance, audio in pairs) / len(pairs), 1.0)

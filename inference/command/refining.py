@@ -94,9 +94,7 @@ def _refined_by(
     jobs = group.jobs
     if targets is None:
         targets = [
-            read_target(
-                job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, span=job.span_seconds
-            )
+            read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, focus=job.focus)
             for job in jobs
         ]
     for job, target in zip(jobs, targets, strict=True):

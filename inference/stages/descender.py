@@ -18,6 +18,7 @@ from inference.ports import Descent, DescentJob
 from inference.stages.neighbours import crossovers, neighbours
 from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
 from proxy.loss.distance import TargetDistance
+from proxy.loss.masked import masked
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -38,9 +39,9 @@ def _screened(
     notes = [[one.note for one in candidates], *([target.note] * len(candidates) for target in targets[1:])]
     total = torch.zeros(len(candidates))
     with torch.no_grad():
-        for of_clip, distance in zip(notes, distances, strict=True):
+        for target, of_clip, distance in zip(targets, notes, distances, strict=True):
             audio = render(Controls.from_patches(patches, of_clip), distance.n_samples, corrections)
-            total += distance.measure(audio)[0] / len(distances)
+            total += distance.measure(masked(audio, target.mask))[0] / len(distances)
     losses: list[float] = total.tolist()
     return losses
 

@@ -21,6 +21,7 @@ from inference.candidate import Candidate
 from inference.ports import DescentJob
 from inference.stages.descended import free_curve, free_knobs
 from proxy.loss.distance import TargetDistance
+from proxy.loss.masked import masked
 from proxy.synth.controls import EDITOR_POINTS, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -140,6 +141,7 @@ class _Batch:
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
         self.distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
+        self.masks = [target.mask for target in targets]
         self.beginnings = [self._beginning(target.audio) for target in targets]
         patches = [start.patch for start in starts]
         notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
@@ -232,9 +234,9 @@ class _Batch:
     def _losses_of(self, distances: Sequence[TargetDistance], items: list[int]) -> tuple[Tensor, Tensor]:
         knobs = self.knobs[items].requires_grad_()
         total = knobs.new_zeros(len(items))
-        for controls, distance in zip(self.controls, distances, strict=True):
+        for controls, distance, mask in zip(self.controls, distances, self.masks, strict=True):
             audio = render(self._part(controls, items, knobs), distance.n_samples, self.corrections)
-            total = total + distance.measure(audio)[0] / len(distances)
+            total = total + distance.measure(masked(audio, mask))[0] / len(distances)
         (gradient,) = torch.autograd.grad(total.sum(), knobs)
         return total.detach(), gradient
 
