@@ -157,7 +157,7 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
             console.say(f"{_shown(clip.name)}: its results are called {files.stem}")
-    known = arguments.gate, Focus(arguments.range, tuple(arguments.ignore), arguments.band)
+    known = arguments.gate, Focus(arguments.range, tuple(arguments.ignore), arguments.band, arguments.noise)
     jobs = [Job(*job, *known) for job in zip(clips, names, notes, velocities, strict=True)]
     return in_groups(jobs, options, together=arguments.together)
 

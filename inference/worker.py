@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from render.audio import Audio
 from render.instruments.host import Compiling, Host, HostInfo
 from render.instruments.patch import Patch
-from render.measures.distance import TargetDistance, Weights
+from render.measures.distance import Weights
+from render.measures.hearing import HeardDistance, Hearing
 from render.measures.loudness import EqualLoudnessMss
-from render.measures.mask import Mask
 from render.note import SAMPLE_RATE, Note
 
 Audios = tuple[Audio, ...]
@@ -78,7 +78,7 @@ class Worker:
 
     Args:
         clips: the clips.
-        masks: what counts, for each clip.
+        hearings: how each clip is heard.
         weights: weights of the terms of the distance.
         seed: seed of the instrument's random generators.
         solve_level: whether the level is free.
@@ -86,17 +86,19 @@ class Worker:
     """
 
     def __init__(
-        self, clips: Audios, masks: Sequence[Mask], weights: Weights, seed: int, solve_level: bool, host: Host
+        self, clips: Audios, hearings: Sequence[Hearing], weights: Weights, seed: int, solve_level: bool, host: Host
     ) -> None:
         self._host = host
-        self._clips, self._masks = clips, masks
-        self._distances = [TargetDistance(audio, weights) for audio in clips]
+        self._clips, self._hearings = clips, hearings
+        self._distances = [
+            HeardDistance(audio, hearing, weights) for audio, hearing in zip(clips, hearings, strict=True)
+        ]
         self._seed = seed
         self._solve_level = solve_level
 
     @functools.cached_property
     def _judged(self) -> EqualLoudnessMss:
-        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level, masks=self._masks)
+        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level, hearings=self._hearings)
 
     def __call__(self, job: Job) -> Reply:
         """Do a job."""
@@ -120,7 +122,6 @@ class Worker:
         return tuple(self._host.render(patch, note, seed=self._seed, clean=clean) for note in notes)
 
     def _measured(self, audios: Audios) -> Measurement:
-        audios = tuple(mask.apply(audio) for mask, audio in zip(self._masks, audios, strict=True))
         pairs = list(zip(self._distances, audios, strict=True))
         if not self._solve_level or not any(audio.any() for audio in audios):
             return Measurement(math.fsum(distance(audio) for distance, audio in pairs) / len(pairs), 1.0)

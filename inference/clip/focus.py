@@ -30,6 +30,7 @@ class Focus:
         span_seconds: part of the file that is used, from and to; all else is as if it were not there.
         ignored_seconds: parts of it that are not compared, such as a cough or a drum; time goes on in them.
         band_hz: lowest and highest frequency that are compared.
+        noise: whether the recording is noisy, and what lies below its noise is not compared.
 
     Raises:
         OutOfRange: for a range that is empty, not finite, or begins below 0, and a band beyond what is heard.
@@ -38,6 +39,7 @@ class Focus:
     span_seconds: Span | None = None
     ignored_seconds: tuple[Span, ...] = ()
     band_hz: Span | None = None
+    noise: bool = False
 
     def __post_init__(self) -> None:
         for span in (self.span_seconds,) if self.span_seconds is not None else ():
@@ -56,6 +58,7 @@ class Focus:
             None if span is None else (span[0], span[1]),
             tuple((begin, end) for begin, end in data.get("ignored_seconds", ())),
             None if band is None else (band[0], band[1]),
+            data.get("noise", False),
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -64,6 +67,7 @@ class Focus:
             "span_seconds": self.span_seconds,
             "ignored_seconds": [list(span) for span in self.ignored_seconds],
             "band_hz": self.band_hz,
+            "noise": self.noise,
         }
 
     def mask(self, from_seconds: float) -> Mask:

@@ -6,12 +6,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from inference.clip.background import find_background, without_offset
+from inference.clip.background import find_background, quietest, without_offset
 from inference.clip.channels import carried
 from inference.clip.events import Choice, choose_event
 from inference.clip.focus import EVERYTHING, Focus, listened
-from inference.clip.levels import frame_levels, without_clicks
+from inference.clip.levels import FRAME, frame_levels, without_clicks
+from inference.clip.noise import drawn_noise, noise_power, without_noise
 from render.audio import Audio, Recording
 from render.errors import InvalidAudio
 from render.measures.mask import fades
@@ -43,6 +45,7 @@ class Sound:
     notices: tuple[str, ...]
     level_db: float
     events: tuple[float, ...]
+    noise: Audio | None = None
 
 
 def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> Sound:
@@ -69,6 +72,13 @@ def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> So
         raise InvalidAudio(f"nothing that counts is left of {name}: {focus.sentence()}")
     levels = frame_levels(searched)
     background = find_background(searched, without_clicks(levels))
+    if focus.noise and background is None:
+        background = quietest(searched, without_clicks(levels), _ignored_frames(focus, recording, len(levels)))
+        if background is None:
+            raise InvalidAudio(
+                f"no part of {name} is soft enough to tell its noise; allowed: 0.1 s of nothing else, before the sound "
+                "or after it"
+            )
     choice = choose_event(searched, levels, background)
     piece = audio[:, choice.start : choice.stop]
     floor = 0.0 if background is None else _ABOVE_BACKGROUND * background.peak
@@ -78,9 +88,14 @@ def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> So
     if background is not None:
         below = levels.max() - background.level_db
         notices.append(f"cut where it stands out of the background, {below:.0f} dB below the loudest")
-    piece, done = carried(
-        piece[:, start:stop], None if background is None else audio[:, background.start : background.stop]
-    )
+    quiet = None if background is None else audio[:, background.start : background.stop]
+    piece = piece[:, start:stop]
+    power = None
+    if focus.noise and quiet is not None:
+        both, done = carried(np.concatenate([quiet, piece], axis=1), quiet)
+        power, piece = noise_power(both[:, : quiet.shape[1]]), both[:, quiet.shape[1] :]
+    else:
+        piece, done = carried(piece, quiet)
     notices += done
     if piece.shape[1] < MIN_SECONDS * SAMPLE_RATE:
         seconds = piece.shape[1] / SAMPLE_RATE
@@ -89,8 +104,19 @@ def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> So
         whole = "" if recording.seconds is None else f" of {recording.seconds:.1f} s"
         notices.append(f"first {MAX_SECONDS:g} s{whole} used")
         piece = piece[:, : round(MAX_SECONDS * SAMPLE_RATE)]
+    noise = None
+    if power is not None and background is not None:
+        piece, noise = without_noise(piece, power), drawn_noise(power, piece.shape[1])
+        noise = focus.mask(onset_seconds).apply(noise)
+        seconds = (background.stop - background.start) / SAMPLE_RATE
+        notices.append(
+            f"noise taken out, and all compared under noise like it, as heard in {seconds:.2f} s of the file"
+        )
     piece = _what_counts(piece, focus, onset_seconds, name)
+    before = float(np.abs(piece).max())
     piece, level_db = _at_usual_level(np.ascontiguousarray(piece), scale)
+    if noise is not None:
+        noise = noise * np.float32(float(np.abs(piece).max()) / before)
     if level_db:
         notices.append(f"{'raised' if level_db > 0.0 else 'lowered'} by {abs(level_db):.1f} dB for the match")
     skipped = recording.skipped_seconds
@@ -99,6 +125,7 @@ def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> So
         onset_seconds=onset_seconds,
         notices=tuple(notices),
         level_db=level_db,
+        noise=noise,
         events=tuple(skipped + seconds for seconds in choice.others),
     )
 
@@ -123,6 +150,12 @@ def sounding_range(audio: Audio, *, floor: float = 0.0, end: int | None = None) 
     loud = np.flatnonzero(envelope[:end] > peak * 10.0 ** (-_TAIL_DB / 20.0))
     stop = min(int(loud[-1]) + 1 + round(_KEPT_TAIL_SECONDS * SAMPLE_RATE), audio.shape[1])
     return start, stop
+
+
+def _ignored_frames(focus: Focus, recording: Recording, n_frames: int) -> NDArray[np.bool_]:
+    ignored = focus.mask(recording.skipped_seconds).ignored_seconds
+    factors = fades(ignored, n_frames * FRAME) if ignored else np.ones(n_frames * FRAME, np.float32)
+    return np.asarray(factors.reshape(n_frames, FRAME).min(axis=1) < 1.0)
 
 
 def _what_counts(piece: Audio, focus: Focus, onset_seconds: float, name: str) -> Audio:

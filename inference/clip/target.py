@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from inference.clip.focus import EVERYTHING, Focus
 from inference.clip.sound import find_sound
 from render.audio import Audio, read_recording
-from render.measures.mask import Mask
+from render.measures.hearing import Hearing
 from render.measures.metrics import Distances, distances, mss
 from render.note import SAMPLE_RATE, Note
 
@@ -45,6 +48,7 @@ class Target:
             level is the match of ``audio`` less this gain.
         events: onsets in the file, in seconds, of other sounds that are not matched.
         focus: what of the file counts.
+        noise: noise of the clip's kind, where the clip's own was taken out of ``audio``; all is compared under it.
     """
 
     name: str
@@ -58,35 +62,54 @@ class Target:
     level_db: float = 0.0
     events: tuple[float, ...] = ()
     focus: Focus = EVERYTHING
+    noise: Audio | None = None
 
     @property
     def stereo(self) -> bool:
         """Whether the two sides differ."""
         return len(self.audio) == 2
 
-    @property
-    def mask(self) -> Mask:
-        """What of ``audio`` counts, for the sounds that are compared with it."""
-        return self.focus.mask(self.onset_seconds)
+    @cached_property
+    def hearing(self) -> Hearing:
+        """How ``audio`` is heard, and the sounds that are compared with it."""
+        return Hearing(self.focus.mask(self.onset_seconds), self.noise)
 
     @property
     def share(self) -> float:
-        """Share of the time and the mel bands of ``audio`` that counts."""
-        return self.mask.share(self.audio.shape[1])
+        """Share of the time and frequencies of ``audio`` that counts."""
+        return self.hearing.mask.share(self.audio.shape[1])
+
+    @property
+    def compared(self) -> Audio:
+        """``audio`` as it is compared: under the noise, if there is any."""
+        return self.hearing.under_noise(self.audio)
 
     def heard(self, audio: Audio) -> Audio:
-        """What counts of a sound that is compared with the clip."""
-        return self.mask.apply(audio)
+        """A sound at the level of the clip as it is compared with ``compared``."""
+        return self.hearing.under_noise(self.hearing.masked(audio))
+
+    def in_mono(self) -> Self:
+        """The target with the mean of its sides."""
+        return self._changed(lambda audio: audio.mean(axis=0, keepdims=True))
+
+    def amplified(self, gain_db: float) -> Self:
+        """The target at another level."""
+        changed = self._changed(lambda audio: audio * np.float32(10.0 ** (gain_db / 20.0)))
+        return replace(changed, level_db=self.level_db + gain_db)
+
+    def _changed(self, change: Callable[[Audio], Audio]) -> Self:
+        return replace(self, audio=change(self.audio), noise=None if self.noise is None else change(self.noise))
 
     def distances(self, audio: Audio) -> Distances:
         """Every metric of what counts of a sound; MSS is the mean over what counts, like ``mss``."""
-        found, share = distances(self.audio, self.heard(audio), SAMPLE_RATE), self.share
+        found, share = distances(self.compared, self.heard(audio), SAMPLE_RATE), self.share
         side_mss = None if found.side_mss is None else found.side_mss / share
         return replace(found, mss=found.mss / share, side_mss=side_mss)
 
     def mss(self, audio: Audio, other: Audio | None = None) -> float:
-        """MSS in dB of what counts of a sound, from the clip, or from another sound of which only that is left."""
-        return mss(self.audio if other is None else other, self.heard(audio), SAMPLE_RATE) / self.share
+        """MSS in dB of what counts of a sound, from the clip, or from another sound."""
+        reference = self.compared if other is None else self.heard(other)
+        return mss(reference, self.heard(audio), SAMPLE_RATE) / self.share
 
 
 def read_target(
@@ -164,6 +187,7 @@ def read_target(
         level_db=sound.level_db,
         events=sound.events,
         focus=focus,
+        noise=sound.noise,
     )
 
 

@@ -93,6 +93,11 @@ def _add_clip(parser: argparse.ArgumentParser) -> None:
         help="compare only these frequencies, in Hz, such as 80:5000",
     )
     group.add_argument(
+        "--noise",
+        action="store_true",
+        help="a noisy recording: what lies below the noise, as it is before or after the sound, is not compared",
+    )
+    group.add_argument(
         "--together", action="store_true", help="one patch for all clips, which are the same sound at other notes"
     )
 

@@ -79,7 +79,7 @@ def report_html(table: Table, result: dict[str, Any], target: Target, match: Aud
     title = f"{escape(result['clip'])} as a patch of {escape(table.title)}"
     played = f"note {result['note']} ({note_name(result['note'])}), velocity {result['velocity']}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
-    spectrograms, progress = _plots(result, target.audio, target.heard(match))
+    spectrograms, progress = _plots(result, target.audio, target.hearing.masked(match))
     version = f" {host['version']}" if host["version"] else ""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>

@@ -17,8 +17,7 @@ from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
 from inference.stages.neighbours import crossovers, neighbours
 from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
-from proxy.loss.distance import TargetDistance
-from proxy.loss.masked import masked
+from proxy.loss.heard import HeardDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -30,7 +29,7 @@ from render.note import Note
 
 def _screened(
     targets: Sequence[Target],
-    distances: Sequence[TargetDistance],
+    distances: Sequence[HeardDistance],
     corrections: Corrections,
     candidates: Sequence[Candidate],
 ) -> list[float]:
@@ -39,9 +38,9 @@ def _screened(
     notes = [[one.note for one in candidates], *([target.note] * len(candidates) for target in targets[1:])]
     total = torch.zeros(len(candidates))
     with torch.no_grad():
-        for target, of_clip, distance in zip(targets, notes, distances, strict=True):
+        for of_clip, distance in zip(notes, distances, strict=True):
             audio = render(Controls.from_patches(patches, of_clip), distance.n_samples, corrections)
-            total += distance.measure(masked(audio, target.mask))[0] / len(distances)
+            total += distance.measure(audio)[0] / len(distances)
     losses: list[float] = total.tolist()
     return losses
 
@@ -87,7 +86,7 @@ class ProxyDescender:
         """See ``inference.ports.Descender``."""
         if not candidates:
             return []
-        distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
+        distances = [HeardDistance(target.audio, target.hearing) for target in targets]
         size = min(-(-len(candidates) // self.threads), AT_ONCE // min(self.threads, AT_ONCE))
         parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]
         losses_of = functools.partial(_screened, targets, distances, self.corrections)

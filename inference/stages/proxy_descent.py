@@ -18,14 +18,13 @@ import torch
 from torch import Tensor
 
 from inference.candidate import Candidate
+from inference.clip.target import Target
 from inference.ports import DescentJob
 from inference.stages.descended import free_curve, free_knobs
-from proxy.loss.distance import TargetDistance
-from proxy.loss.masked import masked
+from proxy.loss.heard import HeardDistance
 from proxy.synth.controls import EDITOR_POINTS, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
-from render.audio import Audio
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
@@ -140,9 +139,8 @@ class _Batch:
         self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
-        self.distances = [TargetDistance(torch.from_numpy(target.audio)) for target in targets]
-        self.masks = [target.mask for target in targets]
-        self.beginnings = [self._beginning(target.audio) for target in targets]
+        self.distances = [HeardDistance(target.audio, target.hearing) for target in targets]
+        self.beginnings = [self._beginning(target) for target in targets]
         patches = [start.patch for start in starts]
         notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
         self.controls = [Controls.from_patches(patches, of_clip) for of_clip in notes]
@@ -216,14 +214,15 @@ class _Batch:
                 path.kept.append(self._candidate(item, self.closest))
         return self.paths
 
-    def _beginning(self, audio: Audio) -> TargetDistance:
+    def _beginning(self, target: Target) -> HeardDistance:
         """Distance from the beginning of a clip; from all of it if the beginning is short or silent."""
-        settings, n_samples = self.settings, audio.shape[1]
+        settings, audio = self.settings, target.audio
+        n_samples = audio.shape[1]
         n_short = max(round(settings.short_share * n_samples), round(settings.short_seconds * SAMPLE_RATE))
         heard = audio[:, : min(n_short, n_samples)]
-        return TargetDistance(torch.from_numpy(heard if heard.any() else audio))
+        return HeardDistance(heard if heard.any() else audio, target.hearing)
 
-    def _losses(self, distances: Sequence[TargetDistance]) -> tuple[list[float], Tensor]:
+    def _losses(self, distances: Sequence[HeardDistance]) -> tuple[list[float], Tensor]:
         """Losses of the active candidates, and their gradients, shape ``(active, parameters)``."""
         size = min(-(-len(self.active) // self.threads), AT_ONCE // self.threads)
         parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
@@ -231,12 +230,12 @@ class _Batch:
         results = list((map if self.threads == 1 else pool(self.threads).map)(losses_of, parts))
         return torch.cat([losses for losses, _ in results]).tolist(), torch.cat([slopes for _, slopes in results])
 
-    def _losses_of(self, distances: Sequence[TargetDistance], items: list[int]) -> tuple[Tensor, Tensor]:
+    def _losses_of(self, distances: Sequence[HeardDistance], items: list[int]) -> tuple[Tensor, Tensor]:
         knobs = self.knobs[items].requires_grad_()
         total = knobs.new_zeros(len(items))
-        for controls, distance, mask in zip(self.controls, distances, self.masks, strict=True):
+        for controls, distance in zip(self.controls, distances, strict=True):
             audio = render(self._part(controls, items, knobs), distance.n_samples, self.corrections)
-            total = total + distance.measure(masked(audio, mask))[0] / len(distances)
+            total = total + distance.measure(audio)[0] / len(distances)
         (gradient,) = torch.autograd.grad(total.sum(), knobs)
         return total.detach(), gradient
 

@@ -169,15 +169,15 @@ class _Bench:
 
     def _nearest(self, job: Nearest) -> tuple[Candidate, ...]:
         from inference.evaluate import with_gain
-        from render.measures.distance import TargetDistance
+        from render.measures.hearing import HeardDistance
 
         target, found = job.target, []
         library = _library(job.instrument)
         if library is None:
             return ()
-        distance = TargetDistance(target.audio)
+        distance = HeardDistance(target.audio, target.hearing)
         for patch in library.nearest(target.audio, target.note, job.count):
-            loss, gain = distance.measure(target.heard(self._host.render(patch, target.note)))
+            loss, gain = distance.measure(self._host.render(patch, target.note))
             found.append(Candidate(with_gain(patch, gain), target.note, loss, "library"))
         return tuple(sorted(found, key=lambda candidate: candidate.loss))
 
@@ -229,7 +229,7 @@ def _compared(audio: Audio, note: Note, target: Target) -> Sound:
     from inference.output.residual import residual
     from render.measures.loudness import EqualLoudnessMss, amplified
 
-    mss, gain_db = EqualLoudnessMss([target.audio], SAMPLE_RATE, masks=[target.mask]).measure([audio])
+    mss, gain_db = EqualLoudnessMss([target.audio], SAMPLE_RATE, hearings=[target.hearing]).measure([audio])
     match = amplified(audio, gain_db)  # as loud as the clip, so that eye and ear compare the timbre only
     heard = target.heard(match)
     return Sound(
@@ -237,8 +237,8 @@ def _compared(audio: Audio, note: Note, target: Target) -> Sound:
         spectrogram_image(match, SAMPLE_RATE),
         float(np.abs(audio).max(initial=0.0)),
         mss,
-        residual_image(target.audio, heard, SAMPLE_RATE),
-        residual(target.audio, heard, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
+        residual_image(target.compared, heard, SAMPLE_RATE),
+        residual(target.compared, heard, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
     )
 
 

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from render.measures.hearing import Hearing
 from render.measures.inputs import AnyAudio, mono
-from render.measures.mask import Mask
 from render.measures.mss import MSS_SCALES, MssTarget
 from render.measures.spectra import mel_power, mel_widths_hz
 
@@ -53,7 +53,7 @@ class EqualLoudnessMss:
         targets: the clips.
         sample_rate: sample rate in Hz of everything.
         level_free: whether the level may be matched; if not, the gain is always 0 dB.
-        masks: what counts, for each clip; everything where they are missing. The clips are masked already.
+        hearings: how each clip is heard; as it is where they are missing.
 
     Shape:
         targets: ``(channels, samples)`` or ``(samples,)`` each.
@@ -69,13 +69,13 @@ class EqualLoudnessMss:
         sample_rate: int,
         *,
         level_free: bool = True,
-        masks: Sequence[Mask] | None = None,
+        hearings: Sequence[Hearing] | None = None,
     ) -> None:
         self._rate, self._level_free = sample_rate, level_free
-        self._masks = [Mask()] * len(targets) if masks is None else list(masks)
-        shares = [mask.share(target.shape[-1]) for mask, target in zip(self._masks, targets, strict=True)]
-        self._shares = shares
-        self._targets = [MssTarget(target, sample_rate) for target in targets]
+        self._hearings = [Hearing()] * len(targets) if hearings is None else list(hearings)
+        pairs = list(zip(self._hearings, targets, strict=True))
+        self._shares = [hearing.mask.share(target.shape[-1]) for hearing, target in pairs]
+        self._targets = [MssTarget(hearing.under_noise(target), sample_rate) for hearing, target in pairs]
         self._energies = [band_energy(target, sample_rate) for target in targets]
 
     def measure(self, renders: Sequence[AnyAudio]) -> tuple[float, float]:
@@ -89,15 +89,15 @@ class EqualLoudnessMss:
         Shape:
             renders: ``(channels, samples)`` or ``(samples,)`` each.
         """
-        heard = [mask.apply(one) for mask, one in zip(self._masks, renders, strict=True)]
-        gain_db = self._gain_db(heard)
+        masked = [hearing.masked(one) for hearing, one in zip(self._hearings, renders, strict=True)]
+        gain_db = self._gain_db(masked)
+        heard = [h.under_noise(amplified(one, gain_db)) for h, one in zip(self._hearings, masked, strict=True)]
         pairs = zip(self._targets, self._shares, heard, strict=True)
-        total = math.fsum(target.distance(amplified(one, gain_db)) / share for target, share, one in pairs)
-        return total / len(renders), gain_db
+        return math.fsum(target.distance(one) / share for target, share, one in pairs) / len(renders), gain_db
 
     def gain_db(self, renders: Sequence[AnyAudio]) -> float:
         """The gain in dB that makes the loudness equal; silent clips and renders have no say in it."""
-        return self._gain_db([mask.apply(one) for mask, one in zip(self._masks, renders, strict=True)])
+        return self._gain_db([hearing.masked(one) for hearing, one in zip(self._hearings, renders, strict=True)])
 
     def _gain_db(self, renders: Sequence[AnyAudio]) -> float:
         if not self._level_free:

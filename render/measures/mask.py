@@ -2,7 +2,7 @@
 
 A mask is applied to audio: to a clip once, and to every render before it is compared with it, so that all measures
 agree on what counts, and none of them has to know. It is linear and does not depend on the level. What does not count
-is silence in both sounds. ``proxy/loss/masked.py`` does the same in torch.
+is silence in both sounds. ``proxy/loss/heard.py`` does the same in torch.
 
     >>> mask = Mask(ignored_seconds=((0.5, 0.7),), band_hz=(200.0, 4000.0))
     >>> target = TargetDistance(mask.apply(clip))  # doctest: +SKIP
@@ -72,6 +72,10 @@ class Mask:
             n_samples: length of the sound.
         """
         return 1.0 if self.plain else _share(self, n_samples)
+
+
+PLAIN = Mask()
+"""Everything counts."""
 
 
 @functools.lru_cache(maxsize=32)

@@ -72,6 +72,8 @@ class ClipView:
                 self._band = self._field(
                     ui.input("Band in Hz", placeholder="80:5000"), "frequencies that are compared, such as 80:5000"
                 )
+                self._noise = ui.switch("Noisy recording", on_change=self._correct)
+                self._noise.tooltip("what lies below the noise is not compared")
                 self._mono = ui.switch("Match in mono", on_change=self._correct)
             self._notices = ui.html("").classes("notices")
         self.show()
@@ -108,6 +110,7 @@ class ClipView:
             self._level.set_value(round(20.0 * float(np.log10(max(np.abs(target.audio).max(), 1e-6))), 1))
             self._ignored.set_value(", ".join(f"{begin:g}:{end:g}" for begin, end in target.focus.ignored_seconds))
             self._band.set_value("{:g}:{:g}".format(*target.focus.band_hz) if target.focus.band_hz else "")
+            self._noise.set_value(target.focus.noise)
             self._mono.set_value(not target.stereo)
             self._mono.set_visibility(target.stereo or self._was_stereo)
             self._was_stereo = self._was_stereo or target.stereo
@@ -144,7 +147,7 @@ class ClipView:
             wanted = Note(number, velocity, gate, note.seconds)
             ignored = tuple(seconds_span(text) for text in (self._ignored.value or "").split(",") if text.strip())
             band = hertz_band(self._band.value) if (self._band.value or "").strip() else None
-            focus = replace(heard.target.focus, ignored_seconds=ignored, band_hz=band)
+            focus = replace(heard.target.focus, ignored_seconds=ignored, band_hz=band, noise=self._noise.value)
         except (ReconstructError, TypeError, ValueError) as error:
             self.desk.tell(str(error), "warning")
             self._shown = -1
@@ -191,10 +194,9 @@ class ClipView:
         if abs(gain_db) < 0.06:
             gain_db = 0.0
         if self._mono.value and target.stereo:
-            target = replace(target, audio=target.audio.mean(axis=0, keepdims=True))
+            target = target.in_mono()
         if gain_db:
-            audio = target.audio * np.float32(10.0 ** (gain_db / 20.0))
-            target = replace(target, audio=audio, level_db=target.level_db + gain_db)
+            target = target.amplified(gain_db)
         if target is not heard.target:
             self._live.heard = replace(heard, target=target)
             self._live.times_heard += 1

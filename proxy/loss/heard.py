@@ -1,0 +1,86 @@
+"""How renders are heard beside a clip, in torch: what of them counts, and the noise under which they lie.
+
+``render/measures/mask.py`` and ``render/measures/hearing.py`` are the reference implementations.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+from proxy.loss.distance import TargetDistance
+from render.audio import Audio
+from render.measures.hearing import Hearing
+from render.measures.mask import FILTER_TAPS, Mask, band_response, fades
+
+
+class HeardDistance:
+    """``TargetDistance`` from a clip of renders that are heard like it.
+
+    Args:
+        target: the clip, masked and without its noise, shape ``(1 or 2, samples)``.
+        hearing: how it is heard.
+
+    Attributes:
+        n_samples: length of the clip in samples.
+
+    Raises:
+        InvalidAudio: if the target is silent, not finite or of the wrong shape.
+    """
+
+    def __init__(self, target: Audio, hearing: Hearing) -> None:
+        self._mask = hearing.mask
+        self._distance = TargetDistance(torch.from_numpy(target))
+        self.n_samples = self._distance.n_samples
+        self._noisy: tuple[TargetDistance, Tensor] | None = None
+        if hearing.noise is not None:
+            noise = torch.from_numpy(hearing.noise[:, : self.n_samples])
+            self._noisy = TargetDistance(torch.from_numpy(target) + noise), noise
+
+    def measure(self, renders: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance of each render at the gain that suits it best, and that gain; both have a gradient.
+
+        Shape:
+            renders: ``(batch, 2, samples)``, as long as the clip.
+            Returns: ``(batch,)`` and ``(batch,)``.
+        """
+        heard = masked(renders, self._mask)
+        loss, gain = self._distance.measure(heard)
+        if self._noisy is None:
+            return loss, gain
+        distance, noise = self._noisy
+        return distance(heard * gain[:, None, None] + noise), gain
+
+
+def masked(renders: Tensor, mask: Mask) -> Tensor:
+    """Renders with silence in place of what does not count; the same tensor if all of it does. It has a gradient.
+
+    Args:
+        renders: sounds from the key press on.
+        mask: what counts.
+
+    Shape:
+        renders: ``(..., samples)``.
+    """
+    n_samples = renders.shape[-1]
+    if mask.ignored_seconds:
+        renders = renders * _fades(mask, n_samples).to(renders)
+    if mask.band_hz is not None:
+        n_fft, response = _response(mask, n_samples)
+        delayed = torch.fft.irfft(torch.fft.rfft(renders, n_fft) * response.to(renders.device), n_fft)
+        renders = delayed[..., FILTER_TAPS // 2 : FILTER_TAPS // 2 + n_samples]
+    return renders
+
+
+@functools.lru_cache(maxsize=32)
+def _fades(mask: Mask, n_samples: int) -> Tensor:
+    return torch.from_numpy(fades(mask.ignored_seconds, n_samples).copy())
+
+
+@functools.lru_cache(maxsize=32)
+def _response(mask: Mask, n_samples: int) -> tuple[int, Tensor]:
+    assert mask.band_hz is not None
+    n_fft, response = band_response(mask.band_hz, n_samples)
+    return n_fft, torch.from_numpy(response.copy())
