@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
 from inference.budget import Budget
 from inference.candidate import Candidate
@@ -34,6 +34,21 @@ from render.measures.distance import DEFAULT_WEIGHTS, Weights
 from render.note import Note
 
 HostFactory = Callable[[], Host]
+
+
+class Measurer(Protocol):
+    """What a search minimises: it takes candidates and gives them back with their losses."""
+
+    @property
+    def slots(self) -> int:
+        """How many candidates to keep in flight so that no worker is idle."""
+
+    def submit(self, candidate: Candidate) -> Future[Any]:
+        """Start to measure a candidate."""
+
+    def take(self, candidate: Candidate, future: Future[Any]) -> Candidate | None:
+        """The candidate of a future that is done, with its loss; None if the render failed."""
+
 
 _LEAST_GAIN = 1e-9
 
@@ -153,6 +168,22 @@ class Evaluator:
             assert isinstance(audios, tuple)
             yield audios
 
+    def submit_compared(self, candidate: Candidate) -> Future[Reply]:
+        """Start a clean render of a candidate and its comparison with the clips, in MSS at equal loudness."""
+        self.budget.n_renders += 1
+        return self._pool.submit(Compare(candidate.patch, self._notes(candidate)))
+
+    def take_compared(self, future: Future[Reply]) -> float | None:
+        """The MSS in dB of a future that is done; None if the render failed, which is counted."""
+        try:
+            reply = future.result()
+            assert isinstance(reply, float)
+        except HostError:
+            self.failures += 1
+            reply = None
+        self.board.announce()
+        return reply
+
     def compare(self, candidates: Iterable[Candidate], spent: Callable[[], bool]) -> list[float | None]:
         """MSS in dB of clean renders at equal loudness, measured by the workers.
 
@@ -170,19 +201,14 @@ class Evaluator:
         while True:
             while len(pending) < self.slots and not spent() and (following := next(waiting, None)) is not None:
                 last, candidate = following
-                self.budget.n_renders += 1
-                pending[self._pool.submit(Compare(candidate.patch, self._notes(candidate)))] = last
+                pending[self.submit_compared(candidate)] = last
             if not pending:
                 break
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 number = pending.pop(future)
-                try:
-                    reply = future.result()
-                    assert isinstance(reply, float)
+                reply = self.take_compared(future)
+                if reply is not None:
                     results[number] = reply
-                except HostError:
-                    self.failures += 1
-                self.board.announce()
         return [results.get(number) for number in range(last + 1 + sum(1 for _ in waiting))]
 
     def _notes(self, candidate: Candidate) -> tuple[Note, ...]:
@@ -199,6 +225,33 @@ class Evaluator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Judging:
+    """Measures candidates as they are judged: by MSS in dB of a clean render at equal loudness.
+
+    The leaderboard does not see them, because its losses are distances.
+
+    Args:
+        evaluator: renders and compares.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+
+    @property
+    def slots(self) -> int:
+        """See ``Measurer``."""
+        return self._evaluator.slots
+
+    def submit(self, candidate: Candidate) -> Future[Any]:
+        """See ``Measurer``."""
+        return self._evaluator.submit_compared(candidate)
+
+    def take(self, candidate: Candidate, future: Future[Any]) -> Candidate | None:
+        """See ``Measurer``."""
+        mss = self._evaluator.take_compared(future)
+        return None if mss is None else replace(candidate, loss=mss)
 
 
 def with_measurement(candidate: Candidate, measurement: Measurement) -> Candidate:

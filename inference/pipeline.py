@@ -10,6 +10,7 @@ record says how much each of them improved it. The last one simplifies the answe
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ from inference.output.residual import UNREACHABLE_DB, residual
 from inference.ports import Models
 from inference.run import Run
 from inference.stages.descend import descend
+from inference.stages.finish import finish
 from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
 from inference.stages.models import has_models, load_models
@@ -41,6 +43,7 @@ TIDY = "tidy"
 """Name of the last stage, which simplifies the answer instead of proposing others."""
 
 _JUDGED_EARLY = 2  # candidates for the first answer
+_SEARCHED_FIRST = 0.85  # of a search that no descent came before, for finding a structure
 _HEARD_DB = 0.5  # a difference in level that is worth a notice
 
 
@@ -54,6 +57,7 @@ def refine(
     pool: Pool[Job, Reply] | None = None,
     analysis_seconds: float = 0.0,
     finishing: Callable[[], float] = lambda: 0.0,
+    clock: Callable[[], float] = time.monotonic,
     on_preparing: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Leaderboard], None] | None = None,
     on_judged: Callable[[Match], None] | None = None,
@@ -71,6 +75,7 @@ def refine(
         pool: workers that ``start_workers`` started already, with their hosts.
         analysis_seconds: seconds of the budget that are used already, by whatever came before.
         finishing: returns the seconds of the budget that are needed afterwards, as far as it is known.
+        clock: returns the time in seconds that the budget counts.
         on_preparing: called with what is done once on a machine and takes a while, before it is done.
         on_progress: called after every render and descent step.
         on_judged: called with the best so far when there is a first answer, and whenever a stage has been judged, so
@@ -94,7 +99,7 @@ def refine(
     """
     level = options.instrument.table.level
     level_free = level is None or level.name not in options.constraints.locked
-    budget = Budget(options.seconds, options.renders, options.steps)
+    budget = Budget(options.seconds, options.renders, options.steps, clock)
     budget.restart(analysis_seconds)
     with Evaluator(
         targets,
@@ -210,14 +215,22 @@ def _left_out(run: Run, name: str) -> bool:
 
 def _search(run: Run) -> None:
     """Search around what the gradient found, or without one; nevergrad takes a second to import."""
-    if has_models(run.options.instrument) or run.options.method != DEFAULT_METHOD:
-        from inference.stages.search import search
+    begin, end = run.budget.used(), run.before_judging()
+    first = 0.0 if "descend" in run.options.stages and run.models.descender is not None else _SEARCHED_FIRST
+    if run.options.method != DEFAULT_METHOD:
+        first = 1.0
+    until = begin + first * (end - begin)
+    if first > 0.0:
+        if has_models(run.options.instrument) or run.options.method != DEFAULT_METHOD:
+            from inference.stages.search import search
 
-        search(run)
-    else:
-        from inference.climb.climb import climb
+            search(run, until)
+        else:
+            from inference.climb.climb import climb
 
-        climb(run)
+            climb(run, until)
+        run.judge.judge(run.evaluator)
+    finish(run, end)
 
 
 def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], object]) -> None:
@@ -230,7 +243,9 @@ def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], o
         work()
     finally:
         worked = budget.elapsed()
-        counted = judge.best is not before if name == TIDY else judge.judge(run.evaluator)
+        if name != TIDY:
+            judge.judge(run.evaluator)
+        counted = judge.best is not before
         if judge.best is not None:
             best = judge.best.mean_distances()
             if name != TIDY:

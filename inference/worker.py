@@ -69,6 +69,9 @@ class Measurement:
 
 
 Job = Describe | NotCompiled | Compile | Measure | Render | Compare
+_LARGEST_GAIN = 1000.0
+"""A render that needs more gain than 60 dB is next to silent, whatever its noise floor sounds like."""
+
 Reply = HostInfo | Measurement | Audios | float | list[str] | None
 """What a worker answers to each of them."""
 
@@ -126,8 +129,10 @@ class Worker:
         if not self._solve_level or not any(audio.any() for audio in audios):
             return Measurement(math.fsum(distance(audio) for distance, audio in pairs) / len(pairs), 1.0)
         measured = [distance.measure(audio) for distance, audio in pairs]
-        if len(measured) == 1:
-            return Measurement(*measured[0])
         # One gain for all clips: the geometric mean of the best ones.
         gain = math.exp(math.fsum(math.log(gain) for _, gain in measured) / len(measured))
+        if gain > _LARGEST_GAIN:
+            gain = 1.0
+        elif len(measured) == 1:
+            return Measurement(*measured[0])
         return Measurement(math.fsum(distance(audio, gain) for distance, audio in pairs) / len(pairs), gain)

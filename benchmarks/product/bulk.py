@@ -89,11 +89,9 @@ def make_clips(folder: Path, count: int) -> Path:
     time_seconds = np.arange(round(_CLIP_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
     for number in range(count):
         hertz = Note(_LOWEST_NOTE + number % _KEYS).frequency_hz
-        partials = sum(
-            np.sin(2.0 * np.pi * k * hertz * time_seconds) / k for k in range(1, 3 + number // _KEYS % 20)
-        )
+        partials = sum(np.sin(2.0 * np.pi * k * hertz * time_seconds) / k for k in range(1, 3 + number // _KEYS % 20))
         audio = 0.2 * partials * np.exp(-time_seconds * (2.0 + number % 7))
-        write_wav(folder / f"{number:04d}.wav", np.float32([audio]))
+        write_wav(folder / f"{number:04d}.wav", np.array([audio], np.float32))
     return folder
 
 

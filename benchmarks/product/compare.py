@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.clocks import CLOCKS, WALL
 from benchmarks.common.runs import Row
 from benchmarks.common.summary import summary, write_plot
 from benchmarks.common.table import OK, Table, machine, run_jobs
@@ -61,6 +62,15 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--side-by-side", type=int, default=1, metavar="N", help="number of runs at the same time (default: 1)"
     )
     parser.add_argument(
+        "--clock",
+        choices=tuple(CLOCKS),
+        default=WALL,
+        help="what a budget counts: the wall clock, or processor time, for a machine that is busy with other work",
+    )
+    parser.add_argument(
+        "--cores", type=int, default=2, help="cores that the processor clock stands for, whatever the workers"
+    )
+    parser.add_argument(
         "--csv", type=Path, metavar="FILE", help="file that rows are appended to; rows in it are skipped"
     )
     parser.add_argument("--small", action="store_true", help="a quick run: two targets of the prior, 3 s, one seed")
@@ -81,7 +91,7 @@ def make_runs(methods: Mapping[str, Method], table: Table[Row], arguments: argpa
     """Make the runs that the arguments of ``add_run_arguments`` ask for, unless the table has them."""
     if arguments.small:
         vars(arguments).update(SMALL)
-    check_counts(arguments, "count", "seeds", "workers", "side_by_side")
+    check_counts(arguments, "count", "seeds", "workers", "side_by_side", "cores")
     host = open_host(arguments.plugin)
     sounds = chosen_sounds(arguments, host)
     if any(method.library for method in methods.values()):
@@ -97,7 +107,7 @@ def make_runs(methods: Mapping[str, Method], table: Table[Row], arguments: argpa
             host=host_label(arguments.plugin),
             workers=arguments.workers,
             side_by_side=arguments.side_by_side,
-            machine=machine(),
+            machine=machine() if arguments.clock == WALL else f"{machine()}; {arguments.cores} cores of processor time",
         )
         for seed in range(arguments.seeds)
         for budget in arguments.seconds
@@ -106,7 +116,15 @@ def make_runs(methods: Mapping[str, Method], table: Table[Row], arguments: argpa
     )
     by_name = {(sound.set, sound.name): sound for sound in sounds}
     jobs = [
-        Job(by_name[blank.set, blank.target], methods[blank.method], blank, arguments.plugin, arguments.known_note)
+        Job(
+            by_name[blank.set, blank.target],
+            methods[blank.method],
+            blank,
+            arguments.plugin,
+            arguments.known_note,
+            arguments.clock,
+            arguments.cores,
+        )
         for blank in blanks
         if not table.done(blank.key)
     ]

@@ -10,11 +10,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from typing import Any
 
+from benchmarks.common.clocks import CLOCKS, WALL
 from benchmarks.common.runs import Row
 from benchmarks.common.table import one_line
 from benchmarks.common.targets import Sound, floor_mss, host_of, library_of, parameter_error, read_sound
@@ -86,6 +87,8 @@ class Job:
     blank: Row
     where: str
     known_note: bool = False
+    clock: str = WALL
+    cores: int = 2
 
 
 def do_job(job: Job) -> list[Row]:
@@ -130,9 +133,10 @@ def _measured(job: Job) -> Row:
     blank = job.blank
     target, analysis_seconds = read_sound(job.sound, known_note=job.known_note)
     curve = _Curve()
+    clock = CLOCKS[job.clock](job.cores)
     method = _random if job.method.draws else functools.partial(_refine, job.method)
     options = Options(NOISEMAKER, where=job.where, seconds=blank.budget, seed=blank.seed, workers=blank.workers)
-    outcome = method(target, options, analysis_seconds, curve)
+    outcome = method(target, options, clock, analysis_seconds, curve)
     host = host_of(job.where)
     found = outcome.candidate.patch
     known: dict[str, Any] = dict(outcome.distance.as_dict())
@@ -162,7 +166,14 @@ def _judged(curve: _Curve, outcome: _Outcome, target: Target, host: Host) -> str
     return " ".join([*texts, end])
 
 
-def _refine(method: Method, target: Target, options: Options, analysis_seconds: float, curve: _Curve) -> _Outcome:
+def _refine(
+    method: Method,
+    target: Target,
+    options: Options,
+    clock: Callable[[], float],
+    analysis_seconds: float,
+    curve: _Curve,
+) -> _Outcome:
     options = replace(options, stages=method.stages, **method.changes)
     models = _models(options)
     if ("guess" in method.stages and models.guesser is None) or ("descend" in method.stages and not models.descender):
@@ -174,6 +185,7 @@ def _refine(method: Method, target: Target, options: Options, analysis_seconds: 
         make_host=functools.partial(open_host, options.where),
         models=models,
         analysis_seconds=analysis_seconds,
+        clock=clock,
         on_progress=curve,
     )
     if match.ended is Ended.INTERRUPTED:
@@ -185,11 +197,13 @@ def _refine(method: Method, target: Target, options: Options, analysis_seconds: 
     return _Outcome(best.candidate, best.mean_distances(), best.own_mss[0], match.seconds, match.renders, after)
 
 
-def _random(target: Target, options: Options, analysis_seconds: float, curve: _Curve) -> _Outcome:
+def _random(
+    target: Target, options: Options, clock: Callable[[], float], analysis_seconds: float, curve: _Curve
+) -> _Outcome:
     """Draw from the prior as long as the budget allows."""
     assert options.seconds is not None
     draws = (Candidate(draw(RANDOM_SEED + options.seed, k)[0], target.note, origin="random") for k in count())
-    budget = Budget(options.seconds)
+    budget = Budget(options.seconds, clock=clock)
     board = Leaderboard(budget, on_progress=curve)
     make_host = functools.partial(open_host, options.where)
     with Evaluator([target], make_host, workers=options.workers, board=board) as evaluator:

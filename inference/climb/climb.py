@@ -36,10 +36,10 @@ _JUMP_SEED = 5
 """Seed of the draws of the prior for jumps; differs from those of the library, data sets and benchmarks."""
 
 
-def climb(run: Run) -> None:
-    """Refine the candidates of the leaderboard until the rest of the budget is needed for judging."""
+def climb(run: Run, end: float) -> None:
+    """Refine the candidates of the leaderboard until a share of the budget is used."""
     rng = np.random.default_rng(run.options.seed)
-    begin, end = run.budget.used(), run.before_judging()
+    begin = run.budget.used()
 
     def spent(share: float) -> Callable[[], bool]:
         until = min(end, run.budget.used() + share * (end - begin))

@@ -1,8 +1,8 @@
-"""Rates of modulation, delay times, and the course of brightness and level, as they can be heard in a clip.
+"""Rates of modulation, delay times, the course of brightness and level, and partials, as they can be heard in a clip.
 
-All are read from log-mel bands every 5 ms. A modulation of whatever it may be (level, filter, pulse width, pitch)
-moves the bands periodically, which is a line in the spectra of the bands over time (the *modulation spectrum*). An echo
-repeats the onsets, which is a peak in the autocorrelation of the bands' increases.
+All but the partials are read from log-mel bands every 5 ms. A modulation of whatever it may be (level, filter, pulse
+width, pitch) moves the bands periodically, which is a line in the spectra of the bands over time (the *modulation
+spectrum*). An echo repeats the onsets, which is a peak in the autocorrelation of the bands' increases.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from inference.clip.partials import hear_partials
 from render.audio import Audio
 from render.instruments.hints import Hints
 from render.measures.spectra import MelScale, decibels, floor_of, mel_power
@@ -52,6 +53,7 @@ def hear_hints(audio: Audio, gate_seconds: float) -> Hints:
         _delays(levels),
         audio.shape[1] / SAMPLE_RATE,
         *_courses(power),
+        hear_partials(audio, gate_seconds),
     )
 
 

@@ -50,7 +50,6 @@ def descend(run: Run, descender: Descender) -> None:
     changed = reduced(run, descender, different(board.best, _REDUCED), until)
     sparse: list[Candidate] = []
     going_on: list[Candidate] = []
-    n_rounds = 0
     while True:
         first = [*going_on, *in_turn([c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]]
         untried = sorted((c for c in untried if c not in tried and c not in first), key=lambda c: c.loss)
@@ -72,10 +71,9 @@ def descend(run: Run, descender: Descender) -> None:
             return
         sparse = sorted([*sparse, *(c for c in polished if c.sparse)], key=lambda c: c.loss)
         changed = []
-        n_rounds += 1
-        bases = [c for c in dict.fromkeys([board.best[0], *sparse[:1]]) if c not in explored]
+        bases = [c for c in dict.fromkeys([*sparse[:1], board.best[0]]) if c not in explored]
         if bases:
-            base = bases[n_rounds % len(bases)]
+            base = bases[0]
             explored.add(base)
             others = [*sparse[:1], *different(board.best, _CROSSED + 1)[1:]]
             changes = descender.changes(base, others, constraints, rng, gate=run.moves_gate())

@@ -16,7 +16,7 @@ from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
 from inference.stages.neighbours import crossovers, neighbours
-from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
+from inference.stages.proxy_descent import AT_ONCE, Distances, Settings, descend, part_of, pool
 from proxy.loss.heard import HeardDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
@@ -61,6 +61,7 @@ class ProxyDescender:
     settings: Settings = field(default_factory=Settings)
     batch_size: int = 24
     threads: int = 1
+    distances: Distances = field(default_factory=Distances, repr=False, compare=False)
 
     @classmethod
     def load(cls, threads: int = 1) -> Self:
@@ -71,7 +72,13 @@ class ProxyDescender:
 
     def descend(self, job: DescentJob) -> Descent:
         """Descend from every start."""
-        paths = descend(job, corrections=self.corrections, settings=self.settings, threads=self.threads)
+        paths = descend(
+            job,
+            corrections=self.corrections,
+            settings=self.settings,
+            threads=self.threads,
+            distances=self.distances,
+        )
         lost = sum(not path.finite for path in paths)
         notices = (
             (f"{lost} of {len(paths)} descents ended early because of values that are not finite",) if lost else ()
@@ -86,7 +93,7 @@ class ProxyDescender:
         """See ``inference.ports.Descender``."""
         if not candidates:
             return []
-        distances = [HeardDistance(target.audio, target.hearing) for target in targets]
+        distances = [self.distances.of(target) for target in targets]
         size = min(-(-len(candidates) // self.threads), AT_ONCE // min(self.threads, AT_ONCE))
         parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]
         losses_of = functools.partial(_screened, targets, distances, self.corrections)

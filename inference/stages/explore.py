@@ -27,7 +27,7 @@ _VARIED, _VARIATIONS = 5, 12  # kinds whose closest change is varied, and variat
 
 
 def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], until: float) -> list[Candidate]:
-    """Sparse candidates: others, reduced to a plain voice, with their losses on the proxy.
+    """Sparse candidates: others, reduced to a plain voice, and what is heard in the clip; with losses on the proxy.
 
     Args:
         run: the run, with its clip and budget.
@@ -35,14 +35,16 @@ def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], unt
         candidates: candidates to reduce.
         until: share of the budget at which the stage ends.
     """
-    plain = run.options.instrument.plain
-    if plain is None:
-        return []
-    found = [
-        Candidate(patch, one.note, origin=kind, sparse=True)
-        for one in candidates
-        for kind, patch in plain(one.patch, one.note)
-    ]
+    instrument, found = run.options.instrument, list[Candidate]()
+    if instrument.plain is not None:
+        for one in candidates:
+            found += [
+                Candidate(patch, one.note, origin=kind, sparse=True)
+                for kind, patch in instrument.plain(one.patch, one.note)
+            ]
+    if instrument.heard is not None and candidates:
+        note = candidates[0].note
+        found += [Candidate(patch, note, origin=kind, sparse=True) for kind, patch in instrument.heard(note, run.hints)]
     return screened(run, descender, list(dict.fromkeys(found)), until)
 
 
@@ -63,7 +65,10 @@ def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, 
     if instrument.structure is None:
         return []
     until = min(until, run.budget.used() + _SHARE)
-    changes = [replace(base, patch=patch, origin=kind) for kind, patch in instrument.structure(base.patch, run.hints)]
+    changes = [
+        replace(base, patch=patch, origin=kind)
+        for kind, patch in instrument.structure(base.patch, base.note, run.hints)
+    ]
     rng.shuffle(changes)
     measured = screened(run, descender, changes, until)
     varied: list[Candidate] = []

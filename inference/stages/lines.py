@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from numpy.random import Generator
 
 from inference.candidate import Candidate
+from inference.evaluate import Measurer
 from inference.run import GOOD_ENOUGH_LOSS, Run
-from inference.worker import Measurement
 
 GATE = "gate"
 """Name of the line of the key press's length, as a fraction of the clip."""
@@ -95,6 +96,9 @@ class LineSearch:
         rng: generator for the order of the knobs.
         names: knobs that may change, and ``GATE``; every free one where missing, and the gate if it may change.
         step: first step of every continuous knob.
+        by: what is minimised; the distance, by the run's evaluator, where missing.
+        least_gain: relative improvement that counts.
+        good_enough: loss at which the search ends.
 
     Attributes:
         best: the best candidate so far.
@@ -108,8 +112,13 @@ class LineSearch:
         names: Iterable[str] | None = None,
         *,
         step: float = _FIRST_STEP,
+        by: Measurer | None = None,
+        least_gain: float = _LEAST_GAIN,
+        good_enough: float = GOOD_ENOUGH_LOSS,
     ) -> None:
         self.best, self._step = base, step
+        self._by: Measurer = by or run.evaluator
+        self._least_gain, self._good_enough = least_gain, good_enough
         self._run, self._rng = run, rng
         level = base.patch.table.level
         free = run.options.constraints.free(base.patch.table) if names is None else names
@@ -122,27 +131,26 @@ class LineSearch:
 
     def run_until(self, spent: Callable[[], bool]) -> bool:
         """Search until something is spent, or no knob improves the match; returns whether there is more to try."""
-        evaluator = self._run.evaluator
-        pending: dict[Future[Measurement], Trial] = {}
+        pending: dict[Future[Any], Trial] = {}
 
         def over() -> bool:
-            return spent() or self.best.loss <= GOOD_ENOUGH_LOSS
+            return spent() or self.best.loss <= self._good_enough
 
         try:
             more = True
             while True:
-                while more and len(pending) < evaluator.slots and not over():
+                while more and len(pending) < self._by.slots and not over():
                     trial = self._next()
                     if trial is None:
                         more = bool(pending)
                         break
-                    pending[evaluator.submit(trial.candidate)] = trial
+                    pending[self._by.submit(trial.candidate)] = trial
                 if not pending:
                     return more and not self._stalled()
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 for future in [future for future in pending if future in done]:
                     trial = pending.pop(future)
-                    self._learn(trial, evaluator.take(trial.candidate, future))
+                    self._learn(trial, self._by.take(trial.candidate, future))
         finally:
             for future in pending:
                 future.cancel()
@@ -228,7 +236,7 @@ class LineSearch:
     def _learn(self, trial: Trial, measured: Candidate | None) -> None:
         if trial.line is not None:
             self._flying.discard(trial.line)
-        if measured is None or measured.loss >= trial.base.loss * (1.0 - _LEAST_GAIN):
+        if measured is None or measured.loss >= trial.base.loss * (1.0 - self._least_gain):
             if trial.line is not None:
                 self._failed(trial.line)
             return

@@ -25,10 +25,12 @@ from proxy.loss.heard import HeardDistance
 from proxy.synth.controls import EDITOR_POINTS, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
+from render.audio import Audio
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 
+_KEPT_DISTANCES = 16
 AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
 
 
@@ -79,6 +81,25 @@ class Settings:
     kept_every: int = 10
 
 
+class Distances:
+    """The distances from clips and from their beginnings; each is made once, and the latest are kept."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int], tuple[Audio, HeardDistance]] = {}
+
+    def of(self, target: Target, n_samples: int | None = None) -> HeardDistance:
+        """The distance from the first samples of a clip, or from all of it if there are too few or they are silent."""
+        audio = target.audio
+        n_samples = audio.shape[1] if n_samples is None else min(n_samples, audio.shape[1])
+        heard = audio[:, :n_samples] if audio[:, :n_samples].any() else audio
+        key = id(audio), heard.shape[1]  # the clip is kept, so that no other one gets its number
+        if key not in self._made:
+            while len(self._made) >= _KEPT_DISTANCES:
+                del self._made[next(iter(self._made))]
+            self._made[key] = audio, HeardDistance(heard, target.hearing)
+        return self._made[key][1]
+
+
 @dataclass
 class Path:
     """The path of one candidate.
@@ -100,7 +121,12 @@ class Path:
 
 
 def descend(
-    job: DescentJob, *, corrections: Corrections | None = None, settings: Settings | None = None, threads: int = 1
+    job: DescentJob,
+    *,
+    corrections: Corrections | None = None,
+    settings: Settings | None = None,
+    threads: int = 1,
+    distances: Distances | None = None,
 ) -> list[Path]:
     """Descend from every start.
 
@@ -110,12 +136,13 @@ def descend(
         settings: number and size of the steps.
         threads: number of parts of the batch that are computed in parallel; torch's own threads help less with small
             batches.
+        distances: distances from the clips that were made before.
 
     Returns:
         A path for each start, in order. The same starts give the same paths.
     """
     settings = settings or Settings()
-    batch = _Batch(job, corrections, settings, threads)
+    batch = _Batch(job, corrections, settings, threads, distances or Distances())
     for step in range(settings.steps + 1):
         batch.look(step)
         done = max(step / settings.steps, job.used())
@@ -133,14 +160,16 @@ class _Batch:
         active: positions among the starts of those that still descend.
     """
 
-    def __init__(self, job: DescentJob, corrections: Corrections | None, settings: Settings, threads: int) -> None:
+    def __init__(
+        self, job: DescentJob, corrections: Corrections | None, settings: Settings, threads: int, distances: Distances
+    ) -> None:
         starts, targets, n_going_on = job.starts, job.targets, job.n_going_on
         self.settings, self.corrections = settings, corrections
         self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
-        self.distances = [HeardDistance(target.audio, target.hearing) for target in targets]
-        self.beginnings = [self._beginning(target) for target in targets]
+        self.distances = [distances.of(target) for target in targets]
+        self.beginnings = [distances.of(target, self._n_short(target.audio)) for target in targets]
         patches = [start.patch for start in starts]
         notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
         self.controls = [Controls.from_patches(patches, of_clip) for of_clip in notes]
@@ -214,13 +243,10 @@ class _Batch:
                 path.kept.append(self._candidate(item, self.closest))
         return self.paths
 
-    def _beginning(self, target: Target) -> HeardDistance:
-        """Distance from the beginning of a clip; from all of it if the beginning is short or silent."""
-        settings, audio = self.settings, target.audio
-        n_samples = audio.shape[1]
-        n_short = max(round(settings.short_share * n_samples), round(settings.short_seconds * SAMPLE_RATE))
-        heard = audio[:, : min(n_short, n_samples)]
-        return HeardDistance(heard if heard.any() else audio, target.hearing)
+    def _n_short(self, audio: Audio) -> int:
+        """Samples of the beginning that the first steps listen to."""
+        share, seconds = self.settings.short_share, self.settings.short_seconds
+        return max(round(share * int(audio.shape[1])), round(seconds * SAMPLE_RATE))
 
     def _losses(self, distances: Sequence[HeardDistance]) -> tuple[list[float], Tensor]:
         """Losses of the active candidates, and their gradients, shape ``(active, parameters)``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from inference.candidate import Candidate
 from inference.constraints import Constraints
-from inference.evaluate import Evaluator
+from inference.evaluate import Evaluator, Measurer
 from inference.methods import DEFAULT_METHOD, METHODS, Phase
 from inference.run import GOOD_ENOUGH_LOSS, Run
-from inference.worker import Measurement
 from render.errors import UnknownName
 from render.instruments.instrument import ExtraCodes, ExtraState
 from render.instruments.parameter import Parameter
@@ -32,6 +31,7 @@ Code = NDArray[np.float64]
 
 ORIGIN = "search"
 _SHORTEST_GATE = 0.01  # fraction of the clip
+_NEAR_SIGMA, _FEWEST_FOR_CMA = 0.01, 2
 _FAILED_LOSS = 1e3  # loss of a failed render: worse than silence, and finite for the optimisers
 
 
@@ -126,13 +126,13 @@ def space_of(
     return Space(base, tuple(rows), gate, phase.sigma, codes, constraints)
 
 
-def search(run: Run) -> None:
-    """Refine the candidates of the leaderboard against the host, until the rest of the budget is needed for judging."""
+def search(run: Run, until: float) -> None:
+    """Refine the candidates of the leaderboard against the host, until a share of the budget is used."""
     search_around(
         run.evaluator,
         run.options.constraints,
         extra=run.options.instrument.extra,
-        until=run.before_judging(),
+        until=until,
         method=run.options.method,
         gate=run.moves_gate(),
         seed=run.options.draws,
@@ -181,7 +181,48 @@ def search_around(
             optimizer = _optimizer(phase, space, evaluator.slots, seed + number)
             same_key = [start for start in board.best if start.note.number == space.base.note.number]
             _tell_starts(optimizer, space, same_key[: phase.starts])
-            _ask_and_tell(optimizer, space, evaluator, begin + (until - begin) * passed, good_enough)
+            end = begin + (until - begin) * passed
+
+            def spent(end: float = end) -> bool:
+                return evaluator.budget.used() >= end or board.best[0].loss <= good_enough
+
+            _ask_and_tell(optimizer, space, evaluator, spent)
+
+
+def search_near(
+    by: Measurer, base: Candidate, names: Sequence[str], constraints: Constraints, spent: Callable[[], bool], seed: int
+) -> Candidate:
+    """Search a few continuous knobs close to a candidate with CMA-ES.
+
+    Args:
+        by: what is minimised.
+        base: measured candidate to start from.
+        names: knobs that may change.
+        constraints: limits of the knobs.
+        spent: asked before every render; once it is true, no other begins.
+        seed: seed of the optimiser.
+
+    Returns:
+        The best candidate.
+    """
+    space = Space(
+        base, tuple(base.patch.table.parameter(name) for name in names), False, _NEAR_SIGMA, None, constraints
+    )
+    if space.size < _FEWEST_FOR_CMA:
+        return base
+    best = base
+
+    def learn(candidate: Candidate | None) -> None:
+        nonlocal best
+        if candidate is not None and candidate.loss < best.loss:
+            best = candidate
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(nevergrad|cma)\b")
+        optimizer = _optimizer(METHODS["CMA near"][0], space, by.slots, seed)
+        _tell_starts(optimizer, space, [base])
+        _ask_and_tell(optimizer, space, by, spent, learn)
+    return best
 
 
 def _optimizer(phase: Phase, space: Space, slots: int, seed: int) -> Any:
@@ -198,23 +239,26 @@ def _tell_starts(optimizer: Any, space: Space, starts: Iterable[Candidate]) -> N
         optimizer.tell(point, start.loss)
 
 
-def _ask_and_tell(optimizer: Any, space: Space, evaluator: Evaluator, until: float, good_enough: float) -> None:
-    pending: dict[Future[Measurement], tuple[Any, Candidate]] = {}
-
-    def spent() -> bool:
-        return evaluator.budget.used() >= until or evaluator.board.best[0].loss <= good_enough
-
+def _ask_and_tell(
+    optimizer: Any,
+    space: Space,
+    by: Measurer,
+    spent: Callable[[], bool],
+    learn: Callable[[Candidate | None], None] = lambda candidate: None,
+) -> None:
+    pending: dict[Future[Any], tuple[Any, Candidate]] = {}
     try:
         while pending or not spent():
-            while len(pending) < evaluator.slots and not spent():
+            while len(pending) < by.slots and not spent():
                 point = optimizer.ask()
                 candidate = space.decode(point.value)
-                pending[evaluator.submit(candidate)] = (point, candidate)
+                pending[by.submit(candidate)] = (point, candidate)
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             # Results are told in the order of asking, so that runs with one worker and the same seed are equal.
             for future in [future for future in pending if future in done]:
                 point, candidate = pending.pop(future)
-                measured = evaluator.take(candidate, future)
+                measured = by.take(candidate, future)
+                learn(measured)
                 optimizer.tell(point, _FAILED_LOSS if measured is None else measured.loss)
     finally:
         for future in pending:

@@ -33,12 +33,24 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     It is compiled at the first call and kept on disk where that is possible: in another user's installation without a
     home of one's own, or on a full disk, every process compiles anew (see ``is_kept``).
     """
+    return _compiled(function, fast=False)
+
+
+def compiled_fast(function: Callable[P, R]) -> Callable[P, R]:
+    """As ``compiled``; sums may be added up in any order, so that several of their terms are computed at once."""
+    return _compiled(function, fast=True)
+
+
+def _compiled(function: Callable[P, R], *, fast: bool) -> Callable[P, R]:
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    if fast:
+        options["fastmath"] = {"reassoc", "nsz", "contract"}
     try:
-        dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        dispatcher = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba finds no folder that can be written to
         _NOT_KEPT.append(function.__name__)
-        return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy")(function))
-    cache: Any = dispatcher._cache  # type: ignore[attr-defined]
+        return cast("Callable[P, R]", numba.njit(**options)(function))
+    cache: Any = dispatcher._cache
     _forgive(cache)
     _tell_apart(cache)
     _CACHES.append(cache)

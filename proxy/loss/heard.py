@@ -40,7 +40,7 @@ class HeardDistance:
             self._noisy = TargetDistance(torch.from_numpy(target) + noise), noise
 
     def measure(self, renders: Tensor) -> tuple[Tensor, Tensor]:
-        """Distance of each render at the gain that suits it best, and that gain; both have a gradient.
+        """Distance of each render at the gain that suits it best, which has a gradient, and that gain, which has none.
 
         Shape:
             renders: ``(batch, 2, samples)``, as long as the clip.
@@ -51,7 +51,10 @@ class HeardDistance:
         if self._noisy is None:
             return loss, gain
         distance, noise = self._noisy
-        return distance(heard * gain[:, None, None] + noise), gain
+        # The gain makes up for any change of a render's level.
+        level = 0.5 * heard.square().mean(dim=(1, 2)).clamp(min=torch.finfo(heard.dtype).tiny).log()
+        matching = gain * (level.detach() - level).exp()
+        return distance(heard * matching[:, None, None] + noise), gain
 
 
 def masked(renders: Tensor, mask: Mask) -> Tensor:

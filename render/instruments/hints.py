@@ -2,7 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_HARMONICS = 6  # of the comb
+_REMOVED_HARMONICS = 20
+_REMOVED = 0.75  # semitones on both sides of a partial that is removed
+
+Strengths = NDArray[Any]
+"""Shape ``(frames, bins)``, float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Partials:
+    """Where the partials of a clip lie over time: the peaks of its spectra, on a logarithmic frequency axis.
+
+    Attributes:
+        strengths: how strong a partial is at each time and pitch, 0 to 1, ``(frames, bins)``.
+        hop_seconds: time between two frames.
+        lowest: MIDI note number of the first bin.
+        per_semitone: bins per semitone.
+    """
+
+    strengths: Strengths
+    hop_seconds: float
+    lowest: float
+    per_semitone: int
+
+    def bins(self, keys: Any) -> Any:
+        """Positions of MIDI note numbers among the bins, not rounded."""
+        return (keys - self.lowest) * self.per_semitone
+
+    def combs(self) -> Strengths:
+        """How strong a whole harmonic series is at each time and fundamental, in the shape of ``strengths``."""
+        n_bins = self.strengths.shape[1]
+        result, total = np.zeros_like(self.strengths), 0.0
+        for harmonic in range(1, _HARMONICS + 1):
+            shift, weight = round(12.0 * np.log2(harmonic) * self.per_semitone), harmonic**-0.5
+            total += weight
+            result[:, : n_bins - shift] += np.float32(weight) * self.strengths[:, shift:]
+        return result / np.float32(total)
+
+    def without(self, keys: Sequence[float] | NDArray[np.float64], *, harmonics: bool) -> Partials:
+        """The partials that are left when those of a sound are removed.
+
+        Args:
+            keys: its pitch at each frame, as MIDI note numbers.
+            harmonics: whether it has harmonics.
+
+        Shape:
+            keys: ``(frames,)``.
+        """
+        left = self.strengths.copy()
+        reach = round(_REMOVED * self.per_semitone)
+        positions = self.bins(np.asarray(keys, np.float64))
+        for harmonic in range(1, (_REMOVED_HARMONICS if harmonics else 1) + 1):
+            middles = np.round(positions + 12.0 * np.log2(harmonic) * self.per_semitone).astype(int)
+            for frame, middle in enumerate(middles):
+                left[frame, max(middle - reach, 0) : max(middle + reach + 1, 0)] = 0.0
+        return replace(self, strengths=left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +77,7 @@ class Hints:
         seconds: length of the clip.
         brightness: course of the brightness over the clip at even distances, 0 to 1.
         loudness: course of the level as an amplitude, 0 to 1.
+        partials: the partials while the key is held.
     """
 
     rates_hz: tuple[float, ...] = ()
@@ -22,3 +85,4 @@ class Hints:
     seconds: float = 0.0
     brightness: tuple[float, ...] = ()
     loudness: tuple[float, ...] = ()
+    partials: Partials | None = None

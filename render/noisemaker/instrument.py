@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from render.instruments.instrument import Instrument, Prior
-from render.noisemaker import editor_curves, hosts, presets, prior, structure
+from render.noisemaker import editor_curves, hosts, presets, prior
+from render.noisemaker.changes import heard, structure
 from render.noisemaker.panel.drawings import drawn_curves
 from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.plugin import CLASS_IDS, VST2_ID, plugin_state, preset_folders
@@ -35,6 +36,7 @@ NOISEMAKER = Instrument(
     plain=structure.plain,
     extras=structure.EXTRAS,
     structure=structure.changes,
+    heard=heard.heard,
     pitches=sounding_pitches,
     plugin_state=plugin_state,
     class_ids=CLASS_IDS,

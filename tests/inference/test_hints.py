@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from inference.clip.hints import hear_hints
+from render.noisemaker.changes.structure import with_lfo
 from render.noisemaker.curves import delay_seconds
 from render.noisemaker.hosts import open_host
-from render.noisemaker.structure import with_lfo
 from render.noisemaker.table import TABLE
 from render.note import Note
 

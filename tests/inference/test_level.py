@@ -23,7 +23,10 @@ from inference.output.names import plan_results
 from inference.output.record import read_record
 from inference.pipeline import refine
 from inference.ports import Models
+from inference.worker import Measure, Measurement, Worker
 from render.audio import Audio
+from render.instruments.patch import Patch
+from render.measures.distance import DEFAULT_WEIGHTS
 from render.measures.loudness import amplified, band_energy
 from render.measures.metrics import mss
 from render.note import SAMPLE_RATE, Note
@@ -119,3 +122,20 @@ def test_a_clip_beyond_full_scale_is_written_at_its_level(tmp_path: Path) -> Non
     assert band_energy(match.T, SAMPLE_RATE) == pytest.approx(band_energy(there, SAMPLE_RATE), rel=0.01)
     assert np.abs(there).max() > 8.0
     assert f"with a gain of {best['gain_db']:+.1f} dB" in (tmp_path / "out" / "loud.html").read_text()
+
+
+def test_a_render_that_is_next_to_silent_does_not_match_by_its_noise_floor() -> None:
+    noise = np.random.default_rng(1).normal(size=(2, NOTE.n_samples)).astype(np.float32)
+
+    class Hissing(ToyHost):
+        def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
+            return np.float32(10.0 ** (-1.0 if patch["loud"] > 0.1 else -5.0)) * noise
+
+    clips = (noise[:1] + noise[1:],)
+    worker = Worker(clips, DEFAULT_WEIGHTS, 0, True, Hissing())
+    loud, silent = (worker(Measure(TRUE.with_knobs({"loud": level}), (NOTE,))) for level in (0.5, 0.0))
+    assert isinstance(loud, Measurement)
+    assert isinstance(silent, Measurement)
+    assert loud.loss == pytest.approx(0.0, abs=1e-3)
+    assert silent.gain == 1.0
+    assert silent.loss > 1.0

@@ -92,3 +92,23 @@ def test_renders_of_another_shape_are_refused() -> None:
     distance = proxy.loss.distance.TargetDistance(torch.from_numpy(noise(1, 1)))
     with pytest.raises(InvalidAudio, match="renders have shape"):
         distance(torch.zeros(2, 30000))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_compiled_loops_agree_with_torch(channels: int) -> None:
+    target = noise(1, channels)
+    distance = proxy.loss.distance.TargetDistance(torch.from_numpy(target))
+    near = 0.3 * target + 0.03 * noise(2, 2)
+    renders = torch.from_numpy(np.stack([noise(2, 2), 0.03 * noise(3, 2), near, np.zeros_like(near)]))
+    found, expected = renders.clone().requires_grad_(), renders.clone().requires_grad_()
+    losses, gains = distance.measure(found)
+    losses_by_torch, gains_by_torch = distance.measure_by_torch(expected)
+    torch.testing.assert_close(losses, losses_by_torch, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(gains, gains_by_torch, rtol=1e-5, atol=0.0)
+    weights = torch.tensor([1.0, -2.0, 0.5, 1.0])
+    (losses * weights).sum().backward()
+    (losses_by_torch * weights).sum().backward()
+    assert found.grad is not None
+    assert expected.grad is not None
+    for slope, slope_by_torch in zip(found.grad, expected.grad, strict=True):
+        assert float((slope - slope_by_torch).norm()) <= 0.01 * float(slope_by_torch.norm())

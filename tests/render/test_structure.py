@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from render.instruments.hints import Hints
+from render.noisemaker.changes.structure import EXTRAS, changes, plain, with_lfo
 from render.noisemaker.hosts import open_host
 from render.noisemaker.pitches import sounding_pitches
-from render.noisemaker.structure import EXTRAS, changes, plain, with_lfo
 from render.noisemaker.table import TABLE
 from render.note import Note
 
@@ -19,7 +19,7 @@ TWO = TABLE.patch(
 
 
 def test_every_change_is_another_patch_and_can_be_heard() -> None:
-    found = list(changes(TWO, Hints((7.0, 2.0), (0.3,))))
+    found = list(changes(TWO, NOTE, Hints((7.0, 2.0), (0.3,))))
     assert len({patch for _, patch in found}) == len(found)
     kinds = {kind for kind, _ in found}
     assert {"osc 1 interval", "osc 2 interval", "lfo1 filter", "lfo2 volume", "delay"} <= kinds
@@ -30,7 +30,7 @@ def test_every_change_is_another_patch_and_can_be_heard() -> None:
 
 def test_an_oscillator_that_is_off_is_switched_on() -> None:
     one = TWO.with_knobs({"osc2volume": 0.0})
-    on = [patch for kind, patch in changes(one, Hints()) if kind == "osc 2 on"]
+    on = [patch for kind, patch in changes(one, NOTE, Hints()) if kind == "osc 2 on"]
     assert on
     assert all(patch["osc2volume"] > 0.5 for patch in on)
     assert len({patch.choice("osc2waveform") for patch in on}) == 4
@@ -38,10 +38,10 @@ def test_an_oscillator_that_is_off_is_switched_on() -> None:
 
 def test_an_audible_lfo_is_replaced_only_if_there_is_no_other() -> None:
     first = with_lfo(TWO, "lfo1", "filter", 5.0, 0.3)
-    kinds = {kind for kind, _ in changes(first, Hints((7.0,)))}
+    kinds = {kind for kind, _ in changes(first, NOTE, Hints((7.0,)))}
     assert not any(kind.startswith("lfo1") for kind in kinds)
     both = with_lfo(first, "lfo2", "volume", 3.0, 0.5)
-    kinds = {kind for kind, _ in changes(both, Hints((7.0,)))}
+    kinds = {kind for kind, _ in changes(both, NOTE, Hints((7.0,)))}
     assert {kind[:4] for kind in kinds if kind.startswith("lfo")} == {"lfo1", "lfo2"}
 
 

@@ -8,11 +8,14 @@ would shift on average is taken back: the cutoff, or the pulse width.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
+from render.noisemaker.changes.courses import modulators
+from render.noisemaker.changes.heard import Change, pairings
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.facts import (
@@ -45,12 +48,9 @@ _ON, _AUDIBLE, _FAINT = 0.75, 0.6, 0.15
 _RATES = 3
 """Rates that are tried, from the most likely on, and the slowest beside them."""
 _HALF = 0.5
+_LIKELY, _RESEMBLES = 4, 0.4  # LFOs that resemble a course, and the correlation from which they do
 
 _CURVE_AMOUNTS: Mapping[str, Sequence[float]] = {"filter": (0.15, 0.5), "volume": (0.9,), "osc1&2": (0.2,)}
-
-Change = tuple[str, Patch]
-"""What is changed, as one word for every change of the same kind, and the changed patch."""
-
 
 EXTRAS = frozenset(
     {
@@ -102,16 +102,22 @@ def _centred(patch: Patch) -> Patch:
     return patch.with_knobs({**tuned, "transpose": row.choice_knobs[TRANSPOSITIONS.index(best)]})
 
 
-def changes(patch: Patch, hints: Hints) -> Iterator[Change]:
+def changes(patch: Patch, note: Note, hints: Hints) -> Iterator[Change]:
     """Every change that may be worth hearing; kinds are named by section and destination.
 
     Args:
         patch: patch that is changed.
+        note: key press.
         hints: what was heard in the clip.
     """
     yield from _intervals(patch)
     yield from _modulations(patch, hints.rates_hz)
+    yield from _resembling(patch, note.gate_seconds, hints)
     yield from _delays(patch, hints.delays_seconds)
+    if hints.partials is not None:
+        for pairing in pairings(hints.partials, note.number):
+            if pairing.moving:
+                yield pairing.kind, pairing.played(patch, note.number)
     if not patch.sounds("envelopeeditorspeed"):
         yield from _curves(patch, hints)
 
@@ -155,8 +161,41 @@ def _modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
                     yield f"{name} {destination}", with_lfo(patch, name, destination, hz, amount)
 
 
-def with_lfo(patch: Patch, name: str, destination: str, hz: float, amount: float) -> Patch:
-    """A patch with an LFO, a sine that starts with the key; what it would shift on average is taken back.
+def _resembling(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Change]:
+    """An LFO whose signal resembles the course of the brightness, or of the level, on what may cause that."""
+    inaudible = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
+    for course, destinations in (
+        (hints.brightness, ("filter", "pulse width", "fm")),
+        (hints.loudness, ("volume", "filter", "pulse width")),
+    ):
+        likely = [one for one in modulators(course, hints.seconds, held_seconds, _LIKELY) if one.score > _RESEMBLES]
+        taken: set[str] = set()
+        for name, destination in product(inaudible or ("lfo1", "lfo2"), destinations):
+            if destination not in ROUTES[name] or destination in taken:
+                continue
+            taken.add(destination)
+            sizes = {abs(amount) for amount in _AMOUNTS[destination]}
+            for one, size in product(likely, sizes):
+                # More of the volume's modulation is less level.
+                signed = -one.semitones if destination == "volume" else one.semitones
+                amount = size if destination in {"pulse width", "fm", "pan"} else size * signed
+                yield (
+                    f"{name} {destination}",
+                    with_lfo(patch, name, destination, one.hz, amount, waveform=one.waveform, phase=one.phase),
+                )
+
+
+def with_lfo(
+    patch: Patch,
+    name: str,
+    destination: str,
+    hz: float,
+    amount: float,
+    *,
+    waveform: str = "sine",
+    phase: float = 0.0,
+) -> Patch:
+    """A patch with an LFO that starts with the key; what it would shift on average is taken back.
 
     Args:
         patch: patch that is changed.
@@ -164,17 +203,19 @@ def with_lfo(patch: Patch, name: str, destination: str, hz: float, amount: float
         destination: choice of its destination.
         hz: its rate; the nearest that the knob reaches.
         amount: -1 to 1.
+        waveform: its waveform.
+        phase: its phase at the start, in cycles.
     """
     row = TABLE.parameter(f"{name}rate")
     knobs = {
         SOURCES[name].amount: BIPOLAR.nearest_knob(amount),
         row.name: row.curve.nearest_knob(hz),
-        f"{name}phase": 0.0,
+        f"{name}phase": phase,
     }
     replaced = patch.with_knobs(knobs).with_settings(
         {
             SOURCES[name].destination: destination,
-            f"{name}waveform": "sine",
+            f"{name}waveform": waveform,
             f"{name}sync": False,
             f"{name}keytrigger": True,
         }

@@ -1,0 +1,116 @@
+"""Courses of pitch are read from the partials of sounds whose courses are known, and are played as they were heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.clip.hints import hear_hints
+from inference.clip.partials import hear_partials
+from render.instruments.hints import Hints
+from render.noisemaker.changes.courses import FALL, Course, courses, modulators
+from render.noisemaker.changes.heard import Pairing, heard, pairings
+from render.noisemaker.hosts import open_host
+from render.noisemaker.table import TABLE
+from render.note import Note
+
+NOTE = Note(60, 100, 0.9, 1.0)
+PLAIN = TABLE.patch({"osc1volume": 0.8, "osc1tune": 0.5, "osc3volume": 0.0})
+
+
+def played(patch: object, note: Note = NOTE) -> np.ndarray:
+    host = open_host("embedded")
+    try:
+        return host.render(patch, note)  # type: ignore[arg-type]
+    finally:
+        host.close()
+
+
+def course(semitones: float = 7.0, **changed: object) -> Course:
+    settings: dict[str, object] = {"waveform": "rectangle", "hz": 3.0, "semitones": semitones} | changed
+    return Course(60.0, True, 0.0, **settings)  # type: ignore[arg-type]
+
+
+def test_a_still_pitch_is_found() -> None:
+    partials = hear_partials(played(PLAIN), NOTE.gate_seconds)
+    still = courses(partials, NOTE.number, rich=True, moving=2)[0]
+    assert (still.key, still.waveform) == (60.0, "")
+    assert still.score > 0.6
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [course(), course(waveform="saw", hz=1.5, semitones=-5.0), course(waveform="sine", hz=2.0, semitones=3.0)],
+    ids=lambda one: one.waveform,
+)
+def test_an_lfo_on_the_pitch_is_found(wanted: Course) -> None:
+    patch = Pairing("one", {1: wanted}).played(PLAIN, NOTE.number)
+    partials = hear_partials(played(patch), NOTE.gate_seconds)
+    still, *moving = courses(partials, NOTE.number, rich=True, moving=3)
+    found = moving[0]
+    assert found.score > still.score
+    assert found.waveform == wanted.waveform
+    assert found.hz == pytest.approx(wanted.hz, rel=0.06)
+    assert found.semitones == pytest.approx(wanted.semitones, abs=0.7)
+    assert found.key == pytest.approx(wanted.key, abs=0.4)
+
+
+def test_the_free_ad_on_the_pitch_is_found() -> None:
+    wanted = Course(60.0, True, 0.0, waveform=FALL, fall=0.45, semitones=12.0)
+    patch = Pairing("one", {1: wanted}).played(PLAIN, NOTE.number)
+    found = courses(hear_partials(played(patch), NOTE.gate_seconds), NOTE.number, rich=True, moving=3)
+    falls = [one for one in found if one.waveform == FALL]
+    assert falls
+    assert falls[0].semitones == pytest.approx(12.0, abs=1.5)
+    assert falls[0].fall == pytest.approx(0.45, abs=0.08)
+
+
+def test_the_second_oscillator_is_heard_beside_the_first() -> None:
+    still = Course(60.0, True, 0.0)
+    moving = Course(67.0, False, 0.0, waveform="rectangle", hz=3.0, semitones=4.0)
+    patch = Pairing("two", {1: still, 2: moving}, "sine").played(PLAIN, NOTE.number)
+    hints = hear_hints(played(patch), NOTE.gate_seconds)
+    assert hints.partials is not None
+    seconds = [pairing.heard[2] for pairing in pairings(hints.partials, NOTE.number) if set(pairing.heard) == {1, 2}]
+    close = [
+        one
+        for one in seconds
+        if one.waveform == "rectangle" and abs(one.hz - 3.0) < 0.2 and abs(abs(one.semitones) - 4.0) < 0.5
+    ]
+    assert close
+
+
+def test_patches_of_what_is_heard_are_plain_and_have_its_pitches() -> None:
+    hints = hear_hints(played(PLAIN), NOTE.gate_seconds)
+    found = list(heard(NOTE, hints))
+    assert found
+    assert all(kind.startswith("heard") for kind, _ in found)
+    assert any(patch.choice("osc1tune") == "0" and patch["osc1volume"] > 0.0 for _, patch in found)
+    assert all(patch["reverbwet"] == 0.0 for _, patch in found)
+    assert list(heard(NOTE, Hints())) == []
+
+
+def test_a_course_beyond_the_tuning_is_reached_by_the_transposition() -> None:
+    patch = Pairing("one", {1: Course(60.0 + 30.0, True, 0.0)}).played(PLAIN, NOTE.number)
+    assert int(patch.choice("osc1tune")) + int(patch.choice("transpose")) == 30
+
+
+@pytest.mark.parametrize("wanted", [("sine", 2.0, 0.0), ("rectangle", 3.0, 0.25), ("saw", 1.6, 0.5)])
+def test_an_lfo_that_resembles_a_course_of_levels(wanted: tuple[str, float, float]) -> None:
+    waveform, hz, phase = wanted
+    cycles = hz * np.arange(400) / 200.0 + phase
+    shapes = {
+        "sine": np.sin(2.0 * np.pi * cycles),
+        "rectangle": np.sign(0.5 - cycles % 1.0),
+        "saw": 2.0 * (cycles % 1.0) - 1.0,
+    }
+    best = modulators(tuple((0.5 - 0.2 * shapes[waveform] + 0.001 * np.arange(400)).tolist()), 2.0, 2.0, 3)[0]
+    assert best.waveform == waveform
+    assert best.hz == pytest.approx(hz, rel=0.05)
+    assert best.score > 0.9
+    same_phase = min((best.phase - phase) % 1.0, (phase - best.phase) % 1.0) < 0.1
+    assert best.semitones == (-1.0 if same_phase else 1.0)
+
+
+def test_too_short_a_course_resembles_nothing() -> None:
+    assert modulators((0.0,) * 8, 0.04, 0.04, 3) == ()
