@@ -80,22 +80,27 @@ class Focus:
         return Mask(tuple(ignored), self.band_hz)
 
     def sentence(self) -> str:
+        """What does not count, as a sentence; empty if all does."""
+        left_out = self.left_out()
+        return f"not compared: {left_out}" if left_out else ""
+
+    def left_out(self) -> str:
         """What does not count, in words; empty if all does."""
         left_out = [f"{begin:g} to {end:g} s" for begin, end in self.ignored_seconds]
         if self.band_hz is not None:
             low_hz, high_hz = self.band_hz
             left_out += [f"below {low_hz:g} Hz"] * (low_hz > 0.0) + [f"above {high_hz:g} Hz"] * (high_hz < HIGHEST_HZ)
-        return f"not compared: {', '.join(left_out)}" if left_out else ""
+        return ", ".join(left_out + ["what lies below the noise"] * self.noise)
 
 
 EVERYTHING = Focus()
 """What counts where the owner does not say."""
 
 
-def listened(audio: Audio, mask: Mask) -> Audio:
-    """A recording as it is searched for its sound: what does not count must neither begin nor end one.
+def softened(audio: Audio, mask: Mask) -> Audio:
+    """A recording as it is searched for its sound: an ignored part must neither begin nor end one.
 
-    An ignored part is made as soft as what follows it (at the end of the recording: as what comes before), so it looks
+    It is made as soft as what follows it (at the end of the recording: as what comes before), so it looks
     like a part of the sound if the sound goes on after it, and like silence if it does not.
 
     Args:
@@ -103,7 +108,7 @@ def listened(audio: Audio, mask: Mask) -> Audio:
         mask: what counts in it.
 
     Returns:
-        The same array if everything counts.
+        The same array if nothing is ignored.
     """
     n_samples = audio.shape[1]
     if mask.ignored_seconds:
@@ -117,11 +122,18 @@ def listened(audio: Audio, mask: Mask) -> Audio:
         for start in range(first, last, FRAME):
             frame = audio[:, start : min(start + FRAME, last)]
             frame *= min(1.0, level / max(_rms(frame), 1e-30))
-    return audio if mask.band_hz is None else _in_band(audio, mask.band_hz)
+    return audio
 
 
-def _in_band(audio: Audio, band_hz: Span) -> Audio:
-    """A band of a recording without anything before it begins, which a filter of linear phase would bring."""
+def in_band(audio: Audio, band_hz: Span | None) -> Audio:
+    """A band of a recording without anything before it begins, which a filter of linear phase would bring.
+
+    Args:
+        audio: shape ``(channels, samples)`` at ``SAMPLE_RATE``.
+        band_hz: lowest and highest frequency; None for all of them, which is the same array.
+    """
+    if band_hz is None:
+        return audio
     from scipy.signal import butter, sosfilt
 
     low_hz, high_hz = band_hz

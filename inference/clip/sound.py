@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inference.clip.background import find_background, quietest, without_offset
 from inference.clip.channels import carried
 from inference.clip.events import Choice, choose_event
-from inference.clip.focus import EVERYTHING, Focus, listened
+from inference.clip.focus import EVERYTHING, Focus, in_band, softened
 from inference.clip.levels import FRAME, frame_levels, without_clicks
 from inference.clip.noise import drawn_noise, noise_power, without_noise
 from render.audio import Audio, Recording
@@ -67,7 +67,8 @@ def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> So
     peak = float(np.abs(audio).max(initial=0.0)) / scale
     if peak < _SILENT_PEAK:
         raise InvalidAudio(f"{name} is silent (peak {peak:.1e})")
-    searched = listened(audio, focus.mask(recording.skipped_seconds))
+    calm = softened(audio, focus.mask(recording.skipped_seconds))
+    searched = in_band(calm, focus.band_hz)
     if not searched.any():
         raise InvalidAudio(f"nothing that counts is left of {name}: {focus.sentence()}")
     levels = frame_levels(searched)
@@ -88,7 +89,7 @@ def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> So
     if background is not None:
         below = levels.max() - background.level_db
         notices.append(f"cut where it stands out of the background, {below:.0f} dB below the loudest")
-    quiet = None if background is None else audio[:, background.start : background.stop]
+    quiet = None if background is None else calm[:, background.start : background.stop]
     piece = piece[:, start:stop]
     power = None
     if focus.noise and quiet is not None:

@@ -132,8 +132,15 @@ def _distance_table(result: dict[str, Any]) -> str:
         )
     return (
         f"<table><tr><th>stage</th><th class=n>time</th><th class=n>renders</th>{head}</tr>{''.join(rows)}</table>"
-        "<p class=quiet>Distances of the best match after each stage, from clean renders; smaller is closer.</p>"
+        "<p class=quiet>Distances of the best match after each stage, from clean renders; smaller is closer."
+        f"{_about_share(result['share_compared'])}</p>"
     )
+
+
+def _about_share(share: float) -> str:
+    if share == 1.0:
+        return ""
+    return f" MSS is the mean over what is compared, {share:.0%} of the clip; LSD and MRSTFT are means over all of it."
 
 
 def _sections_table(result: dict[str, Any]) -> str:
