@@ -181,6 +181,10 @@ class ClipView:
             "gate_seconds": target.note.gate_seconds if target.gate_fixed else None,
         }
         await self.desk.studio.hear(self._live, **(known | changes))
+        if self._live.problem:  # the clip as it was heard before is still there
+            self.desk.tell(self._live.problem, "warning")
+            self._live.problem, self._shown = "", -1
+            self._live.changed()
         self.desk.note = replace(self._live.note)
         self.show()
 
