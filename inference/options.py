@@ -34,7 +34,8 @@ class Options:
         stages: names of the stages that run.
         guess: name of the network that proposes patches.
         guesses: number of its proposals that are rendered.
-        descend_until: share of the budget at which descend ends if search follows; earlier if the budget is small.
+        descend_until: share of the budget at which descend ends if search follows; earlier if the budget is small or
+            the host slow.
         method: search method.
         tidy: whether the answer is put into the simplest settings that sound the same.
         library_starts: number of the library's patches that are rendered.

@@ -2,9 +2,10 @@
 
     start (library, start preset, default) -> guess -> descend -> search -> tidy
 
-A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS at equal loudness, which
-no stage minimises, by more than two clean renders of one patch differ. So no stage can make the result worse, and the
-record says how much each of them improved it. The last one simplifies the answer, within a twentieth of a decibel.
+A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS at equal loudness by more
+than two clean renders of one patch differ. So no stage can make the result worse, and the record says how much each of
+them improved it. The stages minimise a distance that is cheaper; only the end of the search minimises MSS itself. Then
+the answer is simplified, within a twentieth of a decibel.
 """
 
 from __future__ import annotations

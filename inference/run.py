@@ -28,7 +28,8 @@ _LONGEST_FINISH = 0.3  # share of the budget, for judging and writing
 _ONCE_SECONDS = 10.0  # what takes longer is rendered or compiled, not read
 _FEWEST_RENDERS = 2
 _FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # a stage needs at least this much
-_SEARCH_SECONDS, _SEARCH_RENDERS = 2.5, 40  # what descend leaves for search in a small budget
+_SEARCH_SECONDS, _SEARCH_RENDERS = 2.5, 150  # what descend leaves for search in a small budget
+_SEARCH_JUDGEMENTS = 25  # of the duration of one judgement, each of some eight renders: what search gains most with
 _MOST_FOR_SEARCH = 0.25  # share of the budget
 _TIDY_SECONDS, _TIDY_RENDERS = 3.0, 4  # that tidying takes at most, and at least
 
@@ -134,11 +135,12 @@ class Run:
         return budget.seconds - budget.elapsed() < _FEWEST_SECONDS[stage]
 
     def descend_until(self) -> float:
-        """Share of the budget at which descend ends."""
+        """Share of the budget at which descend ends: the search wants some renders more than it wants a share."""
         if "search" not in self.options.stages:
             return self.before_judging()
         seconds, renders = self.budget.seconds, self.budget.renders
-        left = _SEARCH_SECONDS / seconds if seconds is not None else _SEARCH_RENDERS / (renders or 1)
+        wanted = max(_SEARCH_SECONDS, _SEARCH_JUDGEMENTS * self.judging_seconds)
+        left = wanted / seconds if seconds is not None else _SEARCH_RENDERS / (renders or 1)
         return min(self.options.descend_until, 1.0 - min(left, _MOST_FOR_SEARCH))
 
     def before_judging(self) -> float:

@@ -1,9 +1,8 @@
 """The methods of ``refine`` at equal wall clock: is each stage worth its time?
 
 See ``benchmarks.product.methods`` for the methods. Each is judged as ``refine`` judges itself: by clean renders of its
-best candidates, with a metric that no stage minimises. Rows are appended to a CSV file, and rows that exist are
-skipped, so a run can be stopped, resumed and divided among machines. A method that cannot run gives a row that says
-why.
+best candidates, by MSS at equal loudness. Rows are appended to a CSV file, and rows that exist are skipped, so a run
+can be stopped, resumed and divided among machines. A method that cannot run gives a row that says why.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
 from inference.stages.neighbours import crossovers, neighbours
-from inference.stages.proxy_descent import AT_ONCE, Distances, Settings, descend, part_of, pool
-from proxy.loss.heard import HeardDistance
+from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
+from proxy.loss.distance import TargetDistance
+from proxy.loss.heard import Distances, HeardDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -46,11 +47,13 @@ def _screened(
 
 
 def warm_up(corrections: Corrections) -> None:
-    """Run every compiled loop of the proxy once. They are compiled on the first run and cached on disk."""
+    """Run every compiled loop of the proxy and its loss. They are compiled on the first run and cached on disk."""
     notes = [Note(60, 100, 0.03, 0.06)] * len(EVERYTHING)
     controls = Controls.from_patches(EVERYTHING, notes)
     part = part_of(controls, range(len(EVERYTHING)), controls.knobs.clone().requires_grad_())
-    render(part, notes[0].n_samples, corrections).square().sum().backward()  # type: ignore[no-untyped-call]
+    audio = render(part, notes[0].n_samples, corrections)
+    losses, _ = TargetDistance(audio.detach()[0]).measure(audio)
+    losses.sum().backward()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class ProxyDescender:
         """See ``inference.ports.Descender``."""
         if not candidates:
             return []
-        distances = [self.distances.of(target) for target in targets]
+        distances = [self.distances.of(target.audio, target.hearing) for target in targets]
         size = min(-(-len(candidates) // self.threads), AT_ONCE // min(self.threads, AT_ONCE))
         parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]
         losses_of = functools.partial(_screened, targets, distances, self.corrections)

@@ -45,7 +45,7 @@ def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], unt
     if instrument.heard is not None and candidates:
         note = candidates[0].note
         found += [Candidate(patch, note, origin=kind, sparse=True) for kind, patch in instrument.heard(note, run.hints)]
-    return screened(run, descender, list(dict.fromkeys(found)), until)
+    return screened(run, descender, list(dict.fromkeys(found)), min(until, run.budget.used() + _SHARE))
 
 
 def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, until: float) -> list[Candidate]:
@@ -96,10 +96,9 @@ def screened(run: Run, descender: Descender, candidates: Sequence[Candidate], un
     constraints = run.options.constraints
     allowed = [one for one in candidates if constraints.apply(one.patch) == one.patch]
     found: list[Candidate] = []
-    for first in range(0, len(allowed), _AT_ONCE):
-        if run.budget.used() >= until:
-            break
-        part = allowed[first : first + _AT_ONCE]
+    while allowed and run.budget.used() < until:
+        n = run.afford(_AT_ONCE, until)
+        part, allowed = allowed[:n], allowed[n:]
         found += descender.screen(part, run.targets)
         run.budget.n_renders += len(part)
         run.board.announce()

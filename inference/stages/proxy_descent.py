@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 
 from inference.candidate import Candidate
-from inference.clip.target import Target
 from inference.ports import DescentJob
 from inference.stages.descended import free_curve, free_knobs
-from proxy.loss.heard import HeardDistance
+from proxy.loss.heard import Distances, HeardDistance
 from proxy.synth.controls import EDITOR_POINTS, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -30,7 +29,6 @@ from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 
-_KEPT_DISTANCES = 16
 AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
 
 
@@ -79,25 +77,6 @@ class Settings:
     patience: int = 12
     least_gain: float = 0.005
     kept_every: int = 10
-
-
-class Distances:
-    """The distances from clips and from their beginnings; each is made once, and the latest are kept."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[int, int], tuple[Audio, HeardDistance]] = {}
-
-    def of(self, target: Target, n_samples: int | None = None) -> HeardDistance:
-        """The distance from the first samples of a clip, or from all of it if there are too few or they are silent."""
-        audio = target.audio
-        n_samples = audio.shape[1] if n_samples is None else min(n_samples, audio.shape[1])
-        heard = audio[:, :n_samples] if audio[:, :n_samples].any() else audio
-        key = id(audio), heard.shape[1]  # the clip is kept, so that no other one gets its number
-        if key not in self._made:
-            while len(self._made) >= _KEPT_DISTANCES:
-                del self._made[next(iter(self._made))]
-            self._made[key] = audio, HeardDistance(heard, target.hearing)
-        return self._made[key][1]
 
 
 @dataclass
@@ -168,8 +147,10 @@ class _Batch:
         self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
-        self.distances = [distances.of(target) for target in targets]
-        self.beginnings = [distances.of(target, self._n_short(target.audio)) for target in targets]
+        self.distances = [distances.of(target.audio, target.hearing) for target in targets]
+        self.beginnings = [
+            distances.of(target.audio, target.hearing, self._n_short(target.audio)) for target in targets
+        ]
         patches = [start.patch for start in starts]
         notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
         self.controls = [Controls.from_patches(patches, of_clip) for of_clip in notes]

@@ -15,6 +15,8 @@ from render.audio import Audio
 from render.measures.hearing import Hearing
 from render.measures.mask import FILTER_TAPS, Mask, band_response, fades
 
+_KEPT = 16  # distances from clips
+
 
 class HeardDistance:
     """``TargetDistance`` from a clip of renders that are heard like it.
@@ -55,6 +57,24 @@ class HeardDistance:
         level = 0.5 * heard.square().mean(dim=(1, 2)).clamp(min=torch.finfo(heard.dtype).tiny).log()
         matching = gain * (level.detach() - level).exp()
         return distance(heard * matching[:, None, None] + noise), gain
+
+
+class Distances:
+    """The distances from clips and from their beginnings; each is made once, and the latest are kept."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int], tuple[Audio, HeardDistance]] = {}
+
+    def of(self, audio: Audio, hearing: Hearing, n_samples: int | None = None) -> HeardDistance:
+        """The distance from the first samples of a clip, or from all of it if there are too few or they are silent."""
+        n_samples = audio.shape[1] if n_samples is None else min(n_samples, audio.shape[1])
+        heard = audio[:, :n_samples] if audio[:, :n_samples].any() else audio
+        key = id(audio), heard.shape[1]  # the clip is kept, so that no other one gets its number
+        if key not in self._made:
+            while len(self._made) >= _KEPT:
+                del self._made[next(iter(self._made))]
+            self._made[key] = audio, HeardDistance(heard, hearing)
+        return self._made[key][1]
 
 
 def masked(renders: Tensor, mask: Mask) -> Tensor:

@@ -1,4 +1,4 @@
-"""MSS, the multi-scale log-mel difference: the metric that judges a match and that no stage minimises.
+"""MSS, the multi-scale log-mel difference: the metric that judges a match.
 
 ``MSS = mean over resolutions of mean over frames and bands of |10 log10 X - 10 log10 Y|``, with ``X`` and ``Y`` the
 powers in mel bands of target and other sound, floored 80 dB below the target's largest. The three resolutions are those

@@ -73,6 +73,22 @@ def test_the_end_is_reserved_for_judging_and_writing(evaluator: Evaluator) -> No
     assert run.before_judging() == pytest.approx(0.7)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "judging", "end"),
+    [(100.0, 0.1, 0.9), (10.0, 0.1, 0.75), (100.0, 0.8, 0.8), (100.0, 5.0, 0.75), (1000.0, 0.8, 0.9)],
+)
+def test_a_small_budget_and_a_slow_host_leave_more_to_the_search(seconds: float, judging: float, end: float) -> None:
+    with Evaluator([target()], ToyHost, workers=1, board=Leaderboard(Budget(seconds))) as evaluator:
+        run = run_of(evaluator, judging_seconds=judging)
+        assert run.descend_until() == pytest.approx(end)
+
+
+@pytest.mark.parametrize(("renders", "end"), [(100, 0.75), (1000, 0.85), (10000, 0.9)])
+def test_the_search_wants_so_many_renders(renders: int, end: float) -> None:
+    with Evaluator([target()], ToyHost, workers=1, board=Leaderboard(Budget(None, renders))) as evaluator:
+        assert run_of(evaluator).descend_until() == pytest.approx(end)
+
+
 def test_a_first_result_is_kept_before_the_models_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     events: list[str] = []
     rendered_before_load: list[int] = []

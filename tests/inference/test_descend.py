@@ -20,6 +20,8 @@ from inference.stages.descended import free_knobs
 from inference.stages.descender import ProxyDescender
 from inference.stages.proxy_descent import Path, Settings
 from inference.stages.proxy_descent import descend as descend_job
+from proxy.kernels import spectra
+from proxy.loss.distance import TargetDistance
 from proxy.synth.controls import SEARCHED, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -255,3 +257,14 @@ def test_what_does_not_count_is_not_descended(target: Target, focus: Focus) -> N
     assert path.losses[0] < 0.05 < 0.1 * whole.losses[0]
     (screened,) = ProxyDescender.load().screen([answer], [heard])
     assert screened.loss < 0.05
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_loops_of_the_loss_are_compiled_when_the_proxy_is_loaded(channels: int) -> None:
+    ProxyDescender.load()
+    loops = [loop for loop in vars(spectra).values() if hasattr(loop, "signatures")]
+    assert len(loops) > 10
+    assert all(len(loop.signatures) == 1 for loop in loops)
+    renders = torch.randn(2, 2, 4000, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    TargetDistance(renders.detach()[0, :channels]).measure(renders)[0].sum().backward()
+    assert all(len(loop.signatures) == 1 for loop in loops)

@@ -70,17 +70,6 @@ class FixedDescender:
         return []
 
 
-@dataclasses.dataclass(frozen=True)
-class ClockedDescender(FixedDescender):
-    """Notes how much of its budget was used before each round."""
-
-    used_before: list[float] = dataclasses.field(default_factory=list)
-
-    def descend(self, job: DescentJob) -> Descent:
-        self.used_before.append(job.used())
-        return Descent(())
-
-
 def screened(candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
     """The candidates with their losses, by a proxy that is the host itself."""
     distance, host = TargetDistance(targets[0].audio), FakeHost()
@@ -149,16 +138,6 @@ def test_later_rounds_go_on_from_the_nearest_and_start_from_changes_that_are_hea
     assert second[0].patch["ampdecay"] == pytest.approx(0.35, abs=0.05)
     assert [start.patch["cutoff"] for start in second if start.origin == "change"] == [0.3]
     assert len(set(second)) == len(second)
-
-
-def test_a_small_budget_leaves_a_larger_share_to_the_search() -> None:
-    spent = []
-    for renders in (100, 1000):
-        descender = ClockedDescender(WORSE)
-        run(Models(FixedGuesser(WORSE), descender), renders=renders)
-        spent.append(descender.used_before[0] * renders)
-    # Both had made as many renders until then: 0.75 and 0.9 of the budget are descend's.
-    assert spent[0] / spent[1] == pytest.approx(0.9 / 0.75)
 
 
 def test_a_stage_that_makes_it_worse_changes_nothing() -> None:

@@ -58,7 +58,7 @@ class Course:
         key: MIDI note number, without the modulation.
         rich: whether the harmonics count, too; otherwise the fundamental alone.
         score: mean strength of the partials along it.
-        waveform: of the LFO, or ``FALL``; empty for a still pitch.
+        waveform: the LFO's waveform, or ``FALL``; empty for a still pitch.
         hz: rate of the LFO.
         phase: phase of the LFO in cycles.
         fall: decay knob of the free AD.
