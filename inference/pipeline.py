@@ -81,8 +81,7 @@ def refine(
         on_progress: called after every render and descent step.
         on_judged: called with the best so far when there is a first answer, and whenever a stage has been judged, so
             that it can be kept.
-        tries_out: whether the matches of a run that finished are also played on other keys and at other velocities, and
-            one that plays well is preferred among equally close ones.
+        tries_out: whether the matches are also played on other keys, and one that plays well is preferred among equals.
 
     Returns:
         The matches. If the run ends early and there is an answer (after Ctrl-C, a host that fails, an error in a
@@ -192,8 +191,7 @@ def _plan(run: Run, begin: Callable[[], None], *, tries_out: bool) -> Iterator[t
 
 def _prefer_playable(run: Run) -> None:
     """Among matches that are as close as the answer, take one that plays better on other keys."""
-    count = functools.partial(faults, run.evaluator, pitched=run.target.pitched)
-    changed = run.judge.prefer(count, run.evaluator)
+    changed = run.judge.prefer(functools.partial(faults, run.evaluator, pitched=run.target.pitched), run.evaluator)
     if changed is not None:
         run.notices.append(
             f"of several equally close matches (within {EQUAL_DB:g} dB) this one plays best on other keys and "

@@ -61,6 +61,14 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
+class Appraise:
+    """Asks a worker for the sum of what judges a patch and of its distance, of clean renders."""
+
+    patch: Patch
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """Mean loss over the clips at the gain that matches the level best, and that gain, which may be any."""
 
@@ -68,7 +76,7 @@ class Measurement:
     gain: float
 
 
-Job = Describe | NotCompiled | Compile | Measure | Render | Compare
+Job = Describe | NotCompiled | Compile | Measure | Render | Compare | Appraise
 _LARGEST_GAIN = 1000.0
 """A render that needs more gain than 60 dB is next to silent, whatever its noise floor sounds like."""
 
@@ -120,6 +128,9 @@ class Worker:
                 return self._audios(patch, notes, clean=True)
             case Compare(patch, notes):
                 return self._judged.measure(self._audios(patch, notes, clean=True))[0]
+            case Appraise(patch, notes):
+                audios = self._audios(patch, notes, clean=True)
+                return self._judged.measure(audios)[0] + self._measured(audios).loss
 
     def _audios(self, patch: Patch, notes: tuple[Note, ...], *, clean: bool) -> Audios:
         return tuple(self._host.render(patch, note, seed=self._seed, clean=clean) for note in notes)
