@@ -167,6 +167,7 @@ def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, ca
 def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console, claims: Claims) -> list[Group]:
     """What there is to do; refuses what is impossible before any work."""
     from inference.budget import Budget
+    from inference.clip.focus import Focus
     from inference.command.jobs import Job, in_groups, resumed_groups
     from inference.output.files import suffixes
     from inference.output.names import plan_results
@@ -184,7 +185,7 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
             console.say(f"{_shown(clip.name)}: its results are called {files.stem}")
-    known = arguments.gate, arguments.range
+    known = arguments.gate, Focus(arguments.range, tuple(arguments.ignore), arguments.band, arguments.noise)
     jobs = [Job(*job, *known) for job in zip(clips, names, notes, velocities, strict=True)]
     return in_groups(jobs, options, together=arguments.together)
 

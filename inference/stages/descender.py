@@ -17,7 +17,8 @@ from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
 from inference.stages.neighbours import crossovers, neighbours
 from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
-from proxy.loss.distance import Distances, TargetDistance
+from proxy.loss.distance import TargetDistance
+from proxy.loss.heard import Distances, HeardDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -40,7 +41,7 @@ def _on_what_judges(settings: Settings) -> Settings:
 
 def _screened(
     targets: Sequence[Target],
-    distances: Sequence[TargetDistance],
+    distances: Sequence[HeardDistance],
     corrections: Corrections,
     candidates: Sequence[Candidate],
 ) -> list[float]:
@@ -109,7 +110,7 @@ class ProxyDescender:
         """See ``inference.ports.Descender``."""
         if not candidates:
             return []
-        distances = [self.distances.of(target.audio) for target in targets]
+        distances = [self.distances.of(target.audio, target.hearing) for target in targets]
         size = min(-(-len(candidates) // self.threads), AT_ONCE // min(self.threads, AT_ONCE))
         parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]
         losses_of = functools.partial(_screened, targets, distances, self.corrections)

@@ -21,7 +21,7 @@ from torch import Tensor
 from inference.candidate import Candidate
 from inference.ports import DescentJob
 from inference.stages.descended import free_curve, free_knobs
-from proxy.loss.distance import Distances
+from proxy.loss.heard import Distances
 from proxy.loss.mss import JudgedLoss
 from proxy.synth.controls import EDITOR_POINTS, Controls
 from proxy.synth.corrections import Corrections
@@ -158,10 +158,11 @@ class _Batch:
         self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
-        self.losses: list[_Loss] = [distances.of(target.audio) for target in targets]
-        self.beginnings: list[_Loss] = [distances.of(target.audio, self._n_short(target.audio)) for target in targets]
+        clips = [(target.audio, target.hearing) for target in targets]
+        self.losses: list[_Loss] = [distances.of(*clip) for clip in clips]
+        self.beginnings: list[_Loss] = [distances.of(*clip, self._n_short(clip[0])) for clip in clips]
         if job.judged:
-            self.losses = [JudgedLoss(torch.from_numpy(target.audio), distances.of(target.audio)) for target in targets]
+            self.losses = [JudgedLoss(*clip, distances.of(*clip)) for clip in clips]
         patches = [start.patch for start in starts]
         notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
         self.controls = [Controls.from_patches(patches, of_clip) for of_clip in notes]

@@ -182,7 +182,7 @@ def _group(wish: Wish) -> Group:
         note.number if target.note_fixed else None,
         note.velocity,
         note.gate_seconds if target.gate_fixed else None,
-        target.span_seconds,
+        target.focus,
     )
     options = Options(
         instrument,

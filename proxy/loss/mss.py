@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from proxy.loss.distance import TargetDistance
+from proxy.loss.heard import HeardDistance, masked
+from render.audio import Audio
 from render.errors import InvalidAudio
+from render.measures.hearing import Hearing
 from render.measures.mss import MSS_SCALES
 from render.measures.spectra import (
     FLOOR_DB,
@@ -75,6 +77,11 @@ class TargetMss:
             total = total + scale.difference(power * gain.square()[:, None, None])
         return total / len(self._scales), gain
 
+    def at_own_level(self, renders: Tensor) -> Tensor:
+        """MSS in dB of each render, shape ``(batch, 2, samples)``, at its own level, shape ``(batch,)``."""
+        mono = renders.mean(dim=1)
+        return torch.stack([scale.difference(scale.power(mono)) for scale in self._scales]).mean(dim=0)
+
     def _energies(self, power: Tensor) -> Tensor:
         return (power.sum(dim=1) * self._widths).sum(dim=1)
 
@@ -86,24 +93,31 @@ class JudgedLoss:
     (``docs/results.md``).
 
     Args:
-        target: sound to be matched.
+        target: the clip, masked and without its noise, shape ``(1 or 2, samples)``.
+        hearing: how it is heard.
         distance: the distance from it.
 
     Attributes:
         n_samples: length of the target in samples.
-
-    Shape:
-        target: ``(1 or 2, samples)``.
     """
 
-    def __init__(self, target: Tensor, distance: TargetDistance) -> None:
-        self._distance, self._mss = distance, TargetMss(target)
+    def __init__(self, target: Audio, hearing: Hearing, distance: HeardDistance) -> None:
+        self._distance, self._mss = distance, TargetMss(torch.from_numpy(target))
         self.n_samples = distance.n_samples
+        self._mask, self._share = hearing.mask, hearing.mask.share(self.n_samples)
+        self._noisy: tuple[TargetMss, Tensor] | None = None
+        if hearing.noise is not None:
+            noise = torch.from_numpy(hearing.noise[:, : self.n_samples])
+            self._noisy = TargetMss(torch.from_numpy(target) + noise), noise
 
     def measure(self, renders: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of each render, and the gain of equal loudness; shapes as ``TargetMss.measure`` has them."""
-        (distance, _), (mss, gain) = self._distance.measure(renders), self._mss.measure(renders)
-        return distance + mss, gain
+        heard = masked(renders, self._mask)
+        (distance, _), (mss, gain) = self._distance.measure(renders), self._mss.measure(heard)
+        if self._noisy is not None:
+            noisy, noise = self._noisy
+            mss = noisy.at_own_level(heard * gain[:, None, None] + noise)
+        return distance + mss / self._share, gain
 
 
 @dataclass(eq=False)
