@@ -150,7 +150,7 @@ def shipped_weights(kind: str) -> Path:
 
 
 def key_for(patch: Patch, number: int, heard: int) -> int:
-    """The key nearest to ``number`` on which a pitch of the patch is the one that was heard.
+    """The key closest to ``number`` on which a pitch of the patch is the one that was heard.
 
     The estimator of the pitch is right more often than the network (docs/guess.md).
 
