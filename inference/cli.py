@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from inference.command.arguments import ASK, refine_parser
 from inference.command.interruptions import Interrupted, interruptions
 from render.errors import FileError, OutOfRange, ReconstructError, UnknownName, one_line
+from render.hosts.processes import usable_cores
 from render.note import Note
+from render.streams import guarded_streams
 from render.synths import synth
 
 if TYPE_CHECKING:
@@ -35,17 +37,29 @@ COMMANDS = {
 DASK_JOBS = 16
 """Clips at a time on a cluster where ``--jobs`` names no other number."""
 
+_MOST_PROCESSES = 16
+"""So many processes may be asked for on any machine; each takes a quarter of a gigabyte and a start of a second."""
+
 EXIT_FAILURE, EXIT_USAGE = 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
     began = time.monotonic()
-    given = list(sys.argv[1:] if argv is None else argv)
+    with guarded_streams():
+        return _main(list(sys.argv[1:] if argv is None else argv), began)
+
+
+def _main(given: list[str], began: float) -> int:
     if given[:1] == ["doctor"]:  # which reads its own arguments, and works where little else does
         from inference.command.doctor import main as doctor
 
-        return doctor(given[1:])
+        try:
+            code = doctor(given[1:])
+            sys.stdout.flush()
+        except FileError as error:
+            return _fail(str(error), EXIT_FAILURE)
+        return code
     command = COMMANDS.get(given[0]) if given else None
     parse = functools.partial(_parse_command, command) if command is not None else refine_parser().parse_args
     arguments = parse(given)
@@ -56,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         with interruptions() as came:
-            return arguments.run(arguments) if command is not None else _run(arguments, came, began)
+            code = int(arguments.run(arguments) if command is not None else _run(arguments, came, began))
+            sys.stdout.flush()
+            return code
     except (OutOfRange, UnknownName) as error:
         return _fail(str(error), EXIT_USAGE)
     except ReconstructError as error:
@@ -66,6 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted before there was a match; nothing was written", Interrupted.exit_code_of(came))
     except MemoryError:
         return _fail("out of memory", EXIT_FAILURE)
+    except OSError as error:  # no more processes, open files, memory
+        return _fail(f"the system refuses: {one_line(error)}", EXIT_FAILURE)
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        return _fail("the system starts no more threads: too little memory, or a limit (ulimit -u)", EXIT_FAILURE)
     except ImportError as error:  # too little memory to load a library, for one
         return _fail(f"a library cannot be loaded: {one_line(error)} (refine doctor says more)", EXIT_FAILURE)
     finally:
@@ -86,10 +108,16 @@ def _parse_command(module: str, given: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> int:
+    if sys.flags.optimize > 1:
+        raise ReconstructError("Python drops texts that the search library needs (-OO, PYTHONOPTIMIZE); allowed: -O")
     for name in ("candidates", "workers", "jobs"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise OutOfRange(f"--{name}", value, "1 or more")
+    for name in ("workers", "jobs"):
+        most = max(_MOST_PROCESSES, 4 * usable_cores())
+        if (getattr(arguments, name) or 1) > most and arguments.scheduler is None:
+            raise OutOfRange(f"--{name}", getattr(arguments, name), f"at most {most} on this machine")
     if arguments.seed < 0:
         raise OutOfRange("--seed", arguments.seed, "0 or more")
     if bool(arguments.clips) == (arguments.resume is not None):
@@ -139,6 +167,7 @@ def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, ca
 def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console, claims: Claims) -> list[Group]:
     """What there is to do; refuses what is impossible before any work."""
     from inference.budget import Budget
+    from inference.clip.focus import Focus
     from inference.command.jobs import Job, in_groups, resumed_groups
     from inference.output.files import suffixes
     from inference.output.names import plan_results
@@ -156,7 +185,7 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
             console.say(f"{_shown(clip.name)}: its results are called {files.stem}")
-    known = arguments.gate, arguments.range
+    known = arguments.gate, Focus(arguments.range, tuple(arguments.ignore), arguments.band, arguments.noise)
     jobs = [Job(*job, *known) for job in zip(clips, names, notes, velocities, strict=True)]
     return in_groups(jobs, options, together=arguments.together)
 
