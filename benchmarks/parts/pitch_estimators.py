@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.clip.pitch import Frames, estimate_note, levels, vote
+from inference.clip.pitch import estimate_note, levels, vote
+from inference.clip.swipe import Frames
 from render.note import SAMPLE_RATE
 
 Mono = NDArray[np.float32]

@@ -67,7 +67,7 @@ def estimate_note(audio: NDArray[np.float32], sample_rate: int) -> PitchEstimate
     scaled = audio.astype(np.float64) / float(np.abs(audio).max())
     resampled = soxr.resample(scaled, sample_rate, RATE)
     frequencies_hz, strengths = swipe(resampled)
-    seconds = np.arange(len(strengths)) * (HOP / RATE)
+    seconds = np.asarray(np.arange(len(strengths)) * (HOP / RATE), np.float64)
     pitch, confidence = vote(frequencies_hz, strengths, levels(resampled, RATE, seconds))
     if pitch is None or confidence < MIN_CONFIDENCE:
         return PitchEstimate(None, None, confidence, 0.0)
