@@ -55,7 +55,8 @@ def _close(run: Run, descender: Descender, until: float) -> None:
     job = DescentJob(starts, run.targets, run.options.constraints, 0, used, judged=True, on_step=_counting(run))
     descent = descender.descend(job)
     run.notices += descent.notices
-    run.judge.confirm(descent.candidates[: run.afford(_CONFIRMED, until)], run.evaluator)
+    ends = run.measure(descent.candidates[: run.afford(_CONFIRMED, until)])
+    run.judge.confirm(ends, run.evaluator)
 
 
 def _counting(run: Run) -> Callable[[int], None]:

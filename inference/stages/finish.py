@@ -52,4 +52,4 @@ def finish(run: Run, until: float) -> None:
     finally:
         best = min(best, lines.best, key=lambda one: one.loss)
         if best.loss < start.loss:
-            run.judge.confirm([best], run.evaluator)
+            run.judge.confirm(run.measure([best]), run.evaluator)  # measured, so that its loss is the distance
