@@ -92,7 +92,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
             raise OutOfRange(f"--{name}", value, "1 or more")
     if arguments.seed < 0:
         raise OutOfRange("--seed", arguments.seed, "0 or more")
-    if bool(arguments.clips) == (arguments.resume is not None):
+    if bool(arguments.clips) == (arguments.resume is not None) and not _only_calibrates(arguments):
         raise OutOfRange("clips", len(arguments.clips), "one or more, or --resume DIR without clips")
     from inference.command.console import Console
     from inference.output.claims import Claims
@@ -104,10 +104,22 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
 
 def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, came: Sequence[int], began: float) -> int:
     instrument = synth(arguments.synth, arguments.plugin)
+    if _only_calibrates(arguments):
+        from inference.command.calibrate import calibrated
+
+        where = _host(arguments, instrument, console)
+        return calibrated(instrument, where, arguments.workers, console, claims, came, as_json=arguments.json)
     groups = _groups(arguments, instrument, console, claims)
     preset_folder = _preset_folder(arguments.install, instrument)
     for folder in {group.jobs[0].files.folder for group in groups}:
         _check_writable(folder)
+    if arguments.calibrate:
+        from inference.command.calibrate import calibrated
+
+        code = calibrated(instrument, groups[0].options.where, arguments.workers, console, claims, came)
+        if code:
+            return code
+        began = time.monotonic()
     from inference.command.batch import Batch
 
     batch = Batch(groups, console, again=arguments.again, preset_folder=preset_folder, began=began)
@@ -136,9 +148,22 @@ def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, ca
     return EXIT_FAILURE if batch.failures else 0
 
 
+def _only_calibrates(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.calibrate) and not arguments.clips and arguments.resume is None
+
+
+def _host(arguments: argparse.Namespace, instrument: Instrument, console: Console) -> str:
+    """The host that is chosen; what is wrong with others is said."""
+    where, notices = instrument.hosts.choose_host(arguments.plugin)
+    for notice in notices:
+        console.say(notice)
+    return where
+
+
 def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console, claims: Claims) -> list[Group]:
     """What there is to do; refuses what is impossible before any work."""
     from inference.budget import Budget
+    from inference.command.calibrate import advice
     from inference.command.jobs import Job, in_groups, resumed_groups
     from inference.output.files import suffixes
     from inference.output.names import plan_results
@@ -146,10 +171,9 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
     clips = _clips(arguments.clips)
     notes, velocities = _for_each_clip(arguments, len(clips))
     Budget(60.0 if arguments.seconds is None else arguments.seconds, arguments.renders, arguments.steps)
-    where, notices = instrument.hosts.choose_host(arguments.plugin)
-    for notice in notices:
-        console.say(notice)
-    options = _options(arguments, instrument, where)
+    options = _options(arguments, instrument, _host(arguments, instrument, console))
+    if not arguments.calibrate and (advised := advice(options)) is not None:
+        console.say(advised)
     if arguments.resume is not None:
         return resumed_groups(arguments.resume, options, claims)
     names = plan_results(clips, arguments.out, suffixes(instrument), arguments.candidates, claims)
@@ -200,6 +224,7 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
         ),
         stages=stages,
         guess=arguments.guess,
+        calibration=not arguments.no_calibration,
         tidy=not arguments.no_tidy,
         seed=arguments.seed,
         workers=arguments.workers,

@@ -131,6 +131,13 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--plugin", metavar="PATH|embedded", help="host to search on (default: the installed plug-in, else embedded)"
     )
+    calibration = group.add_mutually_exclusive_group()
+    calibration.add_argument(
+        "--calibrate", action="store_true", help="fit the proxy to renders of your plug-in, in minutes; needs no clip"
+    )
+    calibration.add_argument(
+        "--no-calibration", action="store_true", help="descend as if the plug-in had never been calibrated"
+    )
     group.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
     group.add_argument("--no-tidy", action="store_true", help="leave the settings of the answer as they were found")
     group.add_argument(
