@@ -16,6 +16,7 @@ ASK = Path()
 _EXAMPLES = """examples:
   refine pluck.wav                          a preset, a match and a report in ./refined
   refine clips/ --seconds 30 --jobs 2       a folder, two clips at a time; the same command continues it
+  refine --calibrate                        fit the proxy to the installed plug-in, once, in minutes
   refine pluck.wav --lock cutoff=1.2kHz --limit resonance=0..0.5 --start mine.fxp
 
 other commands:
