@@ -15,7 +15,8 @@ demo: $(VENV)/.installed
 	@echo "The results are in $(CURDIR)/refined: open the .html in a browser and the .noisemakerpreset in TAL-NoiseMaker."
 
 test: $(VENV)/.installed-dev check
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m tests.warm
+	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

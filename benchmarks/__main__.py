@@ -14,6 +14,7 @@ COMMANDS = {
         "benchmarks.product.budgets",
         "how to divide a budget among the stages, and the effect of a larger one",
     ),
+    "bulk": ("benchmarks.product.bulk", "many clips in one command: their cost, and what becomes of them under kills"),
     "compare": ("benchmarks.product.compare", "the methods of refine at equal wall clock"),
     "dataset": ("benchmarks.parts.dataset", "the cost of making a data set, relative to bare renders of its patches"),
     "distance": ("benchmarks.parts.distance", "how well settings of the search distance agree with MSS"),

@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inference.command.arguments import ASK, refine_parser
+from inference.command.arguments import refine_parser
+from inference.command.installing import preset_folder
 from inference.command.interruptions import Interrupted, interruptions
 from render.errors import FileError, OutOfRange, ReconstructError, UnknownName, one_line
+from render.hosts.processes import usable_cores
 from render.note import Note
+from render.streams import guarded_streams
 from render.synths import synth
 
 if TYPE_CHECKING:
@@ -35,17 +38,29 @@ COMMANDS = {
 DASK_JOBS = 16
 """Clips at a time on a cluster where ``--jobs`` names no other number."""
 
+_MOST_PROCESSES = 16
+"""So many processes may be asked for on any machine; each takes a quarter of a gigabyte and a start of a second."""
+
 EXIT_FAILURE, EXIT_USAGE = 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
     began = time.monotonic()
-    given = list(sys.argv[1:] if argv is None else argv)
+    with guarded_streams():
+        return _main(list(sys.argv[1:] if argv is None else argv), began)
+
+
+def _main(given: list[str], began: float) -> int:
     if given[:1] == ["doctor"]:  # which reads its own arguments, and works where little else does
         from inference.command.doctor import main as doctor
 
-        return doctor(given[1:])
+        try:
+            code = doctor(given[1:])
+            sys.stdout.flush()
+        except FileError as error:
+            return _fail(str(error), EXIT_FAILURE)
+        return code
     command = COMMANDS.get(given[0]) if given else None
     parse = functools.partial(_parse_command, command) if command is not None else refine_parser().parse_args
     arguments = parse(given)
@@ -56,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         with interruptions() as came:
-            return arguments.run(arguments) if command is not None else _run(arguments, came, began)
+            code = int(arguments.run(arguments) if command is not None else _run(arguments, came, began))
+            sys.stdout.flush()
+            return code
     except (OutOfRange, UnknownName) as error:
         return _fail(str(error), EXIT_USAGE)
     except ReconstructError as error:
@@ -66,6 +83,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted before there was a match; nothing was written", Interrupted.exit_code_of(came))
     except MemoryError:
         return _fail("out of memory", EXIT_FAILURE)
+    except OSError as error:  # no more processes, open files, memory
+        return _fail(f"the system refuses: {one_line(error)}", EXIT_FAILURE)
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        return _fail("the system starts no more threads: too little memory, or a limit (ulimit -u)", EXIT_FAILURE)
     except ImportError as error:  # too little memory to load a library, for one
         return _fail(f"a library cannot be loaded: {one_line(error)} (refine doctor says more)", EXIT_FAILURE)
     finally:
@@ -86,10 +109,16 @@ def _parse_command(module: str, given: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> int:
+    if sys.flags.optimize > 1:
+        raise ReconstructError("Python drops texts that the search library needs (-OO, PYTHONOPTIMIZE); allowed: -O")
     for name in ("candidates", "workers", "jobs"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise OutOfRange(f"--{name}", value, "1 or more")
+    for name in ("workers", "jobs"):
+        most = max(_MOST_PROCESSES, 4 * usable_cores())
+        if (getattr(arguments, name) or 1) > most and arguments.scheduler is None:
+            raise OutOfRange(f"--{name}", getattr(arguments, name), f"at most {most} on this machine")
     if arguments.seed < 0:
         raise OutOfRange("--seed", arguments.seed, "0 or more")
     if bool(arguments.clips) == (arguments.resume is not None) and not _only_calibrates(arguments):
@@ -104,25 +133,21 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
 
 def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, came: Sequence[int], began: float) -> int:
     instrument = synth(arguments.synth, arguments.plugin)
-    if _only_calibrates(arguments):
-        from inference.command.calibrate import calibrated
-
-        where = _host(arguments, instrument, console)
-        return calibrated(instrument, where, arguments.workers, console, claims, came, as_json=arguments.json)
-    groups = _groups(arguments, instrument, console, claims)
-    preset_folder = _preset_folder(arguments.install, instrument)
+    groups = _groups(arguments, instrument, console, claims) if not _only_calibrates(arguments) else []
+    folder_of_presets = preset_folder(arguments.install, instrument)
     for folder in {group.jobs[0].files.folder for group in groups}:
         _check_writable(folder)
     if arguments.calibrate:
         from inference.command.calibrate import calibrated
 
-        code = calibrated(instrument, groups[0].options.where, arguments.workers, console, claims, came)
-        if code:
+        where = groups[0].options.where if groups else _host(arguments, instrument, console)
+        code = calibrated(instrument, where, arguments.workers, console, claims, came)
+        if code or not groups:
             return code
         began = time.monotonic()
     from inference.command.batch import Batch
 
-    batch = Batch(groups, console, again=arguments.again, preset_folder=preset_folder, began=began)
+    batch = Batch(groups, console, again=arguments.again, preset_folder=folder_of_presets, began=began)
     if arguments.scheduler is not None:
         from inference.command.crew import on_dask
 
@@ -163,6 +188,7 @@ def _host(arguments: argparse.Namespace, instrument: Instrument, console: Consol
 def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console, claims: Claims) -> list[Group]:
     """What there is to do; refuses what is impossible before any work."""
     from inference.budget import Budget
+    from inference.clip.focus import Focus
     from inference.command.calibrate import advice
     from inference.command.jobs import Job, in_groups, resumed_groups
     from inference.output.files import suffixes
@@ -180,7 +206,7 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
             console.say(f"{_shown(clip.name)}: its results are called {files.stem}")
-    known = arguments.gate, arguments.range
+    known = arguments.gate, Focus(arguments.range, tuple(arguments.ignore), arguments.band, arguments.noise)
     jobs = [Job(*job, *known) for job in zip(clips, names, notes, velocities, strict=True)]
     return in_groups(jobs, options, together=arguments.together)
 
@@ -257,26 +283,6 @@ def _check_writable(folder: Path) -> None:
     with replacing(probe):
         pass
     probe.unlink(missing_ok=True)
-
-
-def _preset_folder(chosen: Path | None, instrument: Instrument) -> Path | None:
-    """Where ``--install`` puts presets: None where it was not given; asks on a terminal where the folder is unknown."""
-    from inference.output.files import presets_variable, synth_folder
-
-    if chosen is None:
-        return None
-    folder = chosen
-    if folder == ASK:
-        known = synth_folder(instrument)
-        if known is None and not sys.stdin.isatty():
-            usual = instrument.preset_folders() if instrument.preset_folders is not None else ()
-            where = f"; none of the usual ones exists: {', '.join(map(str, usual))}" if usual else ""
-            named = f"a folder, or one named by {presets_variable(instrument)}"
-            raise OutOfRange("--install", "without a folder", f"{named}{where}")
-        folder = known or Path(input("Folder of the synth's user presets: ").strip()).expanduser()
-    if not folder.is_dir():
-        raise FileError(f"no such preset folder: {folder}")
-    return folder
 
 
 def _fail(message: str, code: int) -> int:

@@ -14,6 +14,7 @@ from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.leaderboard import Leaderboard
 from inference.worker import (
+    Appraise,
     Audios,
     Compare,
     Compile,
@@ -91,10 +92,10 @@ class Evaluator:
         budget: Budget | None = None,
         pool: Pool[Job, Reply] | None = None,
     ) -> None:
-        clips = tuple(target.audio for target in targets)
+        clips, hearings = zip(*((target.audio, target.hearing) for target in targets), strict=True)
         self._other_notes = tuple(target.note for target in targets[1:])
         self._pool = pool or start_workers(make_host, workers)
-        self._pool.begin(functools.partial(Worker, clips, weights, seed, solve_level))
+        self._pool.begin(functools.partial(Worker, clips, hearings, weights, seed, solve_level))
         self.budget = budget or (board.budget if board is not None else Budget())
         self.board = board or Leaderboard(self.budget)
         self.failures = 0
@@ -168,13 +169,13 @@ class Evaluator:
             assert isinstance(audios, tuple)
             yield audios
 
-    def submit_compared(self, candidate: Candidate) -> Future[Reply]:
-        """Start a clean render of a candidate and its comparison with the clips, in MSS at equal loudness."""
+    def submit_judged(self, candidate: Candidate, kind: type[Compare] | type[Appraise]) -> Future[Reply]:
+        """Start a clean render of a candidate, and what a worker tells of it."""
         self.budget.n_renders += 1
-        return self._pool.submit(Compare(candidate.patch, self._notes(candidate)))
+        return self._pool.submit(kind(candidate.patch, self._notes(candidate)))
 
-    def take_compared(self, future: Future[Reply]) -> float | None:
-        """The MSS in dB of a future that is done; None if the render failed, which is counted."""
+    def take_judged(self, future: Future[Reply]) -> float | None:
+        """The number of a future that is done; None if the render failed, which is counted."""
         try:
             reply = future.result()
             assert isinstance(reply, float)
@@ -201,12 +202,12 @@ class Evaluator:
         while True:
             while len(pending) < self.slots and not spent() and (following := next(waiting, None)) is not None:
                 last, candidate = following
-                pending[self.submit_compared(candidate)] = last
+                pending[self.submit_judged(candidate, Compare)] = last
             if not pending:
                 break
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 number = pending.pop(future)
-                reply = self.take_compared(future)
+                reply = self.take_judged(future)
                 if reply is not None:
                     results[number] = reply
         return [results.get(number) for number in range(last + 1 + sum(1 for _ in waiting))]
@@ -228,9 +229,10 @@ class Evaluator:
 
 
 class Judging:
-    """Measures candidates as they are judged: by MSS in dB of a clean render at equal loudness.
+    """Measures candidates by the sum of MSS in dB at equal loudness, which judges them, and of the distance.
 
-    The leaderboard does not see them, because its losses are distances.
+    MSS alone hears in mono only. With the distance beside it the answer ends closer by the other metrics, too
+    (``docs/results.md``). The leaderboard does not see these candidates, because its losses are distances.
 
     Args:
         evaluator: renders and compares.
@@ -246,12 +248,12 @@ class Judging:
 
     def submit(self, candidate: Candidate) -> Future[Any]:
         """See ``Measurer``."""
-        return self._evaluator.submit_compared(candidate)
+        return self._evaluator.submit_judged(candidate, Appraise)
 
     def take(self, candidate: Candidate, future: Future[Any]) -> Candidate | None:
         """See ``Measurer``."""
-        mss = self._evaluator.take_compared(future)
-        return None if mss is None else replace(candidate, loss=mss)
+        loss = self._evaluator.take_judged(future)
+        return None if loss is None else replace(candidate, loss=loss)
 
 
 def with_measurement(candidate: Candidate, measurement: Measurement) -> Candidate:

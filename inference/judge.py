@@ -7,7 +7,7 @@ can. Where the user has locked it, MSS is taken at the level as it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from inference.candidate import Candidate
@@ -17,10 +17,13 @@ from inference.match import Confirmed, mean
 from inference.worker import Audios
 from render.instruments.patch import Patch
 from render.measures.loudness import EqualLoudnessMss
-from render.measures.metrics import MssTarget
 from render.note import SAMPLE_RATE
 
+EQUAL_DB = 0.05
+"""Candidates whose MSS is at most this much larger than the answer's are as close as it."""
+
 _CONFIRMED_PER_STAGE = 8
+_MOST_EQUALS = 3  # that are tried for faults
 _SAME_LEVEL_DB = 0.01  # a smaller difference in level counts as none
 _LEVEL_RENDERS = 3  # on the way to the right volume, where the knob does not do quite what its curve says
 _SAME_SOUND_DB = 0.3  # MSS below which two patches count as the same sound
@@ -48,7 +51,10 @@ class Judge:
         self._confirmed: dict[Candidate, Confirmed] = {}
         self._at_level: set[Candidate] = set()  # those whose volume is set
         self._measure = EqualLoudnessMss(
-            [target.audio for target in targets], SAMPLE_RATE, level_free=level_free
+            [target.audio for target in targets],
+            SAMPLE_RATE,
+            level_free=level_free,
+            hearings=[target.hearing for target in targets],
         ).measure
 
     def judge(self, evaluator: Evaluator, count: int = _CONFIRMED_PER_STAGE) -> bool:
@@ -79,7 +85,7 @@ class Judge:
         if improved and self.best is not None:
             again = next(iter(evaluator.render([self.best.candidate])))
             if again is not None:
-                self.rerender_mss = _apart(self.best.audios, again)
+                self.rerender_mss = apart(self.targets, self.best.audios, again)
         return improved
 
     def settle(self, candidate: Candidate, evaluator: Evaluator, most: float) -> bool:
@@ -105,6 +111,31 @@ class Judge:
         self.best = simpler
         return True
 
+    def prefer(self, faults: Callable[[Candidate], int], evaluator: Evaluator) -> tuple[int, int] | None:
+        """Let a candidate that is as close as the answer, and has fewer faults, take its place.
+
+        Args:
+            faults: counts the faults of a candidate.
+            evaluator: renders.
+
+        Returns:
+            The faults of the answer before and of the answer now; None if it stays.
+        """
+        if self.best is None:
+            return None
+        most = self.best.mss + EQUAL_DB
+        close = [key for key, one in self._confirmed.items() if one is not self.best and one.mss <= most]
+        close = sorted(close, key=lambda key: self._confirmed[key].mss)[:_MOST_EQUALS]
+        before = fewest = faults(self.best.candidate) if close else 0
+        for key in close:
+            if fewest == 0:
+                break
+            self._set_level(key, evaluator)
+            other = self._confirmed[key]
+            if other.mss <= most and (found := faults(other.candidate)) < fewest:
+                self.best, fewest = other, found
+        return (before, fewest) if fewest < before else None
+
     def matches(self) -> tuple[Confirmed, ...]:
         """The answer, then the closest others that differ from it and from each other, in knobs and sound."""
         if self.best is None:
@@ -119,12 +150,19 @@ class Judge:
     def _set_levels(self, evaluator: Evaluator) -> None:
         """Set the volume of every match, as far as the knob goes."""
         wanted = self.matches()
-        for key, confirmed in self._confirmed.items():
-            if key not in self._at_level and any(confirmed is match for match in wanted):
-                self._at_level.add(key)
-                self._confirmed[key] = self._levelled(confirmed, evaluator)
-                if self.best is confirmed:
-                    self.best = self._confirmed[key]
+        for key, confirmed in list(self._confirmed.items()):
+            if any(confirmed is match for match in wanted):
+                self._set_level(key, evaluator)
+
+    def _set_level(self, key: Candidate, evaluator: Evaluator) -> None:
+        """Set the volume of a match, if it was not set before."""
+        if key in self._at_level:
+            return
+        self._at_level.add(key)
+        confirmed = self._confirmed[key]
+        self._confirmed[key] = self._levelled(confirmed, evaluator)
+        if self.best is confirmed:
+            self.best = self._confirmed[key]
 
     def _levelled(self, confirmed: Confirmed, evaluator: Evaluator) -> Confirmed:
         for _ in range(_LEVEL_RENDERS):
@@ -161,7 +199,7 @@ def distinct(ranked: Sequence[Confirmed], count: int) -> list[Confirmed]:
             break
         if all(
             _differ(confirmed.candidate.patch, other.candidate.patch)
-            and _apart(confirmed.matches, other.matches) >= _SAME_SOUND_DB
+            and apart(confirmed.targets, confirmed.matches, other.matches) >= _SAME_SOUND_DB
             for other in chosen
         ):
             chosen.append(confirmed)
@@ -176,6 +214,7 @@ def _differ(patch: Patch, other: Patch) -> bool:
     )
 
 
-def _apart(one: Audios, other: Audios) -> float:
-    pairs = zip(one, other, strict=True)
-    return mean(MssTarget(here, SAMPLE_RATE).distance(there) for here, there in pairs)
+def apart(targets: Sequence[Target], renders: Audios, others: Audios) -> float:
+    """MSS in dB between two sets of renders, one for each clip, in what counts of the clips."""
+    pairs = zip(targets, renders, others, strict=True)
+    return mean(target.mss(other, one) for target, one, other in pairs)

@@ -18,8 +18,8 @@ from inference.worker import Audios
 from render.audio import Audio
 from render.instruments.host import HostInfo
 from render.measures.loudness import amplified
-from render.measures.metrics import Distances, distances, mss
-from render.note import SAMPLE_RATE, Note
+from render.measures.metrics import Distances
+from render.note import Note
 
 
 class Ended(StrEnum):
@@ -59,7 +59,7 @@ class Confirmed:
     def distances(self) -> tuple[Distances, ...]:
         """Every metric of the matches, for each clip."""
         pairs = zip(self.targets, self.matches, strict=True)
-        return tuple(distances(target.audio, audio, SAMPLE_RATE) for target, audio in pairs)
+        return tuple(target.distances(audio) for target, audio in pairs)
 
     @cached_property
     def own_mss(self) -> tuple[float, ...]:
@@ -67,7 +67,7 @@ class Confirmed:
         if self.gain_db == 0.0:
             return tuple(one.mss for one in self.distances)
         pairs = zip(self.targets, self.audios, strict=True)
-        return tuple(mss(target.audio, audio, SAMPLE_RATE) for target, audio in pairs)
+        return tuple(target.mss(audio) for target, audio in pairs)
 
     def mean_distances(self) -> Distances:
         """Mean of every metric over the clips; None for a metric that one of the clips does not have."""

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from inference.after.lesson import lesson_from
-from inference.after.play import sentences, try_out
+from inference.after.play import faults, sentences, try_out
 from inference.budget import Budget
 from inference.clip.target import Target
 from inference.evaluate import Evaluator, HostFactory
-from inference.judge import Judge
+from inference.judge import EQUAL_DB, Judge
 from inference.leaderboard import Leaderboard
 from inference.match import Ended, Match, StageRecord
 from inference.methods import DEFAULT_METHOD
@@ -81,7 +81,7 @@ def refine(
         on_progress: called after every render and descent step.
         on_judged: called with the best so far when there is a first answer, and whenever a stage has been judged, so
             that it can be kept.
-        tries_out: whether the matches of a run that finished are also played on other keys and at other velocities.
+        tries_out: whether the matches are also played on other keys, and one that plays well is preferred among equals.
 
     Returns:
         The matches. If the run ends early and there is an answer (after Ctrl-C, a host that fails, an error in a
@@ -139,7 +139,7 @@ def refine(
 
         ended, failure = Ended.FINISHED, ""
         try:
-            for name, work in _plan(run, lambda: start(run, library, early, load)):
+            for name, work in _plan(run, lambda: start(run, library, early, load), tries_out=tries_out):
                 if name in STAGES and _left_out(run, name):
                     continue
                 _stage(run, records, name, work)
@@ -172,7 +172,7 @@ def _with_trials(match: Match, evaluator: Evaluator) -> Match:
     return replace(match, trials=trials, lesson=lesson, notices=(*match.notices, *said))
 
 
-def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:
+def _plan(run: Run, begin: Callable[[], None], *, tries_out: bool) -> Iterator[tuple[str, Callable[[], object]]]:
     """The stages that were asked for and can run, in order."""
     wanted = run.options.stages
     yield "start", begin  # which loads the models
@@ -183,8 +183,20 @@ def _plan(run: Run, begin: Callable[[], None]) -> Iterator[tuple[str, Callable[[
         yield "descend", functools.partial(descend, run, models.descender)
     if "search" in wanted:
         yield "search", functools.partial(_search, run)
+    if tries_out:
+        _prefer_playable(run)
     if run.options.tidy and run.judge.best is not None:
         yield TIDY, functools.partial(tidy, run)
+
+
+def _prefer_playable(run: Run) -> None:
+    """Among matches that are as close as the answer, take one that plays better on other keys."""
+    changed = run.judge.prefer(functools.partial(faults, run.evaluator, pitched=run.target.pitched), run.evaluator)
+    if changed is not None:
+        run.notices.append(
+            f"of several equally close matches (within {EQUAL_DB:g} dB) this one plays best on other keys and "
+            f"velocities: {changed[1]} of 9 are silent, clipped or out of tune, instead of {changed[0]}"
+        )
 
 
 def _left_out(run: Run, name: str) -> bool:
@@ -284,5 +296,5 @@ def _verdict(run: Run) -> Iterator[str]:
     """A notice if the match is far from the clip, with the likely reason."""
     best = run.judge.best
     if best is not None and best.mss > max(UNREACHABLE_DB, 2.0 * run.judge.rerender_mss):
-        left = residual(run.target.audio, best.matches[0], best.candidate.note.gate_seconds)
+        left = residual(run.target.compared, run.target.heard(best.matches[0]), best.candidate.note.gate_seconds)
         yield f"the match is still {best.mss:.1f} dB from the clip. {left.sentence()}"

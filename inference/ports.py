@@ -61,6 +61,8 @@ class DescentJob:
         constraints: locked knobs.
         n_going_on: how many of the starts, the first ones, continue earlier descents or are as close.
         used: returns the share of the stage's budget that is used; at 1 the descent ends.
+        judged: whether to minimise what judges the answer, beside the distance: MSS at equal loudness. All starts are
+            close already then.
         on_step: called after every step with the number of candidates that were moved.
     """
 
@@ -69,6 +71,7 @@ class DescentJob:
     constraints: Constraints
     n_going_on: int = 0
     used: Callable[[], float] = lambda: 0.0
+    judged: bool = False
     on_step: Callable[[int], None] = lambda n: None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from render.audio import Audio
 from render.instruments.host import Compiling, Host, HostInfo
 from render.instruments.patch import Patch
-from render.measures.distance import TargetDistance, Weights
+from render.measures.distance import Weights
+from render.measures.hearing import HeardDistance, Hearing
 from render.measures.loudness import EqualLoudnessMss
 from render.note import SAMPLE_RATE, Note
 
@@ -59,6 +61,14 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
+class Appraise:
+    """Asks a worker for the sum of what judges a patch and of its distance, of clean renders."""
+
+    patch: Patch
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """Mean loss over the clips at the gain that matches the level best, and that gain, which may be any."""
 
@@ -66,7 +76,7 @@ class Measurement:
     gain: float
 
 
-Job = Describe | NotCompiled | Compile | Measure | Render | Compare
+Job = Describe | NotCompiled | Compile | Measure | Render | Compare | Appraise
 _LARGEST_GAIN = 1000.0
 """A render that needs more gain than 60 dB is next to silent, whatever its noise floor sounds like."""
 
@@ -79,22 +89,27 @@ class Worker:
 
     Args:
         clips: the clips.
+        hearings: how each clip is heard.
         weights: weights of the terms of the distance.
         seed: seed of the instrument's random generators.
         solve_level: whether the level is free.
         host: plays the patches.
     """
 
-    def __init__(self, clips: Audios, weights: Weights, seed: int, solve_level: bool, host: Host) -> None:
+    def __init__(
+        self, clips: Audios, hearings: Sequence[Hearing], weights: Weights, seed: int, solve_level: bool, host: Host
+    ) -> None:
         self._host = host
-        self._clips = clips
-        self._distances = [TargetDistance(audio, weights) for audio in clips]
+        self._clips, self._hearings = clips, hearings
+        self._distances = [
+            HeardDistance(audio, hearing, weights) for audio, hearing in zip(clips, hearings, strict=True)
+        ]
         self._seed = seed
         self._solve_level = solve_level
 
     @functools.cached_property
     def _judged(self) -> EqualLoudnessMss:
-        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level)
+        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level, hearings=self._hearings)
 
     def __call__(self, job: Job) -> Reply:
         """Do a job."""
@@ -113,6 +128,9 @@ class Worker:
                 return self._audios(patch, notes, clean=True)
             case Compare(patch, notes):
                 return self._judged.measure(self._audios(patch, notes, clean=True))[0]
+            case Appraise(patch, notes):
+                audios = self._audios(patch, notes, clean=True)
+                return self._judged.measure(audios)[0] + self._measured(audios).loss
 
     def _audios(self, patch: Patch, notes: tuple[Note, ...], *, clean: bool) -> Audios:
         return tuple(self._host.render(patch, note, seed=self._seed, clean=clean) for note in notes)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from render.errors import ReconstructError
+from render.streams import guarded_streams
 from render.synths import DEFAULT_SYNTH
 
 EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
@@ -38,7 +39,11 @@ def run_command(package: str, description: str | None, commands: Commands, argv:
     Returns:
         The exit code: 0, 1 (failure), 2 (usage) or 130 (interrupted).
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    with guarded_streams():
+        return _run_command(package, description, commands, list(sys.argv[1:] if argv is None else argv))
+
+
+def _run_command(package: str, description: str | None, commands: Commands, arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=description)
     choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module_name, help_text) in commands.items():
@@ -49,7 +54,9 @@ def run_command(package: str, description: str | None, commands: Commands, argv:
             command.set_defaults(run=module.run)
     parsed = parser.parse_args(arguments)
     try:
-        return int(parsed.run(parsed))
+        code = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return code
     except ReconstructError as error:
         print(f"{package}: {error}", file=sys.stderr)
         return EXIT_FAILURE

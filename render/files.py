@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from render.errors import FileError
 
@@ -74,6 +77,43 @@ def replacing_together(folder: Path, name: str = "") -> Iterator[Callable[[Path]
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_start(path: Path, n_bytes: int) -> bytes:
+    """The first bytes of a file, or of what a pipe or a device gives; raises ``FileError``."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(n_bytes)
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def read_text(path: Path) -> str:
+    """The content of a text file in UTF-8.
+
+    Raises:
+        FileError: if it cannot be read, or is a pipe or a device, for which a program could wait for ever.
+        UnicodeDecodeError: if it is no UTF-8.
+    """
+    try:
+        with open(path, "rb", opener=_without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise FileError(f"cannot read {path}: it is not a regular file")
+            return stream.read().decode("utf-8")
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def parse_json(text: str) -> Any:
+    """What a JSON text says; raises ``ValueError``, also where it is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # which opens a pipe that nobody writes to at once
 
 
 def write_bytes(path: Path, content: bytes) -> None:

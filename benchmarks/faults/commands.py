@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import random
@@ -100,7 +102,7 @@ class Command:
             stdout=subprocess.DEVNULL,
             stderr=self._said,
             start_new_session=True,
-            preexec_fn=prepare,
+            preexec_fn=functools.partial(_prepared, _priority(), prepare),
         )
 
     @property
@@ -141,6 +143,22 @@ class Command:
         self._said.close()
         orphans = () if hung else tuple(names)
         return Ended(self.process.returncode, said, hung, orphans, usage.ru_maxrss / 1024.0)
+
+
+def _priority() -> bytes:
+    """Niceness of this session's group, which Linux does not hand on to new sessions; empty where there is none."""
+    try:
+        return Path("/proc/self/autogroup").read_bytes().split()[-1]
+    except OSError:
+        return b""
+
+
+def _prepared(priority: bytes, prepare: Callable[[], None] | None) -> None:
+    """Runs in the child: gives it the priority of this session, and then what ``prepare`` sets."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_bytes(priority)
+    if prepare is not None:
+        prepare()
 
 
 def processes_of(session: int) -> list[int]:

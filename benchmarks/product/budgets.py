@@ -162,6 +162,7 @@ def write_plot(rows: Sequence[Row], path: Path) -> None:
             if drawn:
                 axis.plot(*zip(*drawn, strict=True), marker=".", label=name)
         axis.set(xlabel="seconds", ylabel="median MSS, dB", title=f"{set_name}, {budget:g} s", ylim=(0.0, None))
-        axis.legend(fontsize=7)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize=7)
     with matplotlib.rc_context({"svg.hashsalt": "synth-reconstruct"}), replacing(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})

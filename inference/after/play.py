@@ -82,6 +82,11 @@ def try_out(evaluator: Evaluator, candidate: Candidate, *, pitched: bool) -> tup
     )
 
 
+def faults(evaluator: Evaluator, candidate: Candidate, *, pitched: bool) -> int:
+    """How many of the keys and velocities of ``try_out`` have a fault."""
+    return sum(bool(trial.fault) for trial in try_out(evaluator, candidate, pitched=pitched))
+
+
 def sentences(trials: Sequence[Trial]) -> Iterator[str]:
     """What the user should know of the trials, one sentence for each fault."""
     for fault in ("silent", "clips", "out of tune"):

@@ -130,6 +130,30 @@ def find_background(audio: Audio, levels: Levels) -> Background | None:
     return None
 
 
+def quietest(audio: Audio, levels: Levels, ignored: NDArray[np.bool_]) -> Background | None:
+    """The softest stretch of a recording that is said to be noisy; None if no stretch is clearly softer than the rest.
+
+    Args:
+        audio: shape ``(channels, samples)`` at ``SAMPLE_RATE``.
+        levels: its ``frame_levels``, without clicks.
+        ignored: frames that are left out, shape ``(frames,)``.
+    """
+    usable = (levels > LOWEST_DB) & ~ignored
+    length = round(_SHORTEST_LEAD * FRAMES_PER_SECOND)
+    if len(levels) < length:
+        return None
+    means = np.convolve(np.where(usable, levels, np.inf), np.full(length, 1.0 / length), "valid")
+    first = int(np.argmin(means))
+    if not means[first] <= levels.max() - _RISE_DB:
+        return None
+    softest = usable & (np.abs(levels - means[first]) <= _BELOW_DB)
+    softest[first : first + length] = True
+    first, last = next(span for span in spans(softest) if span[0] <= first < span[1])
+    start, stop = first * FRAME, last * FRAME
+    peaks = np.abs(audio[:, start:stop]).max(axis=0).reshape(-1, FRAME).max(axis=1)
+    return Background(float(np.median(levels[first:last])), float(np.quantile(peaks, 0.9)), start, stop, lasts=True)
+
+
 def _lead(levels: Levels) -> tuple[int, int] | None:
     """Frames of steady background before the first rise."""
     first = int(np.argmax(levels > LOWEST_DB))

@@ -6,13 +6,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from inference.clip.background import find_background, without_offset
+from inference.clip.background import find_background, quietest, without_offset
 from inference.clip.channels import carried
 from inference.clip.events import Choice, choose_event
-from inference.clip.levels import frame_levels, without_clicks
+from inference.clip.focus import EVERYTHING, Focus, in_band, softened
+from inference.clip.levels import FRAME, frame_levels, without_clicks
+from inference.clip.noise import drawn_noise, noise_power, without_noise
 from render.audio import Audio, Recording
 from render.errors import InvalidAudio
+from render.measures.mask import fades
 from render.note import SAMPLE_RATE
 
 MAX_SECONDS = 4.0
@@ -29,6 +33,7 @@ _LEAD_SECONDS = 0.005  # silence up to this long stays: a clip that was cut at t
 _ABOVE_BACKGROUND = 1.5  # times the background's peak: where a sound begins in it
 _LATE_SECONDS = 1.0  # an onset later than this is worth a notice
 _MOST_TIMES = 5  # that a notice lists
+_NOTHING_LEFT = 1e-4  # of the peak: the floor of the metrics
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,16 @@ class Sound:
     notices: tuple[str, ...]
     level_db: float
     events: tuple[float, ...]
+    noise: Audio | None = None
 
 
-def find_sound(recording: Recording, name: str) -> Sound:
+def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> Sound:
     """Find what to match in a recording.
 
     Args:
         recording: what was read, resampled to ``SAMPLE_RATE``.
         name: what messages call it.
+        focus: what of it counts; the rest is silence in the sound.
 
     Raises:
         InvalidAudio: if there is no usable sound in it.
@@ -60,19 +67,36 @@ def find_sound(recording: Recording, name: str) -> Sound:
     peak = float(np.abs(audio).max(initial=0.0)) / scale
     if peak < _SILENT_PEAK:
         raise InvalidAudio(f"{name} is silent (peak {peak:.1e})")
-    levels = frame_levels(audio)
-    background = find_background(audio, without_clicks(levels))
-    choice = choose_event(audio, levels, background)
+    calm = softened(audio, focus.mask(recording.skipped_seconds))
+    searched = in_band(calm, focus.band_hz)
+    if not searched.any():
+        raise InvalidAudio(f"nothing that counts is left of {name}: {focus.sentence()}")
+    levels = frame_levels(searched)
+    background = find_background(searched, without_clicks(levels))
+    if focus.noise and background is None:
+        background = quietest(searched, without_clicks(levels), _ignored_frames(focus, recording, len(levels)))
+        if background is None:
+            raise InvalidAudio(
+                f"no part of {name} is soft enough to tell its noise; allowed: 0.1 s of nothing else, before the sound "
+                "or after it"
+            )
+    choice = choose_event(searched, levels, background)
     piece = audio[:, choice.start : choice.stop]
     floor = 0.0 if background is None else _ABOVE_BACKGROUND * background.peak
-    start, stop = sounding_range(piece, floor=floor, end=choice.end - choice.start)
-    notices += _about_choice(choice, recording.skipped_seconds, (choice.start + start) / SAMPLE_RATE)
+    start, stop = sounding_range(searched[:, choice.start : choice.stop], floor=floor, end=choice.end - choice.start)
+    onset_seconds = recording.skipped_seconds + (choice.start + start) / SAMPLE_RATE
+    notices += _about_choice(choice, recording.skipped_seconds, onset_seconds)
     if background is not None:
         below = levels.max() - background.level_db
         notices.append(f"cut where it stands out of the background, {below:.0f} dB below the loudest")
-    piece, done = carried(
-        piece[:, start:stop], None if background is None else audio[:, background.start : background.stop]
-    )
+    quiet = None if background is None else calm[:, background.start : background.stop]
+    piece = piece[:, start:stop]
+    power = None
+    if focus.noise and quiet is not None:
+        both, done = carried(np.concatenate([quiet, piece], axis=1), quiet)
+        power, piece = noise_power(both[:, : quiet.shape[1]]), both[:, quiet.shape[1] :]
+    else:
+        piece, done = carried(piece, quiet)
     notices += done
     if piece.shape[1] < MIN_SECONDS * SAMPLE_RATE:
         seconds = piece.shape[1] / SAMPLE_RATE
@@ -81,15 +105,28 @@ def find_sound(recording: Recording, name: str) -> Sound:
         whole = "" if recording.seconds is None else f" of {recording.seconds:.1f} s"
         notices.append(f"first {MAX_SECONDS:g} s{whole} used")
         piece = piece[:, : round(MAX_SECONDS * SAMPLE_RATE)]
+    noise = None
+    if power is not None and background is not None:
+        piece, noise = without_noise(piece, power), drawn_noise(power, piece.shape[1])
+        noise = focus.mask(onset_seconds).apply(noise)
+        seconds = (background.stop - background.start) / SAMPLE_RATE
+        notices.append(
+            f"noise taken out, and all compared under noise like it, as heard in {seconds:.2f} s of the file"
+        )
+    piece = _what_counts(piece, focus, onset_seconds, name)
+    before = float(np.abs(piece).max())
     piece, level_db = _at_usual_level(np.ascontiguousarray(piece), scale)
+    if noise is not None:
+        noise = noise * np.float32(float(np.abs(piece).max()) / before)
     if level_db:
         notices.append(f"{'raised' if level_db > 0.0 else 'lowered'} by {abs(level_db):.1f} dB for the match")
     skipped = recording.skipped_seconds
     return Sound(
         audio=piece,
-        onset_seconds=skipped + (choice.start + start) / SAMPLE_RATE,
+        onset_seconds=onset_seconds,
         notices=tuple(notices),
         level_db=level_db,
+        noise=noise,
         events=tuple(skipped + seconds for seconds in choice.others),
     )
 
@@ -114,6 +151,26 @@ def sounding_range(audio: Audio, *, floor: float = 0.0, end: int | None = None) 
     loud = np.flatnonzero(envelope[:end] > peak * 10.0 ** (-_TAIL_DB / 20.0))
     stop = min(int(loud[-1]) + 1 + round(_KEPT_TAIL_SECONDS * SAMPLE_RATE), audio.shape[1])
     return start, stop
+
+
+def _ignored_frames(focus: Focus, recording: Recording, n_frames: int) -> NDArray[np.bool_]:
+    ignored = focus.mask(recording.skipped_seconds).ignored_seconds
+    factors = fades(ignored, n_frames * FRAME) if ignored else np.ones(n_frames * FRAME, np.float32)
+    return np.asarray(factors.reshape(n_frames, FRAME).min(axis=1) < 1.0)
+
+
+def _what_counts(piece: Audio, focus: Focus, onset_seconds: float, name: str) -> Audio:
+    """The sound with silence in place of what does not count; raises ``InvalidAudio`` if too little is left of it."""
+    mask = focus.mask(onset_seconds)
+    if mask.plain:
+        return piece
+    masked = mask.apply(piece)
+    seconds = float(fades(mask.ignored_seconds, piece.shape[1]).sum()) / SAMPLE_RATE
+    if seconds < MIN_SECONDS:
+        raise InvalidAudio(f"{seconds:.3f} s of {name} count, at least {MIN_SECONDS} s are needed; {focus.sentence()}")
+    if np.abs(masked).max() <= _NOTHING_LEFT * np.abs(piece).max():
+        raise InvalidAudio(f"nothing that counts is left of {name}: {focus.sentence()}")
+    return masked
 
 
 def _computable(audio: Audio, name: str) -> tuple[Audio, float]:
@@ -159,7 +216,6 @@ def _about_file(recording: Recording) -> list[str]:
 
 def _about_choice(choice: Choice, skipped_seconds: float, onset_seconds: float) -> list[str]:
     notices = []
-    onset_seconds += skipped_seconds
     if choice.others:
         earlier = "first" if min(choice.others) + skipped_seconds > onset_seconds else "first loud"
         also = "another begins" if len(choice.others) == 1 else "others begin"

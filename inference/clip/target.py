@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.clip.focus import EVERYTHING, Focus
 from inference.clip.sound import find_sound
 from render.audio import Audio, read_recording
-from render.errors import OutOfRange
+from render.measures.hearing import Hearing
+from render.measures.metrics import Distances, distances, mss
 from render.note import SAMPLE_RATE, Note
 
 _MAX_SAMPLES = 1 << 23  # of all channels together that are read: a minute and a half of stereo
@@ -33,7 +37,7 @@ class Target:
     Attributes:
         name: stem of the clip's file.
         audio: shape ``(1, samples)`` for a mono clip (or two equal sides), ``(2, samples)`` for a stereo one, at
-            ``SAMPLE_RATE``, from the onset on.
+            ``SAMPLE_RATE``, from the onset on, with silence in place of what does not count.
         note: the key press; ``note.seconds`` is the length of ``audio``.
         pitched: whether a pitch was heard (true also where the caller named the note).
         gate_fixed: whether the caller named the gate, so that the search must not move it.
@@ -43,7 +47,8 @@ class Target:
         level_db: gain that brought the clip to ``audio``, 0 for a clip at a usual level; a match at the clip's own
             level is the match of ``audio`` less this gain.
         events: onsets in the file, in seconds, of other sounds that are not matched.
-        span_seconds: part of the file that the caller named, from and to.
+        focus: what of the file counts.
+        noise: noise of the clip's kind, where the clip's own was taken out of ``audio``; all is compared under it.
     """
 
     name: str
@@ -56,12 +61,55 @@ class Target:
     note_fixed: bool = False
     level_db: float = 0.0
     events: tuple[float, ...] = ()
-    span_seconds: tuple[float, float] | None = None
+    focus: Focus = EVERYTHING
+    noise: Audio | None = None
 
     @property
     def stereo(self) -> bool:
         """Whether the two sides differ."""
         return len(self.audio) == 2
+
+    @cached_property
+    def hearing(self) -> Hearing:
+        """How ``audio`` is heard, and the sounds that are compared with it."""
+        return Hearing(self.focus.mask(self.onset_seconds), self.noise)
+
+    @property
+    def share(self) -> float:
+        """Share of the time and frequencies of ``audio`` that counts."""
+        return self.hearing.mask.share(self.audio.shape[1])
+
+    @property
+    def compared(self) -> Audio:
+        """``audio`` as it is compared: under the noise, if there is any."""
+        return self.hearing.under_noise(self.audio)
+
+    def heard(self, audio: Audio) -> Audio:
+        """A sound at the level of the clip as it is compared with ``compared``."""
+        return self.hearing.under_noise(self.hearing.masked(audio))
+
+    def in_mono(self) -> Self:
+        """The target with the mean of its sides."""
+        return self._changed(lambda audio: audio.mean(axis=0, keepdims=True))
+
+    def amplified(self, gain_db: float) -> Self:
+        """The target at another level."""
+        changed = self._changed(lambda audio: audio * np.float32(10.0 ** (gain_db / 20.0)))
+        return replace(changed, level_db=self.level_db + gain_db)
+
+    def _changed(self, change: Callable[[Audio], Audio]) -> Self:
+        return replace(self, audio=change(self.audio), noise=None if self.noise is None else change(self.noise))
+
+    def distances(self, audio: Audio) -> Distances:
+        """Every metric of what counts of a sound; MSS is the mean over what counts, like ``mss``."""
+        found, share = distances(self.compared, self.heard(audio), SAMPLE_RATE), self.share
+        side_mss = None if found.side_mss is None else found.side_mss / share
+        return replace(found, mss=found.mss / share, side_mss=side_mss)
+
+    def mss(self, audio: Audio, other: Audio | None = None) -> float:
+        """MSS in dB of what counts of a sound, from the clip, or from another sound."""
+        reference = self.compared if other is None else self.heard(other)
+        return mss(reference, self.heard(audio), SAMPLE_RATE) / self.share
 
 
 def read_target(
@@ -70,7 +118,7 @@ def read_target(
     note: int | None = None,
     velocity: int = 100,
     gate_seconds: float | None = None,
-    span: tuple[float, float] | None = None,
+    focus: Focus = EVERYTHING,
 ) -> Target:
     """Read a clip, find the sound in it, and its length, note and gate.
 
@@ -94,7 +142,7 @@ def read_target(
         note: MIDI note number, estimated when missing.
         velocity: MIDI velocity of the key press (a clip does not tell).
         gate_seconds: how long the key is held, estimated when missing.
-        span: part of the file that is used, from and to in seconds; all else is as if it were not there.
+        focus: what of the file counts.
 
     Raises:
         FileError: if the file cannot be read.
@@ -102,7 +150,7 @@ def read_target(
         OutOfRange: if the note, velocity or gate is impossible.
     """
     path = Path(path)
-    begin, end = checked_span(span) if span is not None else (0.0, None)
+    begin, end = focus.span_seconds or (0.0, None)
     recording = read_recording(
         path,
         begin_seconds=begin,
@@ -111,8 +159,10 @@ def read_target(
         skip_silence=True,
         resample=True,
     )
-    sound = find_sound(recording, path.name)
+    sound = find_sound(recording, path.name, focus)
     audio, notices = sound.audio, list(sound.notices)
+    if left_out := focus.sentence():
+        notices.append(left_out)
     mono = audio.mean(axis=0)
     note_fixed = pitched = note is not None
     if note is None:
@@ -136,16 +186,9 @@ def read_target(
         note_fixed=note_fixed,
         level_db=sound.level_db,
         events=sound.events,
-        span_seconds=span,
+        focus=focus,
+        noise=sound.noise,
     )
-
-
-def checked_span(span: tuple[float, float]) -> tuple[float, float]:
-    """A part of a file in seconds; raises ``OutOfRange`` if it is empty, not finite or begins before the file."""
-    begin, end = span
-    if not (math.isfinite(begin) and math.isfinite(end) and 0.0 <= begin < end):
-        raise OutOfRange("range", f"{begin:g}:{end:g}", "FROM:TO in seconds, 0 or more, FROM before TO")
-    return span
 
 
 def estimate_gate(mono: NDArray[np.float32]) -> float:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from render.errors import ReconstructError
+from render.errors import OutOfRange, ReconstructError
 from render.hosts.processes import usable_cores
-from render.note import Note
+from render.note import SAMPLE_RATE, Note
 from render.synths import DEFAULT_SYNTH, GENERIC, SYNTHS
+
+T = TypeVar("T")
 
 ASK = Path()
 """What ``--install`` without a folder stands for."""
@@ -60,7 +64,7 @@ def _add_clip(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the clip")
     group.add_argument(
         "--note",
-        type=_note,
+        type=_argument(Note.parse),
         action="append",
         metavar="N",
         help="MIDI number or name (60, C4), once or once for each clip; estimated when missing",
@@ -70,7 +74,29 @@ def _add_clip(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--gate", type=float, metavar="S", help="how long the key was held; estimated when missing")
     group.add_argument(
-        "--range", type=_span, metavar="A:B", help="match only what is between these seconds of the file"
+        "--range",
+        type=_argument(seconds_span),
+        metavar="A:B",
+        help="match only what is between these seconds of the file",
+    )
+    group.add_argument(
+        "--ignore",
+        type=_argument(seconds_span),
+        action="append",
+        default=[],
+        metavar="A:B",
+        help="compare nothing between these seconds of the file (a cough, a drum); may be repeated",
+    )
+    group.add_argument(
+        "--band",
+        type=_argument(hertz_band),
+        metavar="LOW:HIGH",
+        help="compare only these frequencies, in Hz, such as 80:5000",
+    )
+    group.add_argument(
+        "--noise",
+        action="store_true",
+        help="a noisy recording: what lies below the noise, as it is before or after the sound, is not compared",
     )
     group.add_argument(
         "--together", action="store_true", help="one patch for all clips, which are the same sound at other notes"
@@ -159,18 +185,33 @@ def path_argument(text: str) -> Path:
     return Path(text)
 
 
-def _note(text: str) -> int:
-    try:
-        return Note.parse(text)
-    except ReconstructError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def seconds_span(text: str) -> tuple[float, float]:
+    """``FROM:TO`` in seconds; raises ``OutOfRange``."""
+    return _span("range", text, "FROM:TO in seconds, such as 1.5:3")
 
 
-def _span(text: str) -> tuple[float, float]:
+def hertz_band(text: str) -> tuple[float, float]:
+    """``LOW:HIGH`` in Hz, or ``:HIGH`` or ``LOW:``; raises ``OutOfRange``."""
+    return _span("band", text, "LOW:HIGH in Hz, such as 80:5000", last=SAMPLE_RATE / 2.0)
+
+
+def _span(name: str, text: str, allowed: str, last: float | None = None) -> tuple[float, float]:
     begin, colon, end = text.partition(":")
     try:
-        if not colon:
+        if not colon or (last is None and not end.strip()):
             raise ValueError
-        return float(begin or 0.0), float(end)
+        return float(begin.strip() or 0.0), float(end.strip() or last or 0.0)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range; allowed: FROM:TO in seconds, such as 1.5:3") from None
+        raise OutOfRange(name, text, allowed) from None
+
+
+def _argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """A parser whose errors the argument parser shows as they are."""
+
+    def parsed(text: str) -> T:
+        try:
+            return parse(text)
+        except ReconstructError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parsed

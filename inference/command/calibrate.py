@@ -7,10 +7,8 @@ until the calibration is complete, so that the same command continues one that w
 from __future__ import annotations
 
 import functools
-import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +18,6 @@ from inference.options import Options
 from inference.output.claims import Claims
 from inference.stages.models import has_models
 from proxy.synth.calibrations import Calibration, calibration_path, is_calibrated, save_calibration
-from render.data.shards import Dataset
 from render.errors import FileError, FormatError, OutOfRange
 from render.files import cache_folder
 from render.hosts.pool import Pool
@@ -30,6 +27,7 @@ from render.instruments.instrument import Instrument
 if TYPE_CHECKING:
     from proxy.fitting.calibrate import Progress
     from proxy.synth.corrections import Corrections
+    from render.data.shards import Dataset
 
 SEED = 970
 """Set of the prior: the library, data sets, training and the targets of benchmarks have others."""
@@ -55,8 +53,6 @@ def calibrated(
     console: Console,
     claims: Claims,
     came: Sequence[int],
-    *,
-    as_json: bool = False,
 ) -> int:
     """Calibrate the proxy to a plug-in and say what it brought.
 
@@ -67,7 +63,6 @@ def calibrated(
         console: what a person sees.
         claims: claims the calibration against other programs that run at the same time.
         came: numbers of the signals that came.
-        as_json: whether what was measured is also printed as JSON.
 
     Returns:
         The exit code: 0, or that of the signal that interrupted it.
@@ -86,8 +81,6 @@ def calibrated(
     console.say(f"{calibration.plugin}: {calibration.sentence()}")
     kept = "runs with this plug-in use the fitted corrections from now on"
     console.say(f"  {kept if calibration.closer else 'no gain: runs with this plug-in use the shipped corrections'}")
-    if as_json:
-        print(json.dumps(asdict(calibration), indent=2))
     return 0
 
 
@@ -111,6 +104,7 @@ def calibrate(
         KeyboardInterrupt: if it was interrupted; the next call goes on from there.
     """
     from render.data.dataset import make_dataset, make_worker, plan
+    from render.data.shards import Dataset
 
     if not has_models(instrument):
         raise OutOfRange("--synth", instrument.name, "a synth that has a proxy, with --calibrate")

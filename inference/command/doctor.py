@@ -238,7 +238,7 @@ _CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
 def _tried(name: str, argument: str) -> list[Finding]:
     """The findings of a trial, which may crash or hang; then the last of them says where."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
-    command = [sys.executable, "-m", "inference.command.trials", name, argument]
+    command = [sys.executable, "-m", "inference.command.trials", str(os.getpid()), name, argument]
     try:
         with tempfile.TemporaryFile() as said:
             done = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment)

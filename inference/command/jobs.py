@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.candidate import Candidate
+from inference.clip.focus import EVERYTHING, Focus
 from inference.constraints import Constraints
 from inference.match import Ended
 from inference.options import Options
@@ -32,7 +33,7 @@ class Job:
         note: MIDI note number; estimated when missing.
         velocity: MIDI velocity.
         gate_seconds: how long the key was held; estimated when missing.
-        span_seconds: part of the file that is used, from and to; the whole file when missing.
+        focus: what of the file counts.
     """
 
     clip: Path
@@ -40,7 +41,7 @@ class Job:
     note: int | None = None
     velocity: int = 100
     gate_seconds: float | None = None
-    span_seconds: tuple[float, float] | None = None
+    focus: Focus = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Group:
             options.start.knobs if options.start is not None else None,
             [sorted(options.constraints.locked.items()), sorted(options.constraints.limits.items())],
             [options.stages, options.guess, options.method, options.tidy, options.calibration],
-            [[_digest(job.clip), job.note, job.velocity, job.gate_seconds, job.span_seconds] for job in self.jobs],
+            [[_digest(job.clip), job.note, job.velocity, job.gate_seconds, *_asked(job.focus)] for job in self.jobs],
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
@@ -91,15 +92,19 @@ def resumed_groups(folder: Path, options: Options, claims: Claims | None = None)
     groups = []
     for path in sorted(folder.glob(f"*{RECORD_SUFFIX}")):
         record = read_record(path)
-        if record["together_with"]:
+        if record.get("together_with"):
             raise FormatError(f"{path} was matched together with other clips; allowed: results of single clips")
         clip = Path(record["clip_path"])
         if not clip.is_file():
             raise FileError(f"the clip of {path} is gone: {clip}")
         files = ResultFiles(folder, path.stem)
-        if claims is not None and not claims.claim(folder, files.stems(record["options"]["candidates"])):
+        try:
+            group, stems = _resumed(record, clip, files, options), files.stems(record["options"]["candidates"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FormatError(f"{path} is a damaged result: {type(error).__name__}: {error}") from error
+        if claims is not None and not claims.claim(folder, stems):
             raise FileError(f"another run is at work on {path}")
-        groups.append(_resumed(record, clip, files, options))
+        groups.append(group)
     if not groups:
         raise FileError(f"no results of refine in {folder}")
     return groups
@@ -127,7 +132,7 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
         record["note"] if record["note_fixed"] else None,
         record["velocity"],
         record["gate_seconds"] if record["gate_fixed"] else None,
-        tuple(record["span_seconds"]) if record["span_seconds"] is not None else None,
+        Focus.from_data(record),
     )
     resumed = replace(
         options,
@@ -143,6 +148,13 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
         rounds=was.get("rounds", 0) + 1,  # the same draws would find the same again
     )
     return Group((job,), resumed)
+
+
+def _asked(focus: Focus) -> list[Any]:
+    """What of a clip counts, as it is part of what identifies a run; as short as it was before there was more of it."""
+    data = focus.as_data()
+    span = data.pop("span_seconds")
+    return [span, data] if focus != Focus(focus.span_seconds) else [span]
 
 
 def _digest(clip: Path) -> str:

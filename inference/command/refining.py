@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _EXIT_SECONDS = 0.5  # from the last file to the prompt
-_TRIAL_SECONDS, _LESSON_SECONDS = 0.3, 0.02  # for each match, and for each preset of a bank
+_TRIAL_SECONDS, _LESSON_SECONDS = 0.3, 0.02  # for each match and one more, and for each preset of a bank
 
 
 class Listener(Protocol):
@@ -94,9 +94,7 @@ def _refined_by(
     jobs = group.jobs
     if targets is None:
         targets = [
-            read_target(
-                job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, span=job.span_seconds
-            )
+            read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, focus=job.focus)
             for job in jobs
         ]
     for job, target in zip(jobs, targets, strict=True):
@@ -142,7 +140,7 @@ def _refined_by(
 def _after_seconds(group: Group) -> float:
     """Seconds that a run needs after its last stage beside writing: for trials on other keys, and to end."""
     options = group.options
-    return _EXIT_SECONDS + _TRIAL_SECONDS * options.candidates + _LESSON_SECONDS * len(options.bank)
+    return _EXIT_SECONDS + _TRIAL_SECONDS * (options.candidates + 1) + _LESSON_SECONDS * len(options.bank)
 
 
 def _ended_by(error: BaseException, match: Match) -> Match:

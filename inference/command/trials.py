@@ -1,4 +1,4 @@
-"""What ``refine doctor`` tries in processes of their own: ``python -m inference.command.trials host|models``.
+"""What ``refine doctor`` tries in processes of their own: ``python -m inference.command.trials PARENT host|models``.
 
 Each line that counts begins with ``doctor.MARK``: what is done now, or a finding. Everything heavy is imported where
 it is tried.
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from inference.command.doctor import MARK, State
+from render.hosts.processes import die_with_parent
 
 
 def host(where: str) -> None:
@@ -113,7 +114,8 @@ def say(what: str, state: State, text: str) -> None:
 TRIALS: dict[str, Callable[[str], None]] = {"host": host, "models": models}
 
 if __name__ == "__main__":
+    die_with_parent(int(sys.argv[1]))
     try:
-        TRIALS[sys.argv[1]](sys.argv[2])
+        TRIALS[sys.argv[2]](sys.argv[3])
     except Exception as error:
         sys.exit(f"{type(error).__name__}: {error}".partition("\n")[0])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +22,7 @@ try:
 except ImportError:  # Windows, where nothing is claimed
     fcntl = None
 
+_OTHER_FILES, _FEWEST_OTHERS = 200, 30  # that may be open beside the claims: pipes of workers, libraries
 _TEMPORARY = r"\.[a-z0-9_]{8}\.part"  # after the stem, as ``tempfile`` and ``render.files`` make it
 
 
@@ -43,10 +46,11 @@ class Claims:
             False if another program, or this one, has claimed one of them.
 
         Raises:
-            FileError: if the folder cannot be written.
+            FileError: if the folder cannot be written, or more files would be open than the system allows.
         """
         if fcntl is None:
             return True
+        _allow_files(len(self._held) + len(stems))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for number, stem in enumerate(stems):
@@ -86,15 +90,19 @@ class Claims:
 
 
 def _locked(path: Path) -> int | None:
-    """A handle with a lock on a file that is at this path; None if another one has it."""
+    """A handle with a lock on a file that is at this path; None if another one has it, or it is no claim of ours."""
     assert fcntl is not None
     while True:
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
-        except PermissionError:
-            if path.exists():  # another user's
+            handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            if error.errno != errno.EMFILE and os.path.lexists(path):  # another user's, a link, a folder
                 return None
             raise
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > 0:
+            os.close(handle)
+            return None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -105,6 +113,25 @@ def _locked(path: Path) -> int | None:
         if _is_open(handle, path):
             return handle
         os.close(handle)  # its owner has removed it meanwhile
+
+
+def _allow_files(n_claims: int) -> None:
+    """Raise the limit of open files as far as needed, for some commands have thousands of results.
+
+    Raises:
+        FileError: if the system does not allow it.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= n_claims + _OTHER_FILES:
+        return
+    most = n_claims + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(n_claims + _OTHER_FILES, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    if soft < n_claims + _FEWEST_OTHERS:
+        raise FileError(f"too many results for one command: {soft} files can be open at a time (ulimit -n)")
 
 
 def _is_open(handle: int, path: Path) -> bool:

@@ -77,7 +77,7 @@ def write_match(
         report = names.path(REPORT_SUFFIX)
         written[0] |= {"report": str(report), "result": str(names.record)}
         data = as_data(match, clip_match, clip, written, identity)
-        page = report_html(instrument.table, data, clip_match.target.audio, clip_match.answers[0].audio)
+        page = report_html(instrument.table, data, clip_match.target, clip_match.answers[0].audio)
         temporary(report).write_text(page, "utf-8")
         temporary(names.record).write_text(json.dumps(data, indent=1) + "\n", "utf-8")  # the last to be replaced
     return data

@@ -90,7 +90,7 @@ def _stems(clip: Path) -> Iterator[str]:
     )
     while len(text.encode()) > _LONGEST_STEM:
         text = text[:-1]
-    text = text or "clip"
+    text = text.lstrip(".") or "clip"  # a dot at the beginning would hide the results
     yield text
     for number in count(2):
         yield f"{text}-{number}"

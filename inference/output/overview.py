@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -11,11 +12,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from inference.clip.focus import Focus
 from inference.output.names import OVERVIEW_STEM
-from render.files import write_text
+from render.errors import FileError
+from render.files import read_text, write_text
 from render.note import Note
 
-COLUMNS = ("clip", "state", "mss", "lsd", "note", "seconds", "renders", "preset", "report", "error")
+COLUMNS = ("clip", "state", "mss", "lsd", "note", "seconds", "renders", "preset", "report", "error", "not_compared")
+
+_RECOGNISED = 6
+"""So many of the first columns tell that a table is ours; later ones may be newer than it."""
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#20242c;background:#fafaf8}
@@ -84,18 +90,15 @@ def write_overview(
 
 def overview_path(folder: Path, suffix: str) -> Path:
     """Name of the page or the table; one with a number where a file of that name is somebody else's."""
-    begins = ",".join(COLUMNS) if suffix == ".csv" else _head()
+    begins = ",".join(COLUMNS[:_RECOGNISED]) if suffix == ".csv" else _head()
     number = 1
     while True:
         path = folder / (f"{OVERVIEW_STEM}{suffix}" if number == 1 else f"{OVERVIEW_STEM}-{number}{suffix}")
-        try:
-            with path.open(encoding="utf-8", errors="replace") as stream:
-                if stream.read(len(begins)) == begins:
-                    return path
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return path
-        except OSError:
-            pass
+        with contextlib.suppress(FileError, UnicodeDecodeError):
+            if read_text(path).startswith(begins):
+                return path
         number += 1
 
 
@@ -112,6 +115,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "preset": Path(files["preset"]).name,
         "report": Path(files["report"]).name,
         "error": record["error"],
+        "not_compared": Focus.from_data(record).left_out(),
         "match": files["match"],
         "clip_path": record["clip_path"],
     }
@@ -140,6 +144,8 @@ def _table_row(row: Mapping[str, Any], folder: Path, titles: Mapping[str, str]) 
         shown = f"{value:.2f}" if isinstance(value, float) else Path(value).name if name == "clip" else str(value)
         if name == "state" and row.get("error"):
             shown += f": {row['error']}"
+        if name == "state" and row.get("not_compared"):
+            shown += f"; not compared: {row['not_compared']}"
         sort = f"{value:012.4f}" if isinstance(value, float) else shown
         style = " class=n" if name in ("mss", "lsd") else ' class="failed"' if row["state"] == "failed" else ""
         cells.append(f'<td{style} data-sort="{escape(sort or "~")}">{escape(shown)}</td>')

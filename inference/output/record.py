@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +9,15 @@ from typing import Any
 
 from inference.match import Answer, ClipMatch, Match, Tidied
 from render.errors import FileError, FormatError
-from render.files import display_name
+from render.files import display_name, parse_json, read_text
 from render.measures.metrics import Distances
 
 SCHEMA = "synth-reconstruct/match/4"
+
+_KINDS: dict[str, type] = {
+    "clip_path": str, "files": list, "ended": str, "identity": str, "options": dict, "candidates": list, "best": dict,
+}  # fmt: skip
+"""Parts that every reader needs, and what they are."""
 
 
 def as_data(
@@ -48,7 +52,8 @@ def as_data(
         "gate_fixed": target.gate_fixed,
         "seconds_of_audio": round(best.note.seconds, 4),
         "onset_seconds": round(target.onset_seconds, 4),
-        "span_seconds": target.span_seconds,
+        **target.focus.as_data(),
+        "share_compared": round(target.share, 4),
         "stereo": target.stereo,
         "level_db": round(target.level_db, 2),
         "other_sounds_seconds": [round(seconds, 3) for seconds in target.events],
@@ -115,14 +120,17 @@ def read_record(path: Path) -> dict[str, Any]:
         FormatError: if it is no result, or was written by another version of this project.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+        content = parse_json(read_text(path))
+    except FileError:
+        raise
     except ValueError as error:
         raise FormatError(f"{path} is not a result of refine: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         raise FormatError(f"{path} has schema {schema!r}; allowed: {SCHEMA!r}")
+    wrong = [name for name, kind in _KINDS.items() if not isinstance(content.get(name), kind)]
+    if wrong or not all(isinstance(one, dict) for one in content["files"]):
+        raise FormatError(f"{path} is a damaged result: {', '.join(wrong or ['files'])}")
     return content  # type: ignore[no-any-return]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from inference.clip.target import Target
 from render.audio import Audio
 from render.instruments.parameter import Parameter
 from render.instruments.table import Table
@@ -61,17 +62,16 @@ def setting_text(row: Parameter, setting: float | str) -> str:
     return f"{setting:.3g} {unit}".rstrip()
 
 
-def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audio) -> str:
+def report_html(table: Table, result: dict[str, Any], target: Target, match: Audio) -> str:
     """The HTML page.
 
     Args:
         table: parameter table of the instrument.
         result: content of ``NAME.json``.
-        target: the clip as it was compared, at ``SAMPLE_RATE``.
+        target: the clip as it was compared.
         match: clean render of the best patch with its ``gain_db``, at ``SAMPLE_RATE``.
 
     Shape:
-        target: ``(channels, samples)``.
         match: ``(channels, samples)``.
     """
     best = result["best"]
@@ -79,14 +79,14 @@ def report_html(table: Table, result: dict[str, Any], target: Audio, match: Audi
     title = f"{escape(result['clip'])} as a patch of {escape(table.title)}"
     played = f"note {result['note']} ({note_name(result['note'])}), velocity {result['velocity']}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
-    spectrograms, progress = _plots(result, target, match)
+    spectrograms, progress = _plots(result, target.audio, target.hearing.masked(match))
     version = f" {host['version']}" if host["version"] else ""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
 <h1>{title}</h1>
 <p class=quiet>{played}, key held {best["gate_seconds"]:.2f} s; rendered by the {escape(host["kind"])} host
 ({escape(host["name"] + version)}); {result["renders"]} renders in {result["seconds"]:.1f} s.</p>{notices}
-<div class=sounds><div>clip<br><audio controls src="{_audio_uri(target)}"></audio></div>
+<div class=sounds><div>clip<br><audio controls src="{_audio_uri(target.audio)}"></audio></div>
 <div>match{_gain_text(best)}<br><audio controls src="{_audio_uri(match)}"></audio></div></div>
 {spectrograms}
 <h2>Distance to the clip</h2>
@@ -132,8 +132,15 @@ def _distance_table(result: dict[str, Any]) -> str:
         )
     return (
         f"<table><tr><th>stage</th><th class=n>time</th><th class=n>renders</th>{head}</tr>{''.join(rows)}</table>"
-        "<p class=quiet>Distances of the best match after each stage, from clean renders; smaller is closer.</p>"
+        "<p class=quiet>Distances of the best match after each stage, from clean renders; smaller is closer."
+        f"{_about_share(result['share_compared'])}</p>"
     )
+
+
+def _about_share(share: float) -> str:
+    if share == 1.0:
+        return ""
+    return f" MSS is the mean over what is compared, {share:.0%} of the clip; LSD and MRSTFT are means over all of it."
 
 
 def _sections_table(result: dict[str, Any]) -> str:

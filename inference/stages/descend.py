@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -21,6 +21,8 @@ _EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several roun
 _PROMISING = 1.2  # loss of a sparse candidate, relative to the answer's, up to which it goes on after that
 _STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
 _CHANGES = 120  # neighbours and crossovers that are heard in a round
+_CLOSING, _CLOSING_SHARE = 8, 0.1  # candidates that descend on what judges, and their share of the stage
+_CONFIRMED = 4  # of their ends
 _HEARD_CHANGE = 0.02  # relative change of the loss below which a change of the answer is not a new start
 
 
@@ -32,16 +34,46 @@ def descend(run: Run, descender: Descender) -> None:
     sparse candidate: neighbours, which are one choice away, crossovers, which take a section of the panel from another
     good candidate, and changes of the structure (``inference.stages.explore``). These are farther from the clip at
     first, but a descent from them may end closer.
+
+    At the end the closest ones descend on what judges the answer: MSS at equal loudness, beside the distance.
     """
-    constraints, budget, board, size = run.options.constraints, run.budget, run.board, descender.batch_size
-    until = run.descend_until()
+    end = run.descend_until()
+    _rounds(run, descender, (1.0 - _CLOSING_SHARE) * end)
+    _close(run, descender, end)
+
+
+def _close(run: Run, descender: Descender, until: float) -> None:
+    """Descend from the closest candidates on what judges the answer."""
+    budget, begin = run.budget, run.budget.used()
+    starts = different(run.board.best, _CLOSING)
+    if begin >= until or budget.steps_used() >= 1.0 or not starts:
+        return
 
     def used() -> float:
-        return max(budget.used() / until, budget.steps_used())
+        return max((budget.used() - begin) / (until - begin), budget.steps_used())
+
+    job = DescentJob(starts, run.targets, run.options.constraints, 0, used, judged=True, on_step=_counting(run))
+    descent = descender.descend(job)
+    run.notices += descent.notices
+    run.judge.confirm(descent.candidates[: run.afford(_CONFIRMED, until)], run.evaluator)
+
+
+def _counting(run: Run) -> Callable[[int], None]:
+    """Counts the steps of a descent."""
 
     def on_step(n_candidates: int) -> None:
-        budget.n_steps += n_candidates
-        board.announce()
+        run.budget.n_steps += n_candidates
+        run.board.announce()
+
+    return on_step
+
+
+def _rounds(run: Run, descender: Descender, until: float) -> None:
+    """The rounds of ``descend``, until a share of the budget is used."""
+    constraints, budget, board, size = run.options.constraints, run.budget, run.board, descender.batch_size
+
+    def used() -> float:
+        return max(budget.used() / until, budget.steps_used() / (1.0 - _CLOSING_SHARE))
 
     rng = np.random.default_rng(run.options.draws)
     if budget.seconds is not None and (until - budget.used()) * budget.seconds < _WIDE_SECONDS:
@@ -58,7 +90,9 @@ def descend(run: Run, descender: Descender) -> None:
             return
         untried += [c for c in changed if c not in first]
         tried.update(starts)
-        descent = descender.descend(DescentJob(starts, run.targets, constraints, len(going_on), used, on_step))
+        descent = descender.descend(
+            DescentJob(starts, run.targets, constraints, len(going_on), used, on_step=_counting(run))
+        )
         run.notices += descent.notices
         ends = run.measure(descent.candidates[: run.afford(min(len(descent.candidates), size), until)])
         if used() >= 1.0:

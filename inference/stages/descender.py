@@ -17,7 +17,8 @@ from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
 from inference.stages.neighbours import crossovers, neighbours
 from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
-from proxy.loss.distance import Distances, TargetDistance
+from proxy.loss.distance import TargetDistance
+from proxy.loss.heard import Distances, HeardDistance
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -26,10 +27,21 @@ from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.trials.auditions import EVERYTHING
 from render.note import Note
 
+_JUDGED_RATE, _JUDGED_GAIN = 0.25, 0.001  # factor of the rates, and least gain, of a descent on what judges
+_JUDGED_SURVIVORS = {6: 4, 20: 2}
+
+
+def _on_what_judges(settings: Settings) -> Settings:
+    """Settings for starts that are close already, and for a loss in dB."""
+    rate, curve_rate = _JUDGED_RATE * settings.rate, _JUDGED_RATE * settings.curve_rate
+    return replace(
+        settings, rate=rate, curve_rate=curve_rate, survivors=_JUDGED_SURVIVORS, short_steps=0, least_gain=_JUDGED_GAIN
+    )
+
 
 def _screened(
     targets: Sequence[Target],
-    distances: Sequence[TargetDistance],
+    distances: Sequence[HeardDistance],
     corrections: Corrections,
     candidates: Sequence[Candidate],
 ) -> list[float]:
@@ -46,11 +58,13 @@ def _screened(
 
 
 def warm_up(corrections: Corrections) -> None:
-    """Run every compiled loop of the proxy once. They are compiled on the first run and cached on disk."""
+    """Run every compiled loop of the proxy and its loss. They are compiled on the first run and cached on disk."""
     notes = [Note(60, 100, 0.03, 0.06)] * len(EVERYTHING)
     controls = Controls.from_patches(EVERYTHING, notes)
     part = part_of(controls, range(len(EVERYTHING)), controls.knobs.clone().requires_grad_())
-    render(part, notes[0].n_samples, corrections).square().sum().backward()  # type: ignore[no-untyped-call]
+    audio = render(part, notes[0].n_samples, corrections)
+    losses, _ = TargetDistance(audio.detach()[0]).measure(audio)
+    losses.sum().backward()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -81,10 +95,13 @@ class ProxyDescender:
 
     def descend(self, job: DescentJob) -> Descent:
         """Descend from every start."""
+        settings = self.settings
+        if job.judged:
+            settings = _on_what_judges(settings)
         paths = descend(
             job,
             corrections=self.corrections,
-            settings=self.settings,
+            settings=settings,
             threads=self.threads,
             distances=self.distances,
         )
@@ -102,7 +119,7 @@ class ProxyDescender:
         """See ``inference.ports.Descender``."""
         if not candidates:
             return []
-        distances = [self.distances.of(target.audio) for target in targets]
+        distances = [self.distances.of(target.audio, target.hearing) for target in targets]
         size = min(-(-len(candidates) // self.threads), AT_ONCE // min(self.threads, AT_ONCE))
         parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]
         losses_of = functools.partial(_screened, targets, distances, self.corrections)

@@ -1,16 +1,14 @@
-"""The last part of stage 3: the measure that judges the answer, minimised on the host.
+"""The last part of stage 3: what judges the answer, minimised on the host.
 
-All other stages minimise a distance that is cheap and has a gradient (``docs/distance.md``). Its minimum lies beside
-that of MSS at equal loudness, which judges the answer, and a few renders of small steps go from one to the other: line
-searches of every knob, choice and the key press first, then CMA-ES over the knobs that gained most.
+Most of a descent minimises a distance that is cheap and has a smooth gradient (``docs/distance.md``). Its minimum lies
+beside that of MSS at equal loudness, which judges the answer, and a few renders of small steps go from one to the
+other: line searches of every knob, choice and the key press first, then CMA-ES over the knobs that gained most.
 
 A host whose renders of one patch differ is noisy in this measure as well. What is less than that noise counts for
 nothing, so the steps stop early there.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
@@ -37,28 +35,21 @@ def finish(run: Run, until: float) -> None:
     if answer is None or answer.mss <= max(_GOOD_ENOUGH_DB, run.judge.rerender_mss) or budget.used() >= until:
         return
     by, rng = Judging(run.evaluator), np.random.default_rng(run.options.draws + _SEED)
-    least_gain = max(_LEAST_GAIN, run.judge.rerender_mss / answer.mss)
-    lines = LineSearch(
-        run,
-        replace(answer.candidate, loss=answer.mss),
-        rng,
-        step=_STEP,
-        by=by,
-        least_gain=least_gain,
-        good_enough=_GOOD_ENOUGH_DB,
-    )
-    begin = budget.used()
-    best = lines.best
+    start = by.take(answer.candidate, by.submit(answer.candidate))
+    if start is None:
+        return
+    least_gain = max(_LEAST_GAIN, run.judge.rerender_mss / start.loss)
+    lines = LineSearch(run, start, rng, step=_STEP, by=by, least_gain=least_gain, good_enough=_GOOD_ENOUGH_DB)
+    best, begin = start, budget.used()
     try:
         lines.run_until(lambda: budget.used() >= begin + _LINES_SHARE * (until - begin))
-        best = lines.best
         active = lines.active(_CMA_KNOBS)
         if active and budget.used() < until:
             from inference.stages.search import search_near
 
-            constraints = run.options.constraints
-            best = search_near(by, best, active, constraints, lambda: budget.used() >= until, run.options.draws)
+            constraints, seed = run.options.constraints, run.options.draws
+            best = search_near(by, lines.best, active, constraints, lambda: budget.used() >= until, seed)
     finally:
         best = min(best, lines.best, key=lambda one: one.loss)
-        if best.loss < answer.mss:
+        if best.loss < start.loss:
             run.judge.confirm([best], run.evaluator)

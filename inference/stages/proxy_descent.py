@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,7 +21,8 @@ from torch import Tensor
 from inference.candidate import Candidate
 from inference.ports import DescentJob
 from inference.stages.descended import free_curve, free_knobs
-from proxy.loss.distance import Distances, TargetDistance
+from proxy.loss.heard import Distances
+from proxy.loss.mss import JudgedLoss
 from proxy.synth.controls import EDITOR_POINTS, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -132,6 +134,15 @@ def descend(
     return batch.finish()
 
 
+class _Loss(Protocol):
+    """What a descent minimises for one clip."""
+
+    n_samples: int
+
+    def measure(self, renders: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses of renders, and gains."""
+
+
 class _Batch:
     """The candidates of one descent.
 
@@ -147,8 +158,11 @@ class _Batch:
         self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
-        self.distances = [distances.of(target.audio) for target in targets]
-        self.beginnings = [distances.of(target.audio, self._n_short(target.audio)) for target in targets]
+        clips = [(target.audio, target.hearing) for target in targets]
+        self.losses: list[_Loss] = [distances.of(*clip) for clip in clips]
+        self.beginnings: list[_Loss] = [distances.of(*clip, self._n_short(clip[0])) for clip in clips]
+        if job.judged:
+            self.losses = [JudgedLoss(*clip, distances.of(*clip)) for clip in clips]
         patches = [start.patch for start in starts]
         notes = [[start.note for start in starts], *([target.note] * len(starts) for target in targets[1:])]
         self.controls = [Controls.from_patches(patches, of_clip) for of_clip in notes]
@@ -174,7 +188,7 @@ class _Batch:
 
     def look(self, step: int) -> None:
         """Measure the active candidates and their gradients; drop those that are not finite or do not improve."""
-        losses, gradient = self._losses(self.beginnings if step < self.settings.short_steps else self.distances)
+        losses, gradient = self._losses(self.beginnings if step < self.settings.short_steps else self.losses)
         self.gradient[self.active] = gradient
         if step == self.settings.short_steps:
             for path in self.paths:
@@ -227,7 +241,7 @@ class _Batch:
         share, seconds = self.settings.short_share, self.settings.short_seconds
         return max(round(share * int(audio.shape[1])), round(seconds * SAMPLE_RATE))
 
-    def _losses(self, distances: Sequence[TargetDistance]) -> tuple[list[float], Tensor]:
+    def _losses(self, distances: Sequence[_Loss]) -> tuple[list[float], Tensor]:
         """Losses of the active candidates, and their gradients, shape ``(active, parameters)``."""
         size = min(-(-len(self.active) // self.threads), AT_ONCE // self.threads)
         parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
@@ -235,7 +249,7 @@ class _Batch:
         results = list((map if self.threads == 1 else pool(self.threads).map)(losses_of, parts))
         return torch.cat([losses for losses, _ in results]).tolist(), torch.cat([slopes for _, slopes in results])
 
-    def _losses_of(self, distances: Sequence[TargetDistance], items: list[int]) -> tuple[Tensor, Tensor]:
+    def _losses_of(self, distances: Sequence[_Loss], items: list[int]) -> tuple[Tensor, Tensor]:
         knobs = self.knobs[items].requires_grad_()
         total = knobs.new_zeros(len(items))
         for controls, distance in zip(self.controls, distances, strict=True):

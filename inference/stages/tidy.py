@@ -8,7 +8,9 @@ as MSS at equal loudness, which judges the answer, is not raised by more than ``
 2. Every section, switch and single parameter is tried alone, then as many of them together as are allowed, the cheapest
    for each knob first.
 3. The same with round settings.
-4. The sections of what is left are switched off one by one: what each of them brings.
+4. Where nobody named the key, a transposition goes into it: the sound is the same, and the preset lies where it is
+   meant to be played.
+5. The sections of what is left are switched off one by one: what each of them brings.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ ALLOWED_DB = 0.05
 _MOST_RENDERS = 100
 _MEASURED_SHARE = 0.6  # of the renders, for trying everything alone
 _SECTIONS_SHARE, _MOST_SECTIONS = 0.2, 12  # of the renders, for what each section brings
+_OCTAVE, _PLAYABLE = 12, range(24, 97)  # semitones; keys on which sounds are usually played
 _JUDGED = 2  # renders of the judge at the end
 
 
@@ -43,11 +46,30 @@ def tidy(run: Run) -> bool:
     work = _Tidying(run, simplifier, best.candidate, best.mss)
     simpler = work.simplest(best.audios)
     changed = simpler != best.candidate.patch and run.judge.settle(work.candidate(simpler), run.evaluator, work.most)
+    moved = _without_transposition(run)
+    if moved is not None and run.judge.settle(moved, run.evaluator, work.most):
+        changed = True
+        work.go_on_from(moved)
     assert run.judge.best is not None
     answer = run.judge.best.candidate.patch
     differing = (simplifier.differing(best.candidate.patch), simplifier.differing(answer))
     run.tidied = Tidied(*differing, work.sections(answer))
     return changed
+
+
+def _without_transposition(run: Run) -> Candidate | None:
+    """The answer on the key at which it needs no transposition; None where it has none, or the key is the user's."""
+    assert run.judge.best is not None
+    answer = run.judge.best.candidate
+    row, table = answer.patch.table.transpose, answer.patch.table
+    if row is None or row.name not in run.options.constraints.free(table):
+        return None
+    octaves = answer.patch.index(row.name) - table.default.index(row.name)
+    number = answer.note.number + _OCTAVE * octaves
+    if octaves == 0 or run.target.note_fixed or len(run.targets) > 1 or number not in _PLAYABLE:
+        return None
+    patch = answer.patch.with_knobs({row.name: row.default})
+    return replace(answer, patch=patch, note=replace(answer.note, number=number))
 
 
 class _Tidying:
@@ -68,6 +90,10 @@ class _Tidying:
         self.most = mss + ALLOWED_DB
         self._mss = {answer.patch: mss}
         self._n_before, self._share_used = run.budget.n_renders, run.tidying()
+
+    def go_on_from(self, answer: Candidate) -> None:
+        """Take another answer, on another key; what was measured is of the one before."""
+        self.answer, self._mss = answer, {}
 
     def candidate(self, patch: Patch) -> Candidate:
         """The answer with another patch."""

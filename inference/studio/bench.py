@@ -14,6 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from inference.candidate import Candidate
+from inference.clip.focus import EVERYTHING, Focus
 from render.audio import Audio, read_recording
 from render.hosts.pool import Pool
 from render.note import SAMPLE_RATE, Note
@@ -36,7 +37,7 @@ class Hear:
     """Asks what is heard in a clip; see ``inference.clip.target.read_target``."""
 
     clip: Path
-    span: tuple[float, float] | None = None
+    focus: Focus = EVERYTHING
     note: int | None = None
     velocity: int = 100
     gate_seconds: float | None = None
@@ -75,7 +76,7 @@ class Compare:
 
     patch: Patch
     note: Note
-    clip: Audio
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,8 @@ class _Bench:
             case Play(patch, note):
                 audio = self._host.render(patch, note)
                 return Sound(wav(audio), b"", float(np.abs(audio).max(initial=0.0)))
-            case Compare(patch, note, clip):
-                return _compared(self._host.render(patch, note), note, clip)
+            case Compare(patch, note, target):
+                return _compared(self._host.render(patch, note), note, target)
             case Vary():
                 return self._varied(job)
             case Nearest():
@@ -168,13 +169,13 @@ class _Bench:
 
     def _nearest(self, job: Nearest) -> tuple[Candidate, ...]:
         from inference.evaluate import with_gain
-        from render.measures.distance import TargetDistance
+        from render.measures.hearing import HeardDistance
 
         target, found = job.target, []
         library = _library(job.instrument)
         if library is None:
             return ()
-        distance = TargetDistance(target.audio)
+        distance = HeardDistance(target.audio, target.hearing)
         for patch in library.nearest(target.audio, target.note, job.count):
             loss, gain = distance.measure(self._host.render(patch, target.note))
             found.append(Candidate(with_gain(patch, gain), target.note, loss, "library"))
@@ -216,27 +217,28 @@ def _heard(job: Hear) -> Heard:
     from inference.clip.target import read_target
     from inference.output.plots import spectrogram_image
 
-    target = read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, span=job.span)
+    target = read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, focus=job.focus)
     shown = read_recording(job.clip, max_seconds=SHOWN_SECONDS, resample=True).audio
     return Heard(
         target, shown.shape[1] / SAMPLE_RATE, _waveform(shown), spectrogram_image(shown, SAMPLE_RATE), wav(target.audio)
     )
 
 
-def _compared(audio: Audio, note: Note, clip: Audio) -> Sound:
+def _compared(audio: Audio, note: Note, target: Target) -> Sound:
     from inference.output.plots import residual_image, spectrogram_image
     from inference.output.residual import residual
     from render.measures.loudness import EqualLoudnessMss, amplified
 
-    mss, gain_db = EqualLoudnessMss([clip], SAMPLE_RATE).measure([audio])
+    mss, gain_db = EqualLoudnessMss([target.audio], SAMPLE_RATE, hearings=[target.hearing]).measure([audio])
     match = amplified(audio, gain_db)  # as loud as the clip, so that eye and ear compare the timbre only
+    heard = target.heard(match)
     return Sound(
         wav(match),
         spectrogram_image(match, SAMPLE_RATE),
         float(np.abs(audio).max(initial=0.0)),
         mss,
-        residual_image(clip, match, SAMPLE_RATE),
-        residual(clip, match, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
+        residual_image(target.compared, heard, SAMPLE_RATE),
+        residual(target.compared, heard, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
     )
 
 

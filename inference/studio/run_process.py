@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _PROGRESS_SECONDS, _BEST_SECONDS, _OTHERS_SECONDS = 0.1, 0.1, 0.7
 """Shortest times between two messages of a kind; which candidates differ takes some milliseconds to find out."""
 _LOOKED_AT = 16  # candidates among which different ones are looked for
+SECONDS_TO_END = 10.0
+"""Without a server the process writes the best so far of a run and ends; compiling, for one, is not waited for."""
+
 _NICENESS = 5  # so that a knob's turn does not wait for the search
 
 
@@ -77,7 +80,8 @@ def _listen(connection: Connection, wishes: queue.SimpleQueue[Wish | None], stop
         stopped.set()
         if message is None:
             wishes.put(None)
-            return
+            time.sleep(SECONDS_TO_END)
+            os._exit(1)
 
 
 class _Runs:
@@ -178,7 +182,7 @@ def _group(wish: Wish) -> Group:
         note.number if target.note_fixed else None,
         note.velocity,
         note.gate_seconds if target.gate_fixed else None,
-        target.span_seconds,
+        target.focus,
     )
     options = Options(
         instrument,

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from inference.studio.messages import Event, Over, Ready, Stop, Wish
-from inference.studio.run_process import serve
+from inference.studio.run_process import SECONDS_TO_END, serve
 
 OnEvent = Callable[[str, Event], None]
 """Called in a thread of the runner with the name of the session and what happened in its run."""
@@ -77,7 +77,7 @@ class Runner:
             self._waiting.clear()
         with contextlib.suppress(OSError):
             self._connection.send(None)
-        self._process.join(10.0)
+        self._process.join(SECONDS_TO_END)
         if self._process.is_alive():
             self._process.kill()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from inference.after.vary import Variety
 from inference.candidate import Candidate
+from inference.clip.focus import Focus
 from inference.command.jobs import candidates_of
 from inference.studio.bench import Compare, Hear, Job, Nearest, Offspring, Play, Sound, Vary, open_bench
 from inference.studio.live import IDLE, WAITING, Live
@@ -143,7 +144,7 @@ class Studio:
         if live.heard is None:
             return await self.play(patch, note)
         key = patch, note, live.files.name, live.times_heard
-        return await self._kept(key, Compare(patch, note, live.heard.target.audio))
+        return await self._kept(key, Compare(patch, note, live.heard.target))
 
     async def vary(self, parent: Patch, other: Patch | None, note: Note, variety: Variety) -> tuple[Offspring, ...]:
         """Children of a patch or of two; raises ``HostError``."""
@@ -231,7 +232,7 @@ class Studio:
 def _known(record: dict[str, Any]) -> dict[str, Any]:
     """What the user knew of a clip that was refined before."""
     return {
-        "span": tuple(record["span_seconds"]) if record["span_seconds"] is not None else None,
+        "focus": Focus.from_data(record),
         "note": record["note"] if record["note_fixed"] else None,
         "velocity": record["velocity"],
         "gate_seconds": record["gate_seconds"] if record["gate_fixed"] else None,

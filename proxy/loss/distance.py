@@ -6,12 +6,10 @@ envelope term. ``render/measures/distance.py`` is its reference implementation i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import auraloss
 import torch
 from einops import rearrange, reduce
-from numpy.typing import NDArray
 from torch import Tensor
 
 from proxy.loss import fused
@@ -30,7 +28,6 @@ from render.measures.distance import (
 _DEEP = 1e-4
 """Before its gain is known, a render's magnitudes are floored at this share of the distance's floor: 80 dB below it."""
 
-_KEPT = 16  # distances from clips
 _AROUND = 0.25
 """Scale in nepers (2 dB) of the distance from the median at which cells still count for its slope."""
 
@@ -178,24 +175,6 @@ class TargetDistance:
         level = _power_db(envelope * gain.square()[:, None, None], self.envelope_floor)
         difference = (level - self.envelope_db).abs()
         return distance + weights.envelope * reduce(difference, "batch ... -> batch", "mean") / ENVELOPE_DB
-
-
-class Distances:
-    """The distances from clips and from their beginnings; each is made once, and the latest are kept."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[int, int], tuple[NDArray[Any], TargetDistance]] = {}
-
-    def of(self, audio: NDArray[Any], n_samples: int | None = None) -> TargetDistance:
-        """The distance from the first samples of a clip, or from all of it if there are too few or they are silent."""
-        n_samples = audio.shape[1] if n_samples is None else min(n_samples, audio.shape[1])
-        heard = audio[:, :n_samples] if audio[:, :n_samples].any() else audio
-        key = id(audio), heard.shape[1]  # the clip is kept, so that no other one gets its number
-        if key not in self._made:
-            while len(self._made) >= _KEPT:
-                del self._made[next(iter(self._made))]
-            self._made[key] = audio, TargetDistance(torch.from_numpy(heard))
-        return self._made[key][1]
 
 
 @dataclass(frozen=True)

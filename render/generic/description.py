@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from render.errors import FileError, FormatError
-from render.files import write_text
+from render.files import parse_json, read_text, write_text
 from render.instruments.curve import Curve
 from render.instruments.parameter import Kind, Parameter, Role
 from render.instruments.table import Table
@@ -97,9 +97,9 @@ def read_description(path: Path) -> Description:
         FormatError: if it is no description, or a damaged one.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+        content = parse_json(read_text(path))
+    except FileError:
+        raise
     except ValueError as error:
         raise FormatError(f"{path} is no description of a plug-in: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from render.errors import FileError, HostError, PresetError
-from render.files import write_bytes
+from render.errors import HostError, PresetError
+from render.files import read_start, write_bytes
 from render.generic.description import Description, read_description, table_of
 from render.hosts.plugin_files import plugin_format
 from render.hosts.pool import Pool
@@ -52,10 +52,7 @@ class PluginPresets:
         """The program of a preset file; raises ``FileError``, ``PresetError`` or ``HostError``."""
         path = Path(path)
         description, table = self.description, table_of(self.path)
-        try:
-            content = path.read_bytes()[: _MAX_BYTES + 1]
-        except OSError as error:
-            raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+        content = read_start(path, _MAX_BYTES + 1)
         _check(content, description, path.name)
         if content[8:12] == b"FxCk":
             values = _parameters(content, path.name)

@@ -138,11 +138,12 @@ def _compile_elsewhere(name: str, source: str) -> str:
         there, back = Path(folder, "source.dsp"), Path(folder, "bitcode")
         there.write_text(source, encoding="utf-8")
         code = (
-            "import sys; from pathlib import Path; from render.hosts.dawdreamer import compile_source; "
-            "name, there, back = sys.argv[1:]; "
+            "import sys; from pathlib import Path; from render.hosts.processes import die_with_parent; "
+            "parent, name, there, back = sys.argv[1:]; die_with_parent(int(parent)); "
+            "from render.hosts.dawdreamer import compile_source; "
             "Path(back).write_text(compile_source(name, Path(there).read_text('utf-8')), 'ascii')"
         )
-        command = [sys.executable, "-c", code, name, str(there), str(back)]
+        command = [sys.executable, "-c", code, str(os.getpid()), name, str(there), str(back)]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode != 0:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import faulthandler
 import mmap
 import os
-import select
 import signal
 import sys
 import warnings
 from collections.abc import Callable
+from multiprocessing.connection import wait
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def in_fork(function: Callable[[], Signals], shape: tuple[int, int], *, seconds:
             os._exit(0)
     try:
         os.close(writing)
-        answered = bool(select.select([reading], [], [], seconds)[0])
+        answered = bool(wait([reading], seconds))  # select() takes no numbers above 1023
         message = os.read(reading, 4096) if answered else b""
     finally:
         os.close(reading)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from render.errors import FileError, PresetError
+from render.errors import PresetError
+from render.files import read_start
 
 T = TypeVar("T")
 
@@ -25,12 +26,9 @@ def read_preset_file(path: Path | str, parse: Callable[[bytes], T], *, most_byte
         PresetError: if it is too large, or what ``parse`` raises, with the name of the file.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > most_bytes:
-            raise PresetError(f"{path.name}: larger than {most_bytes >> 20} MiB, so no {kind}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    content = read_start(path, most_bytes + 1)
+    if len(content) > most_bytes:
+        raise PresetError(f"{path.name}: larger than {most_bytes >> 20} MiB, so no {kind}")
     try:
         return parse(content)
     except PresetError as error:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from render.measures.hearing import Hearing
 from render.measures.inputs import AnyAudio, mono
 from render.measures.mss import MSS_SCALES, MssTarget
 from render.measures.spectra import mel_power, mel_widths_hz
@@ -52,6 +53,7 @@ class EqualLoudnessMss:
         targets: the clips.
         sample_rate: sample rate in Hz of everything.
         level_free: whether the level may be matched; if not, the gain is always 0 dB.
+        hearings: how each clip is heard; as it is where they are missing.
 
     Shape:
         targets: ``(channels, samples)`` or ``(samples,)`` each.
@@ -61,15 +63,25 @@ class EqualLoudnessMss:
         OutOfRange: for a sample rate that is too low.
     """
 
-    def __init__(self, targets: Sequence[AnyAudio], sample_rate: int, *, level_free: bool = True) -> None:
+    def __init__(
+        self,
+        targets: Sequence[AnyAudio],
+        sample_rate: int,
+        *,
+        level_free: bool = True,
+        hearings: Sequence[Hearing] | None = None,
+    ) -> None:
         self._rate, self._level_free = sample_rate, level_free
-        self._targets = [MssTarget(target, sample_rate) for target in targets]
+        self._hearings = [Hearing()] * len(targets) if hearings is None else list(hearings)
+        pairs = list(zip(self._hearings, targets, strict=True))
+        self._shares = [hearing.mask.share(target.shape[-1]) for hearing, target in pairs]
+        self._targets = [MssTarget(hearing.under_noise(target), sample_rate) for hearing, target in pairs]
         self._energies = [band_energy(target, sample_rate) for target in targets]
 
     def measure(self, renders: Sequence[AnyAudio]) -> tuple[float, float]:
         """Mean MSS in dB over the clips at equal loudness, and the gain in dB that makes it equal.
 
-        There is one gain for all clips, the mean of their gains in dB.
+        There is one gain for all clips, the mean of their gains in dB. MSS is the mean over what counts.
 
         Args:
             renders: the sounds to compare, one for each clip.
@@ -77,12 +89,17 @@ class EqualLoudnessMss:
         Shape:
             renders: ``(channels, samples)`` or ``(samples,)`` each.
         """
-        gain_db = self.gain_db(renders)
-        pairs = zip(self._targets, renders, strict=True)
-        return math.fsum(target.distance(amplified(one, gain_db)) for target, one in pairs) / len(renders), gain_db
+        masked = [hearing.masked(one) for hearing, one in zip(self._hearings, renders, strict=True)]
+        gain_db = self._gain_db(masked)
+        heard = [h.under_noise(amplified(one, gain_db)) for h, one in zip(self._hearings, masked, strict=True)]
+        pairs = zip(self._targets, self._shares, heard, strict=True)
+        return math.fsum(target.distance(one) / share for target, share, one in pairs) / len(renders), gain_db
 
     def gain_db(self, renders: Sequence[AnyAudio]) -> float:
         """The gain in dB that makes the loudness equal; silent clips and renders have no say in it."""
+        return self._gain_db([hearing.masked(one) for hearing, one in zip(self._hearings, renders, strict=True)])
+
+    def _gain_db(self, renders: Sequence[AnyAudio]) -> float:
         if not self._level_free:
             return 0.0
         energies = [band_energy(one, self._rate) for one in renders]

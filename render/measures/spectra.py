@@ -110,7 +110,7 @@ def mel_power(signal: Mono, scale: MelScale, sample_rate: int) -> NDArray[np.flo
     framed = zero_ended(signal, window, hop).astype(np.float32) * _hann(window).astype(np.float32)
     spectrum = scipy.fft.rfft(framed, n_fft, axis=1)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    return np.asarray(power @ _mel_matrix(n_fft, scale.n_mels, sample_rate))
+    return np.asarray(power @ mel_matrix(n_fft, scale.n_mels, sample_rate))
 
 
 def floor_of(power: FloatArray) -> float:
@@ -145,7 +145,7 @@ def _mel_corners_hz(n_mels: int, sample_rate: int) -> Mono:
 
 
 @functools.lru_cache(maxsize=32)
-def _mel_matrix(n_fft: int, n_mels: int, sample_rate: int) -> NDArray[np.float32]:
+def mel_matrix(n_fft: int, n_mels: int, sample_rate: int) -> NDArray[np.float32]:
     """Triangles of area 1 in Hz between the mel points: ``(bins, mels)``."""
     corners_hz = _mel_corners_hz(n_mels, sample_rate)
     left, centre, right = corners_hz[:-2], corners_hz[1:-1], corners_hz[2:]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from render.errors import PresetError
-from render.files import write_text
+from render.files import parse_json, write_text
 from render.instruments.instrument import Program
 from render.instruments.patch import Patch
 from render.instruments.preset_file import read_preset_file
@@ -47,7 +46,7 @@ def read_programs(path: Path | str) -> list[Program]:
 def parse_program(text: str, stem: str = "") -> Program:
     """The program of a preset file's content; raises ``PresetError``."""
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError as error:
         raise PresetError(f"not a Vital preset: {error}") from error
     settings = content.get("settings") if isinstance(content, dict) else None

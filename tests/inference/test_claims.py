@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,34 @@ def test_the_names_of_further_matches_are_claimed_too(tmp_path: Path) -> None:
     with Claims() as first, Claims() as second:
         assert planned([tmp_path / "a.wav"], tmp_path, first, candidates=3) == ["a"]
         assert planned([tmp_path / "a.2.wav"], tmp_path, second) == ["a.2-2"]
+
+
+def test_what_is_no_claim_of_ours_stays_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".a.lock")
+    (tmp_path / ".a-2.lock").mkdir()
+    (tmp_path / ".a-3.lock").symlink_to("nowhere")
+    (tmp_path / ".a-4.lock").write_text("somebody's own")
+    os.mkfifo(tmp_path / "a-5.json")
+    before = sorted(tmp_path.iterdir())
+    with Claims() as claims:
+        assert planned([tmp_path / "clips" / "a.wav"], tmp_path, claims) == ["a-6"]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_more_results_than_files_may_be_open(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path; from inference.output.claims import Claims\n"
+        "limit, hard = resource.RLIMIT_NOFILE, int(sys.argv[2])\n"
+        "resource.setrlimit(limit, (40, hard or resource.getrlimit(limit)[1]))\n"
+        "print(Claims().claim(Path(sys.argv[1]), [str(k) for k in range(300)]))"
+    )
+    said = []
+    for hard in ("0", "250"):
+        command = [sys.executable, "-c", code, tmp_path, hard]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        said.append((done.stdout + done.stderr).splitlines()[-1])
+    assert said[0] == "True"
+    assert "too many results for one command: 250 files can be open at a time" in said[1]
 
 
 def test_a_claim_ends_with_its_program_however_that_ends(tmp_path: Path) -> None:

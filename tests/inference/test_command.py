@@ -24,6 +24,7 @@ from inference.command.jobs import Job, in_groups, resumed_groups
 from inference.options import Options
 from inference.output.files import suffixes
 from inference.output.names import ResultFiles, plan_results
+from inference.output.overview import overview_path
 from inference.output.record import read_record
 from render.errors import FileError, FormatError
 from render.files import replacing_together
@@ -173,6 +174,9 @@ class TestNames:
         clips = [tmp_path / "a.wav", tmp_path / "a.2.wav", tmp_path / "sub" / "a.wav", tmp_path / "A.flac"]
         assert self.plan(clips, tmp_path / "out") == ["a", "a.2-2", "a-2", "A-3"]
 
+    def test_results_of_a_hidden_clip_are_seen(self, tmp_path: Path) -> None:
+        assert self.plan([tmp_path / ".a.wav", tmp_path / "..wav"], tmp_path / "out") == ["a", "clip"]
+
     def test_an_input_is_never_replaced(self, tmp_path: Path) -> None:
         clips = [tmp_path / "a.wav", tmp_path / "a.match.wav"]
         for clip in clips:
@@ -228,9 +232,37 @@ class TestFiles:
         (tmp_path / "a.json").write_text('{"schema": "synth-reconstruct/match/3"}')
         with pytest.raises(FormatError, match="match/3'; allowed: 'synth-reconstruct/match/4"):
             read_record(tmp_path / "a.json")
-        (tmp_path / "a.json").write_text("[")
-        with pytest.raises(FormatError, match="not a result of refine"):
+        for text in ("[", "[" * 100_000, "\ud800".encode("utf-8", "surrogatepass")):
+            (tmp_path / "a.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+            with pytest.raises(FormatError, match="not a result of refine"):
+                read_record(tmp_path / "a.json")
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+    def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "a.json")
+        with pytest.raises(FileError, match="not a regular file"):
             read_record(tmp_path / "a.json")
+        os.mkfifo(tmp_path / "summary.csv")
+        assert overview_path(tmp_path, ".csv") == tmp_path / "summary-2.csv"
+
+    def test_damaged_results_are_refused_when_they_are_resumed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("inference.command.jobs.synth", lambda name: TOY)
+        batch = toy_batch([toy_clip(tmp_path / "a.wav")], tmp_path / "out", renders=8)
+        batch.run()
+        path = tmp_path / "out" / "a.json"
+        whole = json.loads(path.read_text())
+        for broken in (
+            {"schema": whole["schema"]},
+            whole | {"files": [1]},
+            whole | {"candidates": [1]},
+            whole | {"best": []},
+            whole | {"options": {}},
+        ):
+            path.write_text(json.dumps(broken))
+            with pytest.raises(FormatError, match=r"a\.json is a damaged result"):
+                resumed_groups(tmp_path / "out", Options(TOY))
 
     def test_a_full_disk_leaves_the_last_whole_set(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         clip = toy_clip(tmp_path / "a.wav")
@@ -290,15 +322,24 @@ class TestSignals:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
-    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_every_polite_signal_becomes_one_exception(self, number: signal.Signals) -> None:
+        before = signal.getsignal(number)
+        with interruptions() as came:
+            with pytest.raises(Interrupted) as caught:
+                signal.raise_signal(number)
+            assert came == [number]
+            assert caught.value.signal == number
+            assert Interrupted.exit_code_of(came) == 128 + number
+        assert signal.getsignal(number) == before
+
     def test_a_polite_end_keeps_the_best_so_far(
-        self, name: str, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+        self, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
     ) -> None:
-        process = start()
-        number = getattr(signal, name)
-        process.send_signal(number)
+        process = start()  # Ctrl-C in the real command is tried in test_cli
+        process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=60)[1]
-        assert process.returncode == 128 + number, said
+        assert process.returncode == 128 + signal.SIGTERM, said
         assert "interrupted: the best so far" in said
         assert "Traceback" not in said
         record = assert_whole(tmp_path / "out", "clip", ".noisemakerpreset")

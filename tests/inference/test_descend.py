@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
+from scipy.signal import butter, sosfilt
 
 import inference.stages.proxy_descent
 from inference.candidate import Candidate
+from inference.clip.focus import Focus
 from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import DescentJob
@@ -18,13 +20,15 @@ from inference.stages.descended import free_knobs
 from inference.stages.descender import ProxyDescender
 from inference.stages.proxy_descent import Path, Settings
 from inference.stages.proxy_descent import descend as descend_job
+from proxy.kernels import spectra
+from proxy.loss.distance import TargetDistance
 from proxy.synth.controls import SEARCHED, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from render.noisemaker.editor_curves import N_DESCENDED, lines, steps, straight_heights
 from render.noisemaker.prior import draw
 from render.noisemaker.table import TABLE
-from render.note import Note
+from render.note import SAMPLE_RATE, Note
 
 NOTE = Note(48, 100, 0.15, 0.25)
 TRUE = TABLE.patch({"cutoff": 0.45, "filtercontour": 0.7, "filterdecay": 0.4, "ampdecay": 0.35, "ampsustain": 0.6})
@@ -233,3 +237,34 @@ def test_a_bent_curve_is_left_as_it_is() -> None:
     assert straight_heights(lines([0.0, 1.0, 0.0])) is not None  # its corners are among the heights
     assert straight_heights(steps([0.0, 1.0, 0.3, 0.6, 0.1])) is None
     assert straight_heights(()) is None
+
+
+@pytest.mark.parametrize("focus", [Focus(ignored_seconds=((0.1, 0.14),)), Focus(band_hz=(60.0, 3000.0))])
+def test_what_does_not_count_is_not_descended(target: Target, focus: Focus) -> None:
+    beside = np.random.default_rng(0).standard_normal(target.audio.shape)
+    beside *= 0.1
+    if focus.band_hz is None:
+        beside[:, : round(0.1 * SAMPLE_RATE)] = beside[:, round(0.14 * SAMPLE_RATE) :] = 0.0
+    else:
+        beside = sosfilt(butter(16, 6000.0, "highpass", fs=SAMPLE_RATE, output="sos"), beside)
+    disturbed = target.audio + np.float32(beside)
+    heard = dataclasses.replace(target, audio=focus.mask(0.0).apply(disturbed), focus=focus)
+    answer = Candidate(TRUE, NOTE)
+    (path,) = descend([answer], [heard], settings=dataclasses.replace(SHORT, steps=1))
+    (whole,) = descend(
+        [answer], [dataclasses.replace(target, audio=disturbed)], settings=dataclasses.replace(SHORT, steps=1)
+    )
+    assert path.losses[0] < 0.05 < 0.1 * whole.losses[0]
+    (screened,) = ProxyDescender.load().screen([answer], [heard])
+    assert screened.loss < 0.05
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_loops_of_the_loss_are_compiled_when_the_proxy_is_loaded(channels: int) -> None:
+    ProxyDescender.load()
+    loops = [loop for loop in vars(spectra).values() if hasattr(loop, "signatures")]
+    assert len(loops) > 10
+    assert all(len(loop.signatures) == 1 for loop in loops)
+    renders = torch.randn(2, 2, 4000, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    TargetDistance(renders.detach()[0, :channels]).measure(renders)[0].sum().backward()
+    assert all(len(loop.signatures) == 1 for loop in loops)

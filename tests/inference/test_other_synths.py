@@ -56,7 +56,7 @@ def sounds_like_the_match(instrument: Instrument, record: dict[str, Any]) -> Non
 
 def test_a_clip_becomes_a_preset_of_vital(clip: Path) -> None:
     pytest.importorskip("vita")
-    record = refined(clip, "vital", 60, "--lock", "filter_1_on=on", "--no-effects")
+    record = refined(clip, "vital", 30, "--lock", "filter_1_on=on", "--no-effects")
     assert record["instrument"] == "vital"
     assert record["best"]["settings"]["filter_1_on"] == "on"
     assert record["best"]["settings"]["reverb_on"] == "off"

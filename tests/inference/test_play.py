@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from inference.budget import Budget
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.evaluate import Evaluator
+from inference.judge import Judge
 from inference.leaderboard import Leaderboard
 from render.audio import Audio
 from render.instruments.instrument import Program
@@ -100,3 +101,26 @@ def test_without_a_bank_there_is_no_lesson() -> None:
             return [candidate for candidate in candidates if False]
 
     assert lesson_from([], Candidate(TABLE.default, NOTE), Nobody(), TOY) is None  # type: ignore[arg-type]
+
+
+def test_of_equally_close_matches_one_that_plays_well_is_preferred() -> None:
+    audio = ToyHost().render(TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": 0.4, "fade": 0.2}), NOTE)[:1]
+    target = Target("a", audio, NOTE, pitched=True, gate_fixed=True, onset_seconds=0.0)
+    truth = TABLE.patch({"loud": 0.4, "shape": 1.0, "colour": 0.4, "fade": 0.2})
+    close = [Candidate(truth.with_knobs({"fade": 0.2 + moved}), NOTE) for moved in (0.0, 0.0002, 0.0004, 0.1)]
+
+    def faults_of(bad: set[float]) -> Callable[[Candidate], int]:
+        return lambda candidate: 3 if round(candidate.patch["fade"], 4) in bad else 1
+
+    for bad, wanted, changed in (
+        ({0.2, 0.2002}, 0.2004, (3, 1)),
+        ({0.2, 0.2002, 0.2004}, 0.2, None),
+        (set(), 0.2, None),
+    ):
+        with Evaluator([target], ToyHost, workers=1) as evaluator:
+            judge = Judge([target], 1)
+            judge.confirm(close, evaluator)
+            assert judge.prefer(faults_of(bad), evaluator) == changed
+            assert judge.best is not None
+            assert judge.best.candidate.patch["fade"] == pytest.approx(wanted)
+            assert judge.matches()[0] is judge.best

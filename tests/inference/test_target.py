@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from inference.clip.focus import Focus
 from inference.clip.sound import MAX_SECONDS
 from inference.clip.target import estimate_gate, read_target
 from render.errors import FileError, InvalidAudio, OutOfRange
@@ -185,23 +186,23 @@ class TestRange:
         return path
 
     def test_another_part_is_another_sound(self, two_notes: Path) -> None:
-        first, second = (read_target(two_notes, span=span) for span in ((0.0, 1.0), (1.05, 2.0)))
+        first, second = (read_target(two_notes, focus=Focus(span)) for span in ((0.0, 1.0), (1.05, 2.0)))
         assert (first.note.number, second.note.number) == (57, 64)
         assert first.events == ()
         assert second.onset_seconds == pytest.approx(1.1, abs=0.01)
-        assert second.span_seconds == (1.05, 2.0)
+        assert second.focus.span_seconds == (1.05, 2.0)
         whole = read_target(two_notes)
-        assert whole.span_seconds is None
+        assert whole.focus.span_seconds is None
         assert whole.note.number == 57
 
     def test_the_end_holds_also_after_silence(self, two_notes: Path) -> None:
-        assert read_target(two_notes, note=57, span=(0.0, 0.4)).note.seconds == pytest.approx(0.3, abs=0.01)
+        assert read_target(two_notes, note=57, focus=Focus((0.0, 0.4))).note.seconds == pytest.approx(0.3, abs=0.01)
 
     @pytest.mark.parametrize("span", [(1.0, 1.0), (2.0, 1.0), (-1.0, 1.0), (0.0, float("inf")), (float("nan"), 1.0)])
     def test_impossible_ranges_are_refused(self, span: tuple[float, float], two_notes: Path) -> None:
         with pytest.raises(OutOfRange, match="FROM:TO in seconds"):
-            read_target(two_notes, span=span)
+            read_target(two_notes, focus=Focus(span))
 
     def test_a_range_beyond_the_file_says_how_long_it_is(self, two_notes: Path) -> None:
         with pytest.raises(InvalidAudio, match=r"has only 1\.90 s"):
-            read_target(two_notes, span=(5.0, 6.0))
+            read_target(two_notes, focus=Focus((5.0, 6.0)))

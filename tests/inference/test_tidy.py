@@ -46,15 +46,15 @@ FOUND = PLAIN.with_knobs({"fade": 0.2007, "shake": 0.002, "colour": 0.9, "loud":
 """What a search might find: a tremolo that nobody hears, and a colour that a sine does not have."""
 
 
-def target(patch: Patch = PLAIN) -> Target:
+def target(patch: Patch = PLAIN, *, note_fixed: bool = True) -> Target:
     audio = ToyHost().render(patch, NOTE)[:1]
-    return Target("clip", audio, NOTE, pitched=True, gate_fixed=True, onset_seconds=0.0)
+    return Target("clip", audio, NOTE, pitched=True, gate_fixed=True, onset_seconds=0.0, note_fixed=note_fixed)
 
 
-def tidied(found: Patch = FOUND, clip: Patch = PLAIN, **chosen: object) -> Match:
+def tidied(found: Patch = FOUND, clip: Patch = PLAIN, *, note_fixed: bool = True, **chosen: object) -> Match:
     options: dict[str, object] = {"seconds": None, "renders": 400, "workers": 1, "stages": ()} | chosen
     options["resumed"] = (Candidate(found, NOTE),)
-    return refine([target(clip)], Options(TOY, **options), make_host=ToyHost, models=Models())  # type: ignore[arg-type]
+    return refine([target(clip, note_fixed=note_fixed)], Options(TOY, **options), make_host=ToyHost, models=Models())  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_heard_goes_to_its_default_and_the_rest_to_round_settings() -> None:
@@ -69,6 +69,18 @@ def test_what_cannot_be_heard_goes_to_its_default_and_the_rest_to_round_settings
     assert match.tidied is not None
     assert (match.tidied.differing_before, match.tidied.differing_after) == (3, 1)
     np.testing.assert_array_equal(after.audios[0], ToyHost().render(patch, NOTE))
+
+
+@pytest.mark.parametrize(("octave", "number"), [(1.0, 69), (0.0, 45)])
+def test_a_transposition_goes_into_the_key_where_nobody_named_it(octave: float, number: int) -> None:
+    heard = TABLE.patch({"fade": 0.2, "octave": octave})
+    best = tidied(heard, heard, note_fixed=False).best[0]
+    assert (best.candidate.note.number, best.candidate.patch.choice("octave")) == (number, "0")
+    assert best.mss <= ALLOWED_DB
+    named = tidied(heard, heard).best[0].candidate
+    assert (named.note.number, named.patch["octave"]) == (57, octave)
+    locked = tidied(heard, heard, note_fixed=False, constraints=Constraints({"octave": octave})).best[0].candidate
+    assert (locked.note.number, locked.patch["octave"]) == (57, octave)
 
 
 def test_what_is_heard_stays() -> None:

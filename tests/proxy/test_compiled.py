@@ -35,7 +35,6 @@ def run(tmp_path: Path, before: str, cache: Path) -> str:
 @pytest.mark.parametrize(
     ("before", "kept"),
     [
-        ("", "True"),
         ("import numba.core.caching as c\nc.CacheImpl._locator_classes = []", "False"),
         (
             "import numba.core.caching as c\ndef full(*_): raise OSError(28, 'No space left on device')\n"

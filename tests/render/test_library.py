@@ -131,10 +131,11 @@ def test_workers_do_not_change_it(kept: Path, tmp_path: Path) -> None:
     assert seen == [(k, PLAN.size) for k in range(1, PLAN.size + 1)]
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"garbage" * 1000, None])
-def test_a_damaged_file_is_made_anew(kept: Path, tmp_path: Path, content: bytes | None) -> None:
+def test_a_damaged_file_is_made_anew(kept: Path, tmp_path: Path) -> None:
     path = tmp_path / "library.npz"
-    path.write_bytes(kept.read_bytes()[:-500] if content is None else content)
+    for content in (b"", b"PK\x03\x04", b"garbage" * 1000, kept.read_bytes()[:-500]):
+        path.write_bytes(content)
+        assert read_library(path, TABLE, PRIOR, PLAN) is None
     open_library(path, INFO, ScaleHost, plan=PLAN, workers=1)
     assert path.read_bytes() == kept.read_bytes()
 

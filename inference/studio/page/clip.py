@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from nicegui import ui
 
+from inference.command.arguments import hertz_band, seconds_span
 from inference.studio.live import Live
 from inference.studio.page.desk import Desk
 from inference.studio.page.drawings import waveform_svg
@@ -64,6 +65,15 @@ class ClipView:
                 self._level = self._field(
                     ui.number("Peak", suffix="dB", min=-60, max=24, step=0.5, format="%.1f"), "level that is matched"
                 )
+                self._ignored = self._field(
+                    ui.input("Ignore", placeholder="1.2:1.5"),
+                    "seconds that are not compared, such as 1.2:1.5; several with commas between",
+                )
+                self._band = self._field(
+                    ui.input("Band in Hz", placeholder="80:5000"), "frequencies that are compared, such as 80:5000"
+                )
+                self._noise = ui.switch("Noisy recording", on_change=self._correct)
+                self._noise.tooltip("what lies below the noise is not compared")
                 self._mono = ui.switch("Match in mono", on_change=self._correct)
             self._notices = ui.html("").classes("notices")
         self.show()
@@ -92,12 +102,15 @@ class ClipView:
         self._filling = True
         try:
             self._range.max = round(heard.seconds, 2)
-            low, high = target.span_seconds or (0.0, heard.seconds)
+            low, high = target.focus.span_seconds or (0.0, heard.seconds)
             self._range.set_value({"min": round(low, 2), "max": round(min(high, heard.seconds), 2)})
             self._note.set_value(Note.name(note.number))
             self._gate.set_value(round(note.gate_seconds, 2))
             self._velocity.set_value(note.velocity)
             self._level.set_value(round(20.0 * float(np.log10(max(np.abs(target.audio).max(), 1e-6))), 1))
+            self._ignored.set_value(", ".join(f"{begin:g}:{end:g}" for begin, end in target.focus.ignored_seconds))
+            self._band.set_value("{:g}:{:g}".format(*target.focus.band_hz) if target.focus.band_hz else "")
+            self._noise.set_value(target.focus.noise)
             self._mono.set_value(not target.stereo)
             self._mono.set_visibility(target.stereo or self._was_stereo)
             self._was_stereo = self._was_stereo or target.stereo
@@ -119,7 +132,9 @@ class ClipView:
         if self._filling or not value or value["max"] - value["min"] < _SHORTEST_SECONDS:
             return
         whole = value["min"] <= 0.0 and value["max"] >= self._range.max
-        await self._hear(span=None if whole else (float(value["min"]), float(value["max"])))
+        span = None if whole else (float(value["min"]), float(value["max"]))
+        if self._live.heard is not None:
+            await self._hear(focus=replace(self._live.heard.target.focus, span_seconds=span))
 
     async def _correct(self) -> None:
         heard = self._live.heard
@@ -130,6 +145,9 @@ class ClipView:
             number = Note.parse(self._note.value or "")
             gate, velocity = float(self._gate.value or 0.0), int(self._velocity.value or 0)
             wanted = Note(number, velocity, gate, note.seconds)
+            ignored = tuple(seconds_span(text) for text in (self._ignored.value or "").split(",") if text.strip())
+            band = hertz_band(self._band.value) if (self._band.value or "").strip() else None
+            focus = replace(heard.target.focus, ignored_seconds=ignored, band_hz=band, noise=self._noise.value)
         except (ReconstructError, TypeError, ValueError) as error:
             self.desk.tell(str(error), "warning")
             self._shown = -1
@@ -142,6 +160,8 @@ class ClipView:
             known["note"] = number
         if abs(gate - note.gate_seconds) > _SHOWN_GATE:
             known["gate_seconds"] = wanted.gate_seconds
+        if focus != heard.target.focus:
+            known["focus"] = focus
         if known:
             await self._hear(**known)
         self._adjust()
@@ -155,12 +175,16 @@ class ClipView:
         assert self._live.heard is not None
         target = self._live.heard.target
         known = {
-            "span": target.span_seconds,
+            "focus": target.focus,
             "note": target.note.number if target.note_fixed else None,
             "velocity": target.note.velocity,
             "gate_seconds": target.note.gate_seconds if target.gate_fixed else None,
         }
         await self.desk.studio.hear(self._live, **(known | changes))
+        if self._live.problem:  # the clip as it was heard before is still there
+            self.desk.tell(self._live.problem, "warning")
+            self._live.problem, self._shown = "", -1
+            self._live.changed()
         self.desk.note = replace(self._live.note)
         self.show()
 
@@ -174,10 +198,9 @@ class ClipView:
         if abs(gain_db) < 0.06:
             gain_db = 0.0
         if self._mono.value and target.stereo:
-            target = replace(target, audio=target.audio.mean(axis=0, keepdims=True))
+            target = target.in_mono()
         if gain_db:
-            audio = target.audio * np.float32(10.0 ** (gain_db / 20.0))
-            target = replace(target, audio=audio, level_db=target.level_db + gain_db)
+            target = target.amplified(gain_db)
         if target is not heard.target:
             self._live.heard = replace(heard, target=target)
             self._live.times_heard += 1

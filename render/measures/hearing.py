@@ -1,0 +1,71 @@
+"""How a clip is heard: what of it counts, and the noise under which it, and all that is compared with it, lies.
+
+A render is masked, brought to the level of the clip, and put under the same noise as the clip.
+``proxy/loss/heard.py`` does the same in torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from render.audio import Audio
+from render.measures.distance import DEFAULT_WEIGHTS, TargetDistance, Weights
+from render.measures.mask import PLAIN, Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Hearing:
+    """How a clip is heard. The clip itself is masked already, and without its noise.
+
+    Attributes:
+        mask: what of it counts.
+        noise: masked noise of the clip's kind, shape ``(channels, samples)`` like the clip; None if there is none.
+    """
+
+    mask: Mask = PLAIN
+    noise: Audio | None = None
+
+    def masked(self, audio: Audio) -> Audio:
+        """What counts of a sound, shape ``(channels, samples)``; the same array if all of it does."""
+        return self.mask.apply(audio)
+
+    def under_noise(self, audio: Audio) -> Audio:
+        """A masked sound at the level of the clip under the noise; the same array if there is none."""
+        if self.noise is None:
+            return audio
+        n_samples = min(audio.shape[1], self.noise.shape[1])
+        return np.concatenate([audio[:, :n_samples] + self.noise[:, :n_samples], audio[:, n_samples:]], axis=1)
+
+
+class HeardDistance:
+    """``TargetDistance`` from a clip of renders that are heard like it.
+
+    Args:
+        target: the clip, masked and without its noise, shape ``(channels, samples)``.
+        hearing: how it is heard.
+        weights: weights and windows.
+
+    Raises:
+        InvalidAudio: if the target is silent, not finite or of the wrong shape.
+    """
+
+    def __init__(self, target: Audio, hearing: Hearing, weights: Weights = DEFAULT_WEIGHTS) -> None:
+        self._hearing = hearing
+        self._distance = TargetDistance(target, weights)
+        self._noisy = TargetDistance(hearing.under_noise(target), weights) if hearing.noise is not None else None
+
+    def __call__(self, render: Audio, gain: float = 1.0) -> float:
+        """Distance of a render, shape ``(2, samples)``, at a gain."""
+        heard = self._hearing.masked(render)
+        return self._distance(heard, gain) if self._noisy is None else self._under_noise(self._noisy, heard, gain)
+
+    def measure(self, render: Audio) -> tuple[float, float]:
+        """Distance of a render, shape ``(2, samples)``, at the gain that suits it best, and that gain."""
+        heard = self._hearing.masked(render)
+        loss, gain = self._distance.measure(heard)
+        return (loss if self._noisy is None else self._under_noise(self._noisy, heard, gain)), gain
+
+    def _under_noise(self, noisy: TargetDistance, heard: Audio, gain: float) -> float:
+        return noisy(self._hearing.under_noise(heard * np.float32(gain)))

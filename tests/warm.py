@@ -1,0 +1,14 @@
+"""Compiles what every process of tests would compile, once before they start: ``python -m tests.warm``."""
+
+from __future__ import annotations
+
+from inference.options import Options
+from inference.stages.models import load_models
+from render.noisemaker.engine.host import EmbeddedHost
+from render.noisemaker.instrument import NOISEMAKER
+
+if __name__ == "__main__":
+    load_models(Options(NOISEMAKER, stages=("descend",)))
+    host = EmbeddedHost()
+    for name in host.not_compiled():
+        host.compile(name)
