@@ -57,7 +57,8 @@ def load_models(options: Options, before_compiling: Callable[[], None] = lambda:
 
         try:
             corrections, notice = corrections_for(options.where if options.calibration else EMBEDDED)
-            notices += [notice] * (notice is not None)
+            if notice is not None:
+                notices.append(notice)
             compiles = not are_compiled()
             if compiles:
                 before_compiling()

@@ -26,7 +26,7 @@ COUNT = 16
 FITS = (Settings(steps=7, items=4, part=4, rate=0.03), Settings(steps=1, items=4, part=4, rate=1e-4))
 
 
-def louder_noise() -> Corrections:
+def louder_second() -> Corrections:
     corrections = load_corrections()
     with torch.no_grad():
         corrections.log_factors[FACTORS.index("osc2 gain")] += 0.4
@@ -56,7 +56,7 @@ def same(one: Corrections, other: Corrections) -> bool:
 
 
 def test_a_gain_that_differs_is_found_and_measured_on_renders_kept_aside(tmp_path: Path) -> None:
-    data = rendered(tmp_path / "data", louder_noise())
+    data = rendered(tmp_path / "data", louder_second())
     corrections, found = calibrate(data, tmp_path, nothing, FITS)
     assert (found.fitted, found.judged) == (12, 4)
     assert found.plugin == "TAL-NoiseMaker 2.0"
@@ -69,14 +69,14 @@ def test_a_gain_that_differs_is_found_and_measured_on_renders_kept_aside(tmp_pat
 
 def test_where_nothing_can_be_gained_the_shipped_corrections_stay(tmp_path: Path) -> None:
     data = rendered(tmp_path / "data", load_corrections())
-    corrections, found = calibrate(data, tmp_path, nothing, FITS)
+    corrections, found = calibrate(data, tmp_path, nothing, FITS[:1])
     assert not found.closer
     assert found.mss[1] > found.mss[0]  # of the fit that was tried
     assert same(corrections, load_corrections())
 
 
 def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    data = rendered(tmp_path / "data", louder_noise())
+    data = rendered(tmp_path / "data", louder_second())
     expected, _ = calibrate(data, tmp_path / "whole", nothing, FITS)
 
     def interrupt(what: str, done: int, count: int) -> None:
@@ -92,6 +92,6 @@ def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path: Path) -> 
 
 
 def test_a_damaged_checkpoint_is_not_used(tmp_path: Path) -> None:
-    data = rendered(tmp_path / "data", louder_noise())
+    data = rendered(tmp_path / "data", louder_second())
     (tmp_path / "fit-1.safetensors").write_bytes(b"half a checkpoint")
     assert calibrate(data, tmp_path, nothing, FITS)[1].closer
