@@ -107,7 +107,7 @@ def _path(done: Sequence[BlameRow]) -> str:
     known = sorted(count for count in needed if count is not None)
     table = [["sections put right at once, costliest first", *map(str, REPAIRED)]]
     table.append(["dB farther than the found sound, median", *(f"{value:+.2f}" for value in np.median(gains, axis=0))])
-    said = f"Nearer than the found sound by {FELT_DB:g} dB after "
+    said = f"Closer than the found sound by {FELT_DB:g} dB after "
     said += f"{', '.join(map(str, known))} sections" if known else "no number of sections"
     never = len(needed) - len(known)
     return f"{markdown(table)}\n\n{said}" + (f"; never in {never} of {len(needed)} runs." if never else ".")

@@ -3,7 +3,7 @@
 For every run the true patch is played with one section of the found one (``costs``: what that section alone adds to the
 floor), and the found patch with one section of the true one (``saves``: what would be gained if only that section were
 right). Then the found patch with the true sections one after another, costliest first: how many must be right at once
-before it is nearer. Distances are MSS at the best gain; the section ``level`` is what the found sound's own level costs
+before it is closer. Distances are MSS at the best gain; the section ``level`` is what the found sound's own level costs
 beyond that.
 
 Runs are made by the command, which keeps their results in ``--out`` and goes on from there, or ``--records`` names a

@@ -8,7 +8,7 @@ the clip got, so rates and lengths may differ, and an answer that begins late st
 a preset goes down at the onset of the clip, as with ``refine``.
 
 Beside the answers stand the floor (the true presets, where ``--true`` has them; their key goes down where the file of
-the clip begins) and the nearest patch of the library at its best gain.
+the clip begins) and the closest patch of the library at its best gain.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from render.note import SAMPLE_RATE, Note
 
 ANSWER, FLOOR, NEAREST = "answer", "floor", "nearest library patch"
 LIBRARY_TRIED = 16
-"""How many patches of the library are rendered for a clip; the nearest of them by MSS counts."""
+"""How many patches of the library are rendered for a clip; the closest of them by MSS counts."""
 COLUMNS = (
     "MSS",
     "MSS, best gain",
@@ -106,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--notes", type=Path, metavar="CSV", help=f"key presses of single clips, with columns {','.join(NOTE_COLUMNS)}"
     )
     parser.add_argument("--plugin", default=EMBEDDED, metavar="PATH|embedded", help="what plays presets")
-    parser.add_argument("--no-library", action="store_true", help="leave out the nearest library patch")
+    parser.add_argument("--no-library", action="store_true", help="leave out the closest library patch")
     parser.add_argument("--workers", type=int, default=2, help="to render a library that is missing (default: 2)")
 
 
@@ -218,7 +218,7 @@ def report(scored: Sequence[Scored]) -> str:
 
 
 def _nearest(target: Target, host: Host, arguments: argparse.Namespace) -> Iterator[tuple[str, Audio]]:
-    """The patch of the library that comes nearest to a clip, if there is a library."""
+    """The patch of the library that comes closest to a clip, if there is a library."""
     library = library_of(arguments.plugin, arguments.workers)(host.info)
     if library is None:
         return

@@ -137,7 +137,7 @@ def in_band(audio: Audio, band_hz: Span | None) -> Audio:
     from scipy.signal import butter, sosfilt
 
     low_hz, high_hz = band_hz
-    for edge_hz, kind in ((low_hz, "highpass"), (high_hz, "lowpass")):
+    for edge_hz, kind in ((low_hz, "high"), (high_hz, "lowpass")):
         if _LOWEST_EDGE_HZ < edge_hz < _HIGHEST_EDGE * HIGHEST_HZ:
             audio = sosfilt(butter(_FILTER_ORDER, edge_hz, kind, fs=SAMPLE_RATE, output="sos"), audio)
     return audio.astype(np.float32)

@@ -39,7 +39,7 @@ class PitchEstimate:
     """A sounding pitch.
 
     Attributes:
-        note: MIDI note number nearest to the pitch; None where no clear pitch was heard.
+        note: MIDI note number closest to the pitch; None where no clear pitch was heard.
         frequency_hz: the pitch; None with ``note``.
         confidence: 0 to 1: how saw-like the agreeing frames are times their share of the sound. A steady saw has about
             0.7, noise less than ``MIN_CONFIDENCE``.

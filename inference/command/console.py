@@ -193,7 +193,7 @@ class Console:
         self.say(f"{display_name(record['clip'])}: MSS {record['best']['distance']['mss']:.2f} dB  {preset}")
 
     def summary(self, records: Sequence[dict[str, Any]], count: int) -> None:
-        """A table of several clips, nearest first."""
+        """A table of several clips, closest first."""
         table = Table("clip", "MSS dB", "LSD dB", "preset", title=f"{len(records)} of {count} clips")
         for record in sorted(records, key=lambda r: r["best"]["distance"]["mss"]):
             distance = record["best"]["distance"]

@@ -1,4 +1,4 @@
-"""The guess networks: an encoder of pictures, and two heads on it.
+"""The guess networks: an encoder of spectrograms, and two heads on it.
 
 ``GuessNetwork`` gives a distribution over whole patches: a chain over a coding's variables in which each is
 conditioned on the clip and on the ones before (NADE: Larochelle and Murray 2011), so that samples are consistent
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import torch
@@ -20,13 +20,14 @@ from torch.nn import functional
 from inference.network.coding.codings import CODINGS
 from inference.network.features.heard_note import N_NOTES
 from inference.network.features.log_mel import N_CHANNELS, N_FRAMES, N_MELS
-from inference.network.features.pictures import PICTURES
 from inference.network.features.semitones import aligned
+from inference.network.features.spectrograms import SPECTROGRAMS
 from render.errors import UnknownName
 from render.noisemaker.table import TABLE
 
 _STEM = 4  # mels and frames of a patch that the first layer reads
 _NOTE_WIDTH = 32
+_SPECTROGRAM_FIELD = "picture"  # name of ``Size.spectrogram`` in files
 _DROPOUT = 0.3  # without, 20,000 sounds are learnt by heart after four epochs
 
 
@@ -38,36 +39,43 @@ class Size:
         channels: widths of the encoder's layers; each after the first halves mels and frames.
         hidden: width of the clip's embedding and of the chain.
         coding: name of the variables, of ``CODINGS``.
-        picture: name of what it sees, of ``PICTURES``.
+        spectrogram: kind of spectrogram that it sees, of ``SPECTROGRAMS``.
         aligned: whether it also sees the middle with the heard note in a fixed place; with ``semitones`` only.
         modulation: whether it also sees how fast bands move (``Modulation``).
 
     Raises:
-        UnknownName: for a coding or picture that does not exist.
+        UnknownName: for a coding or kind of spectrogram that does not exist.
     """
 
     channels: tuple[int, ...] = (32, 64, 128, 256)
     hidden: int = 256
     coding: str = "sound"
-    picture: str = "mel"
+    spectrogram: str = "mel"
     aligned: bool = False
     modulation: bool = False
 
     def __post_init__(self) -> None:
         if self.coding not in CODINGS:
             raise UnknownName("coding", self.coding, CODINGS)
-        allowed = ["semitones"] if self.aligned else list(PICTURES)
-        if self.picture not in allowed:
-            raise UnknownName("picture", self.picture, allowed)
+        allowed = ["semitones"] if self.aligned else list(SPECTROGRAMS)
+        if self.spectrogram not in allowed:
+            raise UnknownName("spectrogram", self.spectrogram, allowed)
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
-        """A size from the JSON of one; weights from before there were several codings have ``knobs``."""
-        return cls(**{"coding": "knobs", **content, "channels": tuple(content["channels"])})
+        """The size that ``as_json`` describes; weights from before there were several codings have ``knobs``."""
+        fields = {"coding": "knobs", **content, "channels": tuple(content["channels"])}
+        return cls(spectrogram=fields.pop(_SPECTROGRAM_FIELD, "mel"), **fields)
+
+    def as_json(self) -> dict[str, Any]:
+        """The size as files of weights and checkpoints have it."""
+        fields = asdict(self)
+        fields[_SPECTROGRAM_FIELD] = fields.pop("spectrogram")
+        return fields
 
 
 class Encoder(nn.Module):
-    """Pictures and heard notes to embeddings.
+    """Spectrograms and heard notes to embeddings.
 
     Shape:
         ``(batch, 2, mels, frames)`` floats 0 to 1 and ``(batch,)`` whole numbers to ``(batch, hidden)``.
@@ -92,17 +100,17 @@ class Encoder(nn.Module):
         width = 0 if self.modulation is None else self.modulation.width
         self.out = nn.Linear(size.channels[-1] * cells + width + _NOTE_WIDTH, size.hidden)
 
-    def forward(self, pictures: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+    def forward(self, spectrograms: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
         """See the class."""
         note = self.note(heard)
         if self.aligned:
-            pictures = torch.cat([pictures, aligned(pictures[:, :1], heard)], dim=1)
-        x = functional.relu(self.stem_norm(self.stem(pictures - 0.3) + self.place))
+            spectrograms = torch.cat([spectrograms, aligned(spectrograms[:, :1], heard)], dim=1)
+        x = functional.relu(self.stem_norm(self.stem(spectrograms - 0.3) + self.place))
         for layer in self.layers:
             x = layer(x, note)
         x = x.flatten(1)
         if self.modulation is not None:
-            x = torch.cat([x, self.modulation(pictures[:, 0])], dim=1)
+            x = torch.cat([x, self.modulation(spectrograms[:, 0])], dim=1)
         embedding: torch.Tensor = self.out(torch.cat([self.dropout(x), note], dim=1))
         return embedding
 
@@ -125,9 +133,9 @@ class Modulation(nn.Module):
         self.norm = nn.LayerNorm(N_FRAMES // 2)
         self.mix = nn.Linear(self._BANDS * (N_FRAMES // 2), self.width)
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+    def forward(self, spectrograms: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        bands = pictures.float().reshape(len(pictures), self._BANDS, -1, N_FRAMES).mean(dim=2)
+        bands = spectrograms.float().reshape(len(spectrograms), self._BANDS, -1, N_FRAMES).mean(dim=2)
         moves = bands.diff(dim=2) * self.window
         lines = torch.log1p(self._GAIN * torch.fft.rfft(moves.float(), dim=2).abs())
         mixed: torch.Tensor = functional.relu(self.mix(self.norm(lines).flatten(1)))
@@ -251,7 +259,7 @@ class GuessNetwork(nn.Module):
         self.encoder, self.chain = Encoder(size), Chain(size.hidden, self.coding.sizes)
 
     def forward(
-        self, pictures: torch.Tensor, heard: torch.Tensor, codes: torch.Tensor, blur: torch.Tensor | None = None
+        self, spectrograms: torch.Tensor, heard: torch.Tensor, codes: torch.Tensor, blur: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Negative log likelihood in nats of each variable, 0 where it is silent.
 
@@ -259,7 +267,7 @@ class GuessNetwork(nn.Module):
             ``(batch, 2, mels, frames)``, ``(batch,)`` and ``(batch, variables)`` to ``(batch, variables)``; for
             ``blur`` see ``Chain``.
         """
-        nats: torch.Tensor = self.chain(functional.relu(self.encoder(pictures, heard)), codes, blur)
+        nats: torch.Tensor = self.chain(functional.relu(self.encoder(spectrograms, heard)), codes, blur)
         return nats * (codes >= 0)
 
 
@@ -272,6 +280,6 @@ class RegressionNetwork(nn.Module):
         self.encoder = Encoder(size)
         self.knobs = nn.Linear(size.hidden, len(TABLE.parameters))
 
-    def forward(self, pictures: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+    def forward(self, spectrograms: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
         """Shape: ``(batch, 2, mels, frames)`` and ``(batch,)`` to ``(batch, parameters)``."""
-        return torch.sigmoid(self.knobs(functional.relu(self.encoder(pictures, heard))).float())
+        return torch.sigmoid(self.knobs(functional.relu(self.encoder(spectrograms, heard))).float())

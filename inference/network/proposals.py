@@ -20,7 +20,7 @@ from inference.clip.target import Target
 from inference.network.coding.variables import SILENT
 from inference.network.features.heard_note import UNKNOWN_NOTE
 from inference.network.features.log_mel import as_batch
-from inference.network.features.pictures import PICTURES
+from inference.network.features.spectrograms import SPECTROGRAMS
 from inference.network.model import GuessNetwork, RegressionNetwork
 from inference.network.sampling import draw
 from inference.network.weights import read_network
@@ -65,8 +65,8 @@ class Guesser:
         audio, note, note_fixed = target.audio, target.note, target.note_fixed
         heard = note.number if target.pitched and not note_fixed else UNKNOWN_NOTE
         coding = self.network.coding
-        pictures = as_batch(PICTURES[self.network.size.picture](audio)[None])
-        embedding = functional.relu(self.network.encoder(pictures, torch.tensor([heard])))
+        spectrograms = as_batch(SPECTROGRAMS[self.network.size.spectrogram](audio)[None])
+        embedding = functional.relu(self.network.encoder(spectrograms, torch.tensor([heard])))
         estimated = np.full(count, target.gate_fixed)
         estimated[::2] = True  # the others have the network's gate: either is off at times
         always = coding.given(note, gate=False, key=note_fixed)
@@ -121,7 +121,8 @@ class Regression:
             raise OutOfRange("number of proposals", count, "1 or more")
         audio, note = target.audio, target.note
         heard = note.number if target.pitched and not target.note_fixed else UNKNOWN_NOTE
-        knobs = self.network(as_batch(PICTURES[self.network.size.picture](audio)[None]), torch.tensor([heard]))[0]
+        spectrograms = as_batch(SPECTROGRAMS[self.network.size.spectrogram](audio)[None])
+        knobs = self.network(spectrograms, torch.tensor([heard]))[0]
         patch = Patch(TABLE, tuple(knobs.double().clamp(0.0, 1.0).tolist())).snapped()
         finish = _finisher(audio, note)
         return [finish(patch, note.number, note.gate_seconds, 0.0)]
@@ -149,7 +150,7 @@ def shipped_weights(kind: str) -> Path:
 
 
 def key_for(patch: Patch, number: int, heard: int) -> int:
-    """The key nearest to ``number`` on which a pitch of the patch is the one that was heard.
+    """The key closest to ``number`` on which a pitch of the patch is the one that was heard.
 
     The estimator of the pitch is right more often than the network (docs/guess.md).
 

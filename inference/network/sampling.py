@@ -77,7 +77,7 @@ def draw(
 
 
 def _fractions(bins: torch.Tensor, drawn: torch.Tensor) -> NDArray[np.float64]:
-    """Where in its bin a value is expected: nearer to the likelier neighbour; ``(rows, bins)``, ``(rows,)``."""
+    """Where in its bin a value is expected: closer to the likelier neighbour; ``(rows, bins)``, ``(rows,)``."""
     around = functional.pad(bins, (1, 1))
     first = drawn.clamp(max=N_BINS - 1)[:, None]
     below, here, above = (around.gather(1, first + k)[:, 0] for k in range(3))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ def write_network(path: Path, kind: str, size: Size, tensors: Tensors) -> None:
         FileError: if the file cannot be written.
     """
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    fields = {**_FEATURES, "size": asdict(size)}
+    fields = {**_FEATURES, "size": size.as_json()}
     tensor_file.write_tensors(path, halves, kind=kind, schema=WEIGHTS_SCHEMA, fields=fields)
 
 

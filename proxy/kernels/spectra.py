@@ -19,7 +19,7 @@ from proxy.kernels.compiled import compiled_fast
 
 Array = NDArray[Any]
 
-_CELLS = 16
+_CELLS = 1 << 4
 """Factors in a product before its logarithm is taken: 1e18 each would still not overflow."""
 
 
@@ -106,8 +106,8 @@ def lower_median(bits: Array) -> int:
         bits: ``(numbers,)``, one or more, int32.
     """
     rank, found, known = (len(bits) - 1) // 2, 0, 31
-    counts = np.empty(2048, np.int64)
-    for shift, size in ((20, 2048), (9, 2048), (0, 512)):
+    counts = np.empty(1 << 11, np.int64)
+    for shift, size in ((20, 1 << 11), (9, 1 << 11), (0, 1 << 9)):
         counts[:] = 0
         for k in range(len(bits)):
             if bits[k] >> known == found >> known:

@@ -151,7 +151,7 @@ def test_the_report_ranks_sections_and_lists_runs() -> None:
     assert table[2] == ["| LFO 1", "20%", "0.50", "0.50"]
     assert "| all modulators | 0.50 |" in text
     assert "| dB farther than the found sound, median | +0.50 | +0.20 | -1.00 | -1.00 |" in text
-    assert "Nearer than the found sound by 0.1 dB after 3, 3 sections." in text
+    assert "Closer than the found sound by 0.1 dB after 3, 3 sections." in text
     assert "* one: found 3.00, floor 1.00; filter 3.00 (saves 0.00), LFO 1 1.00" in text
     assert "* three failed: lost" in text
     assert "* one" not in report(rows)

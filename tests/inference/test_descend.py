@@ -1,4 +1,4 @@
-"""Descending on the proxy: nearer, inside the knobs' range, and never where it must not go."""
+"""Descending on the proxy: closer, inside the knobs' range, and never where it must not go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guess: pictures, variables, training that overfits and resumes, and what is done with bad files."""
+"""The guess: spectrograms, variables, training that overfits and resumes, and what is done with bad files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from inference.clip.target import Target
 from inference.network.coding.codings import CODINGS, KNOBS, SOUND
 from inference.network.coding.variables import N_BINS, SILENT, Coding, unit_codes
 from inference.network.features.augment import augment
-from inference.network.features.log_mel import SHAPE, picture
-from inference.network.features.pictures import picture_of_render
+from inference.network.features.log_mel import SHAPE, log_mel_spectrogram
+from inference.network.features.spectrograms import spectrogram_of_render
 from inference.network.model import Chain, GuessNetwork, RegressionNetwork, Size
 from inference.network.proposals import GUESSERS, Guesser, Regression, key_for, load_guesser, shipped_weights
 from inference.network.training.examples import Examples, ShuffledRows, split
@@ -60,7 +60,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def examples(data: Path) -> Examples:
-    return Examples.load([data], data.parent / "pictures", SMALL)
+    return Examples.load([data], data.parent / "cache", SMALL)
 
 
 @pytest.fixture
@@ -82,28 +82,28 @@ def clip(seconds: float = 0.7, hz: float = 261.6) -> np.ndarray:
     return (0.2 * np.sin(2 * np.pi * hz * t) * np.exp(-3.0 * t)).astype(np.float32)[None]
 
 
-def test_a_picture_shows_level_relative_to_the_loudest_cell_and_the_side() -> None:
-    mono = picture(clip())
+def test_a_spectrogram_shows_level_relative_to_the_loudest_cell_and_the_side() -> None:
+    mono = log_mel_spectrogram(clip())
     assert mono.shape == SHAPE
     assert mono.dtype == np.uint8
     assert mono[0].max() == 255
     assert not mono[1].any()
-    np.testing.assert_array_equal(mono, picture(np.float32(1e-3) * np.repeat(clip(), 2, axis=0)))
-    wide = picture(np.concatenate([clip(), np.zeros_like(clip())]))
+    np.testing.assert_array_equal(mono, log_mel_spectrogram(np.float32(1e-3) * np.repeat(clip(), 2, axis=0)))
+    wide = log_mel_spectrogram(np.concatenate([clip(), np.zeros_like(clip())]))
     np.testing.assert_array_equal(wide[0], wide[1])  # one side only: middle and side are equally loud
     loudest = mono[0].max(axis=1).argmax()
-    assert picture(clip(hz=523.2))[0].max(axis=1).argmax() > loudest
+    assert log_mel_spectrogram(clip(hz=523.2))[0].max(axis=1).argmax() > loudest
     assert not mono[:, :, 80:].any()  # the clip ends at frame 60
     for wrong in (np.zeros((1, 100), np.float32), np.ones((3, 100), np.float32), np.full((1, 9), np.nan, np.float32)):
         with pytest.raises(InvalidAudio):
-            picture(wrong)
+            log_mel_spectrogram(wrong)
 
 
 def test_a_render_is_cut_as_a_clip_is() -> None:
     audio = np.concatenate([np.zeros((1, 4410), np.float32), clip()], axis=1)
-    shown, onset_seconds = picture_of_render(audio)
+    shown, onset_seconds = spectrogram_of_render(audio)
     assert onset_seconds == pytest.approx(0.1, abs=0.001)
-    assert np.abs(shown.astype(int) - picture(clip())).mean() < 1.0
+    assert np.abs(shown.astype(int) - log_mel_spectrogram(clip())).mean() < 1.0
 
 
 def test_the_variables_of_knobs_cover_the_table() -> None:
@@ -171,15 +171,15 @@ def test_a_curve_of_steps_is_kept_as_far_as_it_is_heard(coding: Coding) -> None:
     assert unit_codes(np.array([0.0, 0.5, 1.0, 0.02])).tolist() == [N_BINS, N_BINS + 1, N_BINS + 2, 0]
 
 
-def test_damage_leaves_most_pictures_alone_and_all_in_range() -> None:
-    pictures = torch.rand(64, *SHAPE)
-    damaged = augment(pictures, torch.Generator().manual_seed(1))
-    untouched = (damaged == pictures).flatten(1).all(dim=1).float().mean()
+def test_augmentation_leaves_most_spectrograms_alone_and_all_in_range() -> None:
+    spectrograms = torch.rand(64, *SHAPE)
+    augmented = augment(spectrograms, torch.Generator().manual_seed(1))
+    untouched = (augmented == spectrograms).flatten(1).all(dim=1).float().mean()
     assert 0.5 < untouched < 0.9
-    assert damaged.min() >= 0.0
-    assert damaged.max() <= 1.0
-    assert torch.isfinite(damaged).all()
-    torch.testing.assert_close(damaged, augment(pictures, torch.Generator().manual_seed(1)))
+    assert augmented.min() >= 0.0
+    assert augmented.max() <= 1.0
+    assert torch.isfinite(augmented).all()
+    torch.testing.assert_close(augmented, augment(spectrograms, torch.Generator().manual_seed(1)))
 
 
 def test_examples_hear_a_note_that_sounds(examples: Examples) -> None:
@@ -199,7 +199,7 @@ def test_examples_hear_a_note_that_sounds(examples: Examples) -> None:
 @pytest.mark.parametrize("size", [SMALL, replace(SMALL, coding="knobs")], ids=["sound", "knobs"])
 def test_the_network_overfits_eight_sounds(tmp_path: Path, size: Size) -> None:
     torch.set_num_threads(1)
-    examples = Examples.load([make_set(tmp_path / "set", 8)], tmp_path / "pictures", size)
+    examples = Examples.load([make_set(tmp_path / "set", 8)], tmp_path / "cache", size)
     options = replace(OPTIONS, size=size, examples=1600, batch=8, learning_rate=4e-3, augmented=False)
     training = Training(source_of(examples, held_out=0), options, tmp_path / "out")
     train(training, None)
@@ -405,7 +405,7 @@ def test_bad_options_and_data_are_refused(tmp_path: Path, data: Path, capsys: py
 
 
 def test_the_command_trains_and_resumes(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["train", "--data", str(data), "--out", str(tmp_path), "--pictures", str(data.parent / "pictures")]
+    arguments = ["train", "--data", str(data), "--out", str(tmp_path), "--cache", str(data.parent / "cache")]
     arguments += ["--hidden", "32", "--batch", "6", "--held-out", "4", "--sounds", "0"]
     assert command.main([*arguments, "--epochs", "1"]) == 0
     assert "nats_marginal" in capsys.readouterr().out

@@ -29,7 +29,7 @@ OPTIONS = TrainOptions(size=SMALL, examples=48, batch=12, augmented=True)
 
 
 def equal(one: Batch, other: Batch) -> bool:
-    pairs = ((getattr(one, name), getattr(other, name)) for name in ("pictures", "heard", "codes", "knobs"))
+    pairs = ((getattr(one, name), getattr(other, name)) for name in ("spectrograms", "heard", "codes", "knobs"))
     return all(torch.equal(left, right) for left, right in pairs)
 
 
@@ -48,11 +48,11 @@ def with_two_workers() -> Iterator[LiveExamples]:
 
 def test_an_example_depends_on_its_number_only(live: LiveExamples, with_two_workers: LiveExamples) -> None:
     whole = live.batch(0, 20)
-    assert whole.pictures.shape == (20, 2, 128, 192)
+    assert whole.spectrograms.shape == (20, 2, 128, 192)
     assert (whole.codes.numpy() < np.array(SOUND.sizes)).all()
-    assert not torch.equal(whole.pictures[0], whole.pictures[1])
+    assert not torch.equal(whole.spectrograms[0], whole.spectrograms[1])
     later = live.batch(5, 17)
-    assert torch.equal(whole.pictures[5:17], later.pictures)
+    assert torch.equal(whole.spectrograms[5:17], later.spectrograms)
     assert torch.equal(whole.heard[5:17], later.heard)
     assert equal(with_two_workers.batch(5, 17), later)
     assert equal(with_two_workers.batch(0, 20), whole)
@@ -137,7 +137,7 @@ def test_a_network_of_sounds_proposes_on_the_key_that_is_known() -> None:
     from inference.network.proposals import Guesser
 
     torch.manual_seed(0)
-    network = GuessNetwork(replace(SMALL, picture="semitones", aligned=True, modulation=True))
+    network = GuessNetwork(replace(SMALL, spectrogram="semitones", aligned=True, modulation=True))
     network.chain.begin_with([torch.ones(size) / size for size in SOUND.sizes])
     t = np.arange(30000) / 44100
     clip = (0.2 * np.sin(2 * np.pi * 261.6 * t) * np.exp(-3.0 * t)).astype(np.float32)[None]

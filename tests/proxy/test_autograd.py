@@ -14,6 +14,7 @@ from torch import Tensor
 import proxy
 from proxy.kernels.effects import cascaded_sections, feedback_delay, modulated_delay_line, reverb_network
 from proxy.kernels.oscillators import SAW
+from proxy.loss.distance import TargetDistance
 from proxy.loss.stft import magnitudes
 from proxy.synth import oscillators
 from proxy.synth.envelopes import Adsr, adsr
@@ -42,6 +43,8 @@ def shaped(x: Tensor) -> Tensor:
     return adsr(Adsr(*x[0, :4, None]), torch.tensor([N_SAMPLES // 2]), N_SAMPLES)
 
 
+CLIP = TargetDistance(torch.rand(1, 100 * N_SAMPLES, generator=torch.Generator().manual_seed(2)))
+
 CALLS: dict[str, Callable[[Tensor], Tensor]] = {
     "cascaded sections": lambda x: cascaded_sections(x, torch.full((1, 6), 0.5)),
     "feedback delay": lambda x: feedback_delay(x, torch.full((1, 4), 0.5), torch.tensor([3])),
@@ -54,6 +57,7 @@ CALLS: dict[str, Callable[[Tensor], Tensor]] = {
     "envelope": shaped,
     "mixer": lambda x: mixed(x, x, HALF, HALF, x),
     "magnitudes": lambda x: magnitudes(x, torch.hann_window(16), 1e-3),
+    "fused distance": lambda x: CLIP.measure(x.repeat(2, CLIP.n_samples // N_SAMPLES)[None])[0],
 }
 """A function of a signal of shape ``(1, N_SAMPLES)`` for each custom gradient."""
 

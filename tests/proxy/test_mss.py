@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from proxy.loss.distance import TargetDistance
+from proxy.loss.heard import Distances
 from proxy.loss.mss import JudgedLoss, TargetMss
 from render.errors import InvalidAudio
+from render.measures.hearing import Hearing
 from render.measures.loudness import EqualLoudnessMss
 from render.note import SAMPLE_RATE
 
@@ -54,12 +56,11 @@ def test_a_silent_render_has_a_finite_gradient() -> None:
 
 
 def test_the_judged_loss_is_the_sum_of_mss_and_distance() -> None:
-    target = torch.from_numpy(noise(1, 8000))
+    target, hearing = noise(1, 8000), Hearing()
     renders = torch.from_numpy(np.stack([noise(2, 8000), noise(3, 8000)]))
-    distance = TargetDistance(target)
-    loss, gains = JudgedLoss(target, distance).measure(renders)
-    mss, expected = TargetMss(target).measure(renders)
-    torch.testing.assert_close(loss, mss + distance.measure(renders)[0])
+    loss, gains = JudgedLoss(target, hearing, Distances().of(target, hearing)).measure(renders)
+    mss, expected = TargetMss(torch.from_numpy(target)).measure(renders)
+    torch.testing.assert_close(loss, mss + TargetDistance(torch.from_numpy(target)).measure(renders)[0])
     torch.testing.assert_close(gains, expected)
 
 

@@ -50,13 +50,26 @@ def test_two_clips_of_a_second_have_two_sessions(tmp_path: Path) -> None:
     assert {files.name for files in sessions} == names
 
 
+WHOLE = {
+    "schema": SCHEMA,
+    "clip_path": "a.wav",
+    "files": [],
+    "ended": "finished",
+    "identity": "",
+    "options": {},
+    "candidates": [],
+    "best": {},
+}
+"""The parts of a result that every reader needs."""
+
+
 def test_the_newest_result_that_can_be_read_is_shown(tmp_path: Path) -> None:
     files = Sessions(tmp_path).add("a.wav", b"")
     assert files.record() is None
     assert files.new_results().name == "refined"
     for name, content in (
-        ("refined", {"schema": SCHEMA, "which": 1}),
-        ("refined-2", {"schema": SCHEMA, "which": 2}),
+        ("refined", {**WHOLE, "which": 1}),
+        ("refined-2", {**WHOLE, "which": 2}),
         ("refined-10", {"schema": "another"}),
     ):
         (files.folder / name).mkdir()

@@ -1,7 +1,8 @@
-"""Damage that recordings have, done to pictures, so that a network hears the world and not only renders.
+"""Data augmentation: spectrograms of clean renders are altered as rooms, microphones and codecs alter recordings.
 
-Everything is done to power and time in the picture itself, which costs a tenth of a training step; a picture is
-``FLOOR_DB`` of decibels from 0 to 1. Levels need no augmentation: pictures are relative to their loudest cell.
+Everything is done on the spectrogram itself, in power or in decibels, which costs a tenth of a training step. Values
+from 0 to 1 stand for the ``FLOOR_DB`` below the loudest cell. Levels need no augmentation, as spectrograms are relative
+to their loudest cell.
 """
 
 from __future__ import annotations
@@ -12,34 +13,34 @@ from inference.network.features.log_mel import FLOOR_DB, HOP, N_FRAMES, N_MELS
 from render.note import SAMPLE_RATE
 
 SHARE = 0.35
-"""Of pictures that are touched at all: most are not, as what the synth can make must stay exact."""
+"""Share of spectrograms that are altered at all: most are not, as what the synth can make must stay exact."""
 _EACH = 0.35
-"""Share of the touched ones that get each kind of damage."""
+"""Probability of each kind of augmentation for one of those."""
 
 
-def augment(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Damage some pictures of a batch.
+def augment(spectrograms: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Alter some spectrograms of a batch.
 
     Args:
-        pictures: ``(batch, channels, mels, frames)``, 0 to 1.
-        generator: gives everything random.
+        spectrograms: Values from 0 to 1, shape ``(batch, channels, mels, frames)``.
+        generator: Source of all random numbers.
     """
-    touched = torch.rand(len(pictures), generator=generator) < SHARE
-    if not touched.any():
-        return pictures
-    damaged = pictures[touched]
-    for damage in (_room, _tilt, _band, _noise, _holes, _cut, _late):
-        chosen = torch.rand(len(damaged), generator=generator) < _EACH
+    altered = torch.rand(len(spectrograms), generator=generator) < SHARE
+    if not altered.any():
+        return spectrograms
+    changed = spectrograms[altered]
+    for augmentation in (_room, _tilt, _band, _noise, _holes, _cut, _late):
+        chosen = torch.rand(len(changed), generator=generator) < _EACH
         if chosen.any():
-            damaged[chosen] = damage(damaged[chosen], generator)
-    peak = damaged.amax(dim=(1, 2, 3), keepdim=True)
-    result = pictures.clone(memory_format=torch.channels_last)
-    result[touched] = (damaged + (1.0 - peak)).clamp(0.0, 1.0)
+            changed[chosen] = augmentation(changed[chosen], generator)
+    peak = changed.amax(dim=(1, 2, 3), keepdim=True)
+    result = spectrograms.clone(memory_format=torch.channels_last)
+    result[altered] = (changed + (1.0 - peak)).clamp(0.0, 1.0)
     return result
 
 
 def _uniform(x: torch.Tensor, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
-    """A number for each picture, shape ``(batch, 1, 1, 1)``."""
+    """A random number for each spectrogram, shape ``(batch, 1, 1, 1)``."""
     return low + (high - low) * torch.rand(len(x), 1, 1, 1, generator=generator)
 
 
@@ -51,7 +52,7 @@ def _power(x: torch.Tensor) -> torch.Tensor:
     return torch.exp((x - 1.0) * (FLOOR_DB / 10.0 * 2.302585))
 
 
-def _picture(power: torch.Tensor) -> torch.Tensor:
+def _scaled(power: torch.Tensor) -> torch.Tensor:
     return 1.0 + torch.log(power.clamp(min=1e-9)) / (FLOOR_DB / 10.0 * 2.302585)
 
 
@@ -66,16 +67,16 @@ def _room(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     for frame in range(power.shape[-1]):
         tail = tail * decay + power[..., frame]
         tails.append(tail)
-    return _picture(power + share * torch.stack(tails, dim=-1))
+    return _scaled(power + share * torch.stack(tails, dim=-1))
 
 
 def _tilt(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Up to 9 dB more or less from the lowest to the highest band."""
+    """A spectral tilt of up to 9 dB from the lowest to the highest band."""
     return x + _uniform(x, -9.0, 9.0, generator) / FLOOR_DB * (_mels() - 0.5) * (x > 0.0)
 
 
 def _band(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Nothing above a band, and in half of them less below another."""
+    """A low-pass, and in half of them a high-pass too."""
     top = _uniform(x, 0.6, 1.0, generator)
     bottom = _uniform(x, -0.1, 0.1, generator)
     slope = 5.0 * (_mels() - top).clamp(min=0.0) + 8.0 * (bottom - _mels()).clamp(min=0.0)
@@ -83,10 +84,10 @@ def _band(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def _noise(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A floor of noise 30 to 75 dB below the loudest cell, white to pink, with the spread of a noise's power."""
+    """A noise floor 30 to 75 dB below the loudest cell, white to pink, with exponentially distributed power."""
     level = 1.0 - _uniform(x, 30.0, 75.0, generator) / FLOOR_DB - _uniform(x, 0.0, 0.2, generator) * _mels()
     spread = -torch.log(torch.rand(x.shape, generator=generator).clamp(min=1e-4))
-    return _picture(_power(x) + _power(level) * spread)
+    return _scaled(_power(x) + _power(level) * spread)
 
 
 def _holes(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What the guess networks see of a clip: log-mel pictures of its middle and of its side.
+"""The input of the guess networks: log-mel spectrograms of the middle and the side of a clip.
 
 Levels are relative to the clip's loudest cell, so a network hears no absolute level (the volume knob is solved from
 renders). A clip is cut to its sounding part first, as ``read_target`` does.
@@ -19,7 +19,7 @@ from render.errors import InvalidAudio
 from render.note import SAMPLE_RATE
 
 FEATURES_SCHEMA = 1
-"""Of the pictures; kept files of pictures and weights that read them carry it."""
+"""Version of the spectrograms, written into their files and into the weights of networks that read them."""
 N_CHANNELS, N_MELS, N_FRAMES = 2, 128, 192
 SHAPE = (N_CHANNELS, N_MELS, N_FRAMES)
 WINDOW, HOP = 2048, 512  # samples: 46 and 11.6 ms
@@ -30,12 +30,12 @@ _N_FFT = 2 * WINDOW  # zero-padded, so that the lowest bands (19 Hz apart) hold 
 _N_SAMPLES = (N_FRAMES - 1) * HOP
 _SMALLEST_POWER = 1e-20
 
-Picture = NDArray[np.uint8]
+Spectrogram = NDArray[np.uint8]
 """Shape ``SHAPE``: 0 is ``FLOOR_DB`` below the loudest cell or less, 255 the loudest cell."""
 
 
-def picture(audio: Audio) -> Picture:
-    """The picture of the first 2.2 s of a clip.
+def log_mel_spectrogram(audio: Audio) -> Spectrogram:
+    """The log-mel spectrogram of the first 2.2 s of a clip.
 
     Args:
         audio: shape ``(1 or 2, samples)`` at ``SAMPLE_RATE``, from its onset on; one channel has no side.
@@ -43,18 +43,18 @@ def picture(audio: Audio) -> Picture:
     Raises:
         InvalidAudio: for the wrong shape, or audio that is silent or not finite.
     """
-    return picture_of_power(audio, _power)
+    return spectrogram_from_power(audio, _power)
 
 
-def picture_of_power(
+def spectrogram_from_power(
     audio: Audio, power_of: Callable[[torch.Tensor], torch.Tensor], seen_samples: int = _N_SAMPLES
-) -> Picture:
-    """The picture of a clip from a function that gives the power in its cells; see ``picture``.
+) -> Spectrogram:
+    """The spectrogram in decibels that a power spectrogram gives; see ``log_mel_spectrogram`` for errors.
 
     Args:
-        audio: the clip.
-        power_of: shape ``(channels, samples)`` to ``(channels, N_MELS, N_FRAMES)``.
-        seen_samples: what is shown of the clip.
+        audio: The clip.
+        power_of: Power spectrogram of a signal, from shape ``(channels, samples)`` to ``(channels, N_MELS, N_FRAMES)``.
+        seen_samples: How much of the clip the spectrogram covers.
     """
     if audio.ndim != 2 or len(audio) not in (1, 2) or not np.isfinite(audio).all() or not audio.any():
         raise InvalidAudio(f"audio of shape {audio.shape} is no clip: one or two channels, finite and not silent")
@@ -63,21 +63,21 @@ def picture_of_power(
     left, right = audio[0, :n_samples], audio[-1, :n_samples]
     cut[0, :n_samples], cut[1, :n_samples] = 0.5 * (left + right), 0.5 * (left - right)
     largest = np.abs(cut).max()
-    if largest == 0.0:  # what sounds comes later than a picture reaches
+    if largest == 0.0:  # the sound begins after the end of the spectrogram
         return np.zeros(SHAPE, np.uint8)
     with torch.inference_mode():
         heard = cut[:1] if not cut[1].any() else cut
         power = power_of(torch.from_numpy(heard / largest))  # (1 or 2, mels, frames)
         decibels = 10.0 * torch.log10(power.clamp(min=_SMALLEST_POWER))
         scaled = 1.0 + (decibels - decibels.max()) / FLOOR_DB
-        result: Picture = np.zeros(SHAPE, np.uint8)
+        result: Spectrogram = np.zeros(SHAPE, np.uint8)
         result[: len(heard)] = (255.0 * scaled.clamp(0.0, 1.0)).round().to(torch.uint8).numpy()
     return result
 
 
-def as_batch(pictures: NDArray[np.uint8]) -> torch.Tensor:
-    """Pictures ``(batch, *SHAPE)`` as floats 0 to 1, in the memory order that convolutions are fastest with."""
-    batch = torch.from_numpy(pictures).to(torch.float32).mul_(1.0 / 255.0)
+def as_batch(spectrograms: NDArray[np.uint8]) -> torch.Tensor:
+    """Spectrograms ``(batch, *SHAPE)`` as floats 0 to 1, in the memory order that convolutions are fastest with."""
+    batch = torch.from_numpy(spectrograms).to(torch.float32).mul_(1.0 / 255.0)
     return batch.contiguous(memory_format=torch.channels_last)
 
 

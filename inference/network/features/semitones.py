@@ -1,4 +1,4 @@
-"""A picture whose bands are semitones, so that it can be moved to where the heard note is.
+"""A spectrogram with one band per semitone, which can be transposed so that the heard note lies in a fixed band.
 
 Band ``k`` is MIDI note ``LOWEST_NOTE + k``. Below ``SPLIT_NOTE`` the window is twice as long as above, for there the
 partials of low notes lie close together. Channels, frames and levels are those of ``log_mel.py``.
@@ -14,36 +14,36 @@ import torch
 from numpy.typing import NDArray
 
 from inference.network.features.heard_note import UNKNOWN_NOTE
-from inference.network.features.log_mel import HOP, N_FRAMES, N_MELS, WINDOW, Picture, picture_of_power
+from inference.network.features.log_mel import HOP, N_FRAMES, N_MELS, WINDOW, Spectrogram, spectrogram_from_power
 from render.audio import Audio
 from render.note import SAMPLE_RATE
 
 LOWEST_NOTE = 12
 SPLIT_NOTE = 84
 HEARD_BAND = 36
-"""Where the heard note lies in an aligned picture: three octaves above its lowest band."""
+"""Band of the heard note in an aligned spectrogram: three octaves above the lowest."""
 UNHEARD_NOTE = 60
-"""What an aligned picture is moved by where no note was heard."""
+"""Note that is assumed where none was heard."""
 
 _LEAST_BINS = 1.2  # half width of a band, in bins of the spectrum
 
 
-def semitone_picture(audio: Audio) -> Picture:
-    """The picture of the first 2.2 s of a clip; see ``log_mel.picture`` for shapes and errors."""
-    return picture_of_power(audio, _power)
+def semitone_spectrogram(audio: Audio) -> Spectrogram:
+    """The semitone spectrogram of the first 2.2 s of a clip; see ``log_mel_spectrogram`` for shapes and errors."""
+    return spectrogram_from_power(audio, _power)
 
 
-def aligned(pictures: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
-    """Semitone pictures moved so that the heard note lies at ``HEARD_BAND``; bands beyond the picture are empty.
+def aligned(spectrograms: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+    """Semitone spectrograms, shifted so that the heard note lies at ``HEARD_BAND``; bands out of range are empty.
 
     Shape:
         ``(batch, channels, bands, frames)`` and ``(batch,)`` to ``(batch, channels, bands, frames)``.
     """
     notes = torch.where(heard == UNKNOWN_NOTE, UNHEARD_NOTE, heard)
-    bands = torch.arange(N_MELS, device=pictures.device) + (notes - LOWEST_NOTE - HEARD_BAND)[:, None]
+    bands = torch.arange(N_MELS, device=spectrograms.device) + (notes - LOWEST_NOTE - HEARD_BAND)[:, None]
     inside = (bands >= 0) & (bands < N_MELS)
-    index = bands.clamp(0, N_MELS - 1)[:, None, :, None].expand(-1, pictures.shape[1], -1, pictures.shape[3])
-    return pictures.gather(2, index) * inside[:, None, :, None]
+    index = bands.clamp(0, N_MELS - 1)[:, None, :, None].expand(-1, spectrograms.shape[1], -1, spectrograms.shape[3])
+    return spectrograms.gather(2, index) * inside[:, None, :, None]
 
 
 def _power(signals: torch.Tensor) -> torch.Tensor:

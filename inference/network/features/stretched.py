@@ -1,4 +1,4 @@
-"""A log-mel picture whose frames widen: the onset by 3 ms, then 12 ms, then 46 ms, which reaches 3.9 s.
+"""A log-mel spectrogram whose hop grows from 3 ms at the onset to 12 ms and 46 ms, so that it covers 3.9 s.
 
 Channels, bands and levels are those of ``log_mel.py``.
 """
@@ -10,7 +10,14 @@ import functools
 import torch
 import torchaudio
 
-from inference.network.features.log_mel import HIGHEST_HZ, LOWEST_HZ, N_FRAMES, N_MELS, Picture, picture_of_power
+from inference.network.features.log_mel import (
+    HIGHEST_HZ,
+    LOWEST_HZ,
+    N_FRAMES,
+    N_MELS,
+    Spectrogram,
+    spectrogram_from_power,
+)
 from render.audio import Audio
 from render.note import SAMPLE_RATE
 
@@ -21,9 +28,9 @@ _N_FFT = 4096
 _N_SAMPLES = sum(frames * hop for frames, hop, _ in SEGMENTS)
 
 
-def stretched_picture(audio: Audio) -> Picture:
-    """The picture of the first 3.9 s of a clip; see ``log_mel.picture`` for shapes and errors."""
-    return picture_of_power(audio, _power, _N_SAMPLES)
+def stretched_spectrogram(audio: Audio) -> Spectrogram:
+    """The stretched spectrogram of the first 3.9 s of a clip; see ``log_mel_spectrogram`` for shapes and errors."""
+    return spectrogram_from_power(audio, _power, _N_SAMPLES)
 
 
 def _power(signals: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MODELS = ("network", "regression")
 _CODINGS = ("sound", "knobs")
-_PICTURES = ("mel", "semitones", "stretched")
+_SPECTROGRAMS = ("mel", "semitones", "stretched")
 _SAVE_SECONDS, _LIVE_SAVE_SECONDS = 120.0, 60.0
 _BATCHES_AHEAD = 3  # that workers make while a step is taken
 _JUDGE = 3  # stream of random numbers
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--live", action="store_true", help="draw, render and forget examples instead of --data")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that render, with --live")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, weights and log; resumed")
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="where pictures are kept (default: in --out)")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where spectrograms are kept (default: in --out)")
     parser.add_argument("--model", choices=_MODELS, default="network")
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
     parser.add_argument(
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, default=1.5e-3, metavar="R")
     parser.add_argument("--hidden", type=int, default=256, metavar="N", help="width of the embedding and the chain")
     parser.add_argument("--coding", choices=_CODINGS, default="sound", help="what is predicted")
-    parser.add_argument("--picture", choices=_PICTURES, default="mel", help="what is seen")
+    parser.add_argument("--spectrogram", choices=_SPECTROGRAMS, default="mel", help="kind of input")
     parser.add_argument("--aligned", action="store_true", help="see the middle moved to the heard note as well")
     parser.add_argument("--modulation", action="store_true", help="see how fast bands move as well")
     parser.add_argument(
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sounds", type=int, default=24, metavar="N", help="held-out rows to judge by sound")
     parser.add_argument("--judge-minutes", type=float, default=10.0, metavar="M", help="between judgements")
-    parser.add_argument("--plain", action="store_true", help="do not damage the pictures")
+    parser.add_argument("--plain", action="store_true", help="no data augmentation")
     parser.add_argument("--seed", type=int, default=0, metavar="K")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch")
     parser.add_argument("--device", default="cpu", metavar="cpu|cuda")
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     size = Size(
         hidden=arguments.hidden,
         coding=arguments.coding,
-        picture=arguments.picture,
+        spectrogram=arguments.spectrogram,
         aligned=arguments.aligned,
         modulation=arguments.modulation,
     )
@@ -147,8 +147,7 @@ def _on_data_sets(
 
     if not arguments.data:
         raise OutOfRange("number of --data", 0, "1 or more, or --live")
-    pictures = arguments.pictures or arguments.out
-    examples = Examples.load(arguments.data, pictures, size, say_shards)
+    examples = Examples.load(arguments.data, arguments.cache or arguments.out, size, say_shards)
     rows, judged = split(examples, arguments.held_out)
     if len(rows) == 0:
         raise OutOfRange("rows to train on", 0, f"more rows than the {arguments.held_out} that are held out")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from inference.network.coding.codings import CODINGS
 from inference.network.coding.hearing import heard_notes
 from inference.network.coding.variables import Coding
-from inference.network.features.kept_log_mel import pictures_folder, shard_pictures
 from inference.network.features.log_mel import as_batch
+from inference.network.features.spectrogram_files import FIELD, shard_spectrograms, spectrograms_folder
 from inference.network.model import Size
 from render.data.shards import Dataset, Shard
 from render.noisemaker.pitches import sounding_pitches
@@ -31,20 +31,20 @@ class Batch:
     """What a training step sees.
 
     Attributes:
-        pictures: Shape ``(batch, channels, bands, frames)``, 0 to 1.
+        spectrograms: Shape ``(batch, channels, bands, frames)``, 0 to 1.
         heard: Notes that were heard, shape ``(batch,)``.
         codes: Shape ``(batch, variables)``.
         knobs: Shape ``(batch, parameters)``.
     """
 
-    pictures: torch.Tensor
+    spectrograms: torch.Tensor
     heard: torch.Tensor
     codes: torch.Tensor
     knobs: torch.Tensor
 
     def split(self, size: int) -> list[Batch]:
         """Parts of at most ``size`` examples."""
-        parts = (torch.split(tensor, size) for tensor in (self.pictures, self.heard, self.codes, self.knobs))
+        parts = (torch.split(tensor, size) for tensor in (self.spectrograms, self.heard, self.codes, self.knobs))
         return [Batch(*tensors) for tensors in zip(*parts, strict=True)]
 
 
@@ -77,7 +77,7 @@ class Examples:
         datasets: where the audio of a row can be read.
         coding: what the codes mean.
         starts: number of the first row of every shard, and the number of rows.
-        pictures: per shard, mapped from files.
+        records: per shard, mapped from files: see ``RECORD``.
         codes: before it is known which note is heard, shape ``(rows, variables)``.
         knobs: shape ``(rows, parameters)``.
         pitches: note numbers at which the three oscillators sound, shape ``(rows, 3)``.
@@ -87,7 +87,7 @@ class Examples:
     datasets: tuple[Dataset, ...]
     coding: Coding
     starts: NDArray[np.int64]
-    pictures: tuple[NDArray[np.void], ...]
+    records: tuple[NDArray[np.void], ...]
     codes: NDArray[np.int16]
     knobs: NDArray[np.float32]
     pitches: NDArray[np.int16]
@@ -97,17 +97,17 @@ class Examples:
     def load(
         cls,
         folders: Sequence[Path],
-        pictures: Path,
+        cache: Path,
         size: Size,
         progress: Callable[[int, int], None] | None = None,
     ) -> Self:
-        """Open data sets and make the pictures that are missing.
+        """Open data sets and compute the spectrograms that are missing.
 
         Args:
             folders: the data sets.
-            pictures: folder in which pictures are kept.
+            cache: folder in which spectrograms are kept.
             size: says what the network sees and predicts.
-            progress: called with the shards whose pictures are ready and their number.
+            progress: called with the number of shards whose spectrograms are ready, and of all.
 
         Raises:
             FileError: if a file cannot be read or written.
@@ -115,21 +115,21 @@ class Examples:
         """
         datasets = tuple(Dataset(folder) for folder in folders)
         shards = [
-            (pictures_folder(pictures, dataset.manifest, size.picture), shard)
+            (spectrograms_folder(cache, dataset.manifest, size.spectrogram), shard)
             for dataset in datasets
             for shard in dataset.shards
         ]
         coding = CODINGS[size.coding]
         parts = []
         for folder, shard in shards:
-            parts.append(_Part.of(shard, shard_pictures(folder, shard, size.picture), coding))
+            parts.append(_Part.of(shard, shard_spectrograms(folder, shard, size.spectrogram), coding))
             if progress is not None:
                 progress(len(parts), len(shards))
         return cls(
             datasets=datasets,
             coding=coding,
             starts=np.cumsum([0, *(len(part.records) for part in parts)]),
-            pictures=tuple(part.records for part in parts),
+            records=tuple(part.records for part in parts),
             codes=np.concatenate([part.codes for part in parts]),
             knobs=np.concatenate([part.knobs for part in parts]),
             pitches=np.concatenate([part.pitches for part in parts]),
@@ -154,12 +154,12 @@ class Examples:
     def batch(self, rows: NDArray[np.int64], rng: Generator) -> Batch:
         """Some rows, shape ``(batch,)``; the generator draws what is heard as the note."""
         shards = np.searchsorted(self.starts, rows, side="right") - 1
-        pictures = np.stack(
-            [self.pictures[s][k]["picture"] for s, k in zip(shards, rows - self.starts[shards], strict=True)]
+        spectrograms = np.stack(
+            [self.records[s][k][FIELD] for s, k in zip(shards, rows - self.starts[shards], strict=True)]
         )
         heard = self.heard(rows, rng)
         return Batch(
-            pictures=as_batch(pictures),
+            spectrograms=as_batch(spectrograms),
             heard=torch.from_numpy(heard),
             codes=torch.from_numpy(self.coding.relative(self.codes[rows].astype(np.int64), heard)),
             knobs=torch.from_numpy(self.knobs[rows]),

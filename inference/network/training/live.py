@@ -23,7 +23,7 @@ from inference.network.coding.codings import CODINGS
 from inference.network.coding.hearing import heard_notes
 from inference.network.coding.variables import Coding
 from inference.network.features.log_mel import SHAPE, as_batch
-from inference.network.features.pictures import picture_of_render
+from inference.network.features.spectrograms import spectrogram_of_render
 from inference.network.model import Size
 from inference.network.training.examples import Batch, frequencies
 from render.audio import Audio
@@ -52,7 +52,7 @@ _HEARD = 77  # stream of random numbers, beside the prior's own
 class Chunk:
     """Some examples in a row, as a worker sends them; see ``Batch``, with categories as ``Coding.encode`` has them."""
 
-    pictures: NDArray[np.uint8]
+    spectrograms: NDArray[np.uint8]
     heard: NDArray[np.int64]
     codes: NDArray[np.int16]
     knobs: NDArray[np.float32]
@@ -70,7 +70,7 @@ def live_pool(make_host: Callable[[], Host], size: Size, workers: int) -> Pool[J
         size: Says what the network sees and predicts.
         workers: Number of processes.
     """
-    return Pool(partial(make_worker, make_host, size.picture, size.coding), workers)
+    return Pool(partial(make_worker, make_host, size.spectrogram, size.coding), workers)
 
 
 class LiveExamples:
@@ -114,39 +114,39 @@ class LiveExamples:
                 self._coming[number] = self._pool.submit((self.prior_set, number))
         chunks = [self._coming[number].result() for number in range(first, last + 1)]
         inside = slice(start - first * CHUNK, stop - first * CHUNK)
-        pictures, heard, codes, knobs = (
+        spectrograms, heard, codes, knobs = (
             np.concatenate([getattr(chunk, name) for chunk in chunks])[inside]
-            for name in ("pictures", "heard", "codes", "knobs")
+            for name in ("spectrograms", "heard", "codes", "knobs")
         )
         return Batch(
-            pictures=as_batch(pictures),
+            spectrograms=as_batch(spectrograms),
             heard=torch.from_numpy(heard),
             codes=torch.from_numpy(self.coding.relative(codes.astype(np.int64), heard)),
             knobs=torch.from_numpy(knobs),
         )
 
 
-def make_worker(make_host: Callable[[], Host], picture: str, coding: str) -> Callable[[Job], Chunk]:
+def make_worker(make_host: Callable[[], Host], kind: str, coding: str) -> Callable[[Job], Chunk]:
     """The worker of a pool: it turns jobs into chunks."""
     torch.set_num_threads(1)
-    return partial(make_chunk, make_host(), picture, CODINGS[coding])
+    return partial(make_chunk, make_host(), kind, CODINGS[coding])
 
 
-def make_chunk(host: Host, picture: str, coding: Coding, job: Job) -> Chunk:
+def make_chunk(host: Host, kind: str, coding: Coding, job: Job) -> Chunk:
     """Examples ``number * CHUNK`` and the next ones of a set; raises ``HostError`` if one cannot be made."""
     prior_set, number = job
-    pictures = np.zeros((CHUNK, *SHAPE), np.uint8)
+    spectrograms = np.zeros((CHUNK, *SHAPE), np.uint8)
     drawn, onsets, heard = [], [], []
     for k in range(CHUNK):
         index = number * CHUNK + k
         patch, note, audio = _sounding_draw(host, prior_set, index)
-        pictures[k], onset_seconds = picture_of_render(audio, picture)
+        spectrograms[k], onset_seconds = spectrogram_of_render(audio, kind)
         drawn.append((patch, note))
         onsets.append(onset_seconds)
         heard.append(_heard(patch, note, _rng(prior_set, index)))
     patches = [patch for patch, _ in drawn]
     return Chunk(
-        pictures=pictures,
+        spectrograms=spectrograms,
         heard=np.array(heard, np.int64),
         codes=coding.encode(patches, [note for _, note in drawn], onsets).astype(np.int16),
         knobs=np.array([patch.knobs for patch in patches], np.float32).reshape(CHUNK, len(TABLE.parameters)),

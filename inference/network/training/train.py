@@ -56,7 +56,7 @@ class TrainOptions:
         learning_rate: highest learning rate of AdamW.
         weight_decay: weight decay of AdamW.
         average: weight of the past in the moving average of weights, which is what is judged and shipped.
-        augmented: whether pictures are damaged.
+        augmented: whether spectrograms are augmented.
         seed: seeds everything random.
         device: for torch.
     """
@@ -88,7 +88,8 @@ class TrainOptions:
     def fixed(self) -> dict[str, Any]:
         """What must not change when a run is resumed, in JSON's types."""
         ignored = {"start", "encoder", "examples", "minutes", "device"}
-        return json.loads(json.dumps({name: value for name, value in asdict(self).items() if name not in ignored}))  # type: ignore[no-any-return]
+        content = {name: value for name, value in asdict(self).items() if name not in ignored}
+        return json.loads(json.dumps(content | {"size": self.size.as_json()}))  # type: ignore[no-any-return]
 
 
 Judge = Callable[[GuessNetwork | RegressionNetwork], dict[str, Any]]
@@ -203,11 +204,11 @@ class Training:
         began = time.monotonic()
         batch = self.source.batch(self.seen, self.seen + self.options.batch)
         self.waited += time.monotonic() - began
-        pictures = batch.pictures
+        spectrograms = batch.spectrograms
         if self.options.augmented:
-            pictures = augment(pictures, torch.Generator().manual_seed(int(rng.integers(2**62))))
+            spectrograms = augment(spectrograms, torch.Generator().manual_seed(int(rng.integers(2**62))))
         device = self.options.device
-        return Batch(pictures.to(device), batch.heard.to(device), batch.codes.to(device), batch.knobs.to(device))
+        return Batch(spectrograms.to(device), batch.heard.to(device), batch.codes.to(device), batch.knobs.to(device))
 
     def _move_average(self) -> None:
         keep = min(self.options.average, (1.0 + self.step) / (10.0 + self.step))
@@ -221,10 +222,11 @@ class Training:
 def loss_of(network: GuessNetwork | RegressionNetwork, batch: Batch) -> torch.Tensor:
     """Nats per clip, or mean squared error of the knobs."""
     if isinstance(network, GuessNetwork):
-        nats: torch.Tensor = network(batch.pictures, batch.heard, batch.codes, blurred_bins().to(batch.codes.device))
+        blur = blurred_bins().to(batch.codes.device)
+        nats: torch.Tensor = network(batch.spectrograms, batch.heard, batch.codes, blur)
         nats[:, network.coding.index(FIRST_HEIGHT) :] *= _WEIGHT_OF_HEIGHTS
         return nats.sum(dim=1).mean()
-    return functional.mse_loss(network(batch.pictures, batch.heard), batch.knobs)
+    return functional.mse_loss(network(batch.spectrograms, batch.heard), batch.knobs)
 
 
 @functools.cache

@@ -127,7 +127,7 @@ def sound_distances(host: Host, audio: Audio, guesses: Iterable[tuple[Patch, Not
 
 
 def _inputs(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    return batch.pictures.to(device), batch.heard.to(device)
+    return batch.spectrograms.to(device), batch.heard.to(device)
 
 
 def nats_by_variable(

@@ -201,7 +201,7 @@ def with_lfo(
         patch: patch that is changed.
         name: ``lfo1`` or ``lfo2``.
         destination: choice of its destination.
-        hz: its rate; the nearest that the knob reaches.
+        hz: its rate; the closest that the knob reaches.
         amount: -1 to 1.
         waveform: its waveform.
         phase: its phase at the start, in cycles.

@@ -1,4 +1,4 @@
-"""What networks see: the kinds of pictures, and what is made of them."""
+"""The input of the networks: the kinds of spectrogram, and what is made of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 
 from inference.network.features.heard_note import UNKNOWN_NOTE
 from inference.network.features.log_mel import SHAPE
-from inference.network.features.pictures import PICTURES
-from inference.network.features.semitones import HEARD_BAND, LOWEST_NOTE, UNHEARD_NOTE, aligned, semitone_picture
-from inference.network.features.stretched import SEGMENTS, stretched_picture
+from inference.network.features.semitones import HEARD_BAND, LOWEST_NOTE, UNHEARD_NOTE, aligned, semitone_spectrogram
+from inference.network.features.spectrograms import SPECTROGRAMS
+from inference.network.features.stretched import SEGMENTS, stretched_spectrogram
 from inference.network.model import GuessNetwork, Modulation, Size
 from render.errors import InvalidAudio, UnknownName
 from render.note import SAMPLE_RATE
@@ -21,36 +21,36 @@ def tone(number: float, seconds: float = 1.0) -> np.ndarray:
     return (0.3 * np.sin(2 * np.pi * 440.0 * 2.0 ** ((number - 69.0) / 12.0) * t)).astype(np.float32)[None]
 
 
-@pytest.mark.parametrize("kind", list(PICTURES))
+@pytest.mark.parametrize("kind", list(SPECTROGRAMS))
 def test_every_kind_shows_level_relative_to_the_loudest_cell_and_the_side(kind: str) -> None:
-    shown = PICTURES[kind](tone(60))
+    shown = SPECTROGRAMS[kind](tone(60))
     assert shown.shape == SHAPE
     assert shown[0].max() == 255
     assert not shown[1].any()
-    np.testing.assert_array_equal(shown, PICTURES[kind](np.float32(1e-3) * np.repeat(tone(60), 2, axis=0)))
+    np.testing.assert_array_equal(shown, SPECTROGRAMS[kind](np.float32(1e-3) * np.repeat(tone(60), 2, axis=0)))
     for wrong in (np.zeros((1, 100), np.float32), np.full((2, 9), np.inf, np.float32)):
         with pytest.raises(InvalidAudio):
-            PICTURES[kind](wrong)
+            SPECTROGRAMS[kind](wrong)
 
 
 @pytest.mark.parametrize("number", [36, 59, 83, 84, 100])
 def test_a_band_is_a_semitone_and_the_heard_note_can_be_put_in_its_place(number: int) -> None:
-    shown = semitone_picture(tone(number))
+    shown = semitone_spectrogram(tone(number))
     assert shown[0, :, 40].argmax() == number - LOWEST_NOTE
-    picture = torch.from_numpy(shown[None]).float()
-    moved = aligned(picture, torch.tensor([number]))
+    spectrogram = torch.from_numpy(shown[None]).float()
+    moved = aligned(spectrogram, torch.tensor([number]))
     assert moved[0, 0, :, 40].argmax() == HEARD_BAND
-    unheard = aligned(picture, torch.tensor([UNKNOWN_NOTE]))
-    torch.testing.assert_close(unheard, aligned(picture, torch.tensor([UNHEARD_NOTE])))
+    unheard = aligned(spectrogram, torch.tensor([UNKNOWN_NOTE]))
+    torch.testing.assert_close(unheard, aligned(spectrogram, torch.tensor([UNHEARD_NOTE])))
 
 
-def test_frames_of_a_stretched_picture_widen() -> None:
+def test_the_hop_of_a_stretched_spectrogram_grows() -> None:
     audio = np.zeros((1, 4 * SAMPLE_RATE), np.float32)
     wanted = [(frame, start) for (frame, start) in ((20, 20 * 128), (64 + 30, 64 * 128 + 30 * 512))]
     wanted.append((128 + 40, 64 * 128 + 64 * 512 + 40 * 2048))
     for _, sample in wanted:
         audio[0, sample] = 1.0
-    loudness = stretched_picture(audio)[0].astype(float).mean(axis=0)
+    loudness = stretched_spectrogram(audio)[0].astype(float).mean(axis=0)
     first = 0
     for (frames, _, _), (frame, _) in zip(SEGMENTS, wanted, strict=True):
         assert loudness[first : first + frames].argmax() + first == frame
@@ -75,10 +75,13 @@ def test_a_size_says_what_a_network_sees_and_predicts() -> None:
     small = {"channels": [8, 8], "hidden": 16}
     assert Size.parse(small).coding == "knobs"  # as in weights from before there were several
     assert Size.parse({**small, "coding": "sound"}).channels == (8, 8)
-    for wrong in ({"coding": "tarot"}, {"picture": "oil"}, {"picture": "mel", "aligned": True}):
+    written = Size((8, 8), 16, spectrogram="stretched").as_json()
+    assert written["picture"] == "stretched"  # the name in files of weights
+    assert Size.parse(written) == Size((8, 8), 16, spectrogram="stretched")
+    for wrong in ({"coding": "tarot"}, {"spectrogram": "oil"}, {"spectrogram": "mel", "aligned": True}):
         with pytest.raises(UnknownName):
             Size(**wrong)
-    network = GuessNetwork(Size((8, 8), 16, picture="semitones", aligned=True, modulation=True))
+    network = GuessNetwork(Size((8, 8), 16, spectrogram="semitones", aligned=True, modulation=True))
     nats = network(torch.rand(3, *SHAPE), torch.tensor([60, 20, 128]), torch.zeros(3, len(network.coding)).long())
     assert nats.shape == (3, len(network.coding))
     assert torch.isfinite(nats).all()
