@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inference.command.arguments import ASK, refine_parser
+from inference.command.arguments import refine_parser
+from inference.command.installing import preset_folder
 from inference.command.interruptions import Interrupted, interruptions
 from render.errors import FileError, OutOfRange, ReconstructError, UnknownName, one_line
 from render.hosts.processes import usable_cores
@@ -120,7 +121,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
             raise OutOfRange(f"--{name}", getattr(arguments, name), f"at most {most} on this machine")
     if arguments.seed < 0:
         raise OutOfRange("--seed", arguments.seed, "0 or more")
-    if bool(arguments.clips) == (arguments.resume is not None):
+    if bool(arguments.clips) == (arguments.resume is not None) and not _only_calibrates(arguments):
         raise OutOfRange("clips", len(arguments.clips), "one or more, or --resume DIR without clips")
     from inference.command.console import Console
     from inference.output.claims import Claims
@@ -132,13 +133,21 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
 
 def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, came: Sequence[int], began: float) -> int:
     instrument = synth(arguments.synth, arguments.plugin)
-    groups = _groups(arguments, instrument, console, claims)
-    preset_folder = _preset_folder(arguments.install, instrument)
+    groups = _groups(arguments, instrument, console, claims) if not _only_calibrates(arguments) else []
+    folder_of_presets = preset_folder(arguments.install, instrument)
     for folder in {group.jobs[0].files.folder for group in groups}:
         _check_writable(folder)
+    if arguments.calibrate:
+        from inference.command.calibrate import calibrated
+
+        where = groups[0].options.where if groups else _host(arguments, instrument, console)
+        code = calibrated(instrument, where, arguments.workers, console, claims, came)
+        if code or not groups:
+            return code
+        began = time.monotonic()
     from inference.command.batch import Batch
 
-    batch = Batch(groups, console, again=arguments.again, preset_folder=preset_folder, began=began)
+    batch = Batch(groups, console, again=arguments.again, preset_folder=folder_of_presets, began=began)
     if arguments.scheduler is not None:
         from inference.command.crew import on_dask
 
@@ -164,10 +173,23 @@ def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, ca
     return EXIT_FAILURE if batch.failures else 0
 
 
+def _only_calibrates(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.calibrate) and not arguments.clips and arguments.resume is None
+
+
+def _host(arguments: argparse.Namespace, instrument: Instrument, console: Console) -> str:
+    """The host that is chosen; what is wrong with others is said."""
+    where, notices = instrument.hosts.choose_host(arguments.plugin)
+    for notice in notices:
+        console.say(notice)
+    return where
+
+
 def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console, claims: Claims) -> list[Group]:
     """What there is to do; refuses what is impossible before any work."""
     from inference.budget import Budget
     from inference.clip.focus import Focus
+    from inference.command.calibrate import advice
     from inference.command.jobs import Job, in_groups, resumed_groups
     from inference.output.files import suffixes
     from inference.output.names import plan_results
@@ -175,10 +197,9 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
     clips = _clips(arguments.clips)
     notes, velocities = _for_each_clip(arguments, len(clips))
     Budget(60.0 if arguments.seconds is None else arguments.seconds, arguments.renders, arguments.steps)
-    where, notices = instrument.hosts.choose_host(arguments.plugin)
-    for notice in notices:
-        console.say(notice)
-    options = _options(arguments, instrument, where)
+    options = _options(arguments, instrument, _host(arguments, instrument, console))
+    if not arguments.calibrate and (advised := advice(options)) is not None:
+        console.say(advised)
     if arguments.resume is not None:
         return resumed_groups(arguments.resume, options, claims)
     names = plan_results(clips, arguments.out, suffixes(instrument), arguments.candidates, claims)
@@ -229,6 +250,7 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
         ),
         stages=stages,
         guess=arguments.guess,
+        calibration=not arguments.no_calibration,
         tidy=not arguments.no_tidy,
         seed=arguments.seed,
         workers=arguments.workers,
@@ -261,26 +283,6 @@ def _check_writable(folder: Path) -> None:
     with replacing(probe):
         pass
     probe.unlink(missing_ok=True)
-
-
-def _preset_folder(chosen: Path | None, instrument: Instrument) -> Path | None:
-    """Where ``--install`` puts presets: None where it was not given; asks on a terminal where the folder is unknown."""
-    from inference.output.files import presets_variable, synth_folder
-
-    if chosen is None:
-        return None
-    folder = chosen
-    if folder == ASK:
-        known = synth_folder(instrument)
-        if known is None and not sys.stdin.isatty():
-            usual = instrument.preset_folders() if instrument.preset_folders is not None else ()
-            where = f"; none of the usual ones exists: {', '.join(map(str, usual))}" if usual else ""
-            named = f"a folder, or one named by {presets_variable(instrument)}"
-            raise OutOfRange("--install", "without a folder", f"{named}{where}")
-        folder = known or Path(input("Folder of the synth's user presets: ").strip()).expanduser()
-    if not folder.is_dir():
-        raise FileError(f"no such preset folder: {folder}")
-    return folder
 
 
 def _fail(message: str, code: int) -> int:

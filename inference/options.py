@@ -37,6 +37,7 @@ class Options:
         descend_until: share of the budget at which descend ends if search follows; earlier if the budget is small or
             the host slow.
         method: search method.
+        calibration: whether the descent uses the calibration of the host's plug-in, if there is one.
         tidy: whether the answer is put into the simplest settings that sound the same.
         library_starts: number of the library's patches that are rendered.
         seed: seed of everything random.
@@ -64,6 +65,7 @@ class Options:
     guesses: int = 48
     descend_until: float = 0.9
     method: str = DEFAULT_METHOD
+    calibration: bool = True
     tidy: bool = True
     library_starts: int = 64
     seed: int = 0

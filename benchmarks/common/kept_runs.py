@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ class Runs:
     def make(self, sound: Sound, *, known_note: bool) -> Answer:
         """Make a run and keep its results."""
         options = self.options
-        self._models = self._models or load_models(options)
+        self._models = self._models or load_models(replace(options, calibration=False))  # what is shipped
         clip = self._folder / "clips" / f"{sound.name}.wav"
         write_wav(clip, sound.audio)
         target, analysis_seconds = read_sound(sound, known_note=known_note)

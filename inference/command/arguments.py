@@ -20,6 +20,7 @@ ASK = Path()
 _EXAMPLES = """examples:
   refine pluck.wav                          a preset, a match and a report in ./refined
   refine clips/ --seconds 30 --jobs 2       a folder, two clips at a time; the same command continues it
+  refine --calibrate                        fit the proxy to the installed plug-in, once, in minutes
   refine pluck.wav --lock cutoff=1.2kHz --limit resonance=0..0.5 --start mine.fxp
 
 other commands:
@@ -156,6 +157,13 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it is found")
     group.add_argument(
         "--plugin", metavar="PATH|embedded", help="host to search on (default: the installed plug-in, else embedded)"
+    )
+    calibration = group.add_mutually_exclusive_group()
+    calibration.add_argument(
+        "--calibrate", action="store_true", help="fit the proxy to renders of your plug-in, in minutes; needs no clip"
+    )
+    calibration.add_argument(
+        "--no-calibration", action="store_true", help="descend as if the plug-in had never been calibrated"
     )
     group.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
     group.add_argument("--no-tidy", action="store_true", help="leave the settings of the answer as they were found")

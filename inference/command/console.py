@@ -51,8 +51,31 @@ class Console:
 
     def preparing(self, done: int, count: int) -> None:
         """Progress of the library's first render."""
+        self._say_tenths("rendering the library, once", done, count)
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[Callable[[str, int, int], None]]:
+        """Progress of what takes minutes: a bar in a terminal, elsewhere a line for each tenth.
+
+        Yields:
+            A function to call with what is done now, how much of it is done, and how much there is.
+        """
+        if self._quiet or not self._console.is_terminal:
+            yield self._say_tenths
+            return
+        with self._shown():
+
+            def show(what: str, done: int, count: int) -> None:
+                self._run = Table.grid(padding=(0, 1))
+                self._run.add_row(" ", ProgressBar(count, done, width=_BAR), Text(f"{what}: {done} of {count}"))
+                self._show()
+
+            yield show
+            self._run = None
+
+    def _say_tenths(self, what: str, done: int, count: int) -> None:
         if count and (done == count or done % max(count // 10, 1) == 0):
-            self.say(f"rendering the library, once: {done} of {count}")
+            self.say(f"{what}: {done} of {count}")
 
     def heard(self, clip: Path, target: Target) -> None:
         """What was heard in a clip."""

@@ -82,7 +82,9 @@ def run_errand(errand: Errand) -> Outcome:
     group = errand.group()
     options = group.options
     try:
-        models = _models(errand.instrument, options.workers, options.stages, options.guess)
+        models = _models(
+            errand.instrument, options.where, options.calibration, options.workers, options.stages, options.guess
+        )
         library = _library(errand.instrument, options.where, options.workers)
         match, records = refined(group, library, _Silent(), models=models)
     except ReconstructError as error:
@@ -95,10 +97,14 @@ def run_errand(errand: Errand) -> Outcome:
 
 
 @functools.cache
-def _models(instrument: str, workers: int, stages: tuple[str, ...], guess: str) -> Models:
+def _models(
+    instrument: str, where: str, calibration: bool, workers: int, stages: tuple[str, ...], guess: str
+) -> Models:
     from inference.stages.models import load_models
 
-    return load_models(Options(synth(instrument), stages=stages, guess=guess, workers=workers))
+    return load_models(
+        Options(synth(instrument), where, calibration=calibration, workers=workers, stages=stages, guess=guess)
+    )
 
 
 @functools.cache

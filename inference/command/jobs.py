@@ -61,7 +61,7 @@ class Group:
             [options.seconds, options.renders, options.steps, options.candidates, options.seed],
             options.start.knobs if options.start is not None else None,
             [sorted(options.constraints.locked.items()), sorted(options.constraints.limits.items())],
-            [options.stages, options.guess, options.method, options.tidy],
+            [options.stages, options.guess, options.method, options.tidy, options.calibration],
             [[_digest(job.clip), job.note, job.velocity, job.gate_seconds, *_asked(job.focus)] for job in self.jobs],
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]

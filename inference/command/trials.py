@@ -20,6 +20,7 @@ def host(where: str) -> None:
     doing("loading the audio libraries")
     import numpy as np
 
+    from proxy.synth.calibrations import is_calibrated
     from render.instruments.host import EMBEDDED
     from render.noisemaker.hosts import choose_host, installed_plugins, open_host
     from render.noisemaker.trials.auditions import RICH
@@ -46,6 +47,8 @@ def host(where: str) -> None:
     name = f"{info.name} {info.version}" + (f" ({chosen})" if chosen != EMBEDDED else "")
     text = f"{name} will be used; {seconds}" if good else f"{name} plays nothing"
     say("host", State.GOOD if good else State.WRONG, text)
+    if not is_calibrated(chosen):
+        say("calibration", State.NOTE, f"none for {info.name} {info.version}: refine --calibrate makes one, in minutes")
 
 
 def models(_: str) -> None:
@@ -72,10 +75,20 @@ def models(_: str) -> None:
     doing("reading the models")
     from inference.network.proposals import load_guesser
     from inference.options import GUESSERS
+    from proxy.synth.calibrations import kept_calibrations, read_calibration
     from render.data.library import read_library
+    from render.errors import FileError, FormatError
     from render.noisemaker.instrument import NOISEMAKER
 
     load_corrections()
+    for path in kept_calibrations():
+        try:
+            calibration = read_calibration(path)[1]
+        except (FileError, FormatError) as error:
+            say("calibration", State.NOTE, f"{error}; the shipped corrections are used")
+        else:
+            used = "" if calibration.closer else "; no gain, the shipped corrections are used"
+            say("calibration", State.GOOD, f"{calibration.plugin}: {calibration.sentence()}{used}")
     for name in GUESSERS:
         load_guesser(name)
     prior = NOISEMAKER.prior

@@ -78,9 +78,18 @@ class ProxyDescender:
     distances: Distances = field(default_factory=Distances, repr=False, compare=False)
 
     @classmethod
-    def load(cls, threads: int = 1) -> Self:
-        """Load the package's weights, and compile the proxy; raises ``FileError`` or ``FormatError``."""
-        corrections = load_corrections()
+    def load(cls, threads: int = 1, corrections: Corrections | None = None) -> Self:
+        """Load the package's weights, unless others are given, and compile the proxy.
+
+        Args:
+            threads: number of threads of a descent.
+            corrections: corrections of the proxy; those of the package where missing.
+
+        Raises:
+            FileError: if the package's weights cannot be read.
+            FormatError: if they do not fit.
+        """
+        corrections = load_corrections() if corrections is None else corrections
         warm_up(corrections)
         return cls(corrections, threads=threads)
 

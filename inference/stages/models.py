@@ -8,6 +8,7 @@ from collections.abc import Callable
 from inference.options import Options
 from inference.ports import Descender, Guess, Models
 from render.errors import FileError, FormatError
+from render.instruments.host import EMBEDDED
 from render.instruments.instrument import Instrument
 from render.noisemaker.instrument import NOISEMAKER
 
@@ -23,15 +24,17 @@ def has_models(instrument: Instrument) -> bool:
 def load_models(options: Options, before_compiling: Callable[[], None] = lambda: None) -> Models:
     """Load the models that the stages need.
 
+    The proxy has the corrections that were fitted to the host's plug-in, where ``refine --calibrate`` made some.
+
     While the descent computes, the workers are idle, so it uses as many threads as there are workers.
 
     Args:
-        options: instrument, stages, network and number of workers.
+        options: instrument, host, stages, network and number of workers.
         before_compiling: called if the proxy must be compiled, which takes half a minute once on a machine.
     """
     guesser: Guess | None = None
     descender: Descender | None = None
-    notices = []
+    notices: list[str] = []
     wanted = {"guess", "descend"} & set(options.stages)
     if not has_models(options.instrument):
         notices = [f"{stage} is left out: there is no model for {options.instrument.title}" for stage in sorted(wanted)]
@@ -50,12 +53,16 @@ def load_models(options: Options, before_compiling: Callable[[], None] = lambda:
     if "descend" in wanted:
         from inference.stages.descender import ProxyDescender
         from proxy.kernels.compiled import are_compiled, is_kept
+        from proxy.synth.calibrations import corrections_for
 
         try:
+            corrections, notice = corrections_for(options.where if options.calibration else EMBEDDED)
+            if notice is not None:
+                notices.append(notice)
             compiles = not are_compiled()
             if compiles:
                 before_compiling()
-            descender = ProxyDescender.load(options.workers)
+            descender = ProxyDescender.load(options.workers, corrections)
             if compiles:
                 # The compiler leaves 200,000 objects, which each full collection of garbage would look through.
                 gc.collect()

@@ -87,7 +87,7 @@ def _listen(connection: Connection, wishes: queue.SimpleQueue[Wish | None], stop
 class _Runs:
     def __init__(self, send: Callable[[Event], None], stopped: threading.Event) -> None:
         self._send, self._stopped = send, stopped
-        self._models: dict[tuple[str, int], Models] = {}
+        self._models: dict[tuple[str, str, int], Models] = {}
         self._libraries: dict[tuple[str, str], LibraryOpener] = {}
         self._spare: tuple[str, str, Pool[Any, Any]] | None = None
 
@@ -144,7 +144,7 @@ class _Runs:
     def _models_for(self, options: Options) -> Models:
         from inference.stages.models import load_models
 
-        key = options.instrument.name, options.workers
+        key = options.instrument.name, options.where, options.workers
         if key not in self._models:
             self._models[key] = load_models(options)
         return self._models[key]

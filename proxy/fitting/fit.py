@@ -64,12 +64,16 @@ class Examples:
         golden: golden rows that may be fitted to.
         data: data set made by ``python -m render dataset``.
         settings: how many renders a step has, the share of golden ones, and the seed.
+        rows: rows of the data set that may be fitted to; all of them where missing.
 
     Raises:
         FileError: if there are neither golden rows nor a data set.
     """
 
-    def __init__(self, golden: Sequence[GoldenRow], data: Dataset | None, settings: Settings) -> None:
+    def __init__(
+        self, golden: Sequence[GoldenRow], data: Dataset | None, settings: Settings, rows: range | None = None
+    ) -> None:
+        self.rows = range(len(data or ())) if rows is None else rows
         self.golden = [row for row in golden if row.peak >= SILENT_PEAK]
         self.data, self.settings = data, settings
         if not self.golden and not data:
@@ -94,8 +98,8 @@ class Examples:
             examples.append(Example(row.patch, row.note, row.audio()))
         if self.data:
             rng = np.random.default_rng((settings.seed, number, 1))
-            for index in rng.integers(len(self.data), size=settings.items - n_golden).tolist():
-                kept = self.data[index]
+            for place in rng.integers(len(self.rows), size=settings.items - n_golden).tolist():
+                kept = self.data[self.rows[place]]
                 examples.append(Example(kept.patch, kept.note, kept.audio))
         return examples
 

@@ -14,7 +14,11 @@ import pytest
 from inference.cli import main
 from inference.command import doctor
 from inference.command.doctor import Finding, State, examine
+from proxy.synth.calibrations import Calibration, save_calibration
+from proxy.synth.weights import load_corrections
 from tests.paths import ROOT
+
+CALIBRATION = Calibration("TAL-NoiseMaker", "1.0.1 (VST3)", 300, 100, (0.52, 0.41), (0.021, 0.018), 0.77, True)
 
 
 def run_doctor(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> tuple[int, dict[str, Any], str]:
@@ -28,13 +32,20 @@ def of(data: dict[str, Any], what: str) -> list[dict[str, str]]:
     return [finding for finding in data["findings"] if finding["what"] == what]
 
 
-def test_a_machine_that_works_is_said_to_work(tmp_path: Path) -> None:
-    code, data, error = run_doctor("--plugin", "embedded", cwd=tmp_path)
+def test_a_machine_that_works_is_said_to_work(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    kept = tmp_path_factory.mktemp("data") / "synth-reconstruct" / "calibrations"
+    save_calibration(kept / "a.safetensors", load_corrections(), CALIBRATION)
+    (kept / "b.safetensors").write_bytes(b"half a file")
+    code, data, error = run_doctor("--plugin", "embedded", cwd=tmp_path, env={"XDG_DATA_HOME": str(kept.parents[1])})
     assert (code, data["ok"], error) == (0, True, "")
     assert "will be used" in of(data, "host")[0]["text"]
     assert {"Python", "packages", "cores", "memory", "GPU", "cache", "results", "proxy", "models"} <= {
         finding["what"] for finding in data["findings"]
     }
+    good, damaged = of(data, "calibration")
+    assert (good["state"], good["text"]) == ("ok", f"TAL-NoiseMaker 1.0.1 (VST3): {CALIBRATION.sentence()}")
+    assert damaged["state"] == "note"
+    assert "the shipped corrections are used" in damaged["text"]
     assert len(data["findings"]) < 24  # one screen
     assert list(tmp_path.iterdir()) == []
 

@@ -1,8 +1,7 @@
 """Training the guess networks on a source of examples.
 
 A run is a pure function of its source and options: examples are numbered, and everything random is drawn from the seed
-and the number of the example or step. So a run that was killed goes on from its last checkpoint as if nothing had
-happened (with ``minutes`` only up to the clock).
+and their numbers. So a killed run goes on from its last checkpoint as if nothing had happened (``minutes`` aside).
 """
 
 from __future__ import annotations
