@@ -1,4 +1,4 @@
-"""Judging candidates by clean renders: MSS at equal loudness, which only the end of the search minimises.
+"""Judging candidates by clean renders: MSS at equal loudness, which the ends of descend and search minimise.
 
 The level of a clip says nothing about the patch, and a quiet answer must not win by being quiet. So MSS is taken at the
 gain that makes the renders as loud as the clips. The volume knob of an answer then goes as far towards that gain as it

@@ -4,8 +4,8 @@
 
 A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS at equal loudness by more
 than two clean renders of one patch differ. So no stage can make the result worse, and the record says how much each of
-them improved it. The stages minimise a distance that is cheaper; only the end of the search minimises MSS itself. Then
-the answer is simplified, within a twentieth of a decibel.
+them improved it. The stages minimise a distance that is cheaper; the ends of descend and search minimise MSS itself
+beside it. Then the answer is simplified, within a twentieth of a decibel.
 """
 
 from __future__ import annotations
@@ -215,12 +215,11 @@ def _left_out(run: Run, name: str) -> bool:
 def _search(run: Run) -> None:
     """Search around what the gradient found, or without one; nevergrad takes a second to import."""
     begin, end = run.budget.used(), run.before_judging()
-    first = 0.0 if "descend" in run.options.stages and run.models.descender is not None else _SEARCHED_FIRST
-    if run.options.method != DEFAULT_METHOD:
-        first = 1.0
-    until = begin + first * (end - begin)
-    if first > 0.0:
-        if has_models(run.options.instrument) or run.options.method != DEFAULT_METHOD:
+    chosen = run.options.method != DEFAULT_METHOD
+    descended = "descend" in run.options.stages and run.models.descender is not None
+    if chosen or not descended:
+        until = end if chosen else begin + _SEARCHED_FIRST * (end - begin)
+        if chosen or has_models(run.options.instrument):
             from inference.stages.search import search
 
             search(run, until)

@@ -37,35 +37,31 @@ class Compile:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Played:
+    """A patch and the note that it is played with for each clip; what is asked of it is said by the subclass."""
+
+    patch: Patch
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure(Played):
     """Asks a worker for the distance of a patch, played with each clip's note; renders need not be clean."""
 
-    patch: Patch
-    notes: tuple[Note, ...]
-
 
 @dataclass(frozen=True, slots=True)
-class Render:
+class Render(Played):
     """Asks a worker for clean renders of a patch, one for each clip."""
 
-    patch: Patch
-    notes: tuple[Note, ...]
-
 
 @dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Played):
     """Asks a worker for what judges a patch: MSS of clean renders at equal loudness, one for each clip."""
 
-    patch: Patch
-    notes: tuple[Note, ...]
-
 
 @dataclass(frozen=True, slots=True)
-class Appraise:
+class Appraise(Played):
     """Asks a worker for the sum of what judges a patch and of its distance, of clean renders."""
-
-    patch: Patch
-    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, slots=True)

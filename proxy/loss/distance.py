@@ -130,6 +130,7 @@ class TargetDistance:
                 rearrange(one.magnitudes, "channels bins frames -> channels frames bins").contiguous().numpy(),
                 one.floor,
                 _DEEP * one.floor,
+                float(one.magnitudes.sum()),
             )
             for one in self.resolutions
         )

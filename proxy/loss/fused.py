@@ -32,12 +32,14 @@ class FusedResolution:
         magnitudes: the target's magnitudes, floored, ``(channels, frames, bins)``.
         floor: the floor.
         smallest: floor of the render's magnitudes before their gain.
+        total: sum of the magnitudes.
     """
 
     window: Array
     magnitudes: Array
     floor: float
     smallest: float
+    total: float
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class _Work:
     def _weights(self, one: FusedResolution) -> tuple[float, float]:
         """Weight of each cell's log difference, and of its difference."""
         weights, share = self.target.weights, 1.0 / len(self.target.resolutions)
-        return share * weights.log / one.magnitudes.size, share * weights.linear / float(one.magnitudes.sum())
+        return share * weights.log / one.magnitudes.size, share * weights.linear / one.total
 
     def _transform(self) -> None:
         """Magnitudes at each resolution of the padded sound."""
