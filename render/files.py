@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from render.errors import FileError
+from render.errors import FileError, FormatError
 
 
 @contextmanager
@@ -110,6 +110,30 @@ def parse_json(text: str) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def read_json(path: Path, schema: str | int, wrong: str) -> dict[str, Any]:
+    """The content of a JSON file that this project wrote.
+
+    Args:
+        path: the file.
+        schema: what its ``schema`` must be.
+        wrong: what a file that is no JSON is called, such as ``not a result``.
+
+    Raises:
+        FileError: if the file cannot be read.
+        FormatError: if it is no JSON, or has another schema.
+    """
+    try:
+        content = parse_json(read_text(path))
+    except FileError:
+        raise
+    except ValueError as error:
+        raise FormatError(f"{path} is {wrong}: {error}") from error
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found != schema:
+        raise FormatError(f"{path} has schema {found!r}; allowed: {schema!r}")
+    return content  # type: ignore[no-any-return]
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from inference.match import Answer, ClipMatch, Match, Tidied
-from render.errors import FileError, FormatError
-from render.files import display_name, parse_json, read_text
+from render.errors import FormatError
+from render.files import display_name, read_json
 from render.measures.metrics import Distances
 
 SCHEMA = "synth-reconstruct/match/4"
@@ -119,19 +119,11 @@ def read_record(path: Path) -> dict[str, Any]:
         FileError: if the file cannot be read.
         FormatError: if it is no result, or was written by another version of this project.
     """
-    try:
-        content = parse_json(read_text(path))
-    except FileError:
-        raise
-    except ValueError as error:
-        raise FormatError(f"{path} is not a result of refine: {error}") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise FormatError(f"{path} has schema {schema!r}; allowed: {SCHEMA!r}")
+    content = read_json(path, SCHEMA, "not a result of refine")
     wrong = [name for name, kind in _KINDS.items() if not isinstance(content.get(name), kind)]
     if wrong or not all(isinstance(one, dict) for one in content["files"]):
         raise FormatError(f"{path} is a damaged result: {', '.join(wrong or ['files'])}")
-    return content  # type: ignore[no-any-return]
+    return content
 
 
 def _answer(match: Match, answer: Answer) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from render.errors import FileError, FormatError
-from render.files import parse_json, read_text, write_text
+from render.errors import FormatError
+from render.files import read_json, write_text
 from render.instruments.curve import Curve
 from render.instruments.parameter import Kind, Parameter, Role
 from render.instruments.table import Table
@@ -96,15 +96,7 @@ def read_description(path: Path) -> Description:
         FileError: if it cannot be read.
         FormatError: if it is no description, or a damaged one.
     """
-    try:
-        content = parse_json(read_text(path))
-    except FileError:
-        raise
-    except ValueError as error:
-        raise FormatError(f"{path} is no description of a plug-in: {error}") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise FormatError(f"{path} has schema {schema!r}; allowed: {SCHEMA}")
+    content = read_json(path, SCHEMA, "no description of a plug-in")
     try:
         parameters = tuple(_described(row) for row in content["parameters"])
         found = Description(content["title"], content["plugin"], content["program"], parameters)
