@@ -148,15 +148,17 @@ class Command:
 def _priority() -> bytes:
     """Niceness of this session's group, which Linux does not hand on to new sessions; empty where there is none."""
     try:
-        return Path("/proc/self/autogroup").read_bytes().split()[-1]
+        _, _, niceness = Path("/proc/self/autogroup").read_bytes().rpartition(b" ")
     except OSError:
         return b""
+    return niceness.strip()
 
 
 def _prepared(priority: bytes, prepare: Callable[[], None] | None) -> None:
     """Runs in the child: gives it the priority of this session, and then what ``prepare`` sets."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_bytes(priority)
+    if priority:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_bytes(priority)
     if prepare is not None:
         prepare()
 
