@@ -62,7 +62,7 @@ def mixer(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     ring = controls.knob("ringmodulation")[:, None] + moves.ring
     mix = mixed(first, second, level(controls, 1), level(controls, 2), ring)
     mix = crushed(mix, controls.knob("oscbitcrusher"))
-    sub_level = (log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
+    sub_level = (facts.SUB_POLARITY * log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
     mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_increments, n_samples))
     clicks = torch.from_numpy(oscillators.clicks(n_samples)).to(mix)
     return torch.addcmul(mix, (controls.knob("vintagenoise") * controls.factor("click gain"))[:, None], clicks)

@@ -221,7 +221,7 @@ def _oscillators(
         n_levels = math.floor(1.0 + facts.CRUSHER_LEVELS * patch["oscbitcrusher"] ** facts.CRUSHER_POWER)
         mix = np.trunc(mix * n_levels) / n_levels
     if levels[2] > 0.0:
-        mix = mix + levels[2] * oscillators.pulse(sub, 0.5)
+        mix = mix + facts.SUB_POLARITY * levels[2] * oscillators.pulse(sub, 0.5)
     if patch["vintagenoise"] > 0.0:
         mix = mix + patch["vintagenoise"] * oscillators.clicks(n_samples, noise_state)
     return mix
