@@ -60,7 +60,7 @@ def test_gradients_of_the_mixer(seed: int) -> None:
     patch = random_patch(seed, oscbitcrusher=1.0, lfo1sync=0.0, lfo2sync=0.0, envelopeeditoramount=0.3)
     patch = patch.with_knobs({"lfo1amount": 0.6, "lfo2amount": 0.4, "freeadamount": 0.4, "osc2fm": 0.2})
     patch = patch.with_knobs(settings(lfo1waveform="sine", lfo2waveform="triangle"))
-    check_gradients(patch, lambda played: voice.mixer(played, modulation(played, 241), 240)[:, ::5])
+    check_gradients(patch, lambda played: voice.mixer(played, played.number, modulation(played, 241), 240)[:, ::5])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -70,7 +70,10 @@ def test_gradients_of_cutoff_and_amplitude(seed: int) -> None:
 
     def play(played: Controls) -> Tensor:
         moves = modulation(played, 601)
-        return torch.cat([voice.cutoff(played, moves, 600)[:, ::9], voice.amplitude(played, moves, 600)[:, ::9]], dim=1)
+        return torch.cat(
+            [voice.cutoff(played, played.number, moves, 600)[:, ::9], voice.amplitude(played, moves, 600)[:, ::9]],
+            dim=1,
+        )
 
     check_gradients(patch, play)
 
@@ -122,7 +125,7 @@ def test_weights_of_waveforms_add_up() -> None:
     mixed = dataclasses.replace(mixed, choices={**mixed.choices, "osc1waveform": weights})
 
     def play(played: Controls) -> Tensor:
-        return voice.mixer(played, modulation(played, 501), 500)
+        return voice.mixer(played, played.number, modulation(played, 501), 500)
 
     blend = play(mixed)
     torch.testing.assert_close(blend, weights @ play(controls(*patches)))
