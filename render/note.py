@@ -72,6 +72,11 @@ class Note:
                 "chord", self.chord, f"ascending semitones above the lowest key, up to note {HIGHEST_NOTE}"
             )
 
+    def __repr__(self) -> str:
+        """As of any dataclass, but a single key has no chord: kept files hold hashes of these texts."""
+        names = ("number", "velocity", "gate_seconds", "seconds", *(["chord"] if self.chord else []))
+        return f"Note({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
     @classmethod
     def of(
         cls, keys: int | Sequence[int], velocity: int = 100, gate_seconds: float = 1.0, seconds: float = 2.0

@@ -55,11 +55,5 @@ def draw_note(rng: Generator) -> Note:
 def hash_of_draws(draw: Callable[[int, int, int], tuple[Patch, Note]]) -> str:
     """Identifies a prior by its first draws: kept files that contain draws carry it and are refused when it differs."""
     draws = (draw(0, index, 0) for index in range(_HASHED_DRAWS))
-    texts = ",".join(f"{patch.knobs!r} {patch.extra!r} {_text(note)}" for patch, note in draws)
+    texts = ",".join(f"{patch.knobs!r} {patch.extra!r} {note!r}" for patch, note in draws)
     return hashlib.sha256(texts.encode()).hexdigest()[:16]
-
-
-def _text(note: Note) -> str:
-    """A note as it is hashed: of priors, which draw no chords."""
-    fields = ("number", "velocity", "gate_seconds", "seconds")
-    return f"Note({', '.join(f'{name}={getattr(note, name)!r}' for name in fields)})"
