@@ -32,7 +32,7 @@ def test_a_chord_is_matched_by_one_patch_and_gone_on_with(
     out = tmp_path / "out"
     few = ["--renders", "40", "--steps", "6", "--workers", "1", "--plugin", "embedded"]
     assert main([str(clip), "--out", str(out), *KEYS, *few]) == 0
-    assert "chord C3 E3 G3" in capsys.readouterr().out
+    assert "chord C3 E3 G3" in capsys.readouterr().err
     record = json.loads((out / "chord.json").read_text())
     assert (record["note"], record["chord"], record["note_fixed"]) == (48, [4, 7], True)
     assert [stage["name"] for stage in record["stages"]] == ["start", "guess", "descend", "search", "tidy"]
