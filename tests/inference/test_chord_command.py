@@ -30,8 +30,8 @@ def test_a_chord_is_matched_by_one_patch_and_gone_on_with(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    few = ["--renders", "40", "--steps", "6", "--workers", "1", "--plugin", "embedded"]
-    assert main([str(clip), "--out", str(out), *KEYS, *few]) == 0
+    few = ["--workers", "1", "--plugin", "embedded"]
+    assert main([str(clip), "--out", str(out), *KEYS, *few, "--renders", "120", "--steps", "16"]) == 0
     assert "chord C3 E3 G3" in capsys.readouterr().err
     record = json.loads((out / "chord.json").read_text())
     assert (record["note"], record["chord"], record["note_fixed"]) == (48, [4, 7], True)
@@ -51,7 +51,7 @@ def test_a_chord_is_matched_by_one_patch_and_gone_on_with(
     assert "48 (C3), 52 (E3), 55 (G3)" in (out / "chord.html").read_text()
     assert (out / "chord.mid").read_bytes().count(b"\x90") == 3
 
-    assert main(["--resume", str(out), *few]) == 0
+    assert main(["--resume", str(out), *few, "--renders", "20", "--steps", "4"]) == 0
     again = json.loads((out / "chord.json").read_text())
     assert (again["chord"], again["best"]["note"]["chord"]) == ([4, 7], [4, 7])
     assert again["options"]["locked"] == record["options"]["locked"] == {"voices": 1.0}
