@@ -31,10 +31,9 @@ FALL = "fall"
 
 _RISES = np.concatenate([np.geomspace(0.5, 7.0, 12), np.arange(8.0, 0.9 * PITCH_REACH)])
 _AMOUNTS = np.concatenate([_RISES, -_RISES])
-_PHASES = {"sine": (0.0, 0.25), "rectangle": (0.0, 0.25), "saw": (0.0, 0.25, 0.5, 0.75)}
-_LIKE = {"sine": ("triangle",)}  # tried when all else is known
+_PHASES = {"sine": (0.0, 0.25), "triangle": (0.0, 0.25), "rectangle": (0.0, 0.25), "saw": (0.0, 0.25, 0.5, 0.75)}
 _FALLS = tuple(np.linspace(0.15, 0.75, 9).tolist())  # knob of the decay
-_FASTEST_HZ, _MOST_RATES = 15.0, 48
+_FASTEST_HZ, _FEWEST_HZ = 15.0, 0.3  # fastest rate, and smallest distance of two
 _SLOW_CYCLES = (0.2, 0.28, 0.4, 0.55, 0.75)  # in the time that is looked at
 _WIDE = 1  # semitones to which partials are widened at first, because the amounts have a coarse grid
 _REACH = 24  # semitones from the key, as far as the tuning of an oscillator reaches
@@ -42,12 +41,18 @@ _STILLEST = 0.5  # semitones (standard deviation) below which a course is not a 
 _AWAY = 0.1  # share of the time for which it moves by more than that
 _FROM_START = 0.02  # what an LFO that begins at its start, as most do, is preferred by
 _NEARBY = tuple(np.linspace(0.9, 1.1, 11).tolist())  # factors of a rate
-_MODULATOR_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES, _MODULATOR_RATES = 100, 16, 3, 150
+_MODULATOR_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES, _MODULATOR_LAG = 100, 16, 3, 0.1
 _MARGIN = 60  # semitones beside the bins, in which nothing is heard
 _REFINED = 6  # courses
 _SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
-_REFINEMENTS = ((0.08, 0.08, 0.5), (0.03, 0.03, 0.25), (0.01, 0.01, 0.125))
-"""Relative steps of rate and amount, and semitones, of one refinement after the other."""
+_LAG, _NARROW = 0.25, 12.0  # of a cycle at the end, where the rate is off by a step of the grid; semitones at most
+_EARLY_SECONDS, _EARLY_LAG = 0.3, 0.1
+_GROWING = ((1.0, 60), (1.5, 30), (2.4, 16), (4.0, 8))
+"""The wide courses are followed from early on: parts of the clip, in early times, and how many courses are kept."""
+_REFINEMENTS = ((0.06, 0.08, 0.5), (0.02, 0.03, 0.25), (0.007, 0.01, 0.125))
+"""Steps of the rate, in cycles until the end, of the amount, relative, and of the key, in semitones."""
+_STEPS = np.arange(-2.0, 3.0)
+_SMALLEST_AMOUNT = 1.0  # semitones that relative steps count from
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Course:
     def keys(self, partials: Partials) -> Array:
         """The pitch at every frame, shape ``(frames,)``."""
         if not self.waveform:
-            return np.full(len(partials.strengths), self.key)
+            return np.full(partials.n_frames, self.key)
         return self.key + self.semitones * _curve(self, partials)
 
 
@@ -95,35 +100,51 @@ def courses(partials: Partials, number: int, *, rich: bool, moving: int) -> tupl
         The still course first, then the moving ones, the highest score first.
     """
     strengths = partials.combs() if rich else partials.strengths
-    step = partials.per_semitone
-    wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=1)
-    margin = _MARGIN * step
-    padded = np.pad(wide, ((0, 0), (margin, margin + -(strengths.shape[1] + 2 * margin) % step)))
-    # at[place % step, frame, place // step] has the strengths at every key, for a course with a place at the lowest.
-    interleaved = np.ascontiguousarray(padded.reshape(len(padded), -1, step).transpose(2, 0, 1))
-    at = np.lib.stride_tricks.sliding_window_view(interleaved, 2 * _REACH + 1, axis=2)
-    lowest = round(float(partials.bins(number - _REACH))) + margin
     keys = (number + key for key in range(-_REACH, _REACH + 1))
     still = (_scored(Course(float(key), rich, 0.0), partials, strengths) for key in keys)
     result = [max(still, key=lambda one: one.score)]
+    seconds, early = partials.n_frames * partials.hop_seconds, partials.first(_EARLY_SECONDS)
+    found = _distinct(_grid(partials, strengths, number, rich=rich, lag=_LAG, widest=_NARROW), _REFINED)
+    # The later, the more a wide course depends on its rate. So it is found early, and followed.
+    if early.n_frames < partials.n_frames:
+        wide = _grid(early, strengths[:, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
+        for part, kept in _GROWING:
+            frames = partials.first(min(part * _EARLY_SECONDS, seconds))
+            wide = _distinct(wide, kept)
+            wide = sorted((_refined(one, frames, strengths, _REFINEMENTS[:2]) for one in wide), key=_rank)
+        found += _distinct(wide, _REFINED)
+    refined = sorted((_refined(one, partials, strengths, _REFINEMENTS) for one in found), key=_rank)
+    result += [course for course in _distinct(refined, len(refined)) if _moves(course, partials)][:moving]
+    return tuple(result)
+
+
+def _grid(partials: Partials, strengths: Strengths, number: int, *, rich: bool, lag: float, widest: float = PITCH_REACH) -> list[Course]:
+    """The best amount and key of every shape, the highest score first."""
+    step = partials.per_semitone
+    wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=2)
+    margin = _MARGIN * step
+    padded = np.pad(wide, ((0, 0), (0, 0), (margin, margin + -(strengths.shape[2] + 2 * margin) % step)))
+    # at[place % step, sweep, frame, place // step] has the strengths at every key, for a course with a place at the
+    # lowest.
+    interleaved = np.ascontiguousarray(padded.reshape(*padded.shape[:2], -1, step).transpose(3, 0, 1, 2))
+    at = np.lib.stride_tricks.sliding_window_view(interleaved, 2 * _REACH + 1, axis=3)
+    lowest = round(float(partials.bins(number - _REACH))) + margin
     found: list[Course] = []
-    for shape in _shapes(partials):
+    for shape in _shapes(partials, lag):
         every = 2 if shape.hz < _FASTEST_HZ / 2.0 else 1
         curve = _curve(shape, partials)[::every]
-        amounts = _AMOUNTS[np.abs(_AMOUNTS) * float(curve.std()) >= _STILLEST]
+        amounts = _AMOUNTS[(np.abs(_AMOUNTS) * float(curve.std()) >= _STILLEST) & (np.abs(_AMOUNTS) <= widest)]
         if len(amounts) == 0:
             continue
         places = lowest + np.round(amounts[:, None] * step * curve).astype(int)
-        places = np.clip(places, 0, at.shape[2] * step - 1)
-        frames = np.arange(0, len(strengths), every)
-        scores = at[places % step, frames, places // step].mean(axis=1)
+        places = np.clip(places, 0, at.shape[3] * step - 1)
+        swept = _sweeps(amounts[:, None] * _slope(curve) / every, partials)
+        frames = np.arange(0, partials.n_frames, every)
+        scores = at[places % step, swept, frames, places // step].mean(axis=1)
         amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
         score, moved = float(scores[amount, key]), float(amounts[amount])
         found.append(replace(shape, key=float(number - _REACH + key), rich=rich, score=score, semitones=moved))
-    found.sort(key=_rank)
-    refined = sorted((_refined(course, partials, strengths) for course in _distinct(found, _REFINED)), key=_rank)
-    result += [course for course in refined if _moves(course, partials)][:moving]
-    return tuple(result)
+    return sorted(found, key=_rank)
 
 
 def _rank(course: Course) -> float:
@@ -148,7 +169,7 @@ def modulators(levels: tuple[float, ...], seconds: float, held_seconds: float, m
     heard = np.asarray(levels[:held], np.float64)[::every]
     if len(heard) < _FEWEST_FRAMES:
         return ()
-    frames = Partials(np.zeros((len(heard), 1), np.float32), seconds / len(levels) * every, 0.0, 1)
+    frames = Partials(np.zeros((1, len(heard), 1), np.float32), (0.0,), seconds / len(levels) * every, 0.0, 1)
 
     def rest(signal: Array) -> Array:
         left = signal - trend @ (trend.T @ signal)
@@ -163,7 +184,7 @@ def modulators(levels: tuple[float, ...], seconds: float, held_seconds: float, m
         return replace(shape, score=abs(likeness), semitones=math.copysign(1.0, likeness))
 
     found = sorted(
-        (compared(shape) for shape in _shapes(frames, _MODULATOR_RATES) if shape.waveform != FALL), key=_rank
+        (compared(shape) for shape in _shapes(frames, _MODULATOR_LAG) if shape.waveform != FALL), key=_rank
     )
     return tuple(
         max((compared(replace(one, hz=one.hz * factor)) for factor in _NEARBY), key=lambda one: one.score)
@@ -194,14 +215,12 @@ def _alike(one: Course, other: Course) -> bool:
     )
 
 
-def _shapes(partials: Partials, most_rates: int = _MOST_RATES) -> Iterator[Course]:
-    """Curves of a modulation, without amount and key."""
+def _shapes(partials: Partials, lag: float) -> Iterator[Course]:
+    """Curves of a modulation, without amount and key; of rates that are off by a step, the end is late by a lag."""
     still = Course(0.0, True, 0.0)
-    seconds = len(partials.strengths) * partials.hop_seconds
-    rates = [cycles / seconds for cycles in _SLOW_CYCLES]
-    # Where the rate is a little off, the curve should lag by a quarter of a cycle at the end, at most.
-    step = max(0.25 / seconds, _FASTEST_HZ / most_rates)
-    rates += np.arange(1.0 / seconds, _FASTEST_HZ, step).tolist()
+    seconds = partials.n_frames * partials.hop_seconds
+    slow = [cycles / seconds for cycles in _SLOW_CYCLES if cycles / seconds < _FASTEST_HZ]
+    rates = [*slow, *np.arange(1.0 / seconds, _FASTEST_HZ, max(lag / seconds, _FEWEST_HZ)).tolist()]
     for waveform, phases in _PHASES.items():
         for hz, phase in product(rates, phases):
             yield replace(still, waveform=waveform, hz=hz, phase=phase)
@@ -211,7 +230,7 @@ def _shapes(partials: Partials, most_rates: int = _MOST_RATES) -> Iterator[Cours
 
 def _curve(course: Course, partials: Partials) -> Array:
     """The signal of a modulator at the frames, -1 to 1, or 0 to 1 of the free AD."""
-    seconds = np.arange(len(partials.strengths)) * partials.hop_seconds
+    seconds = np.arange(partials.n_frames) * partials.hop_seconds
     if course.waveform == FALL:
         samples = (seconds * SAMPLE_RATE).astype(int)
         return np.asarray(attack_decay(0.0, course.fall, int(samples[-1]) + 1)[samples], np.float64)
@@ -220,26 +239,53 @@ def _curve(course: Course, partials: Partials) -> Array:
     return np.asarray(np.interp(cycles % 1.0 * LFO_CYCLE_POINTS, np.arange(len(table)), table), np.float64)
 
 
-def _refined(course: Course, partials: Partials, strengths: Strengths) -> Course:
-    """The best course around a course."""
-
-    def best(tried: Iterable[Course]) -> Course:
-        return max((_scored(one, partials, strengths) for one in tried), key=lambda one: one.score)
-
-    for by_rate, by_amount, by_key in _REFINEMENTS:
-        factors = [1.0 + step * by_rate for step in (-2, -1, 0, 1, 2)]
-        course = best(replace(course, hz=course.hz * one, fall=min(course.fall * one, 1.0)) for one in factors)
-        course = best(
-            replace(course, semitones=course.semitones * (1.0 + amount * by_amount), key=course.key + key * by_key)
-            for amount, key in product((-2, -1, 0, 1, 2), (-1, 0, 1))
+def _refined(
+    course: Course, partials: Partials, strengths: Strengths, steps: Iterable[tuple[float, float, float]]
+) -> Course:
+    """The best course around a course, with smaller and smaller steps."""
+    seconds = partials.n_frames * partials.hop_seconds
+    for by_cycles, by_amount, by_key in steps:
+        rates = np.maximum(course.hz + _STEPS * by_cycles / seconds, 0.01)
+        falls = np.clip(course.fall * (1.0 + _STEPS * by_amount), 0.0, 1.0)
+        tried = [replace(course, hz=hz, fall=fall) for hz, fall in zip(rates.tolist(), falls.tolist(), strict=True)]
+        curves = np.stack([_curve(one, partials) for one in tried])
+        amounts = course.semitones + _STEPS * by_amount * max(abs(course.semitones), _SMALLEST_AMOUNT)
+        keys = course.key + by_key * np.array([-1.0, 0.0, 1.0])
+        pitches = keys[:, None] + (amounts[:, None] * curves[:, None, :])[:, :, None, :]
+        scores = _along(pitches, partials, strengths)
+        rate, amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
+        course = replace(
+            tried[rate], semitones=float(amounts[amount]), key=float(keys[key]), score=float(scores[rate, amount, key])
         )
-    return best([course, *(replace(course, waveform=like) for like in _LIKE.get(course.waveform, ()))])
+    return course
 
 
 def _scored(course: Course, partials: Partials, strengths: Strengths) -> Course:
-    """The course with its score, the mean strength along it, with straight lines between the bins."""
-    positions = np.clip(partials.bins(course.keys(partials)), 0.0, strengths.shape[1] - 1.001)
+    """The course with its score."""
+    return replace(course, score=float(_along(course.keys(partials), partials, strengths)))
+
+
+def _along(keys: Array, partials: Partials, strengths: Strengths) -> Array:
+    """Mean strengths along pitches of shape ``(..., frames)``, with straight lines between the bins."""
+    positions = np.clip(partials.bins(keys), 0.0, strengths.shape[2] - 1.001)
     low = positions.astype(int)
-    rows, high = np.arange(len(low)), positions - low
-    score = np.mean((1.0 - high) * strengths[rows, low] + high * strengths[rows, low + 1])
-    return replace(course, score=float(score))
+    frames, high = np.arange(keys.shape[-1]), positions - low
+    swept = _sweeps(_slope(keys), partials)
+    strong = (1.0 - high) * strengths[swept, frames, low] + high * strengths[swept, frames, low + 1]
+    return np.asarray(strong.mean(axis=-1), np.float64)
+
+
+def _slope(curve: Array) -> Array:
+    """How much curves of shape ``(..., frames)`` change from one frame to the next; jumps are left out."""
+    steps = np.diff(curve, axis=-1)
+    before, after = np.concatenate([steps[..., :1], steps], -1), np.concatenate([steps, steps[..., -1:]], -1)
+    return np.where(np.abs(before) < np.abs(after), before, after)
+
+
+def _sweeps(slopes: Array, partials: Partials) -> NDArray[np.int64]:
+    """The sweep that comes closest to slopes in semitones per frame."""
+    last = len(partials.sweeps) - 1
+    per_second = slopes / partials.hop_seconds
+    distance = (partials.sweeps[-1] - partials.sweeps[0]) / max(last, 1)
+    places = np.round((per_second - partials.sweeps[0]) / max(distance, 1e-9))
+    return np.clip(places, 0, last).astype(np.int64)
