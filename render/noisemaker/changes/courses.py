@@ -33,7 +33,7 @@ _RISES = np.concatenate([np.geomspace(0.5, 7.0, 12), np.arange(8.0, 0.9 * PITCH_
 _AMOUNTS = np.concatenate([_RISES, -_RISES])
 _PHASES = {"sine": (0.0, 0.25), "triangle": (0.0, 0.25), "rectangle": (0.0, 0.25), "saw": (0.0, 0.25, 0.5, 0.75)}
 _FALLS = tuple(np.linspace(0.15, 0.75, 9).tolist())  # knob of the decay
-_FASTEST_HZ, _FEWEST_HZ = 15.0, 0.3  # fastest rate, and smallest distance of two
+_FASTEST_HZ, _FINEST_HZ = 15.0, 0.3  # fastest rate, and smallest distance of two
 _SLOW_CYCLES = (0.2, 0.28, 0.4, 0.55, 0.75)  # in the time that is looked at
 _WIDE = 1  # semitones to which partials are widened at first, because the amounts have a coarse grid
 _REACH = 24  # semitones from the key, as far as the tuning of an oscillator reaches
@@ -41,7 +41,7 @@ _STILLEST = 0.5  # semitones (standard deviation) below which a course is not a 
 _AWAY = 0.1  # share of the time for which it moves by more than that
 _FROM_START = 0.02  # what an LFO that begins at its start, as most do, is preferred by
 _NEARBY = tuple(np.linspace(0.9, 1.1, 11).tolist())  # factors of a rate
-_MODULATOR_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES, _MODULATOR_LAG = 100, 16, 3, 0.1
+_MODULATOR_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES, _MODULATOR_HZ = 100, 16, 3, 0.1
 _MARGIN = 60  # semitones beside the bins, in which nothing is heard
 _REFINED = 6  # courses
 _SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
@@ -118,7 +118,9 @@ def courses(partials: Partials, number: int, *, rich: bool, moving: int) -> tupl
     return tuple(result)
 
 
-def _grid(partials: Partials, strengths: Strengths, number: int, *, rich: bool, lag: float, widest: float = PITCH_REACH) -> list[Course]:
+def _grid(
+    partials: Partials, strengths: Strengths, number: int, *, rich: bool, lag: float, widest: float = PITCH_REACH
+) -> list[Course]:
     """The best amount and key of every shape, the highest score first."""
     step = partials.per_semitone
     wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=2)
@@ -184,7 +186,7 @@ def modulators(levels: tuple[float, ...], seconds: float, held_seconds: float, m
         return replace(shape, score=abs(likeness), semitones=math.copysign(1.0, likeness))
 
     found = sorted(
-        (compared(shape) for shape in _shapes(frames, _MODULATOR_LAG) if shape.waveform != FALL), key=_rank
+        (compared(shape) for shape in _shapes(frames, _LAG, _MODULATOR_HZ) if shape.waveform != FALL), key=_rank
     )
     return tuple(
         max((compared(replace(one, hz=one.hz * factor)) for factor in _NEARBY), key=lambda one: one.score)
@@ -215,12 +217,12 @@ def _alike(one: Course, other: Course) -> bool:
     )
 
 
-def _shapes(partials: Partials, lag: float) -> Iterator[Course]:
+def _shapes(partials: Partials, lag: float, finest: float = _FINEST_HZ) -> Iterator[Course]:
     """Curves of a modulation, without amount and key; of rates that are off by a step, the end is late by a lag."""
     still = Course(0.0, True, 0.0)
     seconds = partials.n_frames * partials.hop_seconds
     slow = [cycles / seconds for cycles in _SLOW_CYCLES if cycles / seconds < _FASTEST_HZ]
-    rates = [*slow, *np.arange(1.0 / seconds, _FASTEST_HZ, max(lag / seconds, _FEWEST_HZ)).tolist()]
+    rates = [*slow, *np.arange(1.0 / seconds, _FASTEST_HZ, max(lag / seconds, finest)).tolist()]
     for waveform, phases in _PHASES.items():
         for hz, phase in product(rates, phases):
             yield replace(still, waveform=waveform, hz=hz, phase=phase)
