@@ -82,4 +82,4 @@ def _moved_along(frames: Audio, sweep: float) -> Audio:
     moved = np.log1p(np.maximum(slope * even, -0.999)) / slope + 0.5 * (_WINDOW - 1)
     low = np.clip(moved.astype(int), 0, _WINDOW - 2)
     part = np.clip(moved - low, 0.0, 1.0).astype(np.float32)
-    return frames[:, low] * (1.0 - part) + frames[:, low + 1] * part
+    return np.asarray(frames[:, low] * (1.0 - part) + frames[:, low + 1] * part, np.float32)

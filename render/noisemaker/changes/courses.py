@@ -104,9 +104,11 @@ def courses(partials: Partials, number: int, *, rich: bool, moving: int) -> tupl
     still = (_scored(Course(float(key), rich, 0.0), partials, strengths) for key in keys)
     result = [max(still, key=lambda one: one.score)]
     seconds, early = partials.n_frames * partials.hop_seconds, partials.first(_EARLY_SECONDS)
-    found = _distinct(_grid(partials, strengths, number, rich=rich, lag=_LAG, widest=_NARROW), _REFINED)
+    longer = early.n_frames < partials.n_frames
+    widest = _NARROW if longer else PITCH_REACH
+    found = _distinct(_grid(partials, strengths, number, rich=rich, lag=_LAG, widest=widest), _REFINED)
     # The later, the more a wide course depends on its rate. So it is found early, and followed.
-    if early.n_frames < partials.n_frames:
+    if longer:
         wide = _grid(early, strengths[:, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
         for part, kept in _GROWING:
             frames = partials.first(min(part * _EARLY_SECONDS, seconds))
