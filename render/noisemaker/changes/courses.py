@@ -8,8 +8,7 @@ course is the mean strength of the partials along it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -40,12 +39,10 @@ _REACH = 24  # semitones from the key, as far as the tuning of an oscillator rea
 _STILLEST = 0.5  # semitones (standard deviation) below which a course is not a moving one
 _AWAY = 0.1  # share of the time for which it moves by more than that
 _FROM_START = 0.02  # what an LFO that begins at its start, as most do, is preferred by
-_NEARBY = tuple(np.linspace(0.9, 1.1, 11).tolist())  # factors of a rate
-_MODULATOR_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES, _MODULATOR_HZ = 100, 16, 3, 0.1
 _MARGIN = 60  # semitones beside the bins, in which nothing is heard
 _REFINED = 6  # courses
 _SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
-_LAG, _NARROW = 0.25, 12.0  # of a cycle at the end, where the rate is off by a step of the grid; semitones at most
+LAG, _NARROW = 0.25, 12.0  # of a cycle at the end, where the rate is off by a step of the grid; semitones at most
 _EARLY_SECONDS, _EARLY_LAG = 0.3, 0.1
 _GROWING = ((1.0, 60), (1.5, 30), (2.4, 16), (4.0, 8))
 """The wide courses are followed from early on: parts of the clip, in early times, and how many courses are kept."""
@@ -83,7 +80,7 @@ class Course:
         """The pitch at every frame, shape ``(frames,)``."""
         if not self.waveform:
             return np.full(partials.n_frames, self.key)
-        return self.key + self.semitones * _curve(self, partials)
+        return self.key + self.semitones * signal(self, partials)
 
 
 @lru_cache(maxsize=16)
@@ -106,17 +103,17 @@ def courses(partials: Partials, number: int, *, rich: bool, moving: int) -> tupl
     seconds, early = partials.n_frames * partials.hop_seconds, partials.first(_EARLY_SECONDS)
     longer = early.n_frames < partials.n_frames
     widest = _NARROW if longer else PITCH_REACH
-    found = _distinct(_grid(partials, strengths, number, rich=rich, lag=_LAG, widest=widest), _REFINED)
+    found = distinct(_grid(partials, strengths, number, rich=rich, lag=LAG, widest=widest), _REFINED)
     # The later, the more a wide course depends on its rate. So it is found early, and followed.
     if longer:
         wide = _grid(early, strengths[:, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
         for part, kept in _GROWING:
             frames = partials.first(min(part * _EARLY_SECONDS, seconds))
-            wide = _distinct(wide, kept)
-            wide = sorted((_refined(one, frames, strengths, _REFINEMENTS[:2]) for one in wide), key=_rank)
-        found += _distinct(wide, _REFINED)
-    refined = sorted((_refined(one, partials, strengths, _REFINEMENTS) for one in found), key=_rank)
-    result += [course for course in _distinct(refined, len(refined)) if _moves(course, partials)][:moving]
+            wide = distinct(wide, kept)
+            wide = sorted((_refined(one, frames, strengths, _REFINEMENTS[:2]) for one in wide), key=rank)
+        found += distinct(wide, _REFINED)
+    refined = sorted((_refined(one, partials, strengths, _REFINEMENTS) for one in found), key=rank)
+    result += [course for course in distinct(refined, len(refined)) if _moves(course, partials)][:moving]
     return tuple(result)
 
 
@@ -134,9 +131,9 @@ def _grid(
     at = np.lib.stride_tricks.sliding_window_view(interleaved, 2 * _REACH + 1, axis=3)
     lowest = round(float(partials.bins(number - _REACH))) + margin
     found: list[Course] = []
-    for shape in _shapes(partials, lag):
+    for shape in shapes(partials, lag):
         every = 2 if shape.hz < _FASTEST_HZ / 2.0 else 1
-        curve = _curve(shape, partials)[::every]
+        curve = signal(shape, partials)[::every]
         amounts = _AMOUNTS[(np.abs(_AMOUNTS) * float(curve.std()) >= _STILLEST) & (np.abs(_AMOUNTS) <= widest)]
         if len(amounts) == 0:
             continue
@@ -148,52 +145,12 @@ def _grid(
         amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
         score, moved = float(scores[amount, key]), float(amounts[amount])
         found.append(replace(shape, key=float(number - _REACH + key), rich=rich, score=score, semitones=moved))
-    return sorted(found, key=_rank)
+    return sorted(found, key=rank)
 
 
-def _rank(course: Course) -> float:
+def rank(course: Course) -> float:
+    """Sorts the courses with the highest score first."""
     return -course.score - (_FROM_START if course.phase == 0.0 else 0.0)
-
-
-@lru_cache(maxsize=8)
-def modulators(levels: tuple[float, ...], seconds: float, held_seconds: float, most: int) -> tuple[Course, ...]:
-    """LFOs whose signal resembles the course of something else, such as the brightness.
-
-    Args:
-        levels: the course, at even distances.
-        seconds: its length.
-        held_seconds: length of the key press; the release that follows says nothing of an LFO.
-        most: largest number of LFOs, the most similar first.
-
-    Returns:
-        Waveforms, rates and phases; ``score`` is the correlation, ``semitones`` only has its sign.
-    """
-    held = round(len(levels) * min(held_seconds / max(seconds, 1e-9), 1.0))
-    every = max(held // _MODULATOR_FRAMES, 1)
-    heard = np.asarray(levels[:held], np.float64)[::every]
-    if len(heard) < _FEWEST_FRAMES:
-        return ()
-    frames = Partials(np.zeros((1, len(heard), 1), np.float32), (0.0,), seconds / len(levels) * every, 0.0, 1)
-
-    def rest(signal: Array) -> Array:
-        left = signal - trend @ (trend.T @ signal)
-        return np.asarray(left / max(float(np.linalg.norm(left)), 1e-9), np.float64)
-
-    inner = slice(_EDGE_FRAMES, len(heard) - _EDGE_FRAMES)
-    trend = np.linalg.qr(np.polynomial.polynomial.polyvander(np.linspace(-1.0, 1.0, len(heard)), 2)[inner])[0]
-    wanted = rest(heard[inner])
-
-    def compared(shape: Course) -> Course:
-        likeness = float(wanted @ rest(_curve(shape, frames)[inner]))
-        return replace(shape, score=abs(likeness), semitones=math.copysign(1.0, likeness))
-
-    found = sorted(
-        (compared(shape) for shape in _shapes(frames, _LAG, _MODULATOR_HZ) if shape.waveform != FALL), key=_rank
-    )
-    return tuple(
-        max((compared(replace(one, hz=one.hz * factor)) for factor in _NEARBY), key=lambda one: one.score)
-        for one in _distinct(found, most)
-    )
 
 
 def _moves(course: Course, partials: Partials) -> bool:
@@ -202,13 +159,13 @@ def _moves(course: Course, partials: Partials) -> bool:
     return float(np.mean(np.abs(keys - np.median(keys)) > _STILLEST)) > _AWAY
 
 
-def _distinct(courses: Sequence[Course], most: int) -> list[Course]:
-    """The first ones that are not alike."""
-    distinct: list[Course] = []
+def distinct(courses: Iterable[Course], most: int) -> list[Course]:
+    """The first courses that are not alike, ``most`` of them."""
+    found: list[Course] = []
     for course in courses:
-        if len(distinct) < most and not any(_alike(course, other) for other in distinct):
-            distinct.append(course)
-    return distinct
+        if len(found) < most and not any(_alike(course, other) for other in found):
+            found.append(course)
+    return found
 
 
 def _alike(one: Course, other: Course) -> bool:
@@ -219,7 +176,7 @@ def _alike(one: Course, other: Course) -> bool:
     )
 
 
-def _shapes(partials: Partials, lag: float, finest: float = _FINEST_HZ) -> Iterator[Course]:
+def shapes(partials: Partials, lag: float, finest: float = _FINEST_HZ) -> Iterator[Course]:
     """Curves of a modulation, without amount and key; of rates that are off by a step, the end is late by a lag."""
     still = Course(0.0, True, 0.0)
     seconds = partials.n_frames * partials.hop_seconds
@@ -232,7 +189,7 @@ def _shapes(partials: Partials, lag: float, finest: float = _FINEST_HZ) -> Itera
         yield replace(still, waveform=FALL, fall=fall)
 
 
-def _curve(course: Course, partials: Partials) -> Array:
+def signal(course: Course, partials: Partials) -> Array:
     """The signal of a modulator at the frames, -1 to 1, or 0 to 1 of the free AD."""
     seconds = np.arange(partials.n_frames) * partials.hop_seconds
     if course.waveform == FALL:
@@ -252,7 +209,7 @@ def _refined(
         rates = np.maximum(course.hz + _STEPS * by_cycles / seconds, 0.01)
         falls = np.clip(course.fall * (1.0 + _STEPS * by_amount), 0.0, 1.0)
         tried = [replace(course, hz=hz, fall=fall) for hz, fall in zip(rates.tolist(), falls.tolist(), strict=True)]
-        curves = np.stack([_curve(one, partials) for one in tried])
+        curves = np.stack([signal(one, partials) for one in tried])
         amounts = course.semitones + _STEPS * by_amount * max(abs(course.semitones), _SMALLEST_AMOUNT)
         keys = course.key + by_key * np.array([-1.0, 0.0, 1.0])
         pitches = keys[:, None] + (amounts[:, None] * curves[:, None, :])[:, :, None, :]

@@ -14,8 +14,8 @@ import numpy as np
 
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
-from render.noisemaker.changes.courses import modulators
 from render.noisemaker.changes.heard import Change, pairings
+from render.noisemaker.changes.modulators import modulators
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.facts import (
@@ -162,27 +162,33 @@ def _modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
 
 
 def _resembling(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Change]:
-    """An LFO whose signal resembles the course of the brightness, or of the level, on what may cause that."""
+    """LFOs whose signal resembles the course of the brightness, or of the level, on what may cause that."""
     inaudible = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
     for course, destinations in (
         (hints.brightness, ("filter", "pulse width", "fm")),
         (hints.loudness, ("volume", "filter", "pulse width")),
     ):
-        likely = [one for one in modulators(course, hints.seconds, held_seconds, _LIKELY) if one.score > _RESEMBLES]
+        found = modulators(course, hints.seconds, held_seconds, _LIKELY)
+        likely = [lfos for lfos in found if lfos[0].score > _RESEMBLES]
         taken: set[str] = set()
         for name, destination in product(inaudible or ("lfo1", "lfo2"), destinations):
             if destination not in ROUTES[name] or destination in taken:
                 continue
             taken.add(destination)
+            other = "lfo2" if name == "lfo1" else "lfo1"
             sizes = {abs(amount) for amount in _AMOUNTS[destination]}
-            for one, size in product(likely, sizes):
-                # More of the volume's modulation is less level.
-                signed = -one.semitones if destination == "volume" else one.semitones
-                amount = size if destination in {"pulse width", "fm", "pan"} else size * signed
-                yield (
-                    f"{name} {destination}",
-                    with_lfo(patch, name, destination, one.hz, amount, waveform=one.waveform, phase=one.phase),
-                )
+            for lfos, size in product(likely, sizes):
+                if len(lfos) > 1 and destination not in ROUTES[other]:
+                    continue
+                changed = patch
+                for one, lfo in zip((name, other), lfos, strict=False):
+                    # More of the volume's modulation is less level.
+                    signed = size * (-lfo.semitones if destination == "volume" else lfo.semitones)
+                    amount = abs(signed) if destination in {"pulse width", "fm", "pan"} else signed
+                    changed = with_lfo(
+                        changed, one, destination, lfo.hz, amount, waveform=lfo.waveform, phase=lfo.phase % 1.0
+                    )
+                yield f"{name if len(lfos) == 1 else 'lfos'} {destination}", changed
 
 
 def with_lfo(
