@@ -73,19 +73,22 @@ class Pairing:
                 knobs["freeadamount"] = BIPOLAR.nearest_knob(course.semitones / PITCH_REACH)
                 chosen["freeaddestination"] = f"osc{index}"
             elif course.waveform and not (both and index == 2):
-                name = lfos.pop(0)
-                rate = TABLE.parameter(f"{name}rate")
-                knobs |= {
-                    SOURCES[name].amount: BIPOLAR.nearest_knob(course.semitones / PITCH_REACH),
-                    rate.name: rate.curve.nearest_knob(course.hz),
-                    f"{name}phase": course.phase,
-                }
-                chosen |= {
-                    SOURCES[name].destination: "osc1&2" if both else f"osc{index}",
-                    f"{name}waveform": course.waveform,
-                    f"{name}sync": False,
-                    f"{name}keytrigger": True,
-                }
+                for one in (course,) if course.second is None else (course, course.second):
+                    if not lfos:
+                        break
+                    name = lfos.pop(0)
+                    rate = TABLE.parameter(f"{name}rate")
+                    knobs |= {
+                        SOURCES[name].amount: BIPOLAR.nearest_knob(one.semitones / PITCH_REACH),
+                        rate.name: rate.curve.nearest_knob(one.hz),
+                        f"{name}phase": one.phase,
+                    }
+                    chosen |= {
+                        SOURCES[name].destination: "osc1&2" if both else f"osc{index}",
+                        f"{name}waveform": one.waveform,
+                        f"{name}sync": False,
+                        f"{name}keytrigger": True,
+                    }
         return patch.with_knobs(knobs).with_settings(chosen)
 
 
