@@ -42,9 +42,10 @@ def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], unt
                 Candidate(patch, one.note, origin=kind, sparse=True)
                 for kind, patch in instrument.plain(one.patch, one.note)
             ]
-    if instrument.heard is not None and candidates:
+    if instrument.from_hints is not None and candidates:
         note = candidates[0].note
-        found += [Candidate(patch, note, origin=kind, sparse=True) for kind, patch in instrument.heard(note, run.hints)]
+        plain = instrument.from_hints(note, run.hints)
+        found += [Candidate(patch, note, origin=kind, sparse=True) for kind, patch in plain]
     return screened(run, descender, list(dict.fromkeys(found)), min(until, run.budget.used() + _SHARE))
 
 

@@ -141,7 +141,7 @@ class Instrument:
         extras: parameters whose default means that a part of the synth is not used.
         structure: proposes changed patches that take several decisions at once, each with a word for its kind, from
             a patch, its note and what was heard in the clip.
-        heard: makes plain patches of what was heard in a clip, each with a word for its kind.
+        from_hints: makes plain patches from the hints alone, each with the name of its kind.
         pitches: function from a patch and a key to the MIDI note numbers at which it sounds, and each one's share of
             the power; None if unknown.
         plugin_state: writes the plug-in's own state for a program; None if there are no presets in plug-in formats.
@@ -173,7 +173,7 @@ class Instrument:
     plain: Callable[[Patch, Note], Iterable[tuple[str, Patch]]] | None = None
     extras: frozenset[str] = frozenset()
     structure: Callable[[Patch, Note, Hints], Iterable[tuple[str, Patch]]] | None = None
-    heard: Callable[[Note, Hints], Iterable[tuple[str, Patch]]] | None = None
+    from_hints: Callable[[Note, Hints], Iterable[tuple[str, Patch]]] | None = None
     pitches: Callable[[Patch, int], tuple[list[int], list[float]]] | None = None
     plugin_state: Callable[[Program], bytes] | None = None
     class_ids: tuple[str, ...] = ()
