@@ -8,8 +8,9 @@ import pytest
 from inference.clip.hints import hear_hints
 from inference.clip.partials import hear_partials
 from render.instruments.hints import Hints
+from render.noisemaker.changes.modulators import modulators
 from render.noisemaker.changes.pairings import Pairing, pairings, plain_patches
-from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours, modulators
+from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
 from render.note import Note
@@ -105,7 +106,7 @@ def test_an_lfo_that_resembles_a_course_of_levels(wanted: tuple[str, float, floa
         "rectangle": np.sign(0.5 - cycles % 1.0),
         "saw": 2.0 * (cycles % 1.0) - 1.0,
     }
-    best = modulators(tuple((0.5 - 0.2 * shapes[waveform] + 0.001 * np.arange(400)).tolist()), 2.0, 2.0, 3)[0]
+    best = modulators(tuple((0.5 - 0.2 * shapes[waveform] + 0.001 * np.arange(400)).tolist()), 2.0, 2.0, 3)[0][0]
     assert best.waveform == waveform
     assert best.hz == pytest.approx(hz, rel=0.05)
     assert best.score > 0.9
@@ -115,3 +116,13 @@ def test_an_lfo_that_resembles_a_course_of_levels(wanted: tuple[str, float, floa
 
 def test_too_short_a_course_resembles_nothing() -> None:
     assert modulators((0.0,) * 8, 0.04, 0.04, 3) == ()
+
+
+def test_two_lfos_that_resemble_a_course_together() -> None:
+    seconds = np.arange(400) / 200.0
+    sine, saw = np.sin(2.0 * np.pi * (3.1 * seconds + 0.06)), 2.0 * (1.3 * seconds % 1.0) - 1.0
+    found = modulators(tuple((0.5 + 0.2 * sine - 0.1 * saw).tolist()), 2.0, 2.0, 3)
+    first, second = next(lfos for lfos in found if [lfo.waveform for lfo in lfos] == ["sine", "saw"])
+    assert (first.hz, second.hz) == (pytest.approx(3.1, rel=0.03), pytest.approx(1.3, rel=0.03))
+    assert first.score > 0.98
+    assert abs(second.semitones) == pytest.approx(0.5, rel=0.15)

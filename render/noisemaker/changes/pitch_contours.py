@@ -8,8 +8,7 @@ score of a contour is the mean strength of the partials along it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -31,23 +30,27 @@ FALL = "fall"
 
 _RISES = np.concatenate([np.geomspace(0.5, 7.0, 12), np.arange(8.0, 0.9 * PITCH_REACH)])
 _AMOUNTS = np.concatenate([_RISES, -_RISES])
-_PHASES = {"sine": (0.0, 0.25), "rectangle": (0.0, 0.25), "saw": (0.0, 0.25, 0.5, 0.75)}
-_LIKE = {"sine": ("triangle",)}  # tried when all else is known
+_PHASES = {"sine": (0.0, 0.25), "triangle": (0.0, 0.25), "rectangle": (0.0, 0.25), "saw": (0.0, 0.25, 0.5, 0.75)}
 _FALLS = tuple(np.linspace(0.15, 0.75, 9).tolist())  # knob of the decay
-_FASTEST_HZ, _MOST_RATES = 15.0, 48
+_FASTEST_HZ, _FINEST_HZ = 15.0, 0.3  # fastest rate, and smallest distance of two
 _SLOW_CYCLES = (0.2, 0.28, 0.4, 0.55, 0.75)  # in the analysed time
 _WIDE = 1  # semitones to which partials are widened at first, because the amounts have a coarse grid
 _REACH = 24  # semitones from the key, as far as the tuning of an oscillator reaches
 _STILLEST = 0.5  # semitones (standard deviation) below which a contour counts as constant
 _AWAY = 0.1  # share of the time for which it must move by more than that
 _FROM_START = 0.02  # bonus for an LFO that starts at phase 0, as most do
-_NEARBY = tuple(np.linspace(0.9, 1.1, 11).tolist())  # factors of a rate
-_MODULATOR_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES, _MODULATOR_RATES = 100, 16, 3, 150
 _MARGIN = 60  # semitones of padding beside the bins, where strengths are 0
 _REFINED = 6  # contours
 _SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
-_REFINEMENTS = ((0.08, 0.08, 0.5), (0.03, 0.03, 0.25), (0.01, 0.01, 0.125))
-"""Relative steps of rate and amount, and semitones, of one refinement after the other."""
+LAG = 0.25  # lag in cycles at the end of the clip if the rate is off by one step of the grid
+_NARROW = 12.0  # largest amount in semitones that is searched for in the whole clip at once
+_EARLY_SECONDS, _EARLY_LAG = 0.3, 0.1
+_GROWING = ((1.0, 60), (1.5, 30), (2.4, 16), (4.0, 8))
+"""Wide contours are tracked from the beginning: lengths in units of ``_EARLY_SECONDS``, and number of contours kept."""
+_REFINEMENTS = ((0.06, 0.08, 0.5), (0.02, 0.03, 0.25), (0.007, 0.01, 0.125))
+"""Steps of the rate, in cycles over the clip; of the amount, relative; and of the key, in semitones."""
+_STEPS = np.arange(-2.0, 3.0)
+_SMALLEST_AMOUNT = 1.0  # smallest amount in semitones to which relative steps refer
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ class Contour:
     def keys(self, partials: Partials) -> Array:
         """The pitch at every frame, shape ``(frames,)``."""
         if not self.waveform:
-            return np.full(len(partials.strengths), self.key)
-        return self.key + self.semitones * _curve(self, partials)
+            return np.full(partials.n_frames, self.key)
+        return self.key + self.semitones * signal(self, partials)
 
 
 @lru_cache(maxsize=16)
@@ -95,81 +98,60 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
         The constant contour first, then the modulated ones, the highest score first.
     """
     strengths = partials.combs() if rich else partials.strengths
-    step = partials.per_semitone
-    wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=1)
-    margin = _MARGIN * step
-    padded = np.pad(wide, ((0, 0), (margin, margin + -(strengths.shape[1] + 2 * margin) % step)))
-    # at[place % step, frame, place // step] has the strengths at every key, where ``place`` is the contour's bin if its
-    # key is the lowest one.
-    interleaved = np.ascontiguousarray(padded.reshape(len(padded), -1, step).transpose(2, 0, 1))
-    at = np.lib.stride_tricks.sliding_window_view(interleaved, 2 * _REACH + 1, axis=2)
-    lowest = round(float(partials.bins(number - _REACH))) + margin
     keys = (number + key for key in range(-_REACH, _REACH + 1))
     still = (_scored(Contour(float(key), rich, 0.0), partials, strengths) for key in keys)
     result = [max(still, key=lambda one: one.score)]
-    found: list[Contour] = []
-    for shape in _shapes(partials):
-        every = 2 if shape.hz < _FASTEST_HZ / 2.0 else 1
-        curve = _curve(shape, partials)[::every]
-        amounts = _AMOUNTS[np.abs(_AMOUNTS) * float(curve.std()) >= _STILLEST]
-        if len(amounts) == 0:
-            continue
-        places = lowest + np.round(amounts[:, None] * step * curve).astype(int)
-        places = np.clip(places, 0, at.shape[2] * step - 1)
-        frames = np.arange(0, len(strengths), every)
-        scores = at[places % step, frames, places // step].mean(axis=1)
-        amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
-        score, moved = float(scores[amount, key]), float(amounts[amount])
-        found.append(replace(shape, key=float(number - _REACH + key), rich=rich, score=score, semitones=moved))
-    found.sort(key=_rank)
-    refined = sorted((_refined(contour, partials, strengths) for contour in _distinct(found, _REFINED)), key=_rank)
-    result += [contour for contour in refined if _moves(contour, partials)][:moving]
+    seconds, early = partials.n_frames * partials.hop_seconds, partials.first(_EARLY_SECONDS)
+    longer = early.n_frames < partials.n_frames
+    widest = _NARROW if longer else PITCH_REACH
+    found = distinct(_grid(partials, strengths, number, rich=rich, lag=LAG, widest=widest), _REFINED)
+    # A wide contour depends the more on its rate the longer it is, so it is found early and then tracked.
+    if longer:
+        wide = _grid(early, strengths[:, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
+        for part, kept in _GROWING:
+            frames = partials.first(min(part * _EARLY_SECONDS, seconds))
+            wide = distinct(wide, kept)
+            wide = sorted((_refined(one, frames, strengths, _REFINEMENTS[:2]) for one in wide), key=rank)
+        found += distinct(wide, _REFINED)
+    refined = sorted((_refined(one, partials, strengths, _REFINEMENTS) for one in found), key=rank)
+    result += [contour for contour in distinct(refined, len(refined)) if _moves(contour, partials)][:moving]
     return tuple(result)
 
 
-def _rank(contour: Contour) -> float:
+def _grid(
+    partials: Partials, strengths: Strengths, number: int, *, rich: bool, lag: float, widest: float = PITCH_REACH
+) -> list[Contour]:
+    """The best amount and key of every shape, the highest score first."""
+    step = partials.per_semitone
+    wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=2)
+    margin = _MARGIN * step
+    padded = np.pad(wide, ((0, 0), (0, 0), (margin, margin + -(strengths.shape[2] + 2 * margin) % step)))
+    # at[place % step, sweep, frame, place // step] has the strengths at every key, where ``place`` is the contour's bin
+    # if its key is the lowest one.
+    interleaved = np.ascontiguousarray(padded.reshape(*padded.shape[:2], -1, step).transpose(3, 0, 1, 2))
+    at = np.lib.stride_tricks.sliding_window_view(interleaved, 2 * _REACH + 1, axis=3)
+    lowest = round(float(partials.bins(number - _REACH))) + margin
+    found: list[Contour] = []
+    for shape in shapes(partials, lag):
+        every = 2 if shape.hz < _FASTEST_HZ / 2.0 else 1
+        curve = signal(shape, partials)[::every]
+        amounts = _AMOUNTS[(np.abs(_AMOUNTS) * float(curve.std()) >= _STILLEST) & (np.abs(_AMOUNTS) <= widest)]
+        if len(amounts) == 0:
+            continue
+        places = lowest + np.round(amounts[:, None] * step * curve).astype(int)
+        places = np.clip(places, 0, at.shape[3] * step - 1)
+        swept = _sweeps(amounts[:, None] * _slope(curve) / every, partials)
+        frames = np.arange(0, partials.n_frames, every)
+        scores = at[places % step, swept, frames, places // step].mean(axis=1)
+        amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
+        score, moved = float(scores[amount, key]), float(amounts[amount])
+        found.append(replace(shape, key=float(number - _REACH + key), rich=rich, score=score, semitones=moved))
+    return sorted(found, key=rank)
+
+
+def rank(contour: Contour) -> float:
+    """Sort key of contours, the highest score first."""
     return -contour.score - (_FROM_START if contour.phase == 0.0 else 0.0)
-
-
-@lru_cache(maxsize=8)
-def modulators(levels: tuple[float, ...], seconds: float, held_seconds: float, most: int) -> tuple[Contour, ...]:
-    """LFOs whose signal resembles another curve over time, such as the brightness.
-
-    Args:
-        levels: values of the curve at even distances.
-        seconds: its length.
-        held_seconds: length of the key press; the release that follows is not used.
-        most: largest number of LFOs, the most similar first.
-
-    Returns:
-        Waveforms, rates and phases; ``score`` is the correlation, ``semitones`` only has its sign.
-    """
-    held = round(len(levels) * min(held_seconds / max(seconds, 1e-9), 1.0))
-    every = max(held // _MODULATOR_FRAMES, 1)
-    heard = np.asarray(levels[:held], np.float64)[::every]
-    if len(heard) < _FEWEST_FRAMES:
-        return ()
-    frames = Partials(np.zeros((len(heard), 1), np.float32), seconds / len(levels) * every, 0.0, 1)
-
-    def rest(signal: Array) -> Array:
-        left = signal - trend @ (trend.T @ signal)
-        return np.asarray(left / max(float(np.linalg.norm(left)), 1e-9), np.float64)
-
-    inner = slice(_EDGE_FRAMES, len(heard) - _EDGE_FRAMES)
-    trend = np.linalg.qr(np.polynomial.polynomial.polyvander(np.linspace(-1.0, 1.0, len(heard)), 2)[inner])[0]
-    wanted = rest(heard[inner])
-
-    def compared(shape: Contour) -> Contour:
-        likeness = float(wanted @ rest(_curve(shape, frames)[inner]))
-        return replace(shape, score=abs(likeness), semitones=math.copysign(1.0, likeness))
-
-    found = sorted(
-        (compared(shape) for shape in _shapes(frames, _MODULATOR_RATES) if shape.waveform != FALL), key=_rank
-    )
-    return tuple(
-        max((compared(replace(one, hz=one.hz * factor)) for factor in _NEARBY), key=lambda one: one.score)
-        for one in _distinct(found, most)
-    )
 
 
 def _moves(contour: Contour, partials: Partials) -> bool:
@@ -178,13 +160,13 @@ def _moves(contour: Contour, partials: Partials) -> bool:
     return float(np.mean(np.abs(keys - np.median(keys)) > _STILLEST)) > _AWAY
 
 
-def _distinct(contours: Sequence[Contour], most: int) -> list[Contour]:
-    """The first ones that differ from each other."""
-    distinct: list[Contour] = []
+def distinct(contours: Iterable[Contour], most: int) -> list[Contour]:
+    """The first contours that differ from each other, at most ``most`` of them."""
+    found: list[Contour] = []
     for contour in contours:
-        if len(distinct) < most and not any(_alike(contour, other) for other in distinct):
-            distinct.append(contour)
-    return distinct
+        if len(found) < most and not any(_alike(contour, other) for other in found):
+            found.append(contour)
+    return found
 
 
 def _alike(one: Contour, other: Contour) -> bool:
@@ -195,14 +177,12 @@ def _alike(one: Contour, other: Contour) -> bool:
     )
 
 
-def _shapes(partials: Partials, most_rates: int = _MOST_RATES) -> Iterator[Contour]:
-    """Shapes of a modulation, without amount and key."""
+def shapes(partials: Partials, lag: float, finest: float = _FINEST_HZ) -> Iterator[Contour]:
+    """Shapes of a modulation, without amount and key; between two rates of the grid the end lags by at most ``lag``."""
     still = Contour(0.0, True, 0.0)
-    seconds = len(partials.strengths) * partials.hop_seconds
-    rates = [cycles / seconds for cycles in _SLOW_CYCLES]
-    # Where the rate is a little off, the curve should lag by a quarter of a cycle at the end, at most.
-    step = max(0.25 / seconds, _FASTEST_HZ / most_rates)
-    rates += np.arange(1.0 / seconds, _FASTEST_HZ, step).tolist()
+    seconds = partials.n_frames * partials.hop_seconds
+    slow = [cycles / seconds for cycles in _SLOW_CYCLES if cycles / seconds < _FASTEST_HZ]
+    rates = [*slow, *np.arange(1.0 / seconds, _FASTEST_HZ, max(lag / seconds, finest)).tolist()]
     for waveform, phases in _PHASES.items():
         for hz, phase in product(rates, phases):
             yield replace(still, waveform=waveform, hz=hz, phase=phase)
@@ -210,9 +190,9 @@ def _shapes(partials: Partials, most_rates: int = _MOST_RATES) -> Iterator[Conto
         yield replace(still, waveform=FALL, fall=fall)
 
 
-def _curve(contour: Contour, partials: Partials) -> Array:
+def signal(contour: Contour, partials: Partials) -> Array:
     """The signal of a modulator at the frames: -1 to 1, or 0 to 1 for the free AD; shape ``(frames,)``."""
-    seconds = np.arange(len(partials.strengths)) * partials.hop_seconds
+    seconds = np.arange(partials.n_frames) * partials.hop_seconds
     if contour.waveform == FALL:
         samples = (seconds * SAMPLE_RATE).astype(int)
         return np.asarray(attack_decay(0.0, contour.fall, int(samples[-1]) + 1)[samples], np.float64)
@@ -221,26 +201,53 @@ def _curve(contour: Contour, partials: Partials) -> Array:
     return np.asarray(np.interp(cycles % 1.0 * LFO_CYCLE_POINTS, np.arange(len(table)), table), np.float64)
 
 
-def _refined(contour: Contour, partials: Partials, strengths: Strengths) -> Contour:
-    """The contour with the highest score close to a contour."""
-
-    def best(tried: Iterable[Contour]) -> Contour:
-        return max((_scored(one, partials, strengths) for one in tried), key=lambda one: one.score)
-
-    for by_rate, by_amount, by_key in _REFINEMENTS:
-        factors = [1.0 + step * by_rate for step in (-2, -1, 0, 1, 2)]
-        contour = best(replace(contour, hz=contour.hz * one, fall=min(contour.fall * one, 1.0)) for one in factors)
-        contour = best(
-            replace(contour, semitones=contour.semitones * (1.0 + amount * by_amount), key=contour.key + key * by_key)
-            for amount, key in product((-2, -1, 0, 1, 2), (-1, 0, 1))
+def _refined(
+    contour: Contour, partials: Partials, strengths: Strengths, steps: Iterable[tuple[float, float, float]]
+) -> Contour:
+    """The contour with the highest score close to a contour, searched with smaller and smaller steps."""
+    seconds = partials.n_frames * partials.hop_seconds
+    for by_cycles, by_amount, by_key in steps:
+        rates = np.maximum(contour.hz + _STEPS * by_cycles / seconds, 0.01)
+        falls = np.clip(contour.fall * (1.0 + _STEPS * by_amount), 0.0, 1.0)
+        tried = [replace(contour, hz=hz, fall=fall) for hz, fall in zip(rates.tolist(), falls.tolist(), strict=True)]
+        curves = np.stack([signal(one, partials) for one in tried])
+        amounts = contour.semitones + _STEPS * by_amount * max(abs(contour.semitones), _SMALLEST_AMOUNT)
+        keys = contour.key + by_key * np.array([-1.0, 0.0, 1.0])
+        pitches = keys[:, None] + (amounts[:, None] * curves[:, None, :])[:, :, None, :]
+        scores = _along(pitches, partials, strengths)
+        rate, amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
+        contour = replace(
+            tried[rate], semitones=float(amounts[amount]), key=float(keys[key]), score=float(scores[rate, amount, key])
         )
-    return best([contour, *(replace(contour, waveform=like) for like in _LIKE.get(contour.waveform, ()))])
+    return contour
 
 
 def _scored(contour: Contour, partials: Partials, strengths: Strengths) -> Contour:
-    """The contour with its score: the mean strength along it, interpolated linearly between the bins."""
-    positions = np.clip(partials.bins(contour.keys(partials)), 0.0, strengths.shape[1] - 1.001)
+    """The contour with its score."""
+    return replace(contour, score=float(_along(contour.keys(partials), partials, strengths)))
+
+
+def _along(keys: Array, partials: Partials, strengths: Strengths) -> Array:
+    """Mean strengths along pitches of shape ``(..., frames)``, interpolated linearly between the bins."""
+    positions = np.clip(partials.bins(keys), 0.0, strengths.shape[2] - 1.001)
     low = positions.astype(int)
-    rows, high = np.arange(len(low)), positions - low
-    score = np.mean((1.0 - high) * strengths[rows, low] + high * strengths[rows, low + 1])
-    return replace(contour, score=float(score))
+    frames, high = np.arange(keys.shape[-1]), positions - low
+    swept = _sweeps(_slope(keys), partials)
+    strong = (1.0 - high) * strengths[swept, frames, low] + high * strengths[swept, frames, low + 1]
+    return np.asarray(strong.mean(axis=-1), np.float64)
+
+
+def _slope(curve: Array) -> Array:
+    """Change of curves of shape ``(..., frames)`` from one frame to the next, without jumps."""
+    steps = np.diff(curve, axis=-1)
+    before, after = np.concatenate([steps[..., :1], steps], -1), np.concatenate([steps, steps[..., -1:]], -1)
+    return np.where(np.abs(before) < np.abs(after), before, after)
+
+
+def _sweeps(slopes: Array, partials: Partials) -> NDArray[np.int64]:
+    """Indices of the sweeps closest to slopes in semitones per frame."""
+    last = len(partials.sweeps) - 1
+    per_second = slopes / partials.hop_seconds
+    distance = (partials.sweeps[-1] - partials.sweeps[0]) / max(last, 1)
+    places = np.round((per_second - partials.sweeps[0]) / max(distance, 1e-9))
+    return np.clip(places, 0, last).astype(np.int64)

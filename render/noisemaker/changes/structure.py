@@ -8,14 +8,13 @@ added, the cutoff or the pulse width is shifted to compensate for its mean.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 
 import numpy as np
 
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
+from render.noisemaker.changes.lfos import modulations, resembling
 from render.noisemaker.changes.pairings import Change, pairings
-from render.noisemaker.changes.pitch_contours import modulators
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.facts import (
@@ -26,30 +25,13 @@ from render.noisemaker.facts import (
     TRANSPOSITIONS,
     TUNE_SEMITONES,
 )
-from render.noisemaker.routes import ROUTES, SOURCES, moves_rate
 from render.noisemaker.table import TABLE
 from render.note import Note
-
-_AMOUNTS: Mapping[str, Sequence[float]] = {
-    "filter": (0.1, 0.4, -0.4),
-    "osc1": (0.01, -0.1, 0.4),
-    "osc2": (0.01, -0.1, 0.4),
-    "osc1&2": (0.01, -0.1, 0.4),
-    "pulse width": (0.3,),
-    "fm": (0.1,),
-    "pan": (0.5,),
-    "volume": (0.5,),
-}
-"""Amounts (the cube of the knob, -1 to 1) that are tried for a destination: a faint one and clear ones."""
 
 _INTERVALS = (-24, -12, -7, -5, 0, 5, 7, 12, 19, 24)
 """Semitones from the other oscillator that are tried when an oscillator is switched on."""
 _ON, _AUDIBLE, _FAINT = 0.75, 0.6, 0.15
-_RATES = 3
-"""Number of rates that are tried, the most likely first; the slowest is tried too."""
 _HALF = 0.5
-_LIKELY, _RESEMBLES = 4, 0.4  # LFOs that resemble a curve, and the correlation from which they do
-
 _CURVE_AMOUNTS: Mapping[str, Sequence[float]] = {"filter": (0.15, 0.5), "volume": (0.9,), "osc1&2": (0.2,)}
 
 EXTRAS = frozenset(
@@ -111,8 +93,8 @@ def changes(patch: Patch, note: Note, hints: Hints) -> Iterator[Change]:
         hints: values estimated from the clip.
     """
     yield from _intervals(patch)
-    yield from _modulations(patch, hints.rates_hz)
-    yield from _resembling(patch, note.gate_seconds, hints)
+    yield from modulations(patch, hints.rates_hz)
+    yield from resembling(patch, note.gate_seconds, hints)
     yield from _delays(patch, hints.delays_seconds)
     if hints.partials is not None:
         for pairing in pairings(hints.partials, note.number):
@@ -145,94 +127,6 @@ def _intervals(patch: Patch) -> Iterator[Change]:
                 if 0 <= middle + interval < len(row.choices):
                     on = {volume: _ON, name: row.choice_knobs[middle + interval]}
                     yield f"osc {index} on", patch.with_knobs(on).with_settings({f"osc{index}waveform": waveform})
-
-
-def _modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
-    """An LFO at an estimated rate on each destination, in place of an inaudible LFO, or of any if both are audible."""
-    inaudible = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
-    taken: set[str] = set()
-    for name in inaudible or ("lfo1", "lfo2"):
-        for destination, routes in ROUTES[name].items():
-            if not routes or moves_rate(routes) or destination in taken:
-                continue
-            taken.add(destination)
-            for hz in (*rates_hz[:_RATES], *rates_hz[_RATES:][-1:]):
-                for amount in _AMOUNTS[destination]:
-                    yield f"{name} {destination}", with_lfo(patch, name, destination, hz, amount)
-
-
-def _resembling(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Change]:
-    """An LFO whose signal resembles the brightness or the level over time, on destinations that may cause it."""
-    inaudible = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
-    for curve, destinations in (
-        (hints.brightness, ("filter", "pulse width", "fm")),
-        (hints.loudness, ("volume", "filter", "pulse width")),
-    ):
-        likely = [one for one in modulators(curve, hints.seconds, held_seconds, _LIKELY) if one.score > _RESEMBLES]
-        taken: set[str] = set()
-        for name, destination in product(inaudible or ("lfo1", "lfo2"), destinations):
-            if destination not in ROUTES[name] or destination in taken:
-                continue
-            taken.add(destination)
-            sizes = {abs(amount) for amount in _AMOUNTS[destination]}
-            for one, size in product(likely, sizes):
-                # More of the volume's modulation is less level.
-                signed = -one.semitones if destination == "volume" else one.semitones
-                amount = size if destination in {"pulse width", "fm", "pan"} else size * signed
-                yield (
-                    f"{name} {destination}",
-                    with_lfo(patch, name, destination, one.hz, amount, waveform=one.waveform, phase=one.phase),
-                )
-
-
-def with_lfo(
-    patch: Patch,
-    name: str,
-    destination: str,
-    hz: float,
-    amount: float,
-    *,
-    waveform: str = "sine",
-    phase: float = 0.0,
-) -> Patch:
-    """A patch with an LFO that is triggered by the key; cutoff or pulse width compensate for its mean.
-
-    Args:
-        patch: patch to change.
-        name: ``lfo1`` or ``lfo2``.
-        destination: choice of its destination.
-        hz: its rate; the closest one that the knob reaches is used.
-        amount: -1 to 1.
-        waveform: its waveform.
-        phase: its phase at the start, in cycles.
-    """
-    row = TABLE.parameter(f"{name}rate")
-    knobs = {
-        SOURCES[name].amount: BIPOLAR.nearest_knob(amount),
-        row.name: row.curve.nearest_knob(hz),
-        f"{name}phase": phase,
-    }
-    replaced = patch.with_knobs(knobs).with_settings(
-        {
-            SOURCES[name].destination: destination,
-            f"{name}waveform": waveform,
-            f"{name}sync": False,
-            f"{name}keytrigger": True,
-        }
-    )
-    if destination == "filter":
-        still = log8(patch["cutoff"]) - _HALF * (amount - _shift(patch, name, "filter"))
-        return replaced.with_knobs({"cutoff": LOG8.nearest_knob(still)})
-    if destination == "pulse width":
-        width = patch["osc1pw"] - _HALF * (abs(amount) - abs(_shift(patch, name, "pulse width")))
-        return replaced.with_settings({"osc1waveform": "pulse"}).with_knobs({"osc1pw": _unit(width)})
-    return replaced
-
-
-def _shift(patch: Patch, name: str, destination: str) -> float:
-    """Amount of an LFO that has this destination, else 0."""
-    here = patch.choice(SOURCES[name].destination) == destination
-    return float(SOURCES[name].curve(patch[SOURCES[name].amount])) if here else 0.0
 
 
 def _delays(patch: Patch, seconds: Sequence[float]) -> Iterator[Change]:
@@ -279,7 +173,3 @@ def _folded(curve: Sequence[float], loops: float) -> list[float]:
         near = distance <= max(float(distance.min()), _HALF / (N_DESCENDED - 1))
         heights.append(float(np.mean(np.asarray(curve)[near])))
     return heights
-
-
-def _unit(value: float) -> float:
-    return min(max(value, 0.0), 1.0)
