@@ -38,7 +38,7 @@ class Guess(Protocol):
 
         Args:
             target: the clip, with its known or estimated note.
-            count: number of proposals that are wanted, 1 or more; there may be fewer.
+            count: requested number of proposals, 1 or more; there may be fewer.
             seed: seed of the random draws.
 
         Returns:
@@ -97,7 +97,7 @@ class Descender(Protocol):
         """Candidates with their losses on the proxy, in order, without those whose loss is not finite.
 
         It costs less than half of the host's renders. The losses are the proxy's and not the host's, so such candidates
-        are starts of descents and nothing else.
+        are used only as starts of descents.
         """
 
     def changes(

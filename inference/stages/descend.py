@@ -20,7 +20,7 @@ _GOING_ON = 2  # number of the closest candidates that descend again in the next
 _EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several rounds to come close
 _PROMISING = 1.2  # loss of a sparse candidate, relative to the answer's, up to which it goes on after that
 _STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
-_CHANGES = 120  # neighbours and crossovers that are heard in a round
+_CHANGES = 120  # neighbours and crossovers that are evaluated on the proxy in a round
 _CLOSING, _CLOSING_SHARE = 8, 0.1  # candidates that descend on what judges, and their share of the stage
 _CONFIRMED = 4  # of their ends
 _HEARD_CHANGE = 0.02  # relative change of the loss below which a change of the answer is not a new start
@@ -35,7 +35,8 @@ def descend(run: Run, descender: Descender) -> None:
     good candidate, and changes of the structure (``inference.stages.explore``). These are farther from the clip at
     first, but a descent from them may end closer.
 
-    At the end the closest ones descend on what judges the answer: MSS at equal loudness, beside the distance.
+    At the end the closest ones descend on a loss that includes the judging measure, MSS at equal loudness, beside the
+    distance.
     """
     end = run.descend_until()
     _rounds(run, descender, (1.0 - _CLOSING_SHARE) * end)
@@ -43,7 +44,7 @@ def descend(run: Run, descender: Descender) -> None:
 
 
 def _close(run: Run, descender: Descender, until: float) -> None:
-    """Descend from the closest candidates on what judges the answer."""
+    """Descend from the closest candidates on a loss that includes the judging measure."""
     budget, begin = run.budget, run.budget.used()
     starts = different(run.board.best, _CLOSING)
     if begin >= until or budget.steps_used() >= 1.0 or not starts:
@@ -122,5 +123,5 @@ def _rounds(run: Run, descender: Descender, until: float) -> None:
 
 
 def _heard(base: Candidate, changed: Sequence[Candidate]) -> list[Candidate]:
-    """Those whose change can be heard."""
+    """The candidates whose change is audible."""
     return [c for c in changed if abs(c.loss - base.loss) > _HEARD_CHANGE * base.loss]

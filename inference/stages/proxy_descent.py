@@ -1,7 +1,7 @@
 """Stage 2: gradient descent on the proxy, a batch of candidates at once.
 
-The knobs themselves are the variables, and the heights of the envelope editor's curve where it can be heard: Adam moves
-them, and they are clamped to their limits after every step, so that a knob at its end can leave it again. Choices do
+The variables are the knobs themselves, and the heights of the envelope editor's curve if it is audible. Adam changes
+them, and they are clamped to their limits after every step, so that a knob at a limit can leave it again. Choices do
 not change; neither do knobs that are locked, inaudible, or excluded because their gradient is unreliable
 (``Parameter.descended``). The level is solved in closed form.
 """
@@ -48,13 +48,13 @@ class Settings:
         scale_momentum: Adam's beta 2.
         tiny: Adam's epsilon.
         curve_rate: learning rate of the heights of the envelope editor's curve.
-        homing: how far a step also moves a knob towards its default, as a share of the longest step: knobs that hardly
-            matter go home, and do not have to be made up for by others.
+        homing: weight decay towards the defaults: how far a step also moves a knob towards its default, as a share of
+            the longest step, so that others need not compensate for knobs with little effect.
         again_rate: factor of the rate for starts that continue an earlier descent, because they are close already.
         survivors: successive halving of the other starts: ``{5: 8, 10: 4}`` keeps the 8 closest after step 5 and the 4
             closest after step 10.
-        short_steps: number of first steps that listen to the beginning of a clip only, because most starts are dropped
-            after them.
+        short_steps: number of first steps that use the beginning of a clip only, because most starts are dropped after
+            them.
         short_share: share of the clip that is their beginning, if it is at least ``short_seconds`` long.
         short_seconds: shortest beginning.
         patience: number of steps without a relative improvement of ``least_gain`` after which a candidate stops.
@@ -135,7 +135,7 @@ def descend(
 
 
 class _Loss(Protocol):
-    """What a descent minimises for one clip."""
+    """The loss of a descent for one clip."""
 
     n_samples: int
 
@@ -237,7 +237,7 @@ class _Batch:
         return self.paths
 
     def _n_short(self, audio: Audio) -> int:
-        """Samples of the beginning that the first steps listen to."""
+        """Number of samples of the beginning that the first steps use."""
         share, seconds = self.settings.short_share, self.settings.short_seconds
         return max(round(share * int(audio.shape[1])), round(seconds * SAMPLE_RATE))
 

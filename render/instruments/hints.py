@@ -1,4 +1,4 @@
-"""What can be heard in a clip and set on a panel, for an instrument that proposes changes of a patch."""
+"""Values estimated from a clip that correspond to settings, for an instrument that proposes changes of a patch."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Strengths = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Partials:
-    """Where the partials of a clip lie over time: the peaks of its spectra, on a logarithmic frequency axis.
+    """The partials of a clip over time: the peaks of its spectra, on a logarithmic frequency axis.
 
-    A partial whose pitch moves within a window is a peak only for a spectrum that moves along with it, so there is one
-    for each of several sweeps.
+    A partial whose pitch changes within a window is a peak only of a spectrum that follows the change, so there is one
+    spectrum for each of several sweeps.
 
     Attributes:
-        strengths: how strong a partial is at each time and pitch, 0 to 1, ``(sweeps, frames, bins)``.
+        strengths: strength of a partial at each time and pitch, 0 to 1, ``(sweeps, frames, bins)``.
         sweeps: the sweeps in semitones per second, ascending, at equal distances around 0.
         hop_seconds: time between two frames.
         lowest: MIDI note number of the first bin.
@@ -52,7 +52,7 @@ class Partials:
         return replace(self, strengths=self.strengths[:, : max(round(seconds / self.hop_seconds), 1)])
 
     def combs(self) -> Strengths:
-        """How strong a whole harmonic series is at each time and fundamental, in the shape of ``strengths``."""
+        """Strength of a whole harmonic series at each time and fundamental, in the shape of ``strengths``."""
         n_bins = self.strengths.shape[2]
         result, total = np.zeros_like(self.strengths), 0.0
         for harmonic in range(1, _HARMONICS + 1):
@@ -62,11 +62,11 @@ class Partials:
         return result / np.float32(total)
 
     def without(self, keys: Sequence[float] | NDArray[np.float64], *, harmonics: bool) -> Partials:
-        """The partials that are left when those of a sound are removed.
+        """The remaining partials without those of a sound.
 
         Args:
-            keys: its pitch at each frame, as MIDI note numbers.
-            harmonics: whether it has harmonics.
+            keys: pitch of the sound at each frame, as MIDI note numbers.
+            harmonics: whether the sound has harmonics.
 
         Shape:
             keys: ``(frames,)``.
@@ -83,14 +83,14 @@ class Partials:
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """Values that were read from a clip.
+    """Values estimated from a clip.
 
     Attributes:
-        rates_hz: rates at which something may be modulated, the most likely first.
-        delays_seconds: times after which the sound may repeat, the most likely first.
+        rates_hz: possible rates of a modulation, the most likely first.
+        delays_seconds: possible delay times, the most likely first.
         seconds: length of the clip.
-        brightness: course of the brightness over the clip at even distances, 0 to 1.
-        loudness: course of the level as an amplitude, 0 to 1.
+        brightness: brightness over time at even distances, 0 to 1.
+        loudness: level over time as an amplitude, 0 to 1.
         partials: the partials while the key is held.
     """
 

@@ -1,4 +1,4 @@
-"""Patches with other LFOs: at rates that are heard in a clip, or with signals that resemble what is heard."""
+"""Patches with other LFOs: at rates estimated from a clip, or with signals that resemble its brightness or level."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import product
 
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
-from render.noisemaker.changes.heard import Change
 from render.noisemaker.changes.modulators import modulators
+from render.noisemaker.changes.pairings import Change
 from render.noisemaker.curves import BIPOLAR, LOG8, log8
 from render.noisemaker.routes import OTHER_LFO, ROUTES, SOURCES, moves_rate
 from render.noisemaker.table import TABLE
@@ -23,21 +23,21 @@ _AMOUNTS: Mapping[str, Sequence[float]] = {
     "pan": (0.5,),
     "volume": (0.5,),
 }
-"""Amounts (the cube of the knob, -1 to 1) at which a destination is tried: a faint one and clear ones."""
+"""Amounts (the cube of the knob, -1 to 1) that are tried for a destination: a faint one and clear ones."""
 
 _RATES = 3
-"""Rates that are tried, from the most likely on, and the slowest beside them."""
+"""Number of rates that are tried, the most likely first; the slowest is tried too."""
 _HALF = 0.5
-_LIKELY, _RESEMBLES = 4, 0.4  # LFOs that resemble a course, and the correlation from which they do
+_LIKELY, _RESEMBLES = 4, 0.4  # LFOs that resemble a curve, and the correlation from which they do
 _PARTS = ("waveform", "rate", "amount", "phase", "sync", "keytrigger")  # and the destination
 
 
 def modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
-    """One LFO at a heard rate on each destination.
+    """One LFO at an estimated rate on each destination.
 
     Args:
-        patch: patch that is changed.
-        rates_hz: rates of modulation, the most likely first.
+        patch: patch to change.
+        rates_hz: estimated rates of modulation, the most likely first.
     """
     taken: set[str] = set()
     for name, free in _free_lfos(patch):
@@ -51,18 +51,18 @@ def modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
 
 
 def resembling(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Change]:
-    """LFOs whose signal resembles the course of the brightness, or of the level, on what may cause that.
+    """LFOs whose signal resembles the brightness or the level over time, on destinations that may cause it.
 
     Args:
-        patch: patch that is changed.
+        patch: patch to change.
         held_seconds: length of the key press.
-        hints: what was heard in the clip.
+        hints: values estimated from the clip.
     """
-    for course, destinations in (
+    for curve, destinations in (
         (hints.brightness, ("filter", "pulse width", "fm")),
         (hints.loudness, ("volume", "filter", "pulse width")),
     ):
-        found = modulators(course, hints.seconds, held_seconds, _LIKELY)
+        found = modulators(curve, hints.seconds, held_seconds, _LIKELY)
         likely = [lfos for lfos in found if lfos[0].score > _RESEMBLES]
         taken: set[str] = set()
         for (name, free), destination in product(_free_lfos(patch), destinations):
@@ -86,10 +86,10 @@ def resembling(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Chan
 
 
 def _free_lfos(patch: Patch) -> list[tuple[str, Patch]]:
-    """LFOs that a modulation may be given, and the patch in which they are free.
+    """The LFOs that may be used for a new modulation, each with a patch in which it is free.
 
-    An LFO that cannot be heard comes first; then the other one, if the first can do its work. Both, where both or
-    neither can be heard.
+    If one LFO is inaudible it comes first; then the other one, if the first can take over its modulation. If both or
+    neither are audible, both are returned with the patch unchanged.
     """
     free = [name for name in OTHER_LFO if not patch.sounds(f"{name}rate")]
     if len(free) != 1:
@@ -112,13 +112,13 @@ def with_lfo(
     waveform: str = "sine",
     phase: float = 0.0,
 ) -> Patch:
-    """A patch with an LFO that starts with the key; what it would shift on average is taken back.
+    """A patch with an LFO that is triggered by the key; cutoff or pulse width compensate for its mean.
 
     Args:
-        patch: patch that is changed.
+        patch: patch to change.
         name: ``lfo1`` or ``lfo2``.
         destination: choice of its destination.
-        hz: its rate; the closest that the knob reaches.
+        hz: its rate; the closest one that the knob reaches is used.
         amount: -1 to 1.
         waveform: its waveform.
         phase: its phase at the start, in cycles.

@@ -1,4 +1,4 @@
-"""LFOs whose signal resembles the course of something else in a clip, such as the brightness."""
+"""LFOs whose signal resembles another curve over time, such as the brightness of a clip."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.instruments.hints import Partials
-from render.noisemaker.changes.courses import FALL, LAG, Course, distinct, rank, shapes, signal
+from render.noisemaker.changes.pitch_contours import FALL, LAG, Contour, distinct, rank, shapes, signal
 
 Array = NDArray[np.float64]
 
 _FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES = 100, 16, 3
 _FINEST_HZ = 0.1
-_FACTORS = tuple(np.linspace(0.9, 1.1, 11).tolist())  # of a rate, around the grid's
-_LATER = (0.0, -0.125, -0.0625, 0.0625, 0.125)  # cycles, around the grid's phase
-_FIRSTS, _SECONDS = 3, 3  # LFOs for which a second one is looked for, and how many of those are tried
-_CLOSER = 0.05  # correlation by which two LFOs must resemble the course more than one
+_FACTORS = tuple(np.linspace(0.9, 1.1, 11).tolist())  # factors of a rate of the grid
+_LATER = (0.0, -0.125, -0.0625, 0.0625, 0.125)  # offsets in cycles from a phase of the grid
+_FIRSTS, _SECONDS = 3, 3  # number of LFOs for which a second one is searched for, and of second ones
+_CLOSER = 0.05  # difference by which the correlation of two LFOs must exceed that of one
 
 
 @lru_cache(maxsize=8)
 def modulators(
     levels: tuple[float, ...], seconds: float, held_seconds: float, most: int
-) -> tuple[tuple[Course, ...], ...]:
-    """Single LFOs that resemble a course, and pairs whose sum does.
+) -> tuple[tuple[Contour, ...], ...]:
+    """Single LFOs that resemble a curve, and pairs whose sum does.
 
     Args:
-        levels: the course, at even distances.
+        levels: values of the curve at even distances.
         seconds: its length.
-        held_seconds: length of the key press; the release that follows says nothing of an LFO.
+        held_seconds: length of the key press; the release that follows is not used.
         most: largest number of single LFOs, the most similar first, and of the pairs that follow them.
 
     Returns:
@@ -41,10 +41,10 @@ def modulators(
     """
     held = round(len(levels) * min(held_seconds / max(seconds, 1e-9), 1.0))
     every = max(held // _FRAMES, 1)
-    course = np.asarray(levels[:held], np.float64)[::every]
-    if len(course) < _FEWEST_FRAMES:
+    curve = np.asarray(levels[:held], np.float64)[::every]
+    if len(curve) < _FEWEST_FRAMES:
         return ()
-    wanted = _Wanted.of(course, seconds / len(levels) * every)
+    wanted = _Wanted.of(curve, seconds / len(levels) * every)
     singles = wanted.alike(most)
     pairs = []
     for first in singles[:_FIRSTS]:
@@ -60,27 +60,27 @@ def modulators(
 
 @dataclass(frozen=True, eq=False)
 class _Wanted:
-    """A course without its trend, of norm 1.
+    """A curve without its trend, of norm 1.
 
     Attributes:
-        course: the course, ``(frames,)``.
-        trend: orthonormal curves that are taken out of the signals, too, ``(frames, curves)``.
+        curve: the curve, ``(frames,)``.
+        trend: orthonormal curves that are removed from the signals too, ``(frames, curves)``.
         frames: an empty set of frames, for the times.
     """
 
-    course: Array
+    curve: Array
     trend: Array
     frames: Partials
 
     @classmethod
-    def of(cls, course: Array, hop_seconds: float) -> _Wanted:
-        """A course that was heard, at frames of this distance, without a parabola."""
-        frames = Partials(np.zeros((1, len(course), 1), np.float32), (0.0,), hop_seconds, 0.0, 1)
-        places = np.linspace(-1.0, 1.0, len(course))[_EDGE_FRAMES:-_EDGE_FRAMES]
+    def of(cls, curve: Array, hop_seconds: float) -> _Wanted:
+        """A curve with the given distance between frames, without its parabolic trend."""
+        frames = Partials(np.zeros((1, len(curve), 1), np.float32), (0.0,), hop_seconds, 0.0, 1)
+        places = np.linspace(-1.0, 1.0, len(curve))[_EDGE_FRAMES:-_EDGE_FRAMES]
         trend = np.linalg.qr(np.polynomial.polynomial.polyvander(places, 2))[0]
-        return cls(_unit(_without(course[_EDGE_FRAMES:-_EDGE_FRAMES], trend)), trend, frames)
+        return cls(_unit(_without(curve[_EDGE_FRAMES:-_EDGE_FRAMES], trend)), trend, frames)
 
-    def alike(self, count: int) -> list[Course]:
+    def alike(self, count: int) -> list[Contour]:
         """The LFOs that resemble it most."""
         likely = (self._compared(one) for one in shapes(self.frames, LAG, _FINEST_HZ) if one.waveform != FALL)
         around = list(product(_FACTORS, _LATER))
@@ -92,22 +92,22 @@ class _Wanted:
             for one in distinct(sorted(likely, key=rank), count)
         ]
 
-    def without(self, one: Course) -> _Wanted:
-        """What an LFO leaves of it."""
+    def without(self, one: Contour) -> _Wanted:
+        """The residual without an LFO."""
         trend = np.concatenate([self.trend, _unit(self._signal(one))[:, None]], axis=1)
-        return _Wanted(_unit(_without(self.course, trend)), trend, self.frames)
+        return _Wanted(_unit(_without(self.curve, trend)), trend, self.frames)
 
-    def sum_of(self, *lfos: Course) -> tuple[float, Array]:
-        """How much the best sum of LFOs resembles it, and their amounts in that."""
+    def sum_of(self, *lfos: Contour) -> tuple[float, Array]:
+        """Correlation with the best weighted sum of LFOs, and the weights."""
         signals = np.stack([self._signal(one) for one in lfos], axis=1)
-        amounts = np.linalg.lstsq(signals, self.course, rcond=None)[0]
+        amounts = np.linalg.lstsq(signals, self.curve, rcond=None)[0]
         return float(np.linalg.norm(signals @ amounts)), np.asarray(amounts, np.float64)
 
-    def _signal(self, shape: Course) -> Array:
+    def _signal(self, shape: Contour) -> Array:
         return _without(signal(shape, self.frames)[_EDGE_FRAMES:-_EDGE_FRAMES], self.trend)
 
-    def _compared(self, shape: Course) -> Course:
-        likeness = float(self.course @ _unit(self._signal(shape)))
+    def _compared(self, shape: Contour) -> Contour:
+        likeness = float(self.curve @ _unit(self._signal(shape)))
         return replace(shape, score=abs(likeness), semitones=math.copysign(1.0, likeness))
 
 

@@ -1,4 +1,4 @@
-"""Patches whose oscillators follow the courses of pitch that are heard in a clip (``courses.py``)."""
+"""Patches whose oscillators follow the pitch contours of a clip (``pitch_contours.py``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import product
 
 from render.instruments.hints import Hints, Partials
 from render.instruments.patch import Patch
-from render.noisemaker.changes.courses import FALL, Course, courses
+from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
 from render.noisemaker.curves import BIPOLAR
 from render.noisemaker.facts import PITCH_REACH, TRANSPOSITIONS, TUNE_SEMITONES
 from render.noisemaker.routes import SOURCES
@@ -17,63 +17,63 @@ from render.noisemaker.table import TABLE
 from render.note import Note
 
 Change = tuple[str, Patch]
-"""What is changed, as one word for every change of the same kind, and the changed patch."""
+"""The kind of a change, and the changed patch."""
 
 _CLEAR_RICH, _CLEAR_PURE = 0.12, 0.3
-"""Scores from which a course of a sound with harmonics, or of one without, is believed."""
-_FIRST = 2  # courses of the louder oscillator that are tried
-_MOVING = 2  # moving courses that are tried, beside the still one
+"""Scores from which a contour counts as found, for a sound with harmonics and for one without."""
+_FIRST = 2  # contours of the louder oscillator that are tried
+_MOVING = 2  # modulated contours that are tried, beside the constant one
 _ON = 0.75  # level of an oscillator
 _RICH, _PURE = ("saw", "pulse"), ("sine", "triangle")
 _CUTOFFS = (1.0, 0.75, 0.5, 0.35)
-_MOST = 8  # pairings of which a new patch is made
+_MOST = 8  # pairings of each kind that give a new patch
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Courses of one oscillator, or of both.
+    """Contours of one oscillator, or of both.
 
     Attributes:
-        kind: one word for pairings of the same kind.
-        heard: by number of the oscillator; the other one is left as it is.
-        waveform2: waveform of oscillator 2; left as it is where empty.
+        kind: name of the kind of pairing.
+        contours: contours by number of the oscillator; an oscillator without one is left unchanged.
+        waveform2: waveform of oscillator 2; left unchanged if empty.
         alone: whether the other oscillator is switched off.
     """
 
     kind: str
-    heard: Mapping[int, Course]
+    contours: Mapping[int, Contour]
     waveform2: str = ""
     alone: bool = field(default=False, kw_only=True)
 
     @property
     def moving(self) -> bool:
-        """Whether some course moves."""
-        return any(course.waveform for course in self.heard.values())
+        """Whether one of the contours is modulated."""
+        return any(contour.waveform for contour in self.contours.values())
 
     def played(self, patch: Patch, number: int) -> Patch:
-        """A patch with these courses.
+        """A patch with these contours.
 
         Args:
-            patch: patch that is changed.
+            patch: patch to change.
             number: MIDI note number of the key.
         """
-        knobs, chosen = _tuned(self.heard, number), dict[str, str | bool]()
-        for index in self.heard:
+        knobs, chosen = _tuned(self.contours, number), dict[str, str | bool]()
+        for index in self.contours:
             knobs[f"osc{index}volume"] = max(patch[f"osc{index}volume"], _ON)
         if self.alone:
-            knobs |= {f"osc{index}volume": 0.0 for index in (1, 2) if index not in self.heard}
+            knobs |= {f"osc{index}volume": 0.0 for index in (1, 2) if index not in self.contours}
         if self.waveform2:
             chosen["osc2waveform"] = self.waveform2
         free = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
         lfos = [*free, *(name for name in ("lfo1", "lfo2") if name not in free)]
-        both = self.heard.get(1) == self.heard.get(2)
-        for index, course in self.heard.items():
-            if course.waveform == FALL:
-                knobs |= {"freeadattack": 0.0, "freeaddecay": course.fall}
-                knobs["freeadamount"] = BIPOLAR.nearest_knob(course.semitones / PITCH_REACH)
+        both = self.contours.get(1) == self.contours.get(2)
+        for index, contour in self.contours.items():
+            if contour.waveform == FALL:
+                knobs |= {"freeadattack": 0.0, "freeaddecay": contour.fall}
+                knobs["freeadamount"] = BIPOLAR.nearest_knob(contour.semitones / PITCH_REACH)
                 chosen["freeaddestination"] = f"osc{index}"
-            elif course.waveform and not (both and index == 2):
-                for one in (course,) if course.second is None else (course, course.second):
+            elif contour.waveform and not (both and index == 2):
+                for one in (contour,) if contour.second is None else (contour, contour.second):
                     if not lfos:
                         break
                     name = lfos.pop(0)
@@ -93,38 +93,38 @@ class Pairing:
 
 
 def pairings(partials: Partials, number: int) -> Iterator[Pairing]:
-    """The courses that the oscillators may follow, the clearest first.
+    """The contours that the oscillators may follow, the clearest first.
 
     Args:
-        partials: where the partials of the clip lie.
+        partials: partials of the clip over time.
         number: MIDI note number of the key.
     """
-    firsts = [one for one in courses(partials, number, rich=True, moving=_MOVING) if one.score > _CLEAR_RICH]
+    firsts = [one for one in find_contours(partials, number, rich=True, moving=_MOVING) if one.score > _CLEAR_RICH]
     for first in sorted(firsts, key=lambda one: -one.score)[:_FIRST]:
         for index in (1, 2):
-            yield Pairing("one course", {index: first})
-        yield Pairing("course of both", {1: first, 2: first})
+            yield Pairing("one contour", {index: first})
+        yield Pairing("contour of both", {1: first, 2: first})
         rest = _rest(partials, first)
-        for second in courses(rest, number, rich=False, moving=_MOVING):
+        for second in find_contours(rest, number, rich=False, moving=_MOVING):
             if second.score > _CLEAR_PURE:
                 for waveform in _PURE:
-                    yield Pairing("two courses", {1: first, 2: second}, waveform)
-        for second in courses(rest, number, rich=True, moving=_MOVING):
+                    yield Pairing("two contours", {1: first, 2: second}, waveform)
+        for second in find_contours(rest, number, rich=True, moving=_MOVING):
             if second.score > _CLEAR_RICH:
                 for waveform in _RICH:
-                    yield Pairing("two courses", {1: first, 2: second}, waveform)
-                    yield Pairing("two courses", {1: second, 2: first}, waveform)
-    for only in courses(partials, number, rich=False, moving=_MOVING):
+                    yield Pairing("two contours", {1: first, 2: second}, waveform)
+                    yield Pairing("two contours", {1: second, 2: first}, waveform)
+    for only in find_contours(partials, number, rich=False, moving=_MOVING):
         if only.score > _CLEAR_PURE:
-            yield Pairing("pure course", {2: only}, _PURE[0], alone=True)
+            yield Pairing("pure contour", {2: only}, _PURE[0], alone=True)
 
 
-def heard(note: Note, hints: Hints) -> Iterator[Change]:
-    """Plain patches of what is heard alone: the default patch with the courses and a still filter.
+def plain_patches(note: Note, hints: Hints) -> Iterator[Change]:
+    """Plain patches made from the clip alone: the default patch with its pitch contours and a fixed filter.
 
     Args:
         note: key press.
-        hints: what was heard in the clip.
+        hints: values estimated from the clip.
     """
     if hints.partials is None:
         return
@@ -134,21 +134,21 @@ def heard(note: Note, hints: Hints) -> Iterator[Change]:
         kinds[pairing.kind] = kinds.get(pairing.kind, 0) + 1
         if kinds[pairing.kind] > _MOST:
             continue
-        for cutoff, waveform in product(_CUTOFFS, _RICH if 1 in pairing.heard else _RICH[:1]):
+        for cutoff, waveform in product(_CUTOFFS, _RICH if 1 in pairing.contours else _RICH[:1]):
             plain = pairing.played(silent, note.number).with_knobs({"cutoff": cutoff})
-            yield f"heard: {pairing.kind}", plain.with_settings({"osc1waveform": waveform})
+            yield f"from the clip: {pairing.kind}", plain.with_settings({"osc1waveform": waveform})
 
 
 @lru_cache(maxsize=8)
-def _rest(partials: Partials, course: Course) -> Partials:
-    """The partials that a sound with harmonics does not explain; kept, so that its courses are found once."""
-    return partials.without(course.keys(partials), harmonics=True)
+def _rest(partials: Partials, contour: Contour) -> Partials:
+    """The partials that are left without a sound with harmonics; cached, so that their contours are found once."""
+    return partials.without(contour.keys(partials), harmonics=True)
 
 
-def _tuned(heard: Mapping[int, Course], number: int) -> dict[str, float]:
-    """Tunings for the courses' keys, at the transposition that reaches them."""
+def _tuned(contours: Mapping[int, Contour], number: int) -> dict[str, float]:
+    """Tunings for the contours' keys, at the transposition that reaches them."""
     row = TABLE.parameter("transpose")
-    away = {index: course.key - number for index, course in heard.items()}
+    away = {index: contour.key - number for index, contour in contours.items()}
 
     def badness(semitones: int) -> tuple[bool, int]:
         return max(abs(one - semitones) for one in away.values()) > TUNE_SEMITONES, abs(semitones)
