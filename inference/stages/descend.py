@@ -92,7 +92,8 @@ def _rounds(run: Run, descender: Descender, until: float) -> None:
         structural = [c for c in structural if c not in tried]
         first = in_turn(structural if stuck else [c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]
         stuck = stuck and bool(first)
-        untried = sorted((c for c in untried if c not in tried and c not in first), key=lambda c: c.loss)
+        taken = tried | {*going_on, *first}
+        untried = sorted((c for c in untried if c not in taken), key=lambda c: c.loss)
         starts = [*going_on, *different(first if stuck else [*first, *untried], size - len(going_on))]
         if not starts:
             return
