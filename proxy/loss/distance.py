@@ -123,7 +123,7 @@ class TargetDistance:
             raise InvalidAudio(f"renders have shape {tuple(renders.shape)}; allowed: (batch, 2, {self.n_samples})")
 
     def _for_loops(self) -> fused.FusedTarget:
-        """What the compiled loops know of the target."""
+        """The target in the form that the compiled loops use."""
         resolutions = tuple(
             fused.FusedResolution(
                 one.window.numpy(),

@@ -89,12 +89,12 @@ class TargetMss:
 class JudgedLoss:
     """The sum of MSS at equal loudness in dB, which judges an answer, and of the distance.
 
-    MSS alone hears in mono only. With the distance beside it the answer ends closer by the other metrics, too
+    MSS alone is computed in mono. With the distance beside it the match is closer by the other metrics too
     (``docs/results.md``).
 
     Args:
         target: the clip, masked and without its noise, shape ``(1 or 2, samples)``.
-        hearing: how it is heard.
+        hearing: mask and noise.
         distance: the distance from it.
 
     Attributes:

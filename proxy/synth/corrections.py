@@ -1,4 +1,4 @@
-"""What is learned from renders: a curve for every continuous knob, and factors for gains and tunings."""
+"""The corrections, which are learned from renders: a curve for every continuous knob, factors for gains and tunings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FACTORS = (
 """Names of the gains and tunings that may be learned."""
 
 _CENTRED = ("bipolar", "semitone", "feedback")
-"""Names of the table's curves whose middle means "nothing"; corrections leave it where it is."""
+"""Names of the table's curves whose middle means "nothing"; corrections keep it fixed."""
 
 
 class Corrections(nn.Module):

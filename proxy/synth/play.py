@@ -15,6 +15,11 @@ from render.note import Note
 def play(patch: Patch, note: Note, corrections: Corrections | None = None) -> Audio:
     """Render a patch without gradient.
 
+    Args:
+        patch: patch to play.
+        note: key press, and length of the render.
+        corrections: corrections of the proxy; None for the formulas alone.
+
     Returns:
         Shape ``(2, note.n_samples)``, the key press at sample 0.
     """

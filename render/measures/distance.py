@@ -168,10 +168,10 @@ class TargetDistance:
         by_energy = math.sqrt(self._energy / energy)
         first = self._resolutions[0]
         magnitudes = view.magnitudes[0]
-        heard = (magnitudes * np.float32(by_energy) > first.floor) & (first.magnitudes > first.floor)
-        if not heard.any():
+        audible = (magnitudes * np.float32(by_energy) > first.floor) & (first.magnitudes > first.floor)
+        if not audible.any():
             return by_energy
-        return math.exp(float(np.median(first.logs[heard] - np.log(magnitudes[heard]))))
+        return math.exp(float(np.median(first.logs[audible] - np.log(magnitudes[audible]))))
 
     def _distance(self, view: _View, gain: float) -> float:
         weights = self.weights

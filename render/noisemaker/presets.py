@@ -56,7 +56,7 @@ _OTHER_FILES = {
     b"CcnK": "a VST2 preset of another plug-in, or a damaged one",
     b"{": "JSON",
 }
-"""How other files begin that people may take for a preset."""
+"""First bytes of other files that people may take for a preset."""
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
