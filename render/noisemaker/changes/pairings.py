@@ -31,7 +31,7 @@ _MOST = 8  # pairings of each kind that give a new patch
 
 @dataclass(frozen=True)
 class Pairing:
-    """Courses of one oscillator, or of both.
+    """Contours of one oscillator, or of both.
 
     Attributes:
         kind: name of the kind of pairing.
@@ -73,19 +73,22 @@ class Pairing:
                 knobs["freeadamount"] = BIPOLAR.nearest_knob(contour.semitones / PITCH_REACH)
                 chosen["freeaddestination"] = f"osc{index}"
             elif contour.waveform and not (both and index == 2):
-                name = lfos.pop(0)
-                rate = TABLE.parameter(f"{name}rate")
-                knobs |= {
-                    SOURCES[name].amount: BIPOLAR.nearest_knob(contour.semitones / PITCH_REACH),
-                    rate.name: rate.curve.nearest_knob(contour.hz),
-                    f"{name}phase": contour.phase,
-                }
-                chosen |= {
-                    SOURCES[name].destination: "osc1&2" if both else f"osc{index}",
-                    f"{name}waveform": contour.waveform,
-                    f"{name}sync": False,
-                    f"{name}keytrigger": True,
-                }
+                for one in (contour,) if contour.second is None else (contour, contour.second):
+                    if not lfos:
+                        break
+                    name = lfos.pop(0)
+                    rate = TABLE.parameter(f"{name}rate")
+                    knobs |= {
+                        SOURCES[name].amount: BIPOLAR.nearest_knob(one.semitones / PITCH_REACH),
+                        rate.name: rate.curve.nearest_knob(one.hz),
+                        f"{name}phase": one.phase,
+                    }
+                    chosen |= {
+                        SOURCES[name].destination: "osc1&2" if both else f"osc{index}",
+                        f"{name}waveform": one.waveform,
+                        f"{name}sync": False,
+                        f"{name}keytrigger": True,
+                    }
         return patch.with_knobs(knobs).with_settings(chosen)
 
 

@@ -51,6 +51,9 @@ _REFINEMENTS = ((0.06, 0.08, 0.5), (0.02, 0.03, 0.25), (0.007, 0.01, 0.125))
 """Steps of the rate, in cycles over the clip; of the amount, relative; and of the key, in semitones."""
 _STEPS = np.arange(-2.0, 3.0)
 _SMALLEST_AMOUNT = 1.0  # smallest amount in semitones to which relative steps refer
+_FIRSTS, _SECONDS, _EXPLAINED, _MORE = 1, 3, 0.75, 0.1
+"""Contours to which a second LFO is added, and those that are tried; the score from which one LFO is enough, and by how
+much two must be better."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Contour:
         phase: phase of the LFO in cycles.
         fall: decay knob of the free AD.
         semitones: amount, with its sign.
+        second: another LFO on the same pitch, of which waveform, rate, phase and amount count.
     """
 
     key: float
@@ -76,12 +80,18 @@ class Contour:
     phase: float = 0.0
     fall: float = 0.0
     semitones: float = 0.0
+    second: Contour | None = None
 
     def keys(self, partials: Partials) -> Array:
         """The pitch at every frame, shape ``(frames,)``."""
+        return self.key + self.moved(partials)
+
+    def moved(self, partials: Partials) -> Array:
+        """The modulation in semitones at every frame, shape ``(frames,)``."""
         if not self.waveform:
-            return np.full(partials.n_frames, self.key)
-        return self.key + self.semitones * signal(self, partials)
+            return np.zeros(partials.n_frames)
+        alone = self.semitones * signal(self, partials)
+        return alone if self.second is None else alone + self.second.moved(partials)
 
 
 @lru_cache(maxsize=16)
@@ -114,14 +124,43 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
             wide = sorted((_refined(one, frames, strengths, _REFINEMENTS[:2]) for one in wide), key=rank)
         found += distinct(wide, _REFINED)
     refined = sorted((_refined(one, partials, strengths, _REFINEMENTS) for one in found), key=rank)
+    refined = sorted([*refined, *_with_second(refined[:_FIRSTS], partials, strengths, number)], key=rank)
     result += [contour for contour in distinct(refined, len(refined)) if _moves(contour, partials)][:moving]
     return tuple(result)
 
 
+def _with_second(firsts: Iterable[Contour], partials: Partials, strengths: Strengths, number: int) -> Iterator[Contour]:
+    """Contours to which a second LFO is added, where that explains much more."""
+    for first in firsts:
+        if first.waveform == FALL or first.score > _EXPLAINED:
+            continue
+        base = first.moved(partials)
+        tried = _grid(partials, strengths, number, rich=first.rich, lag=LAG, widest=_NARROW, base=base)
+        for other in distinct((one for one in tried if one.waveform != FALL), _SECONDS):
+            other = _refined(other, partials, strengths, _REFINEMENTS[:2], base=base)
+            if other.score > first.score + _MORE:
+                for _ in range(2):
+                    first = _refined(
+                        replace(first, key=other.key), partials, strengths, _REFINEMENTS, base=other.moved(partials)
+                    )
+                    other = _refined(
+                        replace(other, key=first.key), partials, strengths, _REFINEMENTS, base=first.moved(partials)
+                    )
+                yield replace(first, key=other.key, score=other.score, second=other)
+                break
+
+
 def _grid(
-    partials: Partials, strengths: Strengths, number: int, *, rich: bool, lag: float, widest: float = PITCH_REACH
+    partials: Partials,
+    strengths: Strengths,
+    number: int,
+    *,
+    rich: bool,
+    lag: float,
+    widest: float = PITCH_REACH,
+    base: Array | None = None,
 ) -> list[Contour]:
-    """The best amount and key of every shape, the highest score first."""
+    """The best amount and key of every shape, the highest score first, on top of a base in semitones."""
     step = partials.per_semitone
     wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=2)
     margin = _MARGIN * step
@@ -131,6 +170,7 @@ def _grid(
     interleaved = np.ascontiguousarray(padded.reshape(*padded.shape[:2], -1, step).transpose(3, 0, 1, 2))
     at = np.lib.stride_tricks.sliding_window_view(interleaved, 2 * _REACH + 1, axis=3)
     lowest = round(float(partials.bins(number - _REACH))) + margin
+    base = np.zeros(partials.n_frames) if base is None else base
     found: list[Contour] = []
     for shape in shapes(partials, lag):
         every = 2 if shape.hz < _FASTEST_HZ / 2.0 else 1
@@ -138,9 +178,9 @@ def _grid(
         amounts = _AMOUNTS[(np.abs(_AMOUNTS) * float(curve.std()) >= _STILLEST) & (np.abs(_AMOUNTS) <= widest)]
         if len(amounts) == 0:
             continue
-        places = lowest + np.round(amounts[:, None] * step * curve).astype(int)
-        places = np.clip(places, 0, at.shape[3] * step - 1)
-        swept = _sweeps(amounts[:, None] * _slope(curve) / every, partials)
+        pitches = base[::every] + amounts[:, None] * curve
+        places = np.clip(lowest + np.round(step * pitches).astype(int), 0, at.shape[3] * step - 1)
+        swept = _sweeps(_slope(pitches) / every, partials)
         frames = np.arange(0, partials.n_frames, every)
         scores = at[places % step, swept, frames, places // step].mean(axis=1)
         amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
@@ -202,9 +242,13 @@ def signal(contour: Contour, partials: Partials) -> Array:
 
 
 def _refined(
-    contour: Contour, partials: Partials, strengths: Strengths, steps: Iterable[tuple[float, float, float]]
+    contour: Contour,
+    partials: Partials,
+    strengths: Strengths,
+    steps: Iterable[tuple[float, float, float]],
+    base: Array | float = 0.0,
 ) -> Contour:
-    """The contour with the highest score close to a contour, searched with smaller and smaller steps."""
+    """The contour with the highest score close to a contour, on top of a base in semitones; steps become smaller."""
     seconds = partials.n_frames * partials.hop_seconds
     for by_cycles, by_amount, by_key in steps:
         rates = np.maximum(contour.hz + _STEPS * by_cycles / seconds, 0.01)
@@ -213,7 +257,7 @@ def _refined(
         curves = np.stack([signal(one, partials) for one in tried])
         amounts = contour.semitones + _STEPS * by_amount * max(abs(contour.semitones), _SMALLEST_AMOUNT)
         keys = contour.key + by_key * np.array([-1.0, 0.0, 1.0])
-        pitches = keys[:, None] + (amounts[:, None] * curves[:, None, :])[:, :, None, :]
+        pitches = keys[:, None] + (base + amounts[:, None] * curves[:, None, :])[:, :, None, :]
         scores = _along(pitches, partials, strengths)
         rate, amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
         contour = replace(
