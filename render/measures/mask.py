@@ -6,8 +6,8 @@ is silence in both sounds. ``proxy/loss/heard.py`` does the same in torch.
 
     >>> mask = Mask(ignored_seconds=((0.1, 0.2),))
     >>> masked = mask.apply(np.ones((1, 22050), np.float32))
-    >>> float(masked[0, 4000]), float(masked[0, 6000]), round(mask.share(22050), 1)
-    (1.0, 0.0, 0.8)
+    >>> float(masked[0, 4000]), float(masked[0, 6000]), mask.plain
+    (1.0, 0.0, False)
 """
 
 from __future__ import annotations
