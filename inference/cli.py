@@ -18,7 +18,6 @@ from inference.command.installing import preset_folder
 from inference.command.interruptions import Interrupted, interruptions
 from render.errors import FileError, OutOfRange, ReconstructError, UnknownName, one_line
 from render.hosts.processes import usable_cores
-from render.note import Note
 from render.streams import guarded_streams
 from render.synths import synth
 
@@ -191,13 +190,15 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
     from inference.clip.focus import Focus
     from inference.command.calibrate import advice
     from inference.command.jobs import Job, in_groups, resumed_groups
+    from inference.command.notes import notes_of
     from inference.output.files import suffixes
     from inference.output.names import plan_results
 
     clips = _clips(arguments.clips)
-    notes, velocities = _for_each_clip(arguments, len(clips))
+    notes, velocities = notes_of(arguments, len(clips))
+    n_keys = len(notes[0]) if notes and isinstance(notes[0], tuple) else 1  # only a single clip may be a chord
     Budget(60.0 if arguments.seconds is None else arguments.seconds, arguments.renders, arguments.steps)
-    options = _options(arguments, instrument, _host(arguments, instrument, console))
+    options = _options(arguments, instrument, _host(arguments, instrument, console), n_keys)
     if not arguments.calibrate and (advised := advice(options)) is not None:
         console.say(advised)
     if arguments.resume is not None:
@@ -229,7 +230,7 @@ def _clips(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(clips))
 
 
-def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) -> Options:
+def _options(arguments: argparse.Namespace, instrument: Instrument, where: str, n_keys: int) -> Options:
     from inference.constraints import Constraints
     from inference.options import Options
     from render.instruments.exports import FORMATS, checked_class_id
@@ -237,6 +238,9 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
 
     start = None if arguments.start is None else read_program(instrument, arguments.start).patch
     stages = _names(arguments.stages)
+    constraints = Constraints.parse(
+        instrument.table, arguments.lock, limits=arguments.limit, no_effects=arguments.no_effects, start=start
+    )
     return Options(
         instrument,
         where=where,
@@ -245,9 +249,7 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
         steps=arguments.steps,
         candidates=arguments.candidates,
         start=start,
-        constraints=Constraints.parse(
-            instrument.table, arguments.lock, limits=arguments.limit, no_effects=arguments.no_effects, start=start
-        ),
+        constraints=constraints.for_keys(instrument, n_keys, start),
         stages=stages,
         guess=arguments.guess,
         calibration=not arguments.no_calibration,
@@ -262,17 +264,6 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str) 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _for_each_clip(arguments: argparse.Namespace, n_clips: int) -> tuple[list[int | None], list[int]]:
-    """Notes and velocities, one per clip; refuses impossible ones before any work."""
-    notes, velocities = arguments.note or [None], arguments.velocity or [100]
-    for name, values in (("--note", notes), ("--velocity", velocities)):
-        if len(values) not in (1, n_clips):
-            raise OutOfRange(name, f"given {len(values)} times", f"once, or once for each of {n_clips} clips")
-    for velocity in velocities:
-        Note(60, velocity, 1.0 if arguments.gate is None else arguments.gate)
-    return [values * n_clips if len(values) == 1 else values for values in (notes, velocities)]  # type: ignore[return-value]
 
 
 def _check_writable(folder: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from render.errors import OutOfRange
+from render.instruments.instrument import Instrument
 from render.instruments.parameter import Kind, Parameter, Role
 from render.instruments.patch import Patch
 from render.instruments.table import Table
@@ -76,6 +77,29 @@ class Constraints:
             locked |= {row.name: base[row.name] for row in table.parameters if row.group in groups}
             locked |= {row.name: row.off for row in switches}
         return cls(locked, _parsed_limits(table, limits, locked))
+
+    def for_keys(self, instrument: Instrument, n_keys: int, start: Patch | None = None) -> Constraints:
+        """These constraints with enough voices for keys that are pressed together.
+
+        Args:
+            instrument: synth of the patches.
+            n_keys: number of keys; for a single one nothing changes.
+            start: patch whose voices are kept if they are enough.
+
+        Raises:
+            OutOfRange: if the synth cannot play chords, or there are more keys than voices.
+        """
+        if n_keys == 1:
+            return self
+        if not instrument.chords:
+            raise OutOfRange(f"number of keys for {instrument.title}", n_keys, "1, because its engine plays no chords")
+        row = instrument.table.voices
+        if row is None:
+            return self
+        voices = self.apply((start or instrument.table.default).with_voices_for(n_keys))
+        if (most := voices.index(row.name) + 1) < n_keys:
+            raise OutOfRange("number of keys of the chord", n_keys, f"at most {most}, as many as there are voices")
+        return Constraints({**self.locked, row.name: voices[row.name]}, self.limits)
 
     def apply(self, patch: Patch) -> Patch:
         """The patch with every locked knob at its value, and every other one within its limits."""

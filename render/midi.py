@@ -1,4 +1,4 @@
-"""Standard MIDI files of a single note."""
+"""Standard MIDI files of a note or a chord."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BEATS_PER_SECOND = 2.0
 
 
 def midi_file(note: Note) -> bytes:
-    """The content of a ``.mid`` file that plays a note as it was rendered.
+    """The content of a ``.mid`` file that plays a note, or a chord, as it was rendered.
 
     The note begins at the start of the file; the track ends where the render ends.
 
@@ -20,14 +20,14 @@ def midi_file(note: Note) -> bytes:
         b'MThd'
 
     Args:
-        note: key, velocity, length of the key press, and length of the track.
+        note: keys, velocity, length of the key press, and length of the track.
     """
     gate = max(1, round(note.gate_seconds * _BEATS_PER_SECOND * _TICKS_PER_BEAT))
     end = max(gate, round(note.seconds * _BEATS_PER_SECOND * _TICKS_PER_BEAT))
     tempo = round(1e6 / _BEATS_PER_SECOND)
     track = b"\0\xff\x51\x03" + tempo.to_bytes(3, "big")
-    track += bytes((0, 0x90, note.number, note.velocity))
-    track += _variable_length(gate) + bytes((0x80, note.number, 0))
+    track += b"".join(bytes((0, 0x90, key, note.velocity)) for key in note.keys)
+    track += b"".join(_variable_length(gate if key == note.number else 0) + bytes((0x80, key, 0)) for key in note.keys)
     track += _variable_length(end - gate) + b"\xff\x2f\x00"
     header = struct.pack(">4sIHHH", b"MThd", 6, 0, 1, _TICKS_PER_BEAT)
     return header + struct.pack(">4sI", b"MTrk", len(track)) + track

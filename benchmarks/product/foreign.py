@@ -178,7 +178,7 @@ def play(instrument: str, knobs: Mapping[str, float], note: Note) -> Audio:
     for name, knob in knobs.items():
         plugin.set_parameter(indices[_plain(name)], knob)
     for _ in range(2):  # the first render after loading differs from the others
-        audio = plugin.play(note.number, note.velocity, 0.0, note.gate_seconds, note.n_samples)
+        audio = plugin.play(note.keys, note.velocity, 0.0, note.gate_seconds, note.n_samples)
     return np.repeat(audio, 2, axis=0) if len(audio) == 1 else audio[:2]
 
 

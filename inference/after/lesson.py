@@ -68,7 +68,10 @@ def lesson_from(
     Returns:
         The lesson; None if no preset could be rendered.
     """
-    measured = evaluator.measure(Candidate(p.patch, match.note, origin=p.name or "no name") for p in bank)
+    n_keys = len(match.note.keys)
+    measured = evaluator.measure(
+        Candidate(p.patch.with_voices_for(n_keys), match.note, origin=p.name or "no name") for p in bank
+    )
     if not measured:
         return None
     closest = min(measured, key=lambda candidate: candidate.loss)

@@ -29,7 +29,7 @@ class Trial:
     """A match played on one key at one velocity.
 
     Attributes:
-        note: MIDI note number.
+        note: MIDI note number, of a chord its lowest.
         velocity: MIDI velocity.
         peak: largest absolute sample, 1 for full scale; 0 if the render failed.
         silent: whether the sound is nearly silent.
@@ -67,7 +67,8 @@ def try_out(evaluator: Evaluator, candidate: Candidate, *, pitched: bool) -> tup
         pitched: whether the clip has a pitch, without which nothing can be out of tune.
     """
     base = candidate.note
-    numbers = [base.number + octave for octave in _OCTAVES if LOWEST_NOTE <= base.number + octave <= HIGHEST_NOTE]
+    octaves = [o for o in _OCTAVES if base.number + o >= LOWEST_NOTE and base.highest + o <= HIGHEST_NOTE]
+    numbers = [base.number + octave for octave in octaves]
     notes = [replace(base, number=number, velocity=velocity) for number in numbers for velocity in _VELOCITIES]
     rendered = evaluator.render(replace(candidate, note=note) for note in notes)
     audios = [audios[0] if audios is not None else None for audios in rendered]

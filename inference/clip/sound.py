@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.clip.background import find_background, quietest, without_offset
+from inference.clip.background import Background, find_background, quietest, without_offset
 from inference.clip.channels import carried
 from inference.clip.events import Choice, choose_event
 from inference.clip.focus import EVERYTHING, Focus, in_band, softened
-from inference.clip.levels import FRAME, frame_levels, without_clicks
-from inference.clip.noise import drawn_noise, noise_power, without_noise
+from inference.clip.levels import FRAME, Levels, frame_levels, without_clicks
+from inference.clip.noise import Power, drawn_noise, noise_power, without_noise
 from render.audio import Audio, Recording
 from render.errors import InvalidAudio
 from render.measures.mask import fades
@@ -67,68 +67,84 @@ def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> So
     peak = float(np.abs(audio).max(initial=0.0)) / scale
     if peak < _SILENT_PEAK:
         raise InvalidAudio(f"{name} is silent (peak {peak:.1e})")
-    calm = softened(audio, focus.mask(recording.skipped_seconds))
+    skipped = recording.skipped_seconds
+    calm = softened(audio, focus.mask(skipped))
     searched = in_band(calm, focus.band_hz)
     if not searched.any():
         raise InvalidAudio(f"nothing that counts is left of {name}: {focus.sentence()}")
     levels = frame_levels(searched)
-    background = find_background(searched, without_clicks(levels))
-    if focus.noise and background is None:
-        background = quietest(searched, without_clicks(levels), _ignored_frames(focus, recording, len(levels)))
+    background = _background(searched, levels, recording, focus, name)
+    choice = choose_event(searched, levels, background)
+    floor = 0.0 if background is None else _ABOVE_BACKGROUND * background.peak
+    start, stop = sounding_range(searched[:, choice.start : choice.stop], floor=floor, end=choice.end - choice.start)
+    onset_seconds = skipped + (choice.start + start) / SAMPLE_RATE
+    notices += _about_choice(choice, skipped, onset_seconds)
+    if background is not None:
+        below = levels.max() - background.level_db
+        notices.append(f"cut where it stands out of the background, {below:.0f} dB below the loudest")
+    quiet = None if background is None else calm[:, background.start : background.stop]
+    piece = audio[:, choice.start + start : choice.start + stop]
+    piece, power, done = _in_few_channels(piece, quiet, noisy=focus.noise)
+    notices += done
+    piece, done = _of_usable_length(piece, recording, name)
+    notices += done
+    noise = None
+    if power is not None and quiet is not None:
+        piece, noise = without_noise(piece, power), drawn_noise(power, piece.shape[1])
+        noise = focus.mask(onset_seconds).apply(noise)
+        seconds = quiet.shape[1] / SAMPLE_RATE
+        notices.append(
+            f"noise taken out, and all compared under noise like it, as heard in {seconds:.2f} s of the file"
+        )
+    counted = _what_counts(piece, focus, onset_seconds, name)
+    piece, level_db = _at_usual_level(np.ascontiguousarray(counted), scale)
+    if noise is not None:
+        noise = noise * np.float32(float(np.abs(piece).max()) / float(np.abs(counted).max()))
+    if level_db:
+        notices.append(f"{'raised' if level_db > 0.0 else 'lowered'} by {abs(level_db):.1f} dB for the match")
+    events = tuple(skipped + seconds for seconds in choice.others)
+    return Sound(piece, onset_seconds, tuple(notices), level_db, events, noise)
+
+
+def _background(searched: Audio, levels: Levels, recording: Recording, focus: Focus, name: str) -> Background | None:
+    """The background of what is searched, if there is one; that of a noisy recording must be found."""
+    plain = without_clicks(levels)
+    background = find_background(searched, plain)
+    if background is None and focus.noise:
+        background = quietest(searched, plain, _ignored_frames(focus, recording, len(levels)))
         if background is None:
             raise InvalidAudio(
                 f"no part of {name} is soft enough to tell its noise; allowed: 0.1 s of nothing else, before the sound "
                 "or after it"
             )
-    choice = choose_event(searched, levels, background)
-    piece = audio[:, choice.start : choice.stop]
-    floor = 0.0 if background is None else _ABOVE_BACKGROUND * background.peak
-    start, stop = sounding_range(searched[:, choice.start : choice.stop], floor=floor, end=choice.end - choice.start)
-    onset_seconds = recording.skipped_seconds + (choice.start + start) / SAMPLE_RATE
-    notices += _about_choice(choice, recording.skipped_seconds, onset_seconds)
-    if background is not None:
-        below = levels.max() - background.level_db
-        notices.append(f"cut where it stands out of the background, {below:.0f} dB below the loudest")
-    quiet = None if background is None else calm[:, background.start : background.stop]
-    piece = piece[:, start:stop]
-    power = None
-    if focus.noise and quiet is not None:
-        both, done = carried(np.concatenate([quiet, piece], axis=1), quiet)
-        power, piece = noise_power(both[:, : quiet.shape[1]]), both[:, quiet.shape[1] :]
-    else:
+    return background
+
+
+def _in_few_channels(piece: Audio, quiet: Audio | None, *, noisy: bool) -> tuple[Audio, Power | None, tuple[str, ...]]:
+    """The sound in one or two channels, the power of the noise in the same ones if it is wanted, and notices.
+
+    Args:
+        piece: the sound, in the channels of the file.
+        quiet: a part of the file that holds nothing but background, if there is one.
+        noisy: whether the noise is wanted.
+    """
+    if not noisy or quiet is None:
         piece, done = carried(piece, quiet)
-    notices += done
-    if piece.shape[1] < MIN_SECONDS * SAMPLE_RATE:
-        seconds = piece.shape[1] / SAMPLE_RATE
+        return piece, None, done
+    n_quiet = quiet.shape[1]
+    both, done = carried(np.concatenate([quiet, piece], axis=1), quiet)
+    return both[:, n_quiet:], noise_power(both[:, :n_quiet]), done
+
+
+def _of_usable_length(piece: Audio, recording: Recording, name: str) -> tuple[Audio, tuple[str, ...]]:
+    """The first seconds of a sound, and a notice if there is more; raises ``InvalidAudio`` if it is too short."""
+    seconds = piece.shape[1] / SAMPLE_RATE
+    if seconds < MIN_SECONDS:
         raise InvalidAudio(f"{name} holds {seconds:.3f} s of sound; at least {MIN_SECONDS} s are needed")
-    if piece.shape[1] > MAX_SECONDS * SAMPLE_RATE:
-        whole = "" if recording.seconds is None else f" of {recording.seconds:.1f} s"
-        notices.append(f"first {MAX_SECONDS:g} s{whole} used")
-        piece = piece[:, : round(MAX_SECONDS * SAMPLE_RATE)]
-    noise = None
-    if power is not None and background is not None:
-        piece, noise = without_noise(piece, power), drawn_noise(power, piece.shape[1])
-        noise = focus.mask(onset_seconds).apply(noise)
-        seconds = (background.stop - background.start) / SAMPLE_RATE
-        notices.append(
-            f"noise taken out, and all compared under noise like it, as heard in {seconds:.2f} s of the file"
-        )
-    piece = _what_counts(piece, focus, onset_seconds, name)
-    before = float(np.abs(piece).max())
-    piece, level_db = _at_usual_level(np.ascontiguousarray(piece), scale)
-    if noise is not None:
-        noise = noise * np.float32(float(np.abs(piece).max()) / before)
-    if level_db:
-        notices.append(f"{'raised' if level_db > 0.0 else 'lowered'} by {abs(level_db):.1f} dB for the match")
-    skipped = recording.skipped_seconds
-    return Sound(
-        audio=piece,
-        onset_seconds=onset_seconds,
-        notices=tuple(notices),
-        level_db=level_db,
-        noise=noise,
-        events=tuple(skipped + seconds for seconds in choice.others),
-    )
+    if seconds <= MAX_SECONDS:
+        return piece, ()
+    whole = "" if recording.seconds is None else f" of {recording.seconds:.1f} s"
+    return piece[:, : round(MAX_SECONDS * SAMPLE_RATE)], (f"first {MAX_SECONDS:g} s{whole} used",)
 
 
 def sounding_range(audio: Audio, *, floor: float = 0.0, end: int | None = None) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from inference.clip.sound import find_sound
 from render.audio import Audio, read_recording
 from render.measures.hearing import Hearing
 from render.measures.metrics import Distances, distances, mss
-from render.note import SAMPLE_RATE, Note
+from render.note import SAMPLE_RATE, Keys, Note
 
 _MAX_SAMPLES = 1 << 23  # of all channels together that are read: a minute and a half of stereo
 _UNPITCHED_NOTE = 60
@@ -64,6 +64,11 @@ class Target:
     events: tuple[float, ...] = ()
     focus: Focus = EVERYTHING
     noise: Audio | None = None
+
+    @property
+    def told(self) -> Keys | None:
+        """The key, or the keys of a chord, that the caller named; None if the key is an estimate."""
+        return self.note.told if self.note_fixed else None
 
     @property
     def stereo(self) -> bool:
@@ -116,7 +121,7 @@ class Target:
 def read_target(
     path: Path | str,
     *,
-    note: int | None = None,
+    note: Keys | None = None,
     velocity: int = 100,
     gate_seconds: float | None = None,
     focus: Focus = EVERYTHING,
@@ -140,7 +145,7 @@ def read_target(
 
     Args:
         path: a file that libsndfile reads; the first 4 s after the onset are used.
-        note: MIDI note number, estimated if missing.
+        note: MIDI note number, or those of a chord; estimated if missing.
         velocity: MIDI velocity of the key press, which cannot be estimated.
         gate_seconds: how long the key is held, estimated if missing.
         focus: the part of the file that is compared.
@@ -179,7 +184,7 @@ def read_target(
     return Target(
         name=path.stem,
         audio=audio,
-        note=Note(note, velocity, gate, seconds),
+        note=Note.of(note, velocity, gate, seconds),
         pitched=pitched,
         gate_fixed=gate_seconds is not None,
         onset_seconds=sound.onset_seconds,

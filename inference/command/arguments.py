@@ -21,6 +21,7 @@ _EXAMPLES = """examples:
   refine pluck.wav                          a preset, a match and a report in ./refined
   refine clips/ --seconds 30 --jobs 2       a folder, two clips at a time; the same command continues it
   refine --calibrate                        fit the proxy to the installed plug-in, once, in minutes
+  refine chord.wav --chord --note C4 --note E4 --note G4
   refine pluck.wav --lock cutoff=1.2kHz --limit resonance=0..0.5 --start mine.fxp
 
 other commands:
@@ -68,6 +69,9 @@ def _add_clip(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="N",
         help="MIDI number or name (60, C4), once or once for each clip; estimated when missing",
+    )
+    group.add_argument(
+        "--chord", action="store_true", help="the clip is a chord of the keys that --note gives, pressed together"
     )
     group.add_argument(
         "--velocity", type=int, action="append", metavar="V", help="1 to 127, once or for each clip (default: 100)"

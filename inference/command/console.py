@@ -19,7 +19,6 @@ from inference.clip.target import Target
 from inference.leaderboard import Leaderboard
 from inference.match import Match
 from render.files import display_name
-from render.note import Note
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARKLINE = 24
@@ -80,7 +79,8 @@ class Console:
     def heard(self, clip: Path, target: Target) -> None:
         """Print the note, gate and notices of a clip."""
         note = target.note
-        pitch = f"note {note.number} ({Note.name(note.number)})" if target.pitched else "no clear pitch"
+        key = f"chord {note.title}" if note.chord else f"note {note.number} ({note.title})"
+        pitch = key if target.pitched else "no clear pitch"
         sides = "stereo" if target.stereo else "mono"
         name = display_name(clip.name)
         self.say(f"{name}: {note.seconds:.2f} s, {sides}, {pitch}, key held about {note.gate_seconds:.2f} s")

@@ -16,10 +16,10 @@ from inference.match import Ended
 from inference.options import Options
 from inference.output.claims import Claims
 from inference.output.names import RECORD_SUFFIX, ResultFiles
-from inference.output.record import read_record
+from inference.output.record import read_record, told_note
 from render.errors import FileError, FormatError, ReconstructError
 from render.instruments.instrument import Instrument
-from render.note import Note
+from render.note import Keys, Note
 from render.synths import synth
 
 
@@ -30,7 +30,7 @@ class Job:
     Attributes:
         clip: the audio file.
         files: names of the results.
-        note: MIDI note number; estimated when missing.
+        note: MIDI note number, or those of a chord; estimated when missing.
         velocity: MIDI velocity.
         gate_seconds: how long the key was held; estimated when missing.
         focus: the part of the file that is compared.
@@ -38,7 +38,7 @@ class Job:
 
     clip: Path
     files: ResultFiles
-    note: int | None = None
+    note: Keys | None = None
     velocity: int = 100
     gate_seconds: float | None = None
     focus: Focus = EVERYTHING
@@ -129,7 +129,7 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
     job = Job(
         clip,
         files,
-        record["note"] if record["note_fixed"] else None,
+        told_note(record),
         record["velocity"],
         record["gate_seconds"] if record["gate_fixed"] else None,
         Focus.from_data(record),

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from inference.clip.focus import Focus
 from inference.output.names import OVERVIEW_STEM
+from inference.output.record import note_of
 from render.errors import FileError
 from render.files import read_text, write_text
-from render.note import Note
 
 COLUMNS = ("clip", "state", "mss", "lsd", "note", "seconds", "renders", "preset", "report", "error", "not_compared")
 
@@ -109,7 +109,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "state": record["ended"],
         "mss": round(distance["mss"], 3),
         "lsd": round(distance["lsd"], 3),
-        "note": Note.name(record["note"]) if record["pitched"] else "",
+        "note": note_of(record).title if record["pitched"] else "",
         "seconds": round(record["seconds"], 1),
         "renders": record["renders"],
         "preset": Path(files["preset"]).name,

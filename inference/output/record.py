@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from inference.match import Answer, ClipMatch, Match, Tidied
 from render.errors import FormatError
 from render.files import display_name, read_json
 from render.measures.metrics import Distances
+from render.note import Keys, Note
 
 SCHEMA = "synth-reconstruct/match/4"
 
@@ -45,6 +46,7 @@ def as_data(
         "ended": match.ended,
         "error": match.error,
         "note": best.note.number,
+        "chord": list(best.note.chord),
         "pitched": target.pitched,
         "note_fixed": target.note_fixed,
         "velocity": best.note.velocity,
@@ -124,6 +126,16 @@ def read_record(path: Path) -> dict[str, Any]:
     if wrong or not all(isinstance(one, dict) for one in content["files"]):
         raise FormatError(f"{path} is a damaged result: {', '.join(wrong or ['files'])}")
     return content
+
+
+def note_of(record: Mapping[str, Any]) -> Note:
+    """The key press of a clip's best match."""
+    return Note(**record["best"]["note"])
+
+
+def told_note(record: Mapping[str, Any]) -> Keys | None:
+    """The key, or the keys of a chord, that the user named; None if the key is an estimate."""
+    return note_of(record).told if record["note_fixed"] else None
 
 
 def _answer(match: Match, answer: Answer) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def report_html(table: Table, result: dict[str, Any], target: Target, match: Aud
     best = result["best"]
     host = result["host"]
     title = f"{escape(result['clip'])} as a patch of {escape(table.title)}"
-    played = f"note {result['note']} ({note_name(result['note'])}), velocity {result['velocity']}"
+    keys = [result["note"] + above for above in (0, *result["chord"])]
+    names = ", ".join(f"{key} ({note_name(key)})" for key in keys)
+    played = f"{'note' if len(keys) == 1 else 'chord of the notes'} {names}, velocity {result['velocity']}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
     spectrograms, progress = _plots(result, target.audio, target.hearing.masked(match))
     version = f" {host['version']}" if host["version"] else ""

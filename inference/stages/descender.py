@@ -120,7 +120,8 @@ class ProxyDescender:
         if not candidates:
             return []
         distances = [self.distances.of(target.audio, target.hearing) for target in targets]
-        size = min(-(-len(candidates) // self.threads), AT_ONCE // min(self.threads, AT_ONCE))
+        at_once = AT_ONCE // min(self.threads, AT_ONCE) // len(candidates[0].note.keys)
+        size = min(-(-len(candidates) // self.threads), max(at_once, 1))
         parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]
         losses_of = functools.partial(_screened, targets, distances, self.corrections)
         losses = (map if self.threads == 1 else pool(self.threads).map)(losses_of, parts)

@@ -31,7 +31,7 @@ from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
 
-AT_ONCE = 8  # candidates that are computed at the same time, which limits the memory of a step
+AT_ONCE = 8  # voices that are computed at the same time, which limits the memory of a step
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,8 @@ class _Batch:
 
     def _losses(self, distances: Sequence[_Loss]) -> tuple[list[float], Tensor]:
         """Losses of the active candidates, and their gradients, shape ``(active, parameters)``."""
-        size = min(-(-len(self.active) // self.threads), AT_ONCE // self.threads)
+        n_voices = len(self.controls[0].voices)
+        size = min(-(-len(self.active) // self.threads), max(AT_ONCE // (self.threads * n_voices), 1))
         parts = [self.active[first : first + size] for first in range(0, len(self.active), size)]
         losses_of = functools.partial(self._losses_of, distances)
         results = list((map if self.threads == 1 else pool(self.threads).map)(losses_of, parts))

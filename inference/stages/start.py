@@ -80,7 +80,8 @@ def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note] | None:
         transposition = patch.index(row.name) + octaves
         if 0 <= transposition < len(row.choices):
             return patch.with_knobs({row.name: row.choice_knobs[transposition]}), note
-    return (patch, replace(note, number=key)) if LOWEST_NOTE <= key <= HIGHEST_NOTE else None
+    highest = key + note.highest - note.number
+    return (patch, replace(note, number=key)) if key >= LOWEST_NOTE and highest <= HIGHEST_NOTE else None
 
 
 def in_octaves(patches: Sequence[Patch], note: Note) -> Iterator[Patch]:

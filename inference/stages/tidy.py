@@ -65,11 +65,11 @@ def _without_transposition(run: Run) -> Candidate | None:
     if row is None or row.name not in run.options.constraints.free(table):
         return None
     octaves = answer.patch.index(row.name) - table.default.index(row.name)
-    number = answer.note.number + _OCTAVE * octaves
-    if octaves == 0 or run.target.note_fixed or len(run.targets) > 1 or number not in _PLAYABLE:
+    keys = {key + _OCTAVE * octaves for key in answer.note.keys}
+    if octaves == 0 or run.target.note_fixed or len(run.targets) > 1 or not keys.issubset(_PLAYABLE):
         return None
     patch = answer.patch.with_knobs({row.name: row.default})
-    return replace(answer, patch=patch, note=replace(answer.note, number=number))
+    return replace(answer, patch=patch, note=replace(answer.note, number=min(keys)))
 
 
 class _Tidying:

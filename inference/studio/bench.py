@@ -17,7 +17,7 @@ from inference.candidate import Candidate
 from inference.clip.focus import EVERYTHING, Focus
 from render.audio import Audio, read_recording
 from render.hosts.pool import Pool
-from render.note import SAMPLE_RATE, Note
+from render.note import SAMPLE_RATE, Keys, Note
 
 if TYPE_CHECKING:
     from inference.after.vary import Variety
@@ -38,7 +38,7 @@ class Hear:
 
     clip: Path
     focus: Focus = EVERYTHING
-    note: int | None = None
+    note: Keys | None = None
     velocity: int = 100
     gate_seconds: float | None = None
 
@@ -176,7 +176,8 @@ class _Bench:
         if library is None:
             return ()
         distance = HeardDistance(target.audio, target.hearing)
-        for patch in library.nearest(target.audio, target.note, job.count):
+        for plain in library.nearest(target.audio, target.note, job.count):
+            patch = plain.with_voices_for(len(target.note.keys))
             loss, gain = distance.measure(self._host.render(patch, target.note))
             found.append(Candidate(with_gain(patch, gain), target.note, loss, "library"))
         return tuple(sorted(found, key=lambda candidate: candidate.loss))

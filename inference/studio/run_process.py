@@ -179,7 +179,7 @@ def _group(wish: Wish) -> Group:
     job = Job(
         wish.clip,
         files,
-        note.number if target.note_fixed else None,
+        target.told,
         note.velocity,
         note.gate_seconds if target.gate_fixed else None,
         target.focus,

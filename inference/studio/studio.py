@@ -7,6 +7,7 @@ import contextlib
 import functools
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from inference.after.vary import Variety
 from inference.candidate import Candidate
 from inference.clip.focus import Focus
 from inference.command.jobs import candidates_of
+from inference.constraints import Constraints
+from inference.output.record import told_note
 from inference.studio.bench import Compare, Hear, Job, Nearest, Offspring, Play, Sound, Vary, open_bench
 from inference.studio.live import IDLE, WAITING, Live
 from inference.studio.messages import Event, Wish
 from inference.studio.runner import Runner
 from inference.studio.sessions import SessionFiles, Sessions
 from inference.studio.store import Store
-from render.errors import FormatError, HostError, ReconstructError
+from render.errors import FormatError, HostError, OutOfRange, ReconstructError
 from render.instruments.host import EMBEDDED
 from render.instruments.instrument import Instrument
 from render.instruments.patch import Patch
@@ -190,6 +193,20 @@ class Studio:
         """
         if live.heard is None or live.active:
             return
+        note = live.heard.target.note
+        n_keys = len(note.keys)
+        resumed = tuple(
+            one
+            if one.note.chord == note.chord
+            else replace(one, note=note, patch=one.patch.with_voices_for(n_keys))  # found before the chord was named
+            for one in resumed
+        )
+        try:
+            constraints = Constraints(dict(locked or {})).for_keys(self.instrument, n_keys, start)
+        except OutOfRange as error:
+            live.message = str(error)
+            live.changed()
+            return
         results = live.files.results()
         goes_on = bool(resumed) and start is None and results
         wish = Wish(
@@ -202,7 +219,7 @@ class Studio:
             seconds,
             start=start,
             resumed=resumed,
-            locked=dict(locked or {}),
+            locked=constraints.locked,
             rounds=len(live.curve),
             workers=self._workers,
         )
@@ -233,7 +250,7 @@ def _known(record: dict[str, Any]) -> dict[str, Any]:
     """What the user knew of a clip that was refined before."""
     return {
         "focus": Focus.from_data(record),
-        "note": record["note"] if record["note_fixed"] else None,
+        "note": told_note(record),
         "velocity": record["velocity"],
         "gate_seconds": record["gate_seconds"] if record["gate_fixed"] else None,
     }

@@ -1,7 +1,8 @@
-"""What the differentiable synthesizer plays: a batch of patches and notes as tensors."""
+"""What the differentiable synthesizer plays: a batch of patches and notes or chords as tensors."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,7 @@ from torch import Tensor
 from render.errors import OutOfRange, ReconstructError, UnknownName
 from render.instruments.patch import Patch
 from render.noisemaker.envelope_editor import INITIAL_POINTS, spline
+from render.noisemaker.pitches import sounding_keys
 from render.noisemaker.table import TABLE
 from render.note import Note
 
@@ -43,7 +45,7 @@ class Controls:
         choices: for every discrete parameter the position of the choice, ``(batch,)`` int64, or one weight per choice,
             ``(batch, choices)``, which may require a gradient. Waveforms, destinations and switches of effects sound
             as the weighted sum of their choices; every other parameter takes the choice of the largest weight.
-        number: MIDI note numbers, ``(batch,)``.
+        number: MIDI note numbers, ``(batch,)``; or ``(batch, voices)`` for chords, NaN for a voice that an item lacks.
         velocity: MIDI velocities, ``(batch,)``.
         gate_seconds: how long each key is held, ``(batch,)``.
         editor: the envelope editor's curve over one loop, 0..1, ``(batch, EDITOR_POINTS)``.
@@ -71,9 +73,10 @@ class Controls:
         batch = (len(self.knobs),)
         for name in ("number", "velocity", "gate_seconds"):
             tensor: Tensor = getattr(self, name)
-            if tensor.shape != batch:
+            voices = tensor.shape[1:] if name == "number" else ()
+            if tensor.shape != (*batch, *voices) or len(voices) > 1 or 0 in voices:
                 raise WrongShape(name, tensor, f"{batch}")
-            if not bool(tensor.isfinite().all()):
+            if not bool((tensor[:, 0] if voices else tensor).isfinite().all()):
                 raise OutOfRange(name, tensor.tolist(), "finite numbers")
         if self.editor.shape != (*batch, EDITOR_POINTS):
             raise WrongShape("editor", self.editor, f"({len(self.knobs)}, {EDITOR_POINTS})")
@@ -126,11 +129,16 @@ class Controls:
         return cls(
             knobs=tensor([patch.snapped().knobs for patch in patches]),
             choices={name: torch.tensor([p.index(name) for p in patches], device=device) for name in DISCRETE},
-            number=tensor([note.number for note in notes]),
+            number=tensor(_numbers(patches, notes)),
             velocity=tensor([note.velocity for note in notes]),
             gate_seconds=tensor([note.gate_seconds for note in notes]),
             editor=tensor(np.clip(curves, 0.0, 1.0)),
         )
+
+    @property
+    def voices(self) -> tuple[Tensor, ...]:
+        """MIDI note numbers of each voice, ``(batch,)``; a voice that an item lacks is NaN."""
+        return self.number.unbind(1) if self.number.ndim == 2 else (self.number,)
 
     @property
     def batch(self) -> int:
@@ -175,6 +183,13 @@ class Controls:
         if name not in self.choices:
             raise UnknownName("discrete parameter", name, DISCRETE)
         return self.choices[name]
+
+
+def _numbers(patches: Sequence[Patch], notes: Sequence[Note]) -> list[float] | list[list[float]]:
+    """Keys that sound; one row for each chord, or numbers if there is no chord."""
+    keys = [sounding_keys(patch, note) for patch, note in zip(patches, notes, strict=True)]
+    most = max(map(len, keys))
+    return [[*one, *[math.nan] * (most - len(one))] for one in keys] if most > 1 else [float(one[0]) for one in keys]
 
 
 def _check_unit(name: str, values: Tensor, columns: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The synthesizer, read like its panel: knobs and a note to audio, differentiable in every continuous knob.
+"""The synthesizer, read like its panel: knobs and notes to audio, differentiable in every continuous knob.
 
 The formulas are those of ``docs/noisemaker.md``, as in ``render.noisemaker.engine.host``, with the same figures
 (``render.noisemaker.facts``). What the instrument draws at random is fixed: noise is that of a freshly opened plug-in,
@@ -30,7 +30,7 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
     """Play a batch of patches.
 
     Args:
-        controls: patches and notes.
+        controls: patches and notes; the voices of a chord are summed before the effects.
         n_samples: length at ``SAMPLE_RATE``.
         corrections: what was learned from renders; none for the formulas as they are.
 
@@ -51,29 +51,49 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
     if corrections is not None:
         controls = corrections.apply_to(controls)
     moves = modulation(controls, n_samples + 1)
-    mix = mixer(controls, moves, n_samples)
-    sound = voice_filter(controls, mix, cutoff(controls, moves, n_samples))
+    sound = voices(controls, moves, n_samples)
     mono = highpass(sound * amplitude(controls, moves, n_samples), controls.knob("highpass"))
     sides = torch.stack([moves.left, moves.right], dim=1)[:, :, :n_samples]
     volume = volume_gain(controls.knob("volume"))[:, None, None]
     return effects(mono[:, None] * (volume * sides), controls)
 
 
-def mixer(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
-    """Everything before the filter, ``(batch, n_samples)``."""
+def voices(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
+    """The sum of the voices after their filters, ``(batch, n_samples)``; they have their envelopes in common."""
+
+    def voice(number: Tensor) -> Tensor:
+        mix = mixer(controls, number, moves, n_samples)
+        return voice_filter(controls, mix, cutoff(controls, number, moves, n_samples))
+
+    first, *others = controls.voices
+    total = voice(first)
+    for number in others:
+        missing = number.isnan()
+        sound = voice(torch.where(missing, first, number))
+        total = total + torch.where(missing[:, None], 0.0, sound)
+    return total
+
+
+def mixer(controls: Controls, number: Tensor, moves: Modulation, n_samples: int) -> Tensor:
+    """Everything of a voice before its filter.
+
+    Shape:
+        number: ``(batch,)``, MIDI note numbers.
+        output: ``(batch, n_samples)``
+    """
     transpose = controls.knobs.new_tensor(facts.TRANSPOSITIONS)[controls.choice("transpose")]
     # Pitches are float64 whatever the knobs are: oscillators that run in step stay in step, which hard sync needs.
-    number = (controls.number + transpose + 2.0 * controls.knob("oscmastertune").double() - 1.0)[:, None]
-    sub_increments = oscillators.phase_increments(number + facts.SUB_SEMITONES)
+    pitch = (number + transpose + 2.0 * controls.knob("oscmastertune").double() - 1.0)[:, None]
+    sub_increments = oscillators.phase_increments(pitch + facts.SUB_SEMITONES)
     sync = sub_increments[:, 0] * (controls.choice("oscsync") == 1)
-    increments1 = oscillators.phase_increments(number + tuning(controls, 1), moves.pitch1)
-    increments2 = oscillators.phase_increments(number + tuning(controls, 2), moves.pitch2)
+    increments1 = oscillators.phase_increments(pitch + tuning(controls, 1), moves.pitch1)
+    increments2 = oscillators.phase_increments(pitch + tuning(controls, 2), moves.pitch2)
     first = oscillator1(controls, moves, increments1, sync, n_samples)
     second = oscillator2(controls, moves, increments1, increments2, sync, n_samples)
     ring = controls.knob("ringmodulation")[:, None] + moves.ring
     mix = mixed(first, second, level(controls, 1), level(controls, 2), ring)
     mix = crushed(mix, controls.knob("oscbitcrusher"))
-    sub_level = (log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
+    sub_level = (facts.SUB_POLARITY * log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
     mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_increments, n_samples))
     clicks = torch.from_numpy(oscillators.clicks(n_samples)).to(mix)
     return torch.addcmul(mix, (controls.knob("vintagenoise") * controls.factor("click gain"))[:, None], clicks)
@@ -145,11 +165,16 @@ def tuning(controls: Controls, index: int) -> Tensor:
     return (coarse + 2.0 * controls.knob(f"osc{index}finetune").double() - 1.0)[:, None]
 
 
-def cutoff(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
-    """The cutoff control 0..1, where 1 is about Nyquist, ``(batch, n_samples)``."""
+def cutoff(controls: Controls, number: Tensor, moves: Modulation, n_samples: int) -> Tensor:
+    """The cutoff control 0..1 of a voice, where 1 is about Nyquist.
+
+    Shape:
+        number: ``(batch,)``, MIDI note numbers.
+        output: ``(batch, n_samples)``
+    """
     velocity = controls.velocity / MAX_VELOCITY
     knobs = (controls.knob(name) for name in ("cutoff", "velocitycutoff", "keyfollow"))
-    still = still_cutoff(*knobs, controls.number, velocity)
+    still = still_cutoff(*knobs, number, velocity)
     contour = contour_amount(controls.knob("filtercontour"), controls.knob("velocitycontour"), velocity)
     stages = Adsr(
         controls.knob("filterattack"),

@@ -49,6 +49,8 @@ class DexedHost:
         """See ``Host.render``; every render is clean, and nothing depends on the seed."""
         if self._closed:
             raise HostError("the host is closed")
+        if note.chord:
+            raise HostError("Dexed's engine plays one key at a time")
         self._engine._synth.load_sysex(voice_of(patch) + bytes((_ALL_OPERATORS_ON,)))
         seconds = (note.n_samples + 0.5) / SAMPLE_RATE  # the engine truncates seconds to samples
         mono = self._engine.render(note.number, note.velocity, note.gate_seconds, seconds)

@@ -84,6 +84,7 @@ def described(path: Path) -> Instrument:
     table = table_of(path)
     draw = functools.partial(draw_of, path)
     return Instrument(
+        chords=True,
         name=str(path),
         table=table,
         presets=PluginPresets(path),

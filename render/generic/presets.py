@@ -133,7 +133,7 @@ def _make_worker(path: str) -> Callable[[Any], Any]:
             if isinstance(job, dict):
                 for index, value in job.items():
                     instance.set_parameter(index, value)
-                instance.play(60, 1, 0.0, 0.01, 512)  # values arrive with the first block
+                instance.play([60], 1, 0.0, 0.01, 512)  # values arrive with the first block
                 instance.save_state(Path(folder) / "state")
                 return (Path(folder) / "state").read_bytes(), class_id
             content, suffix = job
@@ -141,7 +141,7 @@ def _make_worker(path: str) -> Callable[[Any], Any]:
             file.write_bytes(content)
             if not instance.load_preset(file):
                 raise HostError("the plug-in refused it")
-            instance.play(60, 1, 0.0, 0.01, 512)
+            instance.play([60], 1, 0.0, 0.01, 512)
             return [instance.parameter(index) for index in range(len(instance.parameter_names()))]
 
     return do

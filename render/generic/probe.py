@@ -131,7 +131,7 @@ def _named(parameters: Sequence[Described]) -> list[Described]:
 
 
 def _play(instance: PluginInstance, velocity: int = _VELOCITIES[0]) -> Audio:
-    audio = instance.play(_NUMBER, velocity, 0.0, _GATE_SECONDS, round(_SECONDS * SAMPLE_RATE))
+    audio = instance.play([_NUMBER], velocity, 0.0, _GATE_SECONDS, round(_SECONDS * SAMPLE_RATE))
     stereo = np.empty((2, audio.shape[1]), np.float32)
     stereo[:] = audio[:2]
     return np.nan_to_num(stereo)

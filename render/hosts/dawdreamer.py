@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -204,14 +204,17 @@ class PluginInstance:
         """Write the plug-in's state to a file, in the wrapping of JUCE's host."""
         self._processor.save_state(str(path))
 
-    def play(self, number: int, velocity: int, start_seconds: float, gate_seconds: float, n_samples: int) -> Signals:
-        """Render from time 0, with one note.
+    def play(
+        self, keys: Sequence[int], velocity: int, start_seconds: float, gate_seconds: float, n_samples: int
+    ) -> Signals:
+        """Render from time 0, with one note of one or more keys.
 
         Returns:
             Shape ``(outputs, n_samples)``.
         """
         self._processor.clear_midi()
-        self._processor.add_midi_note(number, velocity, start_seconds, gate_seconds)
+        for number in keys:
+            self._processor.add_midi_note(number, velocity, start_seconds, gate_seconds)
         # Half a sample more than wanted: the engine truncates seconds to samples.
         if not self._engine.render((n_samples + 0.5) / SAMPLE_RATE):
             raise HostError("the plug-in did not render")

@@ -263,7 +263,7 @@ def _play(
         instance.set_parameter(index, patch[name])
     _seed(seed)
     n_before = round(pre_roll_seconds * SAMPLE_RATE)
-    audio = instance.play(note.number, note.velocity, pre_roll_seconds, note.gate_seconds, n_before + note.n_samples)
+    audio = instance.play(note.keys, note.velocity, pre_roll_seconds, note.gate_seconds, n_before + note.n_samples)
     if not np.isfinite(audio).all():
         raise HostError("the plug-in returned samples that are not finite numbers")
     stereo = np.empty((2, note.n_samples), np.float32)

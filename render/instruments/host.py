@@ -42,7 +42,7 @@ class Host(Protocol):
         ...
 
     def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
-        """Play one note.
+        """Play one note, or a chord where the instrument's hosts can (``Instrument.chords``).
 
         Args:
             patch: patch to play.

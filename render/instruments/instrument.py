@@ -147,6 +147,7 @@ class Instrument:
         table: parameter table.
         presets: reads and writes its preset files.
         hosts: opens its hosts.
+        chords: whether its hosts play several keys at once.
         extra: state of its patches beside the knobs, if any.
         moves: changes that switch parts of the panel on, to a clearly audible value, or off: knobs by name.
         plain: reductions of a patch, played with a note, to a plain voice, each with the name of its kind.
@@ -180,6 +181,7 @@ class Instrument:
     table: Table
     presets: PresetFiles
     hosts: Hosts
+    chords: bool = False
     extra: ExtraState | None = None
     moves: tuple[Mapping[str, float], ...] = ()
     plain: Callable[[Patch, Note], Iterable[tuple[str, Patch]]] | None = None

@@ -44,6 +44,7 @@ class Role(StrEnum):
 
     LEVEL = "level"  # the master volume: solved in closed form, never searched
     TRANSPOSE = "transpose"  # shifts the key by whole octaves, one per choice
+    VOICES = "voices"  # how many keys sound at once: one more than the position of the choice
     EFFECT = "effect"  # an effect is off when this knob is at its row's ``off``
 
 

@@ -58,6 +58,13 @@ class Patch:
         """This patch with another state beside the knobs."""
         return Patch(self.table, self.knobs, tuple(extra))
 
+    def with_voices_for(self, n_keys: int) -> Patch:
+        """This patch with as many voices as there can be, if its own are too few for so many keys at once."""
+        row = self.table.voices
+        if row is None or self.index(row.name) + 1 >= n_keys:
+            return self
+        return self.with_knobs({row.name: row.choice_knobs[-1]})
+
     def index(self, name: str) -> int:
         """Position of a discrete parameter's value among its choices."""
         return self.table.parameter(name).index(self[name])

@@ -70,6 +70,11 @@ class Table:
         return next(iter(self.with_role(Role.TRANSPOSE)), None)
 
     @cached_property
+    def voices(self) -> Parameter | None:
+        """How many keys sound at once, or None if that is no parameter."""
+        return next(iter(self.with_role(Role.VOICES)), None)
+
+    @cached_property
     def default(self) -> Patch:
         """The patch with every knob at its default."""
         return Patch(self, tuple(row.default for row in self.parameters))

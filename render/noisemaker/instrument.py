@@ -31,6 +31,7 @@ NOISEMAKER = Instrument(
     table=TABLE,
     presets=presets,
     hosts=hosts,
+    chords=True,
     extra=editor_curves,
     moves=MOVES,
     plain=structure.plain,

@@ -1,10 +1,20 @@
-"""The pitches at which a patch sounds, from its knobs."""
+"""The keys and pitches at which a patch sounds, from its knobs."""
 
 from __future__ import annotations
 
 from render.instruments.patch import Patch
 from render.noisemaker.curves import LEVEL
 from render.noisemaker.facts import SUB_SEMITONES, TRANSPOSITIONS
+from render.note import Note
+
+
+def sounding_keys(patch: Patch, note: Note) -> tuple[int, ...]:
+    """The keys of a note that sound, ascending: as many as the patch has voices.
+
+    A chord's keys are pressed from the lowest up, and each one takes the oldest voice where all of them are taken, so
+    the highest keys sound.
+    """
+    return note.keys[-(patch.index("voices") + 1) :]
 
 
 def sounding_pitches(patch: Patch, number: int) -> tuple[list[int], list[float]]:

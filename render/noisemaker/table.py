@@ -155,7 +155,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _switch("lfo2keytrigger", "LFO 2 key trigger", "lfo2", *_LFO2_ON),
     _continuous("portamento", "Portamento", "performance", 0.0, silent=True),
     _choice("portamentomode", "Portamento mode", "performance", ("off", "auto", "on"), silent=True),
-    _choice("voices", "Voices", "performance", ("mono", "2", "3", "4", "5", "6"), silent=True),
+    _choice("voices", "Voices", "performance", ("mono", "2", "3", "4", "5", "6"), silent=True, role=Role.VOICES),
     _continuous("velocityvolume", "Velocity to volume", "performance", 0.0),
     _continuous("velocitycontour", "Velocity to contour", "performance", 0.0, curves.LOG8, _FILTERED),
     _continuous("velocitycutoff", "Velocity to cutoff", "performance", 0.0, curves.LOG8, _FILTERED),

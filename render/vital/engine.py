@@ -85,7 +85,9 @@ class Engine:
                 raise HostError(f"Vital's engine does not connect {source} with {destination}")
 
     def play(self, note: Note) -> Audio:
-        """Render a note; shape ``(2, note.n_samples)``."""
+        """Render a note; shape ``(2, note.n_samples)``. Raises ``HostError`` for a chord."""
+        if note.chord:
+            raise HostError("Vital's engine plays one key at a time")
         seconds = (note.n_samples + 0.5) / SAMPLE_RATE  # the engine truncates seconds to samples
         audio = self._synth.render(note.number, note.velocity / 127.0, note.gate_seconds, seconds)
         audio = np.asarray(audio[:, : note.n_samples], np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -54,6 +55,11 @@ def test_faults_are_found_where_they_are() -> None:
         "is silent on A4 at velocity 40",
         "clips on A2 at velocity 127 and A3 at velocity 127 and A4 at velocity 127",
     ]
+
+
+def test_all_keys_of_a_chord_move_and_none_beyond_the_highest() -> None:
+    high = Candidate(TABLE.default, dataclasses.replace(NOTE, number=100, chord=(4, 20)))
+    assert {trial.note for trial in try_out(Player(), high, pitched=True)} == {88, 100}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("stretch", "cents"), [(1.0, 0.0), (1.1, 120.0), (0.8, -240.0)])

@@ -54,13 +54,52 @@ def test_both_precisions_sound_alike() -> None:
     assert mss(single, double, SAMPLE_RATE) < 0.1
 
 
+CHORD = Note.of((45, 52, 61), 90, 0.02, 0.05)
+
+
+def test_a_chord_is_the_sum_of_its_keys_and_so_is_its_gradient() -> None:
+    """Without effects; beside it in the batch is a patch of two voices, which plays the two highest keys."""
+    patch, duo = (random_patch(seed, **NO_EFFECTS, voices=voices) for seed, voices in ((2, 1.0), (3, 0.2)))
+    pull = torch.randn((2, CHORD.n_samples), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def played(*patches: Patch, note: Note) -> tuple[Tensor, Tensor]:
+        given = controls(*patches, note=note)
+        knobs = given.knobs.clone().requires_grad_()
+        audio = voice.render(dataclasses.replace(given, knobs=knobs), note.n_samples)
+        (gradient,) = torch.autograd.grad((audio * pull).sum(), knobs)
+        return audio.detach(), gradient
+
+    together, slopes = played(patch, duo, note=CHORD)
+    alone = [played(patch, duo, note=dataclasses.replace(CHORD, number=key, chord=())) for key in CHORD.keys]
+    for item, keys in ((0, alone), (1, alone[1:])):
+        torch.testing.assert_close(together[item], sum(audio[item] for audio, _ in keys), rtol=1e-6, atol=2e-5)
+        expected = sum(gradient[item] for _, gradient in keys)
+        torch.testing.assert_close(slopes[item], expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_the_gradient_of_a_chord_under_effects_is_true() -> None:
+    patch = random_patch(5, voices=1.0, oscbitcrusher=1.0, reverbwet=0.5, delaywet=0.4, filterdrive=0.4, resonance=0.3)
+    given = controls(patch, note=CHORD)
+    column, step = TABLE.position("cutoff"), 1e-6
+
+    def loss(knob: Tensor) -> Tensor:
+        knobs = given.knobs.clone()
+        knobs[0, column] = knob
+        return voice.render(dataclasses.replace(given, knobs=knobs), CHORD.n_samples).square().sum()
+
+    here = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(loss(here), here)
+    difference = (loss(here.detach() + step) - loss(here.detach() - step)) / (2.0 * step)
+    assert float(slope) == pytest.approx(float(difference), rel=1e-3)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_gradients_of_the_mixer(seed: int) -> None:
     # The crusher's gradient goes straight through its steps, and a synced rate has none: both stay out of this check.
     patch = random_patch(seed, oscbitcrusher=1.0, lfo1sync=0.0, lfo2sync=0.0, envelopeeditoramount=0.3)
     patch = patch.with_knobs({"lfo1amount": 0.6, "lfo2amount": 0.4, "freeadamount": 0.4, "osc2fm": 0.2})
     patch = patch.with_knobs(settings(lfo1waveform="sine", lfo2waveform="triangle"))
-    check_gradients(patch, lambda played: voice.mixer(played, modulation(played, 241), 240)[:, ::5])
+    check_gradients(patch, lambda played: voice.mixer(played, played.number, modulation(played, 241), 240)[:, ::5])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -70,7 +109,10 @@ def test_gradients_of_cutoff_and_amplitude(seed: int) -> None:
 
     def play(played: Controls) -> Tensor:
         moves = modulation(played, 601)
-        return torch.cat([voice.cutoff(played, moves, 600)[:, ::9], voice.amplitude(played, moves, 600)[:, ::9]], dim=1)
+        return torch.cat(
+            [voice.cutoff(played, played.number, moves, 600)[:, ::9], voice.amplitude(played, moves, 600)[:, ::9]],
+            dim=1,
+        )
 
     check_gradients(patch, play)
 
@@ -122,7 +164,7 @@ def test_weights_of_waveforms_add_up() -> None:
     mixed = dataclasses.replace(mixed, choices={**mixed.choices, "osc1waveform": weights})
 
     def play(played: Controls) -> Tensor:
-        return voice.mixer(played, modulation(played, 501), 500)
+        return voice.mixer(played, played.number, modulation(played, 501), 500)
 
     blend = play(mixed)
     torch.testing.assert_close(blend, weights @ play(controls(*patches)))

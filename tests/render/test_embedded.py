@@ -208,3 +208,17 @@ def test_what_is_compiled_once_on_a_machine_can_be_compiled_before_it_is_heard(t
     assert host.not_compiled() == missing
     (tmp_path / "file").touch()
     assert EmbeddedHost(tmp_path / "file" / "cache").not_compiled() == ()  # where nothing can be kept
+
+
+def test_the_sub_weakens_what_it_shares_with_the_main_oscillators(host: EmbeddedHost) -> None:
+    """In the plug-in it has the other polarity; golden rows with both prove it where the golden folder is found."""
+    note = Note(60, 100, 0.4, 0.4)
+
+    def fundamental(**levels: float) -> float:
+        patch = TABLE.patch({"osc2volume": 0.0, "osc1phase": 0.0, "osc1volume": 0.0, "osc3volume": 0.0} | levels)
+        patch = patch.with_knobs({"osc1tune": TABLE.parameter("osc1tune").knob("-24")})
+        spectrum = np.abs(np.fft.rfft(host.render(patch, note)[0] * np.hanning(note.n_samples)))
+        return float(spectrum[round(note.frequency_hz / 4.0 * note.seconds)])
+
+    saw, sub = fundamental(osc1volume=0.8), fundamental(osc3volume=0.8)
+    assert fundamental(osc1volume=0.8, osc3volume=0.8) < max(saw, sub)

@@ -56,7 +56,10 @@ class ClipView:
                 play.props["data-play-clip"] = ""
                 self._facts = ui.label().classes("hint grow")
             with self._usable, ui.element("div").classes("heard"):
-                self._note = self._field(ui.input("Note"), "name or number of the key, such as A2 or 45")
+                self._note = self._field(
+                    ui.input("Note"),
+                    "name or number of the key, such as A2 or 45, or several of a chord: C4 E4 G4",
+                )
                 self._gate = self._field(
                     ui.number("Key held", suffix="s", min=0.01, max=4.0, step=0.01, format="%.2f"),
                     "how long the key was pressed",
@@ -104,7 +107,7 @@ class ClipView:
             self._range.max = round(heard.seconds, 2)
             low, high = target.focus.span_seconds or (0.0, heard.seconds)
             self._range.set_value({"min": round(low, 2), "max": round(min(high, heard.seconds), 2)})
-            self._note.set_value(Note.name(note.number))
+            self._note.set_value(note.title)
             self._gate.set_value(round(note.gate_seconds, 2))
             self._velocity.set_value(note.velocity)
             self._level.set_value(round(20.0 * float(np.log10(max(np.abs(target.audio).max(), 1e-6))), 1))
@@ -118,7 +121,7 @@ class ClipView:
             self._filling = False
         pitch = "the note you named" if target.note_fixed else "heard" if target.pitched else "no clear pitch"
         self._facts.set_text(
-            f"{note.seconds:.2f} s, {'stereo' if target.stereo else 'mono'}, {Note.name(note.number)} ({pitch}), "
+            f"{note.seconds:.2f} s, {'stereo' if target.stereo else 'mono'}, {note.title} ({pitch}), "
             f"key held {'' if target.gate_fixed else 'about '}{note.gate_seconds:.2f} s"
         )
         self._notices.set_content("".join(f"<p>{escape(notice)}</p>" for notice in target.notices))
@@ -142,9 +145,9 @@ class ClipView:
             return
         note = heard.target.note
         try:
-            number = Note.parse(self._note.value or "")
+            keys = [Note.parse(text) for text in (self._note.value or "").replace(",", " ").split()]
             gate, velocity = float(self._gate.value or 0.0), int(self._velocity.value or 0)
-            wanted = Note(number, velocity, gate, note.seconds)
+            wanted = Note.of(keys, velocity, gate, note.seconds)
             ignored = tuple(seconds_span(text) for text in (self._ignored.value or "").split(",") if text.strip())
             band = hertz_band(self._band.value) if (self._band.value or "").strip() else None
             focus = replace(heard.target.focus, ignored_seconds=ignored, band_hz=band, noise=self._noise.value)
@@ -156,8 +159,8 @@ class ClipView:
         known: dict[str, Any] = {}
         if velocity != note.velocity:
             known["velocity"] = velocity
-        if number != note.number:
-            known["note"] = number
+        if wanted.keys != note.keys:
+            known["note"] = wanted.told
         if abs(gate - note.gate_seconds) > _SHOWN_GATE:
             known["gate_seconds"] = wanted.gate_seconds
         if focus != heard.target.focus:
@@ -176,7 +179,7 @@ class ClipView:
         target = self._live.heard.target
         known = {
             "focus": target.focus,
-            "note": target.note.number if target.note_fixed else None,
+            "note": target.told,
             "velocity": target.note.velocity,
             "gate_seconds": target.note.gate_seconds if target.gate_fixed else None,
         }

@@ -94,7 +94,7 @@ class Desk:
 
     async def press(self, number: int, velocity: int) -> None:
         """Play a key beside what sounds already."""
-        note = replace(self.note, number=number, velocity=velocity)
+        note = replace(self.note, number=number, velocity=velocity, chord=())
         try:
             sound = await self.studio.play(self.patch, note)
         except HostError as error:

@@ -2,7 +2,8 @@
 
 The formulas are those of ``docs/noisemaker.md``, the figures those of ``render.noisemaker.facts``. A render is what a
 freshly opened plug-in plays: seed 0 starts the noise generators where a fresh plug-in does, other seeds start them
-elsewhere; the random detune and the random LFO waveforms are drawn with the seed.
+elsewhere; the random detune and the random LFO waveforms are drawn with the seed. The voices of a chord have their
+modulation in common, as all of them begin together, and are summed before the volume and the effects.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from render.noisemaker.engine.envelopes import Adsr, adsr
 from render.noisemaker.engine.faust_header import header
 from render.noisemaker.engine.modulation import Modulation, Signal, modulation
 from render.noisemaker.facts import MAX_VELOCITY
+from render.noisemaker.pitches import sounding_keys
 from render.note import SAMPLE_RATE, Note
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class EmbeddedHost:
         self._program(part)
 
     def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
-        """Play one note; see ``render.instruments.host.Host``. Every render is clean, whatever ``clean`` says."""
+        """Play a note or a chord; see ``render.instruments.host.Host``. Every render is clean."""
         if seed < 0:
             raise OutOfRange("seed", seed, "0 and above")
         rng = np.random.default_rng(seed)
@@ -101,9 +103,14 @@ class EmbeddedHost:
         # After the last sample that the envelope lets through, only the high-pass rings.
         n_voice = min(n_samples, int(np.max(np.flatnonzero(amp), initial=0)) + TAIL_SAMPLES)
         moves = modulation(patch, n_voice + 1, rng)
-        mix = _oscillators(patch, note, moves, n_voice, rng, facts.FRESH_NOISE if seed == 0 else _odd(rng))
-        cutoff = _cutoff(patch, note, moves, n_gate, n_voice)
-        mono = self._voice(patch, mix, cutoff, amp[:n_voice] * _upto(moves.volume, n_voice), rng)
+        amp = amp[:n_voice] * _upto(moves.volume, n_voice)
+        noise_state = facts.FRESH_NOISE if seed == 0 else _odd(rng)
+
+        def voice(key: int) -> NDArray[np.float32]:
+            mix = _oscillators(patch, key, moves, n_voice, rng, noise_state)
+            return self._voice(patch, mix, _cutoff(patch, note, key, moves, n_gate, n_voice), amp, rng)
+
+        mono = functools.reduce(np.add, map(voice, sounding_keys(patch, note)))
         gain = volume_gain(patch["volume"])
         audio = np.zeros((2, n_samples), np.float32)
         audio[0, :n_voice] = mono * (gain * _upto(moves.left, n_voice))
@@ -185,10 +192,10 @@ def _amplitude(patch: Patch, note: Note, n_gate: int, n_samples: int) -> NDArray
     return adsr(settings, n_gate, n_samples) * velocity_gain(patch["velocityvolume"], note.velocity / MAX_VELOCITY)
 
 
-def _cutoff(patch: Patch, note: Note, moves: Modulation, n_gate: int, n_samples: int) -> Signal:
+def _cutoff(patch: Patch, note: Note, key: int, moves: Modulation, n_gate: int, n_samples: int) -> Signal:
     """The cutoff control 0..1, where 1 is about Nyquist: a number, or shape ``(n_samples,)``."""
     velocity = note.velocity / MAX_VELOCITY
-    still = still_cutoff(patch["cutoff"], patch["velocitycutoff"], patch["keyfollow"], note.number, velocity)
+    still = still_cutoff(patch["cutoff"], patch["velocitycutoff"], patch["keyfollow"], key, velocity)
     total = still + _upto(moves.cutoff, n_samples)
     contour = contour_amount(patch["filtercontour"], patch["velocitycontour"], velocity)
     if contour != 0.0:
@@ -199,10 +206,10 @@ def _cutoff(patch: Patch, note: Note, moves: Modulation, n_gate: int, n_samples:
 
 
 def _oscillators(
-    patch: Patch, note: Note, moves: Modulation, n_samples: int, rng: np.random.Generator, noise_state: int
+    patch: Patch, key: int, moves: Modulation, n_samples: int, rng: np.random.Generator, noise_state: int
 ) -> Signal:
     """Everything before the filter: a number, or shape ``(n_samples,)``."""
-    number = note.number + facts.TRANSPOSITIONS[patch.index("transpose")] + 2.0 * patch["oscmastertune"] - 1.0
+    number = key + facts.TRANSPOSITIONS[patch.index("transpose")] + 2.0 * patch["oscmastertune"] - 1.0
     number *= 1.0 + rng.uniform(-facts.DETUNE_SHARE, facts.DETUNE_SHARE) * patch["detune"] ** 2
     levels = [log20(patch[f"osc{index}volume"]) for index in (1, 2, 3)]
     sub = oscillators.phase(oscillators.increments(frequency_hz(number + facts.SUB_SEMITONES)), 0.0, n_samples)
@@ -221,7 +228,7 @@ def _oscillators(
         n_levels = math.floor(1.0 + facts.CRUSHER_LEVELS * patch["oscbitcrusher"] ** facts.CRUSHER_POWER)
         mix = np.trunc(mix * n_levels) / n_levels
     if levels[2] > 0.0:
-        mix = mix + levels[2] * oscillators.pulse(sub, 0.5)
+        mix = mix + facts.SUB_POLARITY * levels[2] * oscillators.pulse(sub, 0.5)
     if patch["vintagenoise"] > 0.0:
         mix = mix + patch["vintagenoise"] * oscillators.clicks(n_samples, noise_state)
     return mix
