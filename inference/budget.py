@@ -16,6 +16,11 @@ class Budget:
 
     Users give seconds. With renders and steps, runs are repeatable and comparable on a busy machine too.
 
+        >>> budget = Budget(renders=200)
+        >>> budget.n_renders += 50
+        >>> budget.used()
+        0.25
+
     Args:
         seconds: limit of the wall clock; ignored if ``renders`` is given.
         renders: limit of renders.

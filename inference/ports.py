@@ -63,7 +63,7 @@ class DescentJob:
         used: returns the share of the stage's budget that is used; at 1 the descent ends.
         judged: whether to minimise what judges the answer, beside the distance: MSS at equal loudness. All starts are
             close already then.
-        patient: whether starts take more steps before those that are farther are dropped.
+        patient: whether all starts take more steps before the farther ones are dropped.
         on_step: called after every step with the number of candidates that were moved.
     """
 

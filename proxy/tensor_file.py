@@ -4,8 +4,12 @@ The description is a JSON object in the file's metadata. It states the kind of t
 hash of the parameter table that the tensors were made for, and further fields of the kind. A file is rejected if one of
 them differs, so weights are never used with another table or by code of another schema.
 
-    >>> write_tensors(path, {"gain": torch.ones(3)}, kind="corrections", schema=1, fields={"notes": {}})
+    >>> import tempfile, torch
+    >>> path = Path(tempfile.mkdtemp()) / "gains.safetensors"
+    >>> write_tensors(path, {"gain": torch.ones(3)}, kind="corrections", schema=1, fields={"notes": "none"})
     >>> tensors, description = read_tensors(path, kind="corrections", schema=1)
+    >>> tensors["gain"], description["notes"]
+    (tensor([1., 1., 1.]), 'none')
 """
 
 from __future__ import annotations

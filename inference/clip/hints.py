@@ -52,7 +52,7 @@ def hear_hints(audio: Audio, gate_seconds: float) -> Hints:
         _rates(levels[: max(held, len(levels) // 2)]),
         _delays(levels),
         audio.shape[1] / SAMPLE_RATE,
-        *_courses(power),
+        *_curves_over_time(power),
         hear_partials(audio, gate_seconds),
     )
 
@@ -105,7 +105,7 @@ def _delays(levels: Bands) -> tuple[float, ...]:
     return tuple(k / _FRAMES_PER_SECOND for k in peaks[:_N_DELAYS])
 
 
-def _courses(power: Bands) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _curves_over_time(power: Bands) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Brightness and loudness over the clip, each between 0 and 1."""
     total = power.sum(axis=1) + 1e-30
     sounding = total > float(total.max()) * 10.0 ** (-_FLOOR_DB / 10.0)

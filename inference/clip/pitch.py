@@ -56,9 +56,15 @@ def estimate_note(audio: NDArray[np.float32], sample_rate: int) -> PitchEstimate
     oscillators an interval apart may give their common fundamental. Synthetic saws are within 5 cents up to 1.3 kHz,
     15 up to 2.6 kHz and 60 up to ``HIGHEST_HZ``.
 
+    Example:
+        >>> saw = np.float32(220.0 * np.arange(22050) / 44100.0 % 1.0 - 0.5)
+        >>> estimate = estimate_note(saw, 44100)
+        >>> estimate.note, abs(estimate.cents) < 5.0
+        (57, True)
+
     Args:
         audio: mono, shape ``(samples,)``.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Raises:
         InvalidAudio: for the wrong shape, no samples, nothing but zeros, values that are not finite, or no sample rate.

@@ -41,6 +41,11 @@ class Corrections(nn.Module):
     A curve is made of straight segments whose rises are positive and sum to 1 (a softmax of ``bends``), so it rises
     everywhere and keeps 0, 1 and, for knobs that are neutral in the middle, 0.5.
 
+        >>> corrections = Corrections()
+        >>> knobs = torch.rand(3, len(TABLE.names), generator=torch.Generator().manual_seed(0))
+        >>> torch.allclose(corrections.bent(knobs), knobs, atol=1e-6)
+        True
+
     Attributes:
         bends: logarithms of the rises, up to a constant for each knob.
         log_factors: logarithms of the factors, in the order of ``FACTORS``.

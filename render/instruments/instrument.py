@@ -130,6 +130,18 @@ class Bank:
 class Instrument:
     """A synthesizer that clips can be matched with.
 
+    ``tests/toy.py`` defines a complete one of six parameters.
+
+    Example:
+        >>> from render.note import Note
+        >>> from render.synths import synth
+        >>> noisemaker = synth("noisemaker")
+        >>> patch = noisemaker.table.patch({"cutoff": 0.5})
+        >>> host = noisemaker.hosts.open_host("embedded")
+        >>> host.render(patch, Note(60, seconds=0.5)).shape
+        (2, 22050)
+        >>> host.close()
+
     Attributes:
         name: name on the command line and in files.
         table: parameter table.

@@ -46,8 +46,10 @@ def band_energy(audio: AnyAudio, sample_rate: int) -> float:
 class EqualLoudnessMss:
     """MSS of one patch's renders from the clips that it should match, at equal loudness: the measure that judges.
 
-        >>> judged = EqualLoudnessMss([clip], 44100)  # doctest: +SKIP
-        >>> mss, gain_db = judged.measure([host.render(patch, note)])  # doctest: +SKIP
+        >>> clip = np.random.default_rng(0).normal(0.0, 0.1, (2, 22050))
+        >>> mss, gain_db = EqualLoudnessMss([clip], 44100).measure([0.5 * clip])
+        >>> round(mss, 6), round(gain_db, 2)
+        (0.0, 6.02)
 
     Args:
         targets: the clips.

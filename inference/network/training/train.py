@@ -1,8 +1,7 @@
 """Training of the guess networks on a source of examples.
 
-A run is a pure function of its source and options: examples are numbered, and all random numbers are drawn from the
-seed and these numbers. A killed run therefore continues from its last checkpoint to the same result (except with
-``minutes``).
+A run is a pure function of its source and options (without ``minutes``): examples are numbered, and all random numbers
+are drawn from the seed and these numbers. So a killed run continues from its last checkpoint to the same result.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _MOST = 8  # pairings of each kind that give a new patch
 
 @dataclass(frozen=True)
 class Pairing:
-    """Contours of one oscillator, or of both.
+    """Contours for one oscillator, or for both.
 
     Attributes:
         kind: name of the kind of pairing.

@@ -52,8 +52,8 @@ _REFINEMENTS = ((0.06, 0.08, 0.5), (0.02, 0.03, 0.25), (0.007, 0.01, 0.125))
 _STEPS = np.arange(-2.0, 3.0)
 _SMALLEST_AMOUNT = 1.0  # smallest amount in semitones to which relative steps refer
 _FIRSTS, _SECONDS, _EXPLAINED, _MORE = 1, 3, 0.75, 0.1
-"""Contours to which a second LFO is added, and those that are tried; the score from which one LFO is enough, and by how
-much two must be better."""
+"""Number of contours to which a second LFO is added, and of second LFOs that are tried; score above which one LFO is
+enough, and improvement that a second one must bring."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Contour:
         phase: phase of the LFO in cycles.
         fall: decay knob of the free AD.
         semitones: amount, with its sign.
-        second: another LFO on the same pitch, of which waveform, rate, phase and amount count.
+        second: another LFO on the same pitch; its waveform, rate, phase and amount are used.
     """
 
     key: float
@@ -130,7 +130,7 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
 
 
 def _with_second(firsts: Iterable[Contour], partials: Partials, strengths: Strengths, number: int) -> Iterator[Contour]:
-    """Contours to which a second LFO is added, where that explains much more."""
+    """Contours with a second LFO, where it raises the score by at least ``_MORE``."""
     for first in firsts:
         if first.waveform == FALL or first.score > _EXPLAINED:
             continue
