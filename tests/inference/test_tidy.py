@@ -25,6 +25,7 @@ from inference.options import Options
 from inference.output.files import suffixes
 from inference.output.names import plan_results
 from inference.output.record import read_record
+from inference.output.report import report_html
 from inference.pipeline import refine
 from inference.ports import Models
 from inference.run import Run
@@ -175,6 +176,11 @@ def test_the_record_and_the_report_say_what_it_did(tmp_path: Path) -> None:
     page = (tmp_path / "out" / "clip.html").read_text()
     assert "What each part brings" in page
     assert f"<td>{done['sections'][0]['name']}</td>" in page
+    assert "preset played on" not in page
+    one = target()
+    other = one.note.number + 12
+    moved = report_html(TABLE, record | {"note": other}, one, one.audio)
+    assert f"pitch of the clip {one.note.title}; preset played on note {other} ({Note.name(other)})" in moved
 
 
 def lfo(**knobs: float) -> Patch:
