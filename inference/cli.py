@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import importlib
 import json
 import os
@@ -52,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(given: list[str], began: float) -> int:
+    # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Where it can start no more threads, numpy's library sends itself a Ctrl-C, or waits for them for ever.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if given[:1] == ["doctor"]:  # which reads its own arguments, and works where little else does
         from inference.command.doctor import main as doctor
 
@@ -62,10 +65,7 @@ def _main(given: list[str], began: float) -> int:
             return _fail(str(error), EXIT_FAILURE)
         return code
     command = COMMANDS.get(given[0]) if given else None
-    parse = functools.partial(_parse_command, command) if command is not None else refine_parser().parse_args
-    arguments = parse(given)
-    # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    arguments = _parse_command(command, given) if command is not None else refine_parser().parse_args(given)
     # Workers start with the current folder on their path otherwise, and a file signal.py in it would end them.
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"

@@ -150,7 +150,7 @@ def _write_large(path: Path, kind: str) -> None:
             level = 0 if kind == "WAV silence" else 8000
             tone = (level * np.sin(0.03 * np.arange(len(block)))).astype(np.int16)[:, None]
             block += tone if name != "FLAC" else rng.integers(-8000, 8001, block.shape, np.int16)
-            while file.tell() * channels * 2 < LARGE_BYTES:
+            for _ in range(-(-LARGE_BYTES // block.nbytes)):
                 file.write(block)
         if kind == "cut":
             with path.open("r+b") as stream:
