@@ -200,7 +200,9 @@ class _Processes(Executor):
                 self._ending = self._context.Event()
             self._executor = self._made()
         except OSError as error:
-            raise HostError(f"several clips at a time (--jobs) need shared memory: {one_line(error)}") from error
+            raise HostError(
+                f"several clips at a time (--jobs) need shared memory: {error.strerror or error}"
+            ) from error
 
     def _made(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self._count, self._context, _begin, (self._ending, os.getpid()))
