@@ -47,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
     began = time.monotonic()
     with guarded_streams():
-        return _main(list(sys.argv[1:] if argv is None else argv), began)
+        return _main(list(sys.argv[1:] if argv is None else argv), began, at_end=argv is None)
 
 
-def _main(given: list[str], began: float) -> int:
+def _main(given: list[str], began: float, *, at_end: bool) -> int:
     # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Where it can start no more threads, numpy's library sends itself a Ctrl-C, or waits for them for ever.
@@ -70,7 +70,7 @@ def _main(given: list[str], began: float) -> int:
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        with interruptions() as came:
+        with interruptions(at_end=at_end) as came:
             code = int(arguments.run(arguments) if command is not None else _run(arguments, came, began))
             sys.stdout.flush()
             return code

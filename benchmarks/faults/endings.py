@@ -85,7 +85,7 @@ def _begun(folder: Path, choose: random.Random, number: int) -> Command:
     """A run that goes on for longer than anybody waits."""
     clip = write_clip(folder / "clip.wav", choose)
     stages = "guess,descend,search" if number % _ALL_STAGES_EVERY == _ALL_STAGES_EVERY - 1 else "search"
-    return Command([clip, "--out", folder / "out", "--seconds", 300, *QUICK, "--stages", stages], cwd=folder)
+    return Command([clip, "--out", folder / "out", "--seconds", 3000, *QUICK, "--stages", stages], cwd=folder)
 
 
 def _has_started(command: Command) -> bool:

@@ -40,11 +40,14 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def interruptions() -> Iterator[list[int]]:
+def interruptions(*, at_end: bool = False) -> Iterator[list[int]]:
     """Raise ``Interrupted`` in the main thread for Ctrl-C, a closed terminal and polite requests to end.
 
     Signals that are ignored when the program starts stay ignored, as ``nohup`` wants it; but for Ctrl-C, which shells
     let their background jobs ignore.
+
+    Args:
+        at_end: whether the program ends afterwards: signals that come while it does change nothing any more.
 
     Yields:
         Numbers of the signals that came, in order; the list grows.
@@ -72,9 +75,10 @@ def interruptions() -> Iterator[list[int]]:
     try:
         yield _came
     finally:
-        sys.unraisablehook = tell_others
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        with held_off():
+            sys.unraisablehook = tell_others
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_IGN if at_end else handler)
         _came.clear()
 
 

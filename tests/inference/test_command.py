@@ -349,6 +349,14 @@ class TestSignals:
         finally:
             signal.signal(signal.SIGHUP, before)
 
+    def test_one_that_comes_while_the_program_ends_changes_nothing(self) -> None:
+        code = (
+            "import os, signal\nfrom inference.command.interruptions import interruptions\n"
+            "with interruptions(at_end=True): pass\n"
+            "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGXCPU): os.kill(os.getpid(), number)\n"
+        )
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
     def test_a_limit_of_processor_time_is_told_before_it_is_reached(self) -> None:
         code = (
             "import resource; resource.setrlimit(resource.RLIMIT_CPU, (60, 60))\n"
