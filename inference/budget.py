@@ -14,7 +14,12 @@ from render.errors import OutOfRange
 class Budget:
     """A budget that counts from its creation.
 
-    Users give seconds. Renders and steps make a run repeatable and comparable, whatever else the machine does.
+    Users give seconds. With renders and steps, runs are repeatable and comparable on a busy machine too.
+
+        >>> budget = Budget(renders=200)
+        >>> budget.n_renders += 50
+        >>> budget.used()
+        0.25
 
     Args:
         seconds: limit of the wall clock; ignored if ``renders`` is given.
@@ -68,7 +73,7 @@ class Budget:
         return self.n_steps / self.steps if self.steps is not None else 0.0
 
     def left(self) -> str:
-        """What is left, as text for people."""
+        """The rest of the budget, as text for people."""
         if self.renders is not None:
             return f"{max(self.renders - self.n_renders, 0)} renders"
         assert self.seconds is not None

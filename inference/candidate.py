@@ -18,7 +18,7 @@ class Candidate:
         note: key press that it is played with (if several clips are matched, that of the first).
         loss: distance that the stages minimise; infinite before the patch is rendered.
         origin: stage or method that proposed it, for the report.
-        sparse: whether a descent leaves alone what the patch does not use (``Instrument.extras``).
+        sparse: whether a descent leaves unused parts of the patch alone (``Instrument.extras``).
     """
 
     patch: Patch

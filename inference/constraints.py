@@ -102,7 +102,7 @@ class Constraints:
         return range(row.index(low), row.index(high) + 1)
 
     def free(self, table: Table) -> tuple[str, ...]:
-        """Parameters that may be changed and can be heard with these locks, in the table's order."""
+        """Parameters that may be changed and are audible with these locks, in the table's order."""
         default = self.apply(table.default)
         return tuple(
             row.name

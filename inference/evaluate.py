@@ -38,7 +38,7 @@ HostFactory = Callable[[], Host]
 
 
 class Measurer(Protocol):
-    """What a search minimises: it takes candidates and gives them back with their losses."""
+    """The objective of a search: takes candidates and returns them with their losses."""
 
     @property
     def slots(self) -> int:
@@ -113,17 +113,17 @@ class Evaluator:
         return info
 
     def compile_host(self, say: Callable[[str], None]) -> None:
-        """Compile what the host compiles once on a machine, in all workers, so that no budget pays for it.
+        """Compile in all workers what the host compiles once per machine, outside of any budget.
 
         Args:
-            say: called with what is done, if there is anything to do.
+            say: called with a message if there is something to compile.
         """
         parts = self._pool.submit(NotCompiled()).result()
         assert isinstance(parts, list)
         if parts:
             say(f"compiling {len(parts)} parts of the synth, once for this machine")
         for future in [self._pool.submit(Compile(part)) for part in parts]:
-            future.exception()  # a part that does not compile fails where it is heard
+            future.exception()  # a part that does not compile fails where it is used
 
     def submit(self, candidate: Candidate) -> Future[Measurement]:
         """Start to measure a candidate; the future raises ``HostError`` if the render failed."""
@@ -144,7 +144,7 @@ class Evaluator:
         """Measure candidates.
 
         Args:
-            candidates: what is rendered.
+            candidates: candidates to render.
             meanwhile: called once, while the workers render.
 
         Returns:
@@ -171,7 +171,7 @@ class Evaluator:
             yield audios
 
     def submit_judged(self, candidate: Candidate, kind: type[Compare] | type[Appraise]) -> Future[Reply]:
-        """Start a clean render of a candidate, and what a worker tells of it."""
+        """Start a clean render of a candidate, of which a worker returns a number."""
         self.budget.n_renders += 1
         return self._pool.submit(kind(candidate.patch, self._notes(candidate)))
 
@@ -194,8 +194,8 @@ class Evaluator:
         """MSS in dB of clean renders at equal loudness, measured by the workers.
 
         Args:
-            candidates: what is rendered, in this order.
-            spent: asked before every render; once it is true, no other begins.
+            candidates: candidates to render, in this order.
+            spent: called before every render; once it returns true, no other render begins.
 
         Returns:
             MSS in order; None for a candidate that was not rendered any more, or whose render failed, which is counted.
@@ -236,8 +236,8 @@ class Evaluator:
 class Judging:
     """Measures candidates by the sum of MSS in dB at equal loudness, which judges them, and of the distance.
 
-    MSS alone hears in mono only. With the distance beside it the answer ends closer by the other metrics, too
-    (``docs/results.md``). The leaderboard does not see these candidates, because its losses are distances.
+    MSS alone is computed in mono. With the distance beside it the match is closer by the other metrics too
+    (``docs/results.md``). These candidates are not offered to the leaderboard, whose losses are distances.
 
     Args:
         evaluator: renders and compares.

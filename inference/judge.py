@@ -1,8 +1,8 @@
 """Judging candidates by clean renders: MSS at equal loudness, which the ends of descend and search minimise.
 
-The level of a clip says nothing about the patch, and a quiet answer must not win by being quiet. So MSS is taken at the
-gain that makes the renders as loud as the clips. The volume knob of an answer then goes as far towards that gain as it
-can. Where the user has locked it, MSS is taken at the level as it is.
+The level of a clip is independent of the patch, and a quiet render must not have an advantage. MSS is therefore taken
+at the gain that makes the renders as loud as the clips. The volume knob is then changed by that gain, as far as its
+range allows. If the user has locked it, MSS is taken at the render's own level.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _DIFFERENT_KNOB = 0.1
 
 
 class Judge:
-    """Renders candidates cleanly, and decides which of them is the answer.
+    """Renders candidates cleanly, and decides which of them is the answer, the best match so far.
 
     Args:
         targets: the clips.
-        wanted: number of different matches that are wanted.
+        wanted: requested number of different matches.
         level_free: whether the volume may be changed.
 
     Attributes:
-        best: the answer so far, as loud as the clips if its volume knob reaches.
+        best: the answer so far, as loud as the clips as far as the volume knob's range allows.
         rerender_mss: MSS between two clean renders of the answer; a smaller gain does not count.
     """
 
@@ -61,7 +61,7 @@ class Judge:
         """Render the best of the leaderboard cleanly.
 
         Args:
-            evaluator: has the leaderboard, and renders.
+            evaluator: evaluator with the leaderboard.
             count: number of candidates that are rendered; at least as many as different matches are wanted.
 
         Returns:
@@ -72,7 +72,7 @@ class Judge:
         return self.confirm(ranked[:count], evaluator)
 
     def confirm(self, candidates: Sequence[Candidate], evaluator: Evaluator) -> bool:
-        """Render candidates cleanly that were not yet; returns whether one of them became the answer."""
+        """Render candidates cleanly that have not been; returns whether one of them became the answer."""
         new = [candidate for candidate in dict.fromkeys(candidates) if candidate not in self._confirmed]
         for candidate, audios in zip(new, evaluator.render(new), strict=True):
             if audios is not None:
@@ -89,7 +89,7 @@ class Judge:
         return improved
 
     def settle(self, candidate: Candidate, evaluator: Evaluator, most: float) -> bool:
-        """Let a simpler candidate take the place of the answer, if a clean render of it is near enough.
+        """Replace the answer by a simpler candidate, if a clean render of it is close enough.
 
         Args:
             candidate: the answer in simpler settings.
@@ -112,7 +112,7 @@ class Judge:
         return True
 
     def prefer(self, faults: Callable[[Candidate], int], evaluator: Evaluator) -> tuple[int, int] | None:
-        """Let a candidate that is as close as the answer, and has fewer faults, take its place.
+        """Replace the answer by a candidate that is as close and has fewer faults.
 
         Args:
             faults: counts the faults of a candidate.
@@ -215,6 +215,6 @@ def _differ(patch: Patch, other: Patch) -> bool:
 
 
 def apart(targets: Sequence[Target], renders: Audios, others: Audios) -> float:
-    """MSS in dB between two sets of renders, one for each clip, in what counts of the clips."""
+    """MSS in dB between two sets of renders, one for each clip, within the compared part of the clips."""
     pairs = zip(targets, renders, others, strict=True)
     return mean(target.mss(other, one) for target, one, other in pairs)

@@ -1,4 +1,4 @@
-"""The best candidates so far and the progress of the best: everything that a stage passes on."""
+"""The best candidates so far and the progress curve: everything that one stage passes to the next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inference.candidate import Candidate
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """A point of the progress curve: the loss of the best after some seconds, renders and descent steps."""
+    """A point of the progress curve: loss of the best candidate after some seconds, renders and descent steps."""
 
     stage: str
     seconds: float
@@ -28,7 +28,7 @@ class Leaderboard:
     ``Evaluator`` offers every candidate that it measures; nothing else does.
 
     Args:
-        budget: what the run has spent, for the progress curve.
+        budget: budget of the run, for the progress curve.
         size: number of candidates that are kept.
         on_progress: called after every candidate and descent step, for a progress line.
 

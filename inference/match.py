@@ -80,7 +80,7 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What a stage cost, and the clean distance of the answer after it.
+    """The cost of a stage, and the clean distance of the answer after it.
 
     Attributes:
         name: name of the stage.
@@ -103,7 +103,7 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class Tidied:
-    """What tidying made of the answer.
+    """The effect of tidying on the answer.
 
     Attributes:
         differing_before: knobs and choices, without the level, that differed from the default or start preset.
@@ -151,21 +151,21 @@ class Match:
 
     Attributes:
         targets: the clips.
-        options: what the user chose.
+        options: options of the run.
         host: identity of the host that rendered.
         best: the answer, then the other matches.
         stages: cost and result of each stage.
         history: the progress curve.
-        seconds: time that the run took, with reading the clips and loading.
-        prepared_seconds: time for rendering a library and compiling, which is needed once on a machine and not counted.
+        seconds: duration of the run, including reading the clips and loading.
+        prepared_seconds: time for rendering a library and compiling, which is needed once per machine and not counted.
         renders: number of renders.
         steps: number of descent steps.
         ended: how the run ended.
         notices: what the user should know about the run; ``targets`` hold the notices of the clips.
-        tidied: what tidying made of the answer; None if it was left out.
-        error: what failed, where a failure ended the run.
-        lesson: the way to the match from the closest preset of ``options.bank``.
-        trials: each match played on other keys and at other velocities, where that was asked for.
+        tidied: effect of tidying; None if it was left out.
+        error: error that ended the run, if any.
+        lesson: the steps to the match from the closest preset of ``options.bank``.
+        trials: each match played on other keys and at other velocities, if requested.
     """
 
     targets: tuple[Target, ...]

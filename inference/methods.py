@@ -12,7 +12,7 @@ class Phase:
     Attributes:
         optimizer: name in nevergrad's registry.
         share: share of the stage's budget.
-        discrete: whether its space includes discrete knobs, and knobs that cannot be heard in the best candidate.
+        discrete: whether its space includes discrete knobs, and knobs that are inaudible in the best candidate.
         sigma: initial standard deviation of its steps, in knob units.
         starts: number of the best candidates that it starts from.
     """

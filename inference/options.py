@@ -1,4 +1,4 @@
-"""What a user chooses for a run."""
+"""The options of a run."""
 
 from __future__ import annotations
 
@@ -19,36 +19,42 @@ GUESSERS = ("network", "regression")
 
 @dataclass(frozen=True)
 class Options:
-    """What a user chooses for a run; the defaults are those of ``refine``.
+    """The options of a run; the defaults are those of the command ``refine``.
 
     Attributes:
-        instrument: synth whose patches are wanted.
+        instrument: synth to match the clips with.
         where: host to search on: ``embedded`` or the path of a plug-in.
         seconds: budget in seconds of wall clock.
         renders: budget in renders, used instead of ``seconds`` if given.
         steps: limit of descent steps, each of one candidate, beside ``renders``.
-        candidates: number of different matches that are wanted.
+        candidates: number of different matches.
         start: patch to start from.
         resumed: candidates of an earlier run that this one continues.
         constraints: locked knobs.
-        stages: names of the stages that run.
-        guess: name of the network that proposes patches.
+        stages: names of the stages to run.
+        guess: name of the network that proposes patches: ``network`` or ``regression``.
         guesses: number of its proposals that are rendered.
-        descend_until: share of the budget at which descend ends if search follows; earlier if the budget is small or
-            the host slow.
+        descend_until: share of the budget, 0 to 1, at which descend ends if search follows; earlier if the budget is
+            small or the host slow.
         method: search method.
         calibration: whether the descent uses the calibration of the host's plug-in, if there is one.
-        tidy: whether the answer is put into the simplest settings that sound the same.
+        tidy: whether the match is simplified at the end, without an audible change.
         library_starts: number of the library's patches that are rendered.
-        seed: seed of everything random.
-        rounds: how often the run was resumed: its draws are others each time, while patches sound the same.
+        seed: seed of all random numbers.
+        rounds: how often the run was resumed; each time other candidates are drawn.
         workers: number of processes that render.
-        formats: formats that presets are written in beside the synth's own.
-        bank: presets that the user knows, from the closest of which a way to the match is told.
-        class_id: class id for ``.vstpreset`` files, where neither the host nor the instrument knows the right one.
+        formats: preset formats beside the synth's own, of ``render.instruments.exports.FORMATS``.
+        bank: presets that the user knows; the steps to the match from the closest of them are reported.
+        class_id: class id for ``.vstpreset`` files, if neither the host nor the instrument knows it.
 
     Raises:
         UnknownName: for a stage, network, method or format that does not exist.
+
+    Example:
+        >>> from render.noisemaker.instrument import NOISEMAKER
+        >>> options = Options(NOISEMAKER, renders=500, steps=1000, stages=("guess", "search"))
+        >>> options.where, options.candidates
+        ('embedded', 1)
     """
 
     instrument: Instrument
@@ -77,7 +83,7 @@ class Options:
 
     @property
     def draws(self) -> int:
-        """Seed of what is drawn for this round."""
+        """Seed of this round's draws."""
         return self.seed + self.rounds
 
     def __post_init__(self) -> None:

@@ -68,20 +68,20 @@ def refine(
 
     Args:
         targets: one clip, or several of the same sound at other notes or velocities that one patch must match.
-        options: what the user chose.
+        options: instrument, budget, stages and constraints.
         open_library: returns the library for a host; None to start from the default patch alone.
         make_host: opens the host in a worker, instead of ``options.where``.
-        models: the network and the proxy; by default those that the stages need are loaded, while the workers render
+        models: the network and the proxy; by default those that the stages need are loaded while the workers render
             the first candidates.
-        pool: workers that ``start_workers`` started already, with their hosts.
-        analysis_seconds: seconds of the budget that are used already, by whatever came before.
-        finishing: returns the seconds of the budget that are needed afterwards, as far as it is known.
-        clock: returns the time in seconds that the budget counts.
-        on_preparing: called with what is done once on a machine and takes a while, before it is done.
+        pool: workers that ``start_workers`` has already started.
+        analysis_seconds: seconds of the budget that were used before this call.
+        finishing: returns an estimate of the seconds of the budget that are needed after this call.
+        clock: returns the time in seconds by which the budget is counted.
+        on_preparing: called with a message before slow work that is done once per machine.
         on_progress: called after every render and descent step.
-        on_judged: called with the best so far when there is a first answer, and whenever a stage has been judged, so
-            that it can be kept.
-        tries_out: whether the matches are also played on other keys, and one that plays well is preferred among equals.
+        on_judged: called with the best match so far when there is a first one, and whenever a stage has been judged, so
+            that it can be saved.
+        tries_out: whether the matches are also played on other keys, and one without faults is preferred among equals.
 
     Returns:
         The matches. If the run ends early and there is an answer (after Ctrl-C, a host that fails, an error in a
@@ -165,7 +165,7 @@ def refine(
 
 
 def _with_trials(match: Match, evaluator: Evaluator) -> Match:
-    """A match with what it is like on other keys, and how far a known preset is; not part of the run's budget."""
+    """A match with its trials on other keys and its lesson; not part of the run's budget."""
     pitched = match.targets[0].pitched
     trials = tuple(try_out(evaluator, confirmed.candidate, pitched=pitched) for confirmed in match.best)
     said = tuple(f"played elsewhere it {sentence}" for sentence in sentences(trials[0]))
@@ -174,7 +174,7 @@ def _with_trials(match: Match, evaluator: Evaluator) -> Match:
 
 
 def _plan(run: Run, begin: Callable[[], None], *, tries_out: bool) -> Iterator[tuple[str, Callable[[], object]]]:
-    """The stages that were asked for and can run, in order."""
+    """The requested stages that can run, in order."""
     wanted = run.options.stages
     yield "start", begin  # which loads the models
     models = run.models
@@ -191,7 +191,7 @@ def _plan(run: Run, begin: Callable[[], None], *, tries_out: bool) -> Iterator[t
 
 
 def _prefer_playable(run: Run) -> None:
-    """Among matches that are as close as the answer, take one that plays better on other keys."""
+    """Choose among matches that are as close as the answer one that has fewer faults on other keys."""
     changed = run.judge.prefer(functools.partial(faults, run.evaluator, pitched=run.target.pitched), run.evaluator)
     if changed is not None:
         run.notices.append(
@@ -201,7 +201,7 @@ def _prefer_playable(run: Run) -> None:
 
 
 def _left_out(run: Run, name: str) -> bool:
-    """Whether a stage is not needed or cannot be afforded; a notice says so."""
+    """Whether a stage is not needed or the budget is too small for it; adds a notice."""
     if run.reached():
         why = "the match is as close as two renders of the patch are to each other"
         if not any(notice.startswith(why) for notice in run.notices):
@@ -214,7 +214,7 @@ def _left_out(run: Run, name: str) -> bool:
 
 
 def _search(run: Run) -> None:
-    """Search around what the gradient found, or without one; nevergrad takes a second to import."""
+    """Search around the result of the descent, or without a descent; importing nevergrad takes a second."""
     begin, end = run.budget.used(), run.before_judging()
     chosen = run.options.method != DEFAULT_METHOD
     descended = "descend" in run.options.stages and run.models.descender is not None
@@ -233,7 +233,7 @@ def _search(run: Run) -> None:
 
 
 def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], object]) -> None:
-    """Run one stage, which may be interrupted, judge its candidates and record the result."""
+    """Run one stage, which may be interrupted, judge its candidates and record its result."""
     budget, judge = run.budget, run.judge
     run.board.stage = name
     began, renders, steps = budget.elapsed(), budget.n_renders, budget.n_steps

@@ -38,7 +38,7 @@ class Guess(Protocol):
 
         Args:
             target: the clip, with its known or estimated note.
-            count: number of proposals that are wanted, 1 or more; there may be fewer.
+            count: requested number of proposals, 1 or more; there may be fewer.
             seed: seed of the random draws.
 
         Returns:
@@ -63,6 +63,7 @@ class DescentJob:
         used: returns the share of the stage's budget that is used; at 1 the descent ends.
         judged: whether to minimise what judges the answer, beside the distance: MSS at equal loudness. All starts are
             close already then.
+        patient: whether all starts take more steps before the farther ones are dropped.
         on_step: called after every step with the number of candidates that were moved.
     """
 
@@ -72,6 +73,7 @@ class DescentJob:
     n_going_on: int = 0
     used: Callable[[], float] = lambda: 0.0
     judged: bool = False
+    patient: bool = False
     on_step: Callable[[int], None] = lambda n: None
 
 
@@ -97,7 +99,7 @@ class Descender(Protocol):
         """Candidates with their losses on the proxy, in order, without those whose loss is not finite.
 
         It costs less than half of the host's renders. The losses are the proxy's and not the host's, so such candidates
-        are starts of descents and nothing else.
+        are used only as starts of descents.
         """
 
     def changes(

@@ -1,4 +1,4 @@
-"""A run: what its stages share."""
+"""The state that the stages of a run share."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ T = TypeVar("T")
 
 @dataclass
 class Run:
-    """What the stages of one run share.
+    """The state that the stages of one run share.
 
     Attributes:
         targets: one clip, or several that one patch must match.
-        options: what the user chose.
+        options: options of the run.
         models: the network and the proxy.
         evaluator: measures candidates, with the leaderboard and the budget.
         judge: holds the answer so far.
-        finishing: returns the seconds that are needed after the last stage, as far as it is known.
-        judging_seconds: time that the last judgement took.
+        finishing: returns an estimate of the seconds that are needed after the last stage.
+        judging_seconds: duration of the last judgement.
         prepared_seconds: time that the budget does not count.
-        notices: what the user should know.
-        tidied: what tidying did; None before that.
+        notices: notices for the user.
+        tidied: effect of tidying; None before it.
     """
 
     targets: tuple[Target, ...]
@@ -71,7 +71,7 @@ class Run:
 
     @cached_property
     def hints(self) -> Hints:
-        """What was heard in the clip, or in the first of several."""
+        """Values estimated from the clip, or from the first of several."""
         from inference.clip.hints import hear_hints
 
         return hear_hints(self.target.audio, self.target.note.gate_seconds)
@@ -83,7 +83,7 @@ class Run:
 
     @property
     def budget(self) -> Budget:
-        """The budget, with what was spent."""
+        """The budget of the run."""
         return self.evaluator.budget
 
     def measure(self, found: Sequence[Candidate], meanwhile: Callable[[], None] | None = None) -> list[Candidate]:
@@ -91,11 +91,11 @@ class Run:
         return self.evaluator.measure(found, meanwhile)
 
     def once(self, work: Callable[[], T], *, longer_than: float = _ONCE_SECONDS) -> T:
-        """Do what takes long only the first time on a machine, when it does not count: rendering, compiling.
+        """Do work that takes long only the first time on a machine, when the budget does not count it.
 
         Args:
-            work: does it.
-            longer_than: seconds from which it was the first time.
+            work: rendering or compiling.
+            longer_than: duration in seconds above which it counts as the first time.
         """
         began = self.budget.elapsed()
         result = work()
@@ -106,10 +106,10 @@ class Run:
         return result
 
     def afford(self, wanted: int, until: float = 1.0) -> int:
-        """The number of renders that is wanted, limited to a fifth of a budget in renders and to a stage's share of it.
+        """A number of renders, limited to a fifth of a budget in renders and to a stage's share of it.
 
         Args:
-            wanted: number of renders.
+            wanted: requested number of renders.
             until: share of the budget at which the stage ends.
         """
         if self.budget.renders is None:
@@ -136,7 +136,7 @@ class Run:
         return budget.seconds - budget.elapsed() < _FEWEST_SECONDS[stage]
 
     def descend_until(self) -> float:
-        """Share of the budget at which descend ends: the search wants some renders more than it wants a share."""
+        """Share of the budget at which descend ends, which leaves the search a minimum number of renders."""
         if "search" not in self.options.stages:
             return self.before_judging()
         seconds, renders = self.budget.seconds, self.budget.renders
@@ -153,7 +153,7 @@ class Run:
         return end - min(seconds / self.budget.seconds, _LONGEST_FINISH)
 
     def tidying(self) -> Callable[[], float]:
-        """Returns the share that is used of what tidying may spend from now on."""
+        """Returns a function for the used share of tidying's budget, counted from now on."""
         budget = self.budget
         if budget.renders is not None:
             n_before, most_renders = budget.n_renders, max(self._tidy_share() * budget.renders, _TIDY_RENDERS)

@@ -1,11 +1,15 @@
-"""The one way in which tensors are kept: a safetensors file with a description of what is in it.
+"""The file format of all tensors: a safetensors file with a description of its content.
 
 The description is a JSON object in the file's metadata. It states the kind of the content, the schema of that kind, the
-hash of the parameter table that the tensors were made for, and further fields of the kind. A file is refused when one
-of them does not fit, so weights are never used with another table or by code of another schema.
+hash of the parameter table that the tensors were made for, and further fields of the kind. A file is rejected if one of
+them differs, so weights are never used with another table or by code of another schema.
 
-    >>> write_tensors(path, {"gain": torch.ones(3)}, kind="corrections", schema=1, fields={"notes": {}})
+    >>> import tempfile, torch
+    >>> path = Path(tempfile.mkdtemp()) / "gains.safetensors"
+    >>> write_tensors(path, {"gain": torch.ones(3)}, kind="corrections", schema=1, fields={"notes": "none"})
     >>> tensors, description = read_tensors(path, kind="corrections", schema=1)
+    >>> tensors["gain"], description["notes"]
+    (tensor([1., 1., 1.]), 'none')
 """
 
 from __future__ import annotations
@@ -32,14 +36,14 @@ TABLE_HASH = TABLE.hash
 def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], *, kind: str, schema: int, fields: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a whole file, or nothing.
+    """Write a file, completely or not at all.
 
     Args:
         path: file to write; its folder is made when it is missing.
         tensors: content by name, on any device.
-        kind: what the tensors are, in the words of an error message: "corrections", "network".
+        kind: kind of the content, as error messages name it: "corrections", "network".
         schema: version of the kind's layout.
-        fields: what else the description states, in JSON's types.
+        fields: further fields of the description, in JSON's types.
 
     Raises:
         FileError: if the file cannot be written.
@@ -56,9 +60,9 @@ def read_tensors(
 
     Args:
         path: file to read.
-        kind: what it must hold. A file that states no kind, as older ones do, passes.
-        schema: version that it must have.
-        expected: further fields of the description that must have these values.
+        kind: expected kind. A file that states none, as older ones, is accepted.
+        schema: expected version.
+        expected: expected values of further fields of the description.
 
     Raises:
         FileError: if the file cannot be read.
@@ -84,14 +88,14 @@ def read_tensors(
 
 @contextmanager
 def must_fit(path: Path, kind: str) -> Iterator[None]:
-    """Turn what goes wrong while a file's content is put to use into a ``FormatError`` that names the file.
+    """Turn errors in the use of a file's content into a ``FormatError`` that names the file.
 
     Args:
-        path: file that the content is from.
-        kind: what it should be.
+        path: file with the content.
+        kind: expected kind.
 
     Raises:
-        FormatError: if the block fails for want of a name, by a wrong shape, type or value.
+        FormatError: if the block fails because of a missing name or a wrong shape, type or value.
     """
     try:
         yield

@@ -28,7 +28,7 @@ Audio = NDArray[np.float32]
 """Samples at ``SAMPLE_RATE``, shape ``(channels, samples)``."""
 
 MAX_SAMPLES = 1 << 26
-"""Samples of all channels together that are held at most: 256 MiB, 12 minutes of stereo at 44.1 kHz."""
+"""Largest number of samples that are held, of all channels together: 256 MiB, 12 minutes of stereo at 44.1 kHz."""
 
 _MAX_PIPE_BYTES, _PIPE_BLOCK_BYTES = 1 << 27, 1 << 20  # kept of a stream that cannot seek, and read at a time
 _FRAMES_PER_BYTE = 4096  # a length in a header is not believed where a byte would hold more; coded silence has 1000
@@ -45,7 +45,7 @@ _OTHER_SUFFIXES = {
     "SVX": "8svx 16sv iff",
     "WAV": "wave bwf",
 }
-"""What files are called beside the names of libsndfile's formats."""
+"""Suffixes of audio files beside the names of libsndfile's formats."""
 _FIRST_BYTES = re.compile(
     rb"(?:RIFF|RIFX|RF64)....WAVE|FORM....(?:AIF[FC]|8SVX)|fLaC|OggS|ID3|caff|\.snd|riff\x2e\x91\xcf\x11", re.DOTALL
 )
@@ -54,14 +54,14 @@ _QUALITY = "VHQ"  # of libsoxr: within 0.001 dB up to 0.8 of the band and 0.006 
 
 @dataclass(frozen=True)
 class Recording:
-    """What was read of an audio file.
+    """An audio file, or the part of it that was read.
 
     Attributes:
-        audio: shape ``(channels, samples)``, at the file's rate or resampled, as was asked for.
+        audio: shape ``(channels, samples)``, at the file's rate or resampled, as requested.
         rate: the file's sample rate in hertz.
-        seconds: length of the whole file; None where its header does not tell and its end was not reached.
-        skipped_seconds: silence that was left out before ``audio``.
-        ended: whether ``audio`` reaches to the end of what can be read.
+        seconds: length of the whole file; None if its header does not state it and its end was not reached.
+        skipped_seconds: length of the silence that was left out before ``audio``.
+        ended: whether ``audio`` reaches to the end of the readable part.
         damaged: whether the file cannot be read beyond ``audio``, although more should follow.
     """
 
@@ -89,8 +89,8 @@ def read_audio(path: Path | str, *, max_seconds: float | None = None) -> tuple[A
         max_seconds: read no more than this from the start.
 
     Returns:
-        The audio, shape ``(channels, samples)``; its sample rate in hertz; the length of the whole file in seconds, or
-        of what was read where the file does not tell.
+        The audio, shape ``(channels, samples)``; its sample rate in hertz; the length in seconds of the whole file, or
+        of the part that was read if the file does not state it.
 
     Raises:
         FileError: if the file is missing or cannot be opened.
@@ -115,13 +115,13 @@ def read_recording(
     skip_silence: bool = False,
     resample: bool = False,
 ) -> Recording:
-    """Read an audio file block by block, and no more of it than is asked for.
+    """Read an audio file block by block, and no more of it than requested.
 
     Args:
-        path: file, pipe or device to read. Of a stream that cannot seek, 128 MiB are read at most.
-        begin_seconds: what comes before is left out; it is part of ``Recording.skipped_seconds``.
-        max_seconds: length that is read at most, in seconds of the file, silence that is left out included.
-        max_samples: samples of all channels together that are held at most.
+        path: file, pipe or device to read. At most 128 MiB are read of a stream that cannot seek.
+        begin_seconds: where to begin; the part before it counts towards ``Recording.skipped_seconds``.
+        max_seconds: largest length to read, in seconds of the file, including silence that is left out.
+        max_samples: largest number of samples to hold, of all channels together.
         skip_silence: leave out whole blocks of silence before the first sound; they do not count as held.
         resample: convert to ``SAMPLE_RATE``.
 
@@ -165,9 +165,9 @@ def write_wav(path: Path | str, audio: Audio, sample_rate: int = SAMPLE_RATE) ->
 def audio_files(folder: Path | str) -> list[Path]:
     """The audio files of a folder, not of the folders in it, sorted by name.
 
-    A file counts if libsndfile opens it, whatever it is called, or if it bears the name and the first bytes of an
-    audio file, so that reading a damaged one says so. Hidden files, what macOS leaves beside files on other systems
-    (``._pluck.wav``), headerless ``.raw`` data, pipes and broken links do not.
+    A file counts if libsndfile opens it, whatever its name is, or if it has the suffix and the first bytes of an audio
+    file, so that damaged files are reported when they are read. Hidden files, the files that macOS creates beside
+    others (``._pluck.wav``), headerless ``.raw`` data, pipes and broken links do not count.
 
     Raises:
         FileError: if the folder cannot be listed.
@@ -196,7 +196,7 @@ def _is_audio(path: Path) -> bool:
 
 @functools.cache
 def _suffixes() -> frozenset[str]:
-    """Suffixes of the formats that libsndfile reads, but for data without a header."""
+    """Suffixes of the formats that libsndfile reads, except for data without a header."""
     formats = soundfile.available_formats().keys() - {"RAW"}
     names = {name.lower() for name in formats}.union(*(_OTHER_SUFFIXES.get(name, "").split() for name in formats))
     return frozenset(f".{name}" for name in names)
@@ -204,7 +204,7 @@ def _suffixes() -> frozenset[str]:
 
 @contextlib.contextmanager
 def _seekable(path: Path) -> Iterator[BinaryIO]:
-    """The file, or a copy of what comes out of a pipe."""
+    """The file, or a copy of a pipe's content."""
     with path.open("rb") as stream:
         if stream.seekable():
             yield stream
@@ -218,7 +218,7 @@ def _seekable(path: Path) -> Iterator[BinaryIO]:
 def _read(
     source: Source, n_frames: int | None, max_seconds: float | None, max_samples: int, *, skip: bool, resample: bool
 ) -> Recording:
-    """Read from an open file; ``n_frames`` is its length according to its header, None where that is not believed."""
+    """Read from an open file; ``n_frames`` is its length according to its header, None if that is implausible."""
     rate, channels = source.rate, source.channels
     rate_out = SAMPLE_RATE if resample else rate
     limit = max_samples * rate // (channels * rate_out)

@@ -1,7 +1,7 @@
 """Audio files whose header was never finished: a recorder that crashed, or a program that wrote to a pipe.
 
-Such a header says that there are 0 samples, or an impossible number of them, although samples follow. libsndfile
-believes the 0. Here the length is put right in a copy of the file's first bytes, and the file itself stays as it is.
+Such a header states 0 samples, or an impossible number of them, although samples follow, and libsndfile accepts the 0.
+Here the length is corrected in a copy of the file's first bytes; the file itself is not changed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 from typing import BinaryIO
 
 _HEAD_BYTES = 1 << 16
-"""How far into a file its header is looked for."""
+"""Number of bytes at the beginning of a file in which its header is searched for."""
 _CHUNK = 8  # bytes of a RIFF or AIFF chunk's name and size
 _LARGEST = 0xFFFFFFFF
 
@@ -124,7 +124,7 @@ def _wav(head: bytearray, size: int) -> None:
 
 
 def _is_chain(head: bytearray, position: int, size: int, order: str) -> bool:
-    """Whether chunks, and nothing else, follow up to the end of the file: then the data really are empty."""
+    """Whether only chunks follow up to the end of the file: then the data are really empty."""
     while position + _CHUNK <= len(head):
         name, length = struct.unpack_from(f"{order}4sI", head, position)
         if not name.isascii() or not name.decode().isprintable():

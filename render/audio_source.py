@@ -1,4 +1,4 @@
-"""Audio files as a row of blocks, checked as they are read."""
+"""Audio files as a sequence of blocks, which are checked as they are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 MAX_CHANNELS = 64
 
 BLOCK_SAMPLES = 1 << 18
-"""Samples that are read at a time, all channels together: 1 MiB."""
+"""Number of samples of a block, all channels together: 1 MiB."""
 
 
 class Blocks(soundfile.SoundFile):  # type: ignore[misc]
@@ -72,7 +72,7 @@ class Source:
         self._n_bad = 0
 
     def check(self) -> None:
-        """Refuse a file that had no samples, or some that are no numbers; raises ``InvalidAudio``."""
+        """Reject a file without samples, or with samples that are not finite; raises ``InvalidAudio``."""
         if self.position == 0:
             raise InvalidAudio(f"{self._name} holds no audio")
         if self._n_bad:

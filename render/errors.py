@@ -28,7 +28,7 @@ class OutOfRange(ReconstructError):
 
 
 class PresetError(ReconstructError):
-    """A file that is no preset of the instrument, or a damaged one."""
+    """A file that is not a preset of the instrument, or is damaged."""
 
 
 class InvalidAudio(ReconstructError):
@@ -44,10 +44,10 @@ class FileError(ReconstructError):
 
 
 class FormatError(ReconstructError):
-    """A stored file (library, data set, weights) of another schema or table."""
+    """A stored file (library, data set, weights) with a different schema or table."""
 
 
 def one_line(error: BaseException) -> str:
-    """An error as one line: our own and the system's speak for themselves, others are named."""
+    """An error as one line; the type is named except for this project's errors and the system's."""
     text = str(error).partition("\n")[0]
     return text if isinstance(error, (ValueError, OSError)) and text else f"{type(error).__name__}: {text}"

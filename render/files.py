@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written is ever seen."""
+"""Atomic writing of files: a reader never sees a half-written one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from render.errors import FileError, FormatError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the folder of ``path`` that takes its place when the block ends well.
+    """A temporary path in the folder of ``path`` that replaces it when the block ends without an error.
 
     Args:
         path: the file to write. Its folder is made when it is missing.
@@ -44,15 +44,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_together(folder: Path, name: str = "") -> Iterator[Callable[[Path], Path]]:
-    """Write several files that take their places together when the block ends well, or not at all.
+    """Write several files that are moved into place together when the block ends without an error, or not at all.
 
     Args:
-        folder: where the files go; it is made when it is missing.
-        name: what the temporary folder in it is called, with more letters; a program that is killed leaves it behind.
+        folder: folder of the files; it is made when it is missing.
+        name: beginning of the temporary folder's name; a program that is killed leaves that folder behind.
 
     Yields:
-        A function from a file's path, which must lie in the folder, to the temporary path to write to. The files take
-        their places in the order in which the function was called.
+        A function from a file's path, which must lie in the folder, to the temporary path to write to. The files are
+        moved into place in the order in which the function was called.
 
     Raises:
         FileError: if the folder cannot be made, or a file cannot be written or moved.
@@ -80,7 +80,7 @@ def replacing_together(folder: Path, name: str = "") -> Iterator[Callable[[Path]
 
 
 def read_start(path: Path, n_bytes: int) -> bytes:
-    """The first bytes of a file, or of what a pipe or a device gives; raises ``FileError``."""
+    """The first bytes of a file, a pipe or a device; raises ``FileError``."""
     try:
         with path.open("rb") as stream:
             return stream.read(n_bytes)
@@ -92,8 +92,8 @@ def read_text(path: Path) -> str:
     """The content of a text file in UTF-8.
 
     Raises:
-        FileError: if it cannot be read, or is a pipe or a device, for which a program could wait for ever.
-        UnicodeDecodeError: if it is no UTF-8.
+        FileError: if it cannot be read, or is a pipe or a device, on which a program could wait forever.
+        UnicodeDecodeError: if it is not UTF-8.
     """
     try:
         with open(path, "rb", opener=_without_waiting) as stream:
@@ -105,7 +105,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text says; raises ``ValueError``, also where it is nested too deeply."""
+    """The value of a JSON text; raises ``ValueError``, also if it is nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -117,12 +117,12 @@ def read_json(path: Path, schema: str | int, wrong: str) -> dict[str, Any]:
 
     Args:
         path: the file.
-        schema: what its ``schema`` must be.
-        wrong: what a file that is no JSON is called, such as ``not a result``.
+        schema: expected value of its ``schema``.
+        wrong: description of a file that is not JSON, for the message, such as ``not a result``.
 
     Raises:
         FileError: if the file cannot be read.
-        FormatError: if it is no JSON, or has another schema.
+        FormatError: if it is not JSON, or has another schema.
     """
     try:
         content = parse_json(read_text(path))
@@ -141,13 +141,13 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file, or nothing; raises ``FileError``."""
+    """Write a file, completely or not at all; raises ``FileError``."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write a whole text file as UTF-8, or nothing; raises ``FileError``."""
+    """Write a text file as UTF-8, completely or not at all; raises ``FileError``."""
     write_bytes(path, content.encode("utf-8"))
 
 
@@ -163,7 +163,7 @@ def cache_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """The user's folder for what this project keeps, by the platform's convention; it need not exist."""
+    """The user's data folder of this project, by the platform's convention; it need not exist."""
     if sys.platform in ("win32", "darwin"):
         support = home_folder() / "Library" / "Application Support"
         return support / "synth-reconstruct" if sys.platform == "darwin" else cache_folder()
@@ -171,7 +171,7 @@ def data_folder() -> Path:
 
 
 def home_folder() -> Path:
-    """The user's home; for a user without one (no ``HOME``, unknown to the system) a path where nothing can be."""
+    """The user's home; for a user without one (no ``HOME``, unknown to the system) a path that cannot exist."""
     try:
         return Path.home()
     except RuntimeError:
@@ -179,7 +179,7 @@ def home_folder() -> Path:
 
 
 def display_name(path: Path | str) -> str:
-    """A path as text that can be printed and written everywhere: bytes that are no UTF-8 are replaced."""
+    """A path as text that can be printed and written everywhere: bytes that are not UTF-8 are replaced."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 

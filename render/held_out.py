@@ -22,7 +22,7 @@ def held_out(name: str) -> bool:
 def name_hash(name: str) -> int:
     """SHA-256 of a name as a number.
 
-    Benchmarks take their targets in the order of this number, which does not depend on how they sound.
+    Benchmarks take their targets in the order of this number, which does not depend on their sound.
 
     Args:
         name: name of a preset, or the stem of a file.

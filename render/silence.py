@@ -1,4 +1,4 @@
-"""Keeping what native libraries print away from the user's terminal."""
+"""Suppression of the output that native libraries print to the user's terminal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _depth = 0
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Discard what is written to the standard streams of the process, by C libraries above all.
+    """Discard what is written to the standard streams of the process, mainly by C libraries.
 
-    The streams belong to the whole process: what other threads write meanwhile is discarded too, and threads that are
-    in here at the same time share the silence until the last of them leaves. So it should be short, and nothing that
-    prints, waits for a person or starts processes should run beside it.
+    The streams belong to the whole process: output of other threads is discarded too, and threads that use this at the
+    same time share the suppression until the last of them leaves. It should therefore be short, and nothing that
+    prints, waits for a person or starts processes should run at the same time.
     """
     global _depth
     with _lock:
@@ -41,7 +41,7 @@ def silenced() -> Iterator[None]:
 
 
 def _silence() -> list[tuple[int, int]]:
-    """Send the streams that are open to nowhere; returns them with copies of what they were."""
+    """Redirect the open streams to the null device; returns them with copies of the originals."""
     for text in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # closed, missing, or a pipe that nobody reads
             text.flush()
@@ -58,6 +58,6 @@ def _silence() -> list[tuple[int, int]]:
 
 
 def _flush_native() -> None:
-    """Let the C library write what it holds back, which otherwise comes out later."""
+    """Flush the buffers of the C library, whose content would otherwise appear later."""
     with contextlib.suppress(Exception):
         (ctypes.cdll.ucrtbase if sys.platform == "win32" else ctypes.CDLL(None)).fflush(None)

@@ -12,11 +12,11 @@ from render.errors import FileError
 
 
 class _Guarded:
-    """A text stream; all but writing is that of the stream itself.
+    """A wrapper of a text stream that handles errors of writing.
 
     Args:
-        stream: where the text goes.
-        what: what to call it where text that does not arrive is an error; None where it is dropped.
+        stream: the stream.
+        what: name of the stream in the error for text that cannot be written; None to drop such text.
     """
 
     def __init__(self, stream: TextIO, what: str | None) -> None:
@@ -58,11 +58,11 @@ class _Guarded:
 
 @contextlib.contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Let a program go on whatever its standard streams are.
+    """Let a program continue whatever the state of its standard streams is.
 
-    What cannot be written to standard error is dropped: nobody reads it, and results are worth more. Standard output
-    is what somebody asked for, so writing to it raises ``FileError``. Streams that are closed become empty ones, for
-    otherwise a result or a pipe would get their number, and with it what libraries print.
+    Text that cannot be written to standard error is dropped, because results are worth more. Standard output is the
+    requested result, so a failure to write it raises ``FileError``. Closed streams are replaced by the null device;
+    otherwise a result or a pipe would get their file descriptor and receive what libraries print.
     """
     for number in (0, 1, 2):
         try:

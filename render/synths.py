@@ -31,6 +31,9 @@ DESCRIPTION_SUFFIX = ".json"
 def synth(name: str, plugin: str | None = None) -> Instrument:
     """The instrument with a name.
 
+        >>> synth("noisemaker").presets.SUFFIX
+        '.noisemakerpreset'
+
     Args:
         name: one of ``SYNTHS``, ``generic``, or the file that ``python -m render describe`` wrote.
         plugin: path of the plug-in, for ``generic``.

@@ -1,4 +1,4 @@
-"""MSS at the best gain: what is left between two sounds once their levels have been matched."""
+"""MSS at the best gain: the distance between two sounds after their levels have been matched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from render.measures.mss import MSS_SCALES
 from render.measures.spectra import decibels, floor_of, mel_power
 
 REACH_DB = 24.0
-"""The best gain is looked for this far on both sides of equal energy: a sound that fades out is no match."""
+"""The best gain is searched for within this distance from equal energy: fading a sound out must not make it a match."""
 _COARSE_DB, _FINE_DB = 1.0, 0.05
 _TINY = 1e-30
 

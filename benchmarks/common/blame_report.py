@@ -1,4 +1,4 @@
-"""What the rows of ``python -m benchmarks blame`` say: tables of sections, and lines for every run."""
+"""Reports from the rows of ``python -m benchmarks blame``: tables of sections, and a line for every run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from render.noisemaker.trials.sections import JOINED
 FELT_DB = 0.1
 """A section that costs more than this is counted."""
 REPAIRED = (1, 2, 3, 4, 6, 8, 12)
-"""Numbers of sections after which the path of a run is looked at."""
+"""Numbers of sections after which the path of a run is reported."""
 NAMED = 5
-"""How many sections the line of a run names."""
+"""Number of sections that the line of a run names."""
 HEAD = (
     "share",
     "costs: mean",
@@ -36,7 +36,7 @@ def report(rows: Sequence[BlameRow], *, each: bool = False) -> str:
     """All tables as Markdown, a pair for each target set, host, budget and seed.
 
     Args:
-        rows: what was measured.
+        rows: the measurements.
         each: whether every run has a line that names its costliest sections.
     """
     texts = []
@@ -94,7 +94,7 @@ def _cells(rows: Sequence[BlameRow], total: float) -> list[str]:
 
 
 def _path(done: Sequence[BlameRow]) -> str:
-    """How the found sounds change when sections are put right one after another."""
+    """The change of the found sounds when sections are corrected one after another."""
     runs = [row for row in done if row.section == LEVEL and row.path]
     if not runs:
         return ""

@@ -12,30 +12,30 @@ LEVEL = "level"
 
 @dataclass(frozen=True)
 class BlameRow:
-    """What one section costs in one run. Distances are MSS in dB at the best gain; what is not known is None.
+    """The cost of one section in one run. Distances are MSS in dB at the best gain; unknown values are None.
 
     Attributes:
         set: target set, of ``benchmarks.common.targets``.
         target: name of the sound; of a golden render the stem of its file.
         section: the section.
         host: label of the host.
-        budget: what the run was given, for a person.
+        budget: budget of the run, for people.
         seed: seed of the run.
         workers: worker processes of the run.
         machine: where the distances were measured.
         floor: distance of the true patch on this host.
         found: distance of the found patch.
-        costs: what the found section adds to the true patch.
-        saves: what the true section takes from the found patch.
+        costs: distance that the found section adds to the true patch.
+        saves: distance that the true section takes from the found patch.
         costs_choices, saves_choices: the same with the discrete parameters of the section alone.
         costs_knobs, saves_knobs: the same with its continuous parameters alone.
         level_db: how much louder than its best gain the found sound is; in the row of the level.
         path: ``section:distance`` of the found patch with the true sections put in one after another, costliest first,
             joined by semicolons; in the row of the level.
-        seconds: what the run took.
+        seconds: duration of the run.
         renders: renders that it made.
         steps: descent steps that it made, each of one candidate.
-        status: "ok" or what went wrong.
+        status: "ok", or why the run failed.
     """
 
     set: str
@@ -63,5 +63,5 @@ class BlameRow:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What makes two rows the same measurement."""
+        """Identifies the measurement."""
         return (self.set, self.target, self.section, self.host, self.budget, self.seed)

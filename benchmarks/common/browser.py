@@ -39,7 +39,7 @@ _FLAGS = (
 
 
 def missing() -> str:
-    """Why there is no browser; empty if there is one."""
+    """The reason why there is no browser; empty if there is one."""
     if CHROMIUM is None or CHROMEDRIVER is None:
         return "needs Debian's chromium and chromium-driver"
     for name in ("selenium", "nicegui"):
@@ -140,7 +140,7 @@ def eventually(what: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 
 def drop(driver: Any, path: Path) -> None:
-    """Give a file to the page as if it was dropped on it."""
+    """Drop a file on the page."""
     from selenium.webdriver.common.by import By
 
     box = eventually(lambda: driver.find_element(By.CSS_SELECTOR, ".drop input[type=file]"))
@@ -148,7 +148,7 @@ def drop(driver: Any, path: Path) -> None:
 
 
 def set_size(driver: Any, width: int, height: int) -> None:
-    """Have the page be as wide as on a phone or a desk."""
+    """Set the size of the page, such as that of a phone."""
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
@@ -156,7 +156,7 @@ def set_size(driver: Any, width: int, height: int) -> None:
 
 
 def picture(driver: Any, path: Path, *, whole: bool = False) -> None:
-    """A picture of what is seen, or of the whole page."""
+    """Write a screenshot of the visible part, or of the whole page."""
     import base64
 
     size = driver.execute_script("return [document.documentElement.clientWidth, document.body.scrollHeight]")

@@ -1,9 +1,9 @@
 """The clocks that the budget of a run may be counted by.
 
-The wall clock is what a person waits for, but on a machine that is busy with other work a run gets less done in it. The
-processor clock counts the seconds in which the run's processes computed, as if as many cores as it has workers had
-never waited; it makes runs comparable that were made beside other work. Cores that share their units slow each other
-down all the same, so a busy machine's distances are rather too large.
+The wall clock is the time that a person waits, but on a machine that is busy with other work a run does less in it. The
+processor clock counts the processor time of the run's processes, divided by a number of cores; it makes runs beside
+other work comparable. Cores that share execution units still slow each other down, so distances measured on a busy
+machine tend to be too large.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ProcessorClock:
         cores: number of cores that the run is meant for.
 
     Raises:
-        HostError: on a system that does not tell the times of other processes.
+        HostError: on a system that does not report the times of other processes.
     """
 
     def __init__(self, cores: int) -> None:

@@ -1,4 +1,4 @@
-"""Two patches that stand for one sound, the true one and the found one, with a section of one put into the other."""
+"""Exchange of sections between two patches for the same sound, the true one and the found one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from render.noisemaker.trials.sections import JOINED, SECTIONS, TUNING
 from render.note import SAMPLE_RATE, Note
 
 NOTE, GATE = "note", "gate"
-"""Sections that are no part of the patch: the key with its velocity, and how long it is held."""
+"""Sections that are not part of the patch: the key with its velocity, and the gate."""
 
 EXCHANGED = (*SECTIONS, NOTE, GATE)
-"""Sections that ``exchanged`` knows; those of ``JOINED`` are known too."""
+"""Sections that ``exchanged`` accepts, beside those of ``JOINED``."""
 
 
 class Part(StrEnum):
-    """Which parameters of a section are exchanged."""
+    """The parameters of a section that are exchanged."""
 
     ALL = "all"
     CHOICES = "choices"  # discrete parameters alone
@@ -31,7 +31,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A patch as it plays the clip.
+    """A patch with the key press of the clip.
 
     Attributes:
         patch: the patch.
@@ -52,22 +52,21 @@ class Played:
 def exchanged(base: Played, other: Played, section: str, part: Part = Part.ALL) -> Played:
     """One patch with a section of another.
 
-    The key that was assumed may lie octaves from the one that was pressed, with the transposition taking them up, and
-    the sound is the same. So key and tuning are never exchanged blindly:
+    The estimated key may be octaves from the one that was pressed, with the transposition making up for it: the sound
+    is the same. Key and tuning are therefore exchanged as follows:
 
-    * ``tuning`` comes as it would be written for the base's key, with the octaves between the keys in the
-      transposition. Where the keys are not whole octaves apart, or the transposition does not reach, the key comes with
-      the tuning, so that the pitches that sound are always the other's.
-    * ``note`` moves the base to the other key with the pitches that sound unchanged, so that it costs what else depends
-      on the key (key follow). Where the transposition cannot take that up nothing is exchanged: the key counts as
-      tuning then.
+    * ``tuning`` is converted to the base's key, with the octaves between the keys in the transposition. If the keys are
+      not whole octaves apart, or the transposition does not reach, the key is exchanged too, so that the sounding
+      pitches are always the other patch's.
+    * ``note`` moves the base to the other key with unchanged sounding pitches, so that it costs what else depends on
+      the key (key follow). If the transposition cannot compensate, nothing is exchanged: the key counts as tuning then.
 
     Args:
-        base: what is changed.
-        other: where the section comes from.
+        base: patch to change.
+        other: patch with the other section.
         section: name in ``EXCHANGED`` or ``JOINED``.
-        part: which of the section's parameters are exchanged; ``note`` and ``gate`` have no parts, and a key that
-            comes with the tuning is a choice.
+        part: parameters of the section to exchange; ``note`` and ``gate`` have no parts, and a key that is exchanged
+            with the tuning counts as a choice.
     """
     if section in JOINED:
         for name in JOINED[section]:

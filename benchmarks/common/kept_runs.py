@@ -1,4 +1,4 @@
-"""Runs whose results are kept in a folder: found there, or made."""
+"""Runs whose results are kept in a folder; missing ones are made."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _ASKED = ("where", "seconds", "renders", "steps", "seed", "workers", "tidy")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a run found.
+    """The result of a run.
 
     Attributes:
         played: the found patch with its key press.
         onset_seconds: where the clip that it matched begins in the golden render.
         n_samples: length of that clip.
         spent: seconds, renders and descent steps of the run.
-        options: what the run was asked for, as records have it.
+        options: options of the run, as in its record.
     """
 
     played: Played
@@ -65,9 +65,9 @@ class Runs:
     """The runs in a folder.
 
     Args:
-        folder: where their results are.
-        options: what a new run is asked for.
-        new: whether missing runs are made; then those that were asked for something else count as missing.
+        folder: folder of the results.
+        options: options of a new run.
+        new: whether missing runs are made; then runs with other options count as missing.
     """
 
     def __init__(self, folder: Path, options: Options, *, new: bool) -> None:
@@ -77,7 +77,7 @@ class Runs:
         self._models: Models | None = None
 
     def kept(self, sound: Sound) -> Answer | None:
-        """What an earlier run found; None if it must be made.
+        """The result of an earlier run; None if it must be made.
 
         Raises:
             FileError: if there is none, and none may be made.
@@ -115,6 +115,6 @@ class Runs:
 
 
 def budget_label(options: Mapping[str, Any]) -> str:
-    """What a run was given, for a person: its options as records have them."""
+    """The budget of a run for people, from the options in its record."""
     given = f"{options['seconds']:g} s" if options["renders"] is None else f"{options['renders']} renders"
     return given if options["steps"] is None else f"{given}, {options['steps']} steps"

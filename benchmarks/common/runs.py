@@ -20,7 +20,7 @@ class Row:
         parameter_error: see ``targets.parameter_error``.
         floor: MSS of a perfect answer.
         after_start, after_guess, after_descend, after_search: MSS of the best clean render after that stage.
-        note_error: semitones from the true key to the assumed one.
+        note_error: semitones from the true key to the estimated one.
         origin: origin of the best candidate.
         curve: points ``seconds:renders:loss:MSS`` at equal loudness of the best so far, separated by spaces.
     """

@@ -4,7 +4,7 @@
 * ``prior``: draws of the prior, played by the host under test: sounds that it can make.
 * ``foreign``: sounds of other synthesizers (``python -m benchmarks foreign``).
 * ``inversynth2``, ``inversynth2-off``: draws by the protocol of InverSynth II, on and off its grid, played by the
-  embedded host. With ``--known-note`` the length of the key press is given too, as the protocol wants.
+  embedded host. With ``--known-note`` the gate is given too, as in the protocol.
 * ``single``: simple patches with one modulation whose settings are known, played by the embedded host.
 """
 
@@ -64,7 +64,7 @@ class Sound:
         note: key press that it was played with.
         patch: patch that made it; None if NoiseMaker did not.
         plugin_floor: MSS in dB between two renders of the real plug-in; None if it is unknown.
-        gate_told: whether the length of the key press is given where the note is.
+        gate_given: whether the gate is given wherever the note is.
     """
 
     set: str
@@ -73,7 +73,7 @@ class Sound:
     note: Note
     patch: Patch | None = None
     plugin_floor: float | None = None
-    gate_told: bool = False
+    gate_given: bool = False
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +195,7 @@ def read_sound(sound: Sound, *, known_note: bool = False) -> tuple[Target, float
             clip,
             note=sound.note.number if known_note else None,
             velocity=sound.note.velocity,
-            gate_seconds=sound.note.gate_seconds if known_note and sound.gate_told else None,
+            gate_seconds=sound.note.gate_seconds if known_note and sound.gate_given else None,
         )
         return target, time.monotonic() - began
 
@@ -216,12 +216,12 @@ def floor_mss(sound: Sound, target: Target, host: Host) -> float | None:
 
 
 def parameter_error(true: Patch, found: Patch) -> float:
-    """Mean error of the knobs over the parameters that can be heard in either patch; a wrong choice counts 1."""
+    """Mean error of the knobs over the parameters that are audible in either patch; a wrong choice counts 1."""
     different = true.diff(found)
-    heard = [row for row in TABLE.parameters if true.sounds(row.name) or found.sounds(row.name)]
-    wrong = [row for row in heard if row.name in different]
+    audible = [row for row in TABLE.parameters if true.sounds(row.name) or found.sounds(row.name)]
+    wrong = [row for row in audible if row.name in different]
     errors = [1.0 if row.discrete else abs(true[row.name] - found[row.name]) for row in wrong]
-    return sum(errors) / max(len(heard), 1)
+    return sum(errors) / max(len(audible), 1)
 
 
 def _prior(host: Host) -> Iterator[Sound]:
@@ -241,9 +241,9 @@ def _played(name: str) -> Iterator[Sound]:
     if name == "single":
         for title, patch in single_modulations.single_modulations():
             note = single_modulations.NOTE
-            yield Sound(name, title, host.render(patch, note, seed=TARGET_SEED), note, patch, gate_told=True)
+            yield Sound(name, title, host.render(patch, note, seed=TARGET_SEED), note, patch, gate_given=True)
         return
     for index in count():
         patch, note = inversynth2.draw(index, off_grid=name.endswith("-off")), inversynth2.NOTE
         audio = host.render(patch, note, seed=TARGET_SEED)
-        yield Sound(name, f"{name} {index}", audio, note, patch, gate_told=True)
+        yield Sound(name, f"{name} {index}", audio, note, patch, gate_given=True)

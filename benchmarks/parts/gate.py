@@ -1,8 +1,8 @@
 """The estimated length of the key press, on golden renders and on renders and tones whose key press is known.
 
-Only rows that are not held out are used. The cost of an estimate is the MSS in dB between the sound and its true
-patch, played by the embedded host for as long as was estimated; that of the true key press is taken off. Where a sound
-has died away before the key was let go, many lengths cost nothing.
+Only rows that are not held out are used. The cost of an estimate is the MSS in dB between the sound and its true patch,
+played by the embedded host with the estimated gate, minus that with the true gate. If a sound has decayed before the
+key was released, many gates cost nothing.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _rendered(rows: list[GoldenRow], host: Host) -> Iterator[Sound]:
 
 
 def _tones(gate_seconds: float | None) -> Iterator[Sound]:
-    """Saws that decay by so many nepers a second, held for as long as they last or let go with a quick release."""
+    """Decaying saws with a rate in nepers per second, held to their end or released with a quick release."""
     seconds = np.arange(round(_TONE_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
     for hertz in (41.2, 55.0, 110.0, 233.1, 440.0, 987.8):
         for decay in (0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0):
@@ -114,7 +114,7 @@ def _judged(name: str, sounds: list[Sound], host: Host) -> list[str]:
 
 
 def _cost(sound: Sound, gate_seconds: float, host: Host) -> float:
-    """MSS of the true patch, played as long as was estimated, beyond that of the true key press."""
+    """MSS of the true patch with the estimated gate, minus that with the true gate."""
     assert sound.patch is not None
     target = MssTarget(sound.audio, SAMPLE_RATE)
     true, estimated = (

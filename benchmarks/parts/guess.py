@@ -219,7 +219,7 @@ def _print_pitch(rows: list[Row]) -> None:
 
 
 def _print_choices(found: list[Found]) -> None:
-    """Print the balanced accuracy of choices that can be heard in the true patch: the mean of the recalls."""
+    """Print the balanced accuracy of choices that are audible in the true patch: the mean of the recalls."""
     right: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for one in found:
         for name, truth, guess in _choices(one.truth, one.guess):

@@ -99,14 +99,14 @@ def _cases(play: Play) -> Iterator[Case]:
         patch, drawn = draw(SEED, number)
         note = Note(drawn.number, drawn.velocity, min(drawn.gate_seconds, SECONDS), SECONDS)
         rng = np.random.default_rng((SEED, number))
-        moved = {name: patch[name] + rng.uniform(-NEAR, NEAR) for name in heard(patch)}
+        moved = {name: patch[name] + rng.uniform(-NEAR, NEAR) for name in audible(patch)}
         near = patch.with_knobs({name: min(max(knob, 0.0), 1.0) for name, knob in moved.items()})
         target = play(near, note, 0)
         if refusal(target) is None and refusal(play(patch, note, 0)) is None:
             yield Case(number, patch, note, target)
 
 
-def heard(patch: Patch) -> list[str]:
+def audible(patch: Patch) -> list[str]:
     """Audible continuous knobs of a patch, except the volume, which the gain replaces."""
     return [
         row.name for row in TABLE.parameters if not row.discrete and row is not TABLE.level and patch.sounds(row.name)
@@ -142,7 +142,7 @@ def slopes(case: Case, play: Play, corrections: Corrections | None = None) -> li
     here = on_host(case.patch)
     floor = max(abs(on_host(case.patch, seed) - here) for seed in FLOOR_SEEDS)
     found = []
-    for name in heard(case.patch):
+    for name in audible(case.patch):
         knob = case.patch[name]
         if has_slope(name, knob):
             higher, lower = (on_host(case.patch.with_knobs({name: knob + step})) for step in (STEP, -STEP))

@@ -1,10 +1,10 @@
 """How loud and how tidy the answers of runs are, on golden rows whose patch is known.
 
-Runs are made without tidying and kept in ``--out``; those in it are not made again. Then their answers are tidied, with
-as many renders as a run of a minute has for it. ``differ`` counts the knobs and choices of the preset that differ from
-the default patch, heard or not, without the volume. ``own level`` is how much louder the preset's own render is than
-the clip, without ``gain_db``, by the energy in the mel bands and by RMS. Golden rows are those that are not held out;
-``--held-out`` takes the others.
+Runs are made without tidying and kept in ``--out``; existing ones are not made again. Then their answers are tidied,
+with as many renders as a run of a minute has for it. ``differ`` counts the knobs and choices of the preset that differ
+from the default patch, audible or not, without the volume. ``own level`` is how much louder the preset's own render is
+than the clip, without ``gain_db``, by the energy in the mel bands and by RMS. Golden rows are those that are not held
+out; ``--held-out`` takes the others.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Row:
         target: name of the clip.
         mss: MSS in dB at equal loudness, before and after.
         differing: knobs and choices that differ from the default patch, before and after.
-        at_end: whether the volume knob is at its end.
+        at_end: whether the volume knob is at its maximum.
         loudness_db: how much louder the preset's own render is than the clip, by the energy in the mel bands.
         rms_db: the same by RMS.
-        renders: renders that tidying took.
+        renders: number of renders for tidying.
     """
 
     target: str

@@ -1,14 +1,14 @@
-"""Which section of the panel costs how many decibels, in the answers of finished runs on sounds whose patch is known.
+"""The cost of each section of the panel in decibels, in the answers of finished runs on sounds whose patch is known.
 
 For every run the true patch is played with one section of the found one (``costs``: what that section alone adds to the
-floor), and the found patch with one section of the true one (``saves``: what would be gained if only that section were
-right). Then the found patch with the true sections one after another, costliest first: how many must be right at once
-before it is closer. Distances are MSS at the best gain; the section ``level`` is what the found sound's own level costs
-beyond that.
+floor), and the found patch with one section of the true one (``saves``: what would be gained by correcting only that
+section). Then the found patch is played with the true sections one after another, costliest first: how many must be
+right at once before it is closer. Distances are MSS at the best gain; the section ``level`` is the additional cost of
+the found sound's own level.
 
-Runs are made by the command, which keeps their results in ``--out`` and goes on from there, or ``--records`` names a
-folder of results of ``refine`` whose clips have the names of the golden files and the plug-in's own level. Golden rows
-are those that nothing holds out, so that what follows may be chosen by them; ``--held-out`` takes the others.
+The command makes the runs, keeps their results in ``--out`` and continues from there, or ``--records`` names a folder
+of results of ``refine`` whose clips have the names of the golden files and the plug-in's own level. Golden rows are
+those that are not held out, so that the results may guide further work; ``--held-out`` takes the others.
 """
 
 from __future__ import annotations
@@ -150,9 +150,9 @@ def blamed(sound: Sound, answer: Answer, host: Host, blank: BlameRow) -> Iterato
 
     Args:
         sound: golden render with its true patch.
-        answer: what the run found.
-        host: plays all patches.
-        blank: what all rows have in common.
+        answer: result of the run.
+        host: host that plays all patches.
+        blank: fields that all rows share.
 
     Raises:
         HostError: if the host fails.

@@ -1,8 +1,8 @@
-"""Many clips in one command: what they cost beside the sum of their budgets, and what becomes of them under kills.
+"""Many clips in one command: their time beyond the sum of their budgets, and their results when the command is killed.
 
 First a folder of clips is refined with a budget in seconds each. Then another one, with a few renders each, is refined
-by a command that is killed again and again (SIGKILL, after so many more clips) and started anew in the same way. What
-was finished before a kill must be there unchanged at the end, and all other clips must be finished too. The bars are
+by a command that is killed repeatedly (SIGKILL, each time after some more clips) and started again. Results that were
+finished before a kill must be unchanged at the end, and all other clips must be finished too. The bars are
 100 clips at 5 % (``--count 100 --seconds 60``) and 1,000 clips with ten kills (``--killed-count 1000 --kills 10``); the
 defaults are small.
 """
@@ -82,7 +82,7 @@ def make_clips(folder: Path, count: int) -> Path:
     """Make a folder of different short sounds, and return it.
 
     Args:
-        folder: where they go.
+        folder: folder to make.
         count: number of clips.
     """
     folder.mkdir(parents=True)
@@ -105,7 +105,7 @@ def killed(
         out: folder of its results.
         count: number of its clips.
         kills: number of kills.
-        say: is told what happens.
+        say: called with messages for the user.
 
     Returns:
         Clips without a finished result, finished results that were written again, and files that should not be there.

@@ -1,14 +1,14 @@
-"""A score for other systems: how near their answers are to the clips, by every metric that this project reports.
+"""A score for other systems: the distance of their answers from the clips, by every metric that this project reports.
 
 CLIPS and ANSWERS are folders. An answer has the stem of its clip and is a render (any audio file) or a preset, which
 the host plays with the note of the clip; where there are both, the preset counts. A clip is read as ``refine`` reads
 one: resampled to 44.1 kHz, from its onset on, four seconds at most, and brought to a usual level if it is far from one.
-A render is resampled by the same code, cut at the same place of its file and to the same length, and gets the gain that
-the clip got, so rates and lengths may differ, and an answer that begins late stays late. The key of
-a preset goes down at the onset of the clip, as with ``refine``.
+A render is resampled by the same code, cut at the same position of its file and to the same length, and gets the same
+gain as the clip, so rates and lengths may differ, and an answer that begins late stays late. The key of a preset is
+pressed at the onset of the clip, as with ``refine``.
 
-Beside the answers stand the floor (the true presets, where ``--true`` has them; their key goes down where the file of
-the clip begins) and the closest patch of the library at its best gain.
+The tables also have the floor (the true presets, if ``--true`` has them; their key is pressed at the beginning of the
+clip's file) and the closest patch of the library at its best gain.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from render.note import SAMPLE_RATE, Note
 
 ANSWER, FLOOR, NEAREST = "answer", "floor", "nearest library patch"
 LIBRARY_TRIED = 16
-"""How many patches of the library are rendered for a clip; the closest of them by MSS counts."""
+"""Number of patches of the library that are rendered for a clip; the closest of them by MSS counts."""
 COLUMNS = (
     "MSS",
     "MSS, best gain",
@@ -54,7 +54,7 @@ NOTE_COLUMNS = ("name", "note", "velocity", "gate_seconds")
 
 @dataclass(frozen=True)
 class Scored:
-    """How near one sound is to a clip.
+    """The distance of one sound from a clip.
 
     Attributes:
         clip: stem of the clip.
@@ -81,12 +81,12 @@ class Scored:
 
 @dataclass(frozen=True)
 class KeyPress:
-    """How a clip was played, as far as it is told.
+    """The key press of a clip, as far as it is given.
 
     Attributes:
-        number: MIDI note number; None to have it estimated.
+        number: MIDI note number; None to estimate it.
         velocity: MIDI velocity.
-        gate_seconds: length of the key press; None to have it estimated.
+        gate_seconds: length of the key press; None to estimate it.
     """
 
     number: int | None = None
@@ -170,13 +170,13 @@ def read_presses(path: Path) -> dict[str, KeyPress]:
 
 
 def sound_of(path: Path, target: Target, host: Host) -> Audio:
-    """What an answer sounds like beside a clip, from the clip's onset on.
+    """The sound of an answer for a clip, from the clip's onset on.
 
     Args:
         path: a preset, whose first program is played with the note of the clip, or an audio file.
-        target: the clip as ``refine`` reads it. What its note has beyond the length of its audio is played before the
-            audio begins.
-        host: plays presets.
+        target: the clip as ``refine`` reads it. If its note is longer than its audio, the difference is played before
+            the audio begins.
+        host: host that plays presets.
 
     Returns:
         Shape ``(channels, samples)`` at ``SAMPLE_RATE``, as long as the clip.
@@ -228,7 +228,7 @@ def _nearest(target: Target, host: Host, arguments: argparse.Namespace) -> Itera
     if audios:
         measured = [best.measure(audio) for audio in audios]
         nearest = min(range(len(audios)), key=lambda k: measured[k][0])
-        # A library patch has no level of its own: it is put where it suits the clip.
+        # A library patch has no level of its own: it gets the level that suits the clip best.
         yield NEAREST, audios[nearest] * np.float32(10.0 ** (measured[nearest][1] / 20.0))
 
 

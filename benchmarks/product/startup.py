@@ -1,4 +1,4 @@
-"""How long the command takes: until the first result is on disk, and until the prompt is back, beside its budget.
+"""The duration of the command: until the first result is on disk, and until the prompt is back, beside its budget.
 
 The real command runs in a process of its own. On a machine that is busy with other work the seconds say little, so the
 processor time of the command (without its workers, Linux only) at both moments is printed too: with idle cores beside
@@ -31,7 +31,7 @@ class Moment:
 
     Attributes:
         seconds: since the start of the command.
-        processor_seconds: what the command's own process has used; None if unknown.
+        processor_seconds: processor time of the command's own process; None if unknown.
     """
 
     seconds: float
@@ -98,7 +98,7 @@ def timed(clip: Path, seconds: float, *, workers: int = 2, plugin: str = EMBEDDE
 
 
 def _processor_seconds(pid: int) -> float | None:
-    """What a process has used by itself; None if it is gone, or not on Linux."""
+    """Processor time of a process alone in seconds; None if it is gone, or not on Linux."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,7 +1,7 @@
-"""How fast the studio answers, in a real browser: a dropped clip, and a turned knob.
+"""The response times of the studio in a real browser: to a dropped clip, and to a turned knob.
 
-The browser is Debian's chromium, driven through selenium; the times are what somebody at the machine waits, network,
-rendering and decoding included. With ``--pictures`` the page is also drawn as a person sees it.
+The browser is Debian's chromium, driven through selenium; the times are those that a user waits, including network,
+rendering and decoding. With ``--pictures`` screenshots of the page are written too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("clips", nargs="*", type=Path, help="clips to drop (default: those of examples/)")
     parser.add_argument("--turns", type=int, default=60, metavar="N", help="knob turns to measure (default: 60)")
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="also write pictures of the page")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="also write screenshots of the page")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -205,10 +205,10 @@ def breadth(instrument: Instrument, n_draws: int = 200) -> str:
     default, table = instrument.table.default, instrument.table
     moved = [len(default.diff(patch)) for patch in patches]
     ever = {name for patch in patches for name in default.diff(patch)}
-    heard = [sum(patch.sounds(name) for name in table.names) for patch in patches]
+    audible = [sum(patch.sounds(name) for name in table.names) for patch in patches]
     lines = [
         f"{len(ever)} of {len(table.names)} parameters move in {n_draws} draws; in one draw {np.median(moved):.0f} "
-        f"(median) differ from the default, and {np.median(heard):.0f} can be heard"
+        f"(median) differ from the default, and {np.median(audible):.0f} are audible"
     ]
     entropies = {}
     for row in table.parameters:
@@ -216,7 +216,7 @@ def breadth(instrument: Instrument, n_draws: int = 200) -> str:
         total = sum(values.values())
         if total >= 20:
             entropies[row.name] = -sum(n / total * math.log2(n / total) for n in values.values())
-    lines.append("entropy in bits of each choice, where it is heard:")
+    lines.append("entropy in bits of each choice, where it is audible:")
     lines += [f"  {name} {bits:.2f}" for name, bits in sorted(entropies.items(), key=lambda pair: -pair[1])]
     return "\n".join(lines)
 

@@ -1,1 +1,1 @@
-"""What can be done with a match: try it on other keys, explain it, make new sounds from it."""
+"""Uses of a match: try it on other keys, explain it, make new sounds from it."""

@@ -1,4 +1,4 @@
-"""From a preset that the user knows to the match, section by section: what to change first, and what it brings."""
+"""The steps from a preset that the user knows to the match, section by section, and the gain of each."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Lesson:
-    """The way from the closest preset of a bank to the match.
+    """The steps from the closest preset of a bank to the match.
 
     Attributes:
         preset: name of the preset.
-        loss: its distance from the clip, at the level that matches it.
-        steps: in order; each one brings most of those that are left.
+        loss: its distance from the clip, at the matching level.
+        steps: steps in order; each has the largest gain of the remaining ones.
     """
 
     preset: str
@@ -57,11 +57,11 @@ class Lesson:
 def lesson_from(
     bank: Sequence[Program], match: Candidate, evaluator: Evaluator, instrument: Instrument
 ) -> Lesson | None:
-    """The lesson from the preset of a bank that sounds closest to the clip.
+    """The lesson from the preset of a bank that is closest to the clip.
 
     Args:
         bank: presets that the user knows.
-        match: the answer of the run.
+        match: the match.
         evaluator: measures distances from the clip.
         instrument: synth of the patches.
 
@@ -88,7 +88,7 @@ def lesson_from(
 
 
 def _sections(patch: Patch, other: Patch) -> dict[str, list[str]]:
-    """What differs and can be heard in the other patch, by section; the level is matched anyway."""
+    """Parameters that differ and are audible in the other patch, by section, without the level."""
     sections: dict[str, list[str]] = {}
     for name in patch.diff(other):
         row = patch.table.parameter(name)

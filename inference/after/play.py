@@ -1,4 +1,4 @@
-"""How a match plays beyond the clip's note: silent, clipped or out of tune an octave up or down, softer or harder."""
+"""Trials of a match at other notes and velocities: whether it is silent, clipped or out of tune there."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Trial:
         note: MIDI note number.
         velocity: MIDI velocity.
         peak: largest absolute sample, 1 for full scale; 0 if the render failed.
-        silent: whether next to nothing is heard.
-        cents: how far the sound is from the octave that it should be away from the clip's note; None if unknown.
+        silent: whether the sound is nearly silent.
+        cents: deviation in cents from the expected interval to the clip's note; None if unknown.
     """
 
     note: int
@@ -49,12 +49,12 @@ class Trial:
 
     @property
     def out_of_tune(self) -> bool:
-        """Whether the sound is more than half a semitone from where it should be."""
+        """Whether the sound is more than half a semitone from its expected pitch."""
         return self.cents is not None and abs(self.cents) > _OUT_OF_TUNE_CENTS
 
     @property
     def fault(self) -> str:
-        """What is wrong, in words; empty if nothing is."""
+        """A description of the fault; empty if there is none."""
         return "silent" if self.silent else "clips" if self.clipped else "out of tune" if self.out_of_tune else ""
 
 
@@ -88,7 +88,7 @@ def faults(evaluator: Evaluator, candidate: Candidate, *, pitched: bool) -> int:
 
 
 def sentences(trials: Sequence[Trial]) -> Iterator[str]:
-    """What the user should know of the trials, one sentence for each fault."""
+    """Notices about the trials, one sentence for each fault."""
     for fault in ("silent", "clips", "out of tune"):
         where = [trial for trial in trials if trial.fault == fault]
         if not where:
@@ -105,7 +105,7 @@ def sentences(trials: Sequence[Trial]) -> Iterator[str]:
 
 
 def _cents(base: Audio | None, other: Audio | None, semitones: int, note: Note) -> float | None:
-    """How far a sound is from being another one that many semitones away."""
+    """Deviation in cents of a sound from another one transposed by some semitones."""
     if base is None or other is None or semitones == 0 or not base.any() or not other.any():
         return None
     n_held = min(round(note.gate_seconds * SAMPLE_RATE), SAMPLE_RATE, base.shape[1], other.shape[1])
@@ -118,7 +118,7 @@ def _cents(base: Audio | None, other: Audio | None, semitones: int, note: Note) 
 
 
 def _partials(audio: Audio) -> NDArray[np.float64]:
-    """How far each frequency stands out of those around it, on a logarithmic scale."""
+    """Prominence of each frequency over its surroundings, on a logarithmic frequency axis."""
     mono = audio.mean(axis=0, dtype=np.float64) * np.hanning(audio.shape[1])
     power = np.abs(np.fft.rfft(mono, 1 << 17)) ** 2
     count = int(1200.0 * np.log2(_HIGHEST_HZ / _LOWEST_HZ) / _STEP_CENTS)

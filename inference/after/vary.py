@@ -1,8 +1,8 @@
 """New sounds from presets: variations of one, and crosses of two.
 
-A variation moves some of the knobs that are heard, a few choices, and now and then switches a part of the synth on or
-off. A cross takes each section of the panel from one of two parents. A child that is silent, that clips or that is its
-parent again is replaced by another one; the others are as loud as their parent, as far as the level reaches.
+A variation changes some of the audible knobs and a few choices, and occasionally switches a part of the synth on or
+off. A cross takes each section of the panel from one of two parents. A child that is silent, clips or equals a parent
+is replaced by another one; the others are as loud as their parent, as far as the level's range allows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from render.instruments.parameter import Parameter
 from render.instruments.patch import Patch
 
 STRENGTH = 0.35
-"""Default strength: a relative of the parent that nobody takes for it."""
+"""Default strength: clearly related to the parent, and clearly different."""
 
 _MOVED_SHARE, _FARTHEST = 0.5, 0.3  # share of the knobs that are moved, and standard deviation at full strength
 _CHOSEN_SHARE, _SWITCHED_SHARE = 0.3, 0.4  # probability at full strength that a choice changes, or a part is switched
@@ -35,16 +35,16 @@ Renderer = Callable[[Patch], Audio]
 
 @dataclass(frozen=True)
 class Variety:
-    """What is asked for.
+    """Number and kind of the requested children.
 
     Attributes:
         count: number of children.
         strength: 0 to 1, how far a child may be from its parent.
-        kept: sections of the panel that stay as they are in the first parent.
+        kept: sections of the panel that are kept from the first parent.
         seed: seed of the draws.
 
     Raises:
-        OutOfRange: for a count or a strength that is impossible.
+        OutOfRange: if the count or the strength is out of range.
     """
 
     count: int = 12
@@ -76,11 +76,11 @@ def vary(
         instrument: synth of the patches.
         parent: patch that is varied.
         render: plays a patch.
-        variety: how many children, how different, and what stays.
+        variety: number and kind of the children.
         other: second parent, whose sections are crossed with those of the first.
 
     Returns:
-        Different children, all of them audible and below full scale; fewer than wanted if too many were not.
+        Different children, all of them audible and below full scale; fewer than requested if too many were not.
 
     Raises:
         UnknownName: for a section that the panel does not have.

@@ -5,7 +5,7 @@
 
 A jump takes a section of the panel from another candidate or from a draw of the prior, or switches a part on or off.
 Most jumps are worse at first, even right ones, because the knobs of the new part are wrong: many are rendered, and the
-closest of them get a short line search of the knobs that the jump brought in.
+closest of them get a short line search of the knobs that the jump changed.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _sections(run: Run, best: Candidate, number: int) -> list[Candidate]:
 
 
 def _switched(run: Run, best: Candidate, rng: Generator) -> list[Candidate]:
-    """Neighbours of the best candidate that differ in a knob on which it depends whether others can be heard."""
+    """Neighbours of the best candidate that differ in a knob that decides whether others are audible."""
     rows = run.options.instrument.table.parameters
     needed = {condition.name for row in rows for clause in row.needs for condition in clause}
     found = neighbours(run.options.instrument, best, run.options.constraints, rng, gate=False)

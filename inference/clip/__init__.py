@@ -1,1 +1,1 @@
-"""The clip: reading it, and hearing its note."""
+"""The clip: reading it, finding its sound, and estimating its note."""

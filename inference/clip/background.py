@@ -1,4 +1,4 @@
-"""What a recording holds beside its sound: a constant offset, and hiss, hum or crackle that was there all the time."""
+"""The background of a recording: a constant offset, and hiss, hum or crackle that is present all the time."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ _SHARE_THAT_STAYS = 0.3  # makes at least this share of a background's power
 
 @dataclass(frozen=True)
 class Background:
-    """What sounds all the time.
+    """A background that is present all the time.
 
     Attributes:
         level_db: level of its frames.
         peak: largest sample of it, clicks aside.
         start: first sample of a stretch where nothing else sounds.
         stop: end of that stretch.
-        lasts: whether it goes on during the sound and after it.
+        lasts: whether it continues during the sound and after it.
     """
 
     level_db: float
@@ -62,10 +62,10 @@ class Background:
 
 
 def without_offset(audio: Audio) -> tuple[Audio, float]:
-    """Take away what is constant in a recording and does not belong to its sound.
+    """Remove the constant offset of a recording, but not an offset that belongs to its sound.
 
-    It is the median of the means over 100 ms, where they hardly differ: the constant part that a sound brings along
-    comes and goes with it. Stretches of digital silence, which were put around the recording later, stay silent.
+    The offset is the median of the means over 100 ms, if they hardly differ: the offset of a sound comes and goes with
+    it. Stretches of digital silence, which were added around the recording later, stay silent.
 
     Args:
         audio: shape ``(channels, samples)``.
@@ -105,7 +105,7 @@ def _offset(channel: NDArray[np.float32]) -> float:
 
 
 def find_background(audio: Audio, levels: Levels) -> Background | None:
-    """The background of a recording, or None where nothing but the sound, or silence, is heard.
+    """The background of a recording, or None if it contains only the sound and silence.
 
     Background is steady, well below the sound and, but for noise before it, never interrupted. It is looked for before
     the sound, where a rise must end it, and elsewhere at the lowest level. A sustained or modulated sound can have such

@@ -1,4 +1,4 @@
-"""What the channels of a recording become: one, or two sides, that carry all of the sound."""
+"""Reduction of the channels of a recording to one or two that carry all of the sound."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ABOVE_BACKGROUND = 2.0  # power of a channel during the sound over its power in
 
 
 def carried(audio: Audio, background: Audio | None = None) -> tuple[Audio, tuple[str, ...]]:
-    """The channels that carry the sound, put so that they do not cancel.
+    """The channels that carry the sound, with polarities such that they do not cancel.
 
     Args:
         audio: the sound, shape ``(channels, samples)``.

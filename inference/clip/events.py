@@ -1,4 +1,4 @@
-"""Which of several sounds in a recording is used: a target is one key press, a recording may hold more."""
+"""Choice of one of several sounds in a recording: a target is one key press, a recording may contain more."""
 
 from __future__ import annotations
 

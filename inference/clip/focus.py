@@ -1,4 +1,4 @@
-"""What of a clip counts, as its owner says: a part of the file, less some parts of that, and a band of frequencies."""
+"""The part of a clip that is compared, as the user states it: a range of time with ignored intervals, and a band."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _LOWEST_EDGE_HZ, _HIGHEST_EDGE = 5.0, 0.98
 
 @dataclass(frozen=True)
 class Focus:
-    """What of a clip counts. Times are in seconds of the file.
+    """The part of a clip that is compared. Times are in seconds of the file.
 
     Attributes:
-        span_seconds: part of the file that is used, from and to; all else is as if it were not there.
-        ignored_seconds: parts of it that are not compared, such as a cough or a drum; time goes on in them.
+        span_seconds: range of the file that is used, begin and end; everything else is treated as absent.
+        ignored_seconds: intervals of it that are not compared, such as a cough or a drum.
         band_hz: lowest and highest frequency that are compared.
-        noise: whether the recording is noisy, and what lies below its noise is not compared.
+        noise: whether the recording is noisy, and the part below its noise is not compared.
 
     Raises:
-        OutOfRange: for a range that is empty, not finite, or begins below 0, and a band beyond what is heard.
+        OutOfRange: for a range that is empty, not finite, or begins below 0, and for a band beyond the audible range.
     """
 
     span_seconds: Span | None = None
@@ -80,12 +80,12 @@ class Focus:
         return Mask(tuple(ignored), self.band_hz)
 
     def sentence(self) -> str:
-        """What does not count, as a sentence; empty if all does."""
+        """The ignored part as a sentence; empty if nothing is ignored."""
         left_out = self.left_out()
         return f"not compared: {left_out}" if left_out else ""
 
     def left_out(self) -> str:
-        """What does not count, in words; empty if all does."""
+        """The ignored part in words; empty if nothing is ignored."""
         left_out = [f"{begin:g} to {end:g} s" for begin, end in self.ignored_seconds]
         if self.band_hz is not None:
             low_hz, high_hz = self.band_hz
@@ -94,18 +94,18 @@ class Focus:
 
 
 EVERYTHING = Focus()
-"""What counts where the owner does not say."""
+"""The default, which compares everything."""
 
 
 def softened(audio: Audio, mask: Mask) -> Audio:
-    """A recording as it is searched for its sound: an ignored part must neither begin nor end one.
+    """A recording for the search of its sound, in which an ignored part neither begins nor ends a sound.
 
-    It is made as soft as what follows it (at the end of the recording: as what comes before), so it looks
-    like a part of the sound if the sound goes on after it, and like silence if it does not.
+    An ignored part is made as soft as what follows it (at the end of the recording: as what comes before), so it looks
+    like a part of the sound if the sound continues after it, and like silence otherwise.
 
     Args:
         audio: shape ``(channels, samples)`` at ``SAMPLE_RATE``.
-        mask: what counts in it.
+        mask: mask with the ignored parts.
 
     Returns:
         The same array if nothing is ignored.
@@ -126,7 +126,7 @@ def softened(audio: Audio, mask: Mask) -> Audio:
 
 
 def in_band(audio: Audio, band_hz: Span | None) -> Audio:
-    """A band of a recording without anything before it begins, which a filter of linear phase would bring.
+    """A band of a recording, without the pre-ringing of a linear-phase filter before its beginning.
 
     Args:
         audio: shape ``(channels, samples)`` at ``SAMPLE_RATE``.

@@ -1,8 +1,8 @@
-"""Rates of modulation, delay times, the course of brightness and level, and partials, as they can be heard in a clip.
+"""Estimates from a clip: rates of modulation, delay times, brightness and level over time, and partials.
 
-All but the partials are read from log-mel bands every 5 ms. A modulation of whatever it may be (level, filter, pulse
-width, pitch) moves the bands periodically, which is a line in the spectra of the bands over time (the *modulation
-spectrum*). An echo repeats the onsets, which is a peak in the autocorrelation of the bands' increases.
+All but the partials come from log-mel bands every 5 ms. A modulation of any kind (level, filter, pulse width, pitch)
+changes the bands periodically, which gives a line in the spectra of the bands over time (the *modulation spectrum*). An
+echo repeats the onsets, which gives a peak in the autocorrelation of the bands' increases.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Bands = NDArray[np.float64]
 
 
 def hear_hints(audio: Audio, gate_seconds: float) -> Hints:
-    """Read them from a clip.
+    """Estimate the hints from a clip.
 
     Args:
         audio: the clip.
-        gate_seconds: length of the key press; modulation is looked for in what sounds until then, if that is long
-            enough, because a release hides it.
+        gate_seconds: length of the key press; modulation is estimated before its end, if that is long enough, because a
+            release hides it.
 
     Shape:
         audio: ``(channels, samples)``.
@@ -52,13 +52,13 @@ def hear_hints(audio: Audio, gate_seconds: float) -> Hints:
         _rates(levels[: max(held, len(levels) // 2)]),
         _delays(levels),
         audio.shape[1] / SAMPLE_RATE,
-        *_courses(power),
+        *_curves_over_time(power),
         hear_partials(audio, gate_seconds),
     )
 
 
 def _rates(levels: Bands) -> tuple[float, ...]:
-    """The strongest lines of the modulation spectrum in Hz, and after them slower rates, which no line tells."""
+    """The strongest lines of the modulation spectrum in Hz, and after them slower rates, which have no line."""
     n = len(levels)
     seconds = n / _FRAMES_PER_SECOND
     slow = tuple(cycles / seconds for cycles in (1.0, 0.5))
@@ -80,7 +80,7 @@ def _rates(levels: Bands) -> tuple[float, ...]:
 
 
 def _modulation_spectrum(levels: Bands) -> Bands:
-    """Power over the rate, summed over the bands, of what a parabola does not explain of each band."""
+    """Power over the modulation rate, summed over the bands, after a parabola is subtracted from each band."""
     n = len(levels)
     time = np.linspace(-1.0, 1.0, n)
     trend = np.polynomial.polynomial.polyvander(time, 2)
@@ -105,7 +105,7 @@ def _delays(levels: Bands) -> tuple[float, ...]:
     return tuple(k / _FRAMES_PER_SECOND for k in peaks[:_N_DELAYS])
 
 
-def _courses(power: Bands) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _curves_over_time(power: Bands) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Brightness and loudness over the clip, each between 0 and 1."""
     total = power.sum(axis=1) + 1e-30
     sounding = total > float(total.max()) * 10.0 ** (-_FLOOR_DB / 10.0)

@@ -1,9 +1,9 @@
-"""The noise of a recording, which is taken out of its sound; noise like it is put under all that is compared.
+"""The noise of a recording, which is subtracted from its sound; similar noise is added to everything that is compared.
 
-What lies below the noise cannot be known, so it must not count. The spectrum of the noise is estimated where nothing
-else sounds. It is subtracted from the sound, and noise that is drawn from the same spectrum, with a fixed seed, is
-added to the clip and to every render before they are compared: it covers what remains of the noise, and what a render
-has below it. The level of a render is matched before that.
+The sound below the noise is unknown, so it must not be compared. The spectrum of the noise is estimated where nothing
+else sounds. It is subtracted from the sound, and noise with the same spectrum and a fixed seed is added to the clip and
+to every render before they are compared: it masks the remaining noise, and what a render has below it. The level of a
+render is matched before that.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def without_noise(audio: Audio, power: Power) -> Audio:
 
 
 def drawn_noise(power: Power, n_samples: int) -> Audio:
-    """Noise of a spectrum, always the same, shape ``(channels, samples)``."""
+    """Noise with a given spectrum, always the same samples, shape ``(channels, samples)``."""
     white = np.random.default_rng(0).standard_normal((len(power), n_samples))
     return _audio(_spectrum(white) * np.sqrt(2.0 * power / _WINDOW)[:, None], n_samples)
 
@@ -67,7 +67,7 @@ def _spectrum(audio: NDArray[np.floating]) -> NDArray[np.complex128]:
 
 
 def _audio(spectrum: NDArray[np.complex128], n_samples: int) -> Audio:
-    """The sound of a spectrum: the windowed frames, added up."""
+    """The inverse short-time Fourier transform, by overlap-add of windowed frames."""
     frames = scipy.fft.irfft(spectrum, _WINDOW, axis=-1) * _window()
     total = np.zeros((len(frames), (frames.shape[1] - 1) * _HOP + _WINDOW))
     for number in range(frames.shape[1]):

@@ -1,8 +1,8 @@
 """The note of a clip that holds a single note.
 
-The pitch of every frame, and one vote over them. What is found is a pitch that *sounds*: an oscillator may be tuned
-away from the key that is pressed, so the key is known only up to the synth's coarse tuning and transposition, which
-the search sets.
+The pitch of every frame is estimated, and one vote is taken over the frames. The result is a *sounding* pitch: an
+oscillator may be tuned to an interval from the pressed key, so the key is known only up to the synth's coarse tuning
+and transposition, which the search sets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PitchEstimate:
     """A sounding pitch.
 
     Attributes:
-        note: MIDI note number closest to the pitch; None where no clear pitch was heard.
+        note: MIDI note number closest to the pitch; None if there is no clear pitch.
         frequency_hz: the pitch; None with ``note``.
         confidence: 0 to 1: how saw-like the agreeing frames are times their share of the sound. A steady saw has about
             0.7, noise less than ``MIN_CONFIDENCE``.
@@ -52,13 +52,19 @@ def estimate_note(audio: NDArray[np.float32], sample_rate: int) -> PitchEstimate
     patch lets sound in 76 % of the 117 musical patches at notes 33 to 84 and 80 % of 166 factory presets; 6 and 8 % are
     wrong by octaves only, 10 and 5 % otherwise, and 8 and 7 % are called unpitched. Without noise, pitch modulation,
     sync, FM and ring modulation it is 93 and 96 %. The pitch class is that of the pressed key in 68 and 78 %. Where a
-    sounding pitch is found it is mostly the key's, or an octave or two below it, which a clip does not tell apart.
-    Two oscillators an interval apart can be heard as their common fundamental. Synthetic saws are within 5 cents up to
-    1.3 kHz, 15 up to 2.6 kHz and 60 up to ``HIGHEST_HZ``.
+    sounding pitch is found it is mostly the key's, or an octave or two below it, which a clip cannot distinguish. Two
+    oscillators an interval apart may give their common fundamental. Synthetic saws are within 5 cents up to 1.3 kHz,
+    15 up to 2.6 kHz and 60 up to ``HIGHEST_HZ``.
+
+    Example:
+        >>> saw = np.float32(220.0 * np.arange(22050) / 44100.0 % 1.0 - 0.5)
+        >>> estimate = estimate_note(saw, 44100)
+        >>> estimate.note, abs(estimate.cents) < 5.0
+        (57, True)
 
     Args:
         audio: mono, shape ``(samples,)``.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Raises:
         InvalidAudio: for the wrong shape, no samples, nothing but zeros, values that are not finite, or no sample rate.

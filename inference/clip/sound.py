@@ -38,7 +38,7 @@ _NOTHING_LEFT = 1e-4  # of the peak: the floor of the metrics
 
 @dataclass(frozen=True)
 class Sound:
-    """What is matched; the attributes are those of ``inference.clip.target.Target``."""
+    """The sound to match; the attributes are those of ``inference.clip.target.Target``."""
 
     audio: Audio
     onset_seconds: float
@@ -49,12 +49,12 @@ class Sound:
 
 
 def find_sound(recording: Recording, name: str, focus: Focus = EVERYTHING) -> Sound:
-    """Find what to match in a recording.
+    """Find the sound to match in a recording.
 
     Args:
-        recording: what was read, resampled to ``SAMPLE_RATE``.
-        name: what messages call it.
-        focus: what of it counts; the rest is silence in the sound.
+        recording: the recording, resampled to ``SAMPLE_RATE``.
+        name: name of the recording in messages.
+        focus: the part that is compared; the rest becomes silence.
 
     Raises:
         InvalidAudio: if there is no usable sound in it.
@@ -160,7 +160,7 @@ def _ignored_frames(focus: Focus, recording: Recording, n_frames: int) -> NDArra
 
 
 def _what_counts(piece: Audio, focus: Focus, onset_seconds: float, name: str) -> Audio:
-    """The sound with silence in place of what does not count; raises ``InvalidAudio`` if too little is left of it."""
+    """The sound with silence in place of its ignored part; raises ``InvalidAudio`` if too little is left."""
     mask = focus.mask(onset_seconds)
     if mask.plain:
         return piece
@@ -174,7 +174,7 @@ def _what_counts(piece: Audio, focus: Focus, onset_seconds: float, name: str) ->
 
 
 def _computable(audio: Audio, name: str) -> tuple[Audio, float]:
-    """The audio, times a power of two where its squares would leave the range of numbers; and that power."""
+    """The audio, scaled by a power of two if its squares would overflow or vanish; and that power."""
     peak = float(np.abs(audio).max(initial=0.0))
     if not math.isfinite(peak):
         raise InvalidAudio(f"{name} holds samples beyond the largest number")
@@ -185,11 +185,11 @@ def _computable(audio: Audio, name: str) -> tuple[Audio, float]:
 
 
 def _at_usual_level(audio: Audio, scale: float) -> tuple[Audio, float]:
-    """Bring audio that the instrument can hardly reach to a level that it can.
+    """Bring audio whose level the instrument can hardly reach to a level that it can.
 
     Args:
         audio: shape ``(channels, samples)``.
-        scale: by which it is larger than in the file.
+        scale: factor by which it is larger than in the file.
 
     Returns:
         Audio at the file's level or at a usual one, and the gain from the file's level to it in dB.
@@ -233,7 +233,7 @@ def _about_choice(choice: Choice, skipped_seconds: float, onset_seconds: float) 
 
 
 def _times(seconds: list[float]) -> str:
-    """Times in words, not too many of them."""
+    """A short list of times in words."""
     shown = ", ".join(f"{one:.2f}" for one in seconds[:_MOST_TIMES])
     more = len(seconds) - _MOST_TIMES
     return f"{shown} s" + (f" and {more} later times" if more > 0 else "")

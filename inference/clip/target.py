@@ -1,4 +1,4 @@
-"""The target: a clip as the stages see it, with the note that it seems to play."""
+"""The target of a run: the sound of a clip with its known or estimated note and gate."""
 
 from __future__ import annotations
 
@@ -32,23 +32,24 @@ _LEAVES = 0.05  # of the bend
 
 @dataclass(frozen=True)
 class Target:
-    """What the stages try to reproduce.
+    """The sound that the stages try to reproduce.
 
     Attributes:
         name: stem of the clip's file.
         audio: shape ``(1, samples)`` for a mono clip (or two equal sides), ``(2, samples)`` for a stereo one, at
-            ``SAMPLE_RATE``, from the onset on, with silence in place of what does not count.
+            ``SAMPLE_RATE``, from the onset on, with silence in place of ignored parts.
         note: the key press; ``note.seconds`` is the length of ``audio``.
-        pitched: whether a pitch was heard (true also where the caller named the note).
-        gate_fixed: whether the caller named the gate, so that the search must not move it.
-        onset_seconds: where ``audio`` begins in the file.
-        notices: what was done to the clip that its owner should know.
+        pitched: whether a pitch was found; also true if the caller named the note.
+        gate_fixed: whether the caller named the gate, so that the search must not change it.
+        onset_seconds: position of the first sample of ``audio`` in the file.
+        notices: notices about changes of the clip.
         note_fixed: whether the caller named the note.
-        level_db: gain that brought the clip to ``audio``, 0 for a clip at a usual level; a match at the clip's own
-            level is the match of ``audio`` less this gain.
+        level_db: gain in dB from the clip to ``audio``, 0 for a clip at a usual level; a match at the clip's own level
+            is the match of ``audio`` minus this gain.
         events: onsets in the file, in seconds, of other sounds that are not matched.
-        focus: what of the file counts.
-        noise: noise of the clip's kind, where the clip's own was taken out of ``audio``; all is compared under it.
+        focus: the part of the file that is compared.
+        noise: noise with the spectrum of the clip's own, which was subtracted from ``audio``; it is added to everything
+            that is compared. None if there is none.
     """
 
     name: str
@@ -71,21 +72,21 @@ class Target:
 
     @cached_property
     def hearing(self) -> Hearing:
-        """How ``audio`` is heard, and the sounds that are compared with it."""
+        """Mask and noise for the comparison of renders with ``audio``."""
         return Hearing(self.focus.mask(self.onset_seconds), self.noise)
 
     @property
     def share(self) -> float:
-        """Share of the time and frequencies of ``audio`` that counts."""
+        """Share of the time and frequencies of ``audio`` that is compared."""
         return self.hearing.mask.share(self.audio.shape[1])
 
     @property
     def compared(self) -> Audio:
-        """``audio`` as it is compared: under the noise, if there is any."""
+        """``audio`` in the form that is compared: with the noise, if there is any."""
         return self.hearing.under_noise(self.audio)
 
     def heard(self, audio: Audio) -> Audio:
-        """A sound at the level of the clip as it is compared with ``compared``."""
+        """A sound at the level of the clip, masked and with the noise, for the comparison with ``compared``."""
         return self.hearing.under_noise(self.hearing.masked(audio))
 
     def in_mono(self) -> Self:
@@ -101,13 +102,13 @@ class Target:
         return replace(self, audio=change(self.audio), noise=None if self.noise is None else change(self.noise))
 
     def distances(self, audio: Audio) -> Distances:
-        """Every metric of what counts of a sound; MSS is the mean over what counts, like ``mss``."""
+        """Every metric of a sound's compared part; MSS is the mean over that part, like ``mss``."""
         found, share = distances(self.compared, self.heard(audio), SAMPLE_RATE), self.share
         side_mss = None if found.side_mss is None else found.side_mss / share
         return replace(found, mss=found.mss / share, side_mss=side_mss)
 
     def mss(self, audio: Audio, other: Audio | None = None) -> float:
-        """MSS in dB of what counts of a sound, from the clip, or from another sound."""
+        """MSS in dB of a sound from the clip, or from another sound, within the compared part."""
         reference = self.compared if other is None else self.heard(other)
         return mss(reference, self.heard(audio), SAMPLE_RATE) / self.share
 
@@ -120,11 +121,11 @@ def read_target(
     gate_seconds: float | None = None,
     focus: Focus = EVERYTHING,
 ) -> Target:
-    """Read a clip, find the sound in it, and its length, note and gate.
+    """Read a clip, find the sound in it, and estimate its note and gate.
 
-    A clip may be at any level and sample rate, have any number of channels in any relation, a constant offset and a
-    background of hiss or hum, and hold several sounds, of which the first that is not much softer than the loudest is
-    used. A clip that has none of this keeps its samples.
+    A clip may have any level and sample rate, any number of channels in any phase relation, a constant offset, a
+    background of hiss or hum, and several sounds, of which the first that is not much softer than the loudest is used.
+    The samples of a clip without any of these are not changed.
 
     Example:
         >>> import tempfile
@@ -139,10 +140,10 @@ def read_target(
 
     Args:
         path: a file that libsndfile reads; the first 4 s after the onset are used.
-        note: MIDI note number, estimated when missing.
-        velocity: MIDI velocity of the key press (a clip does not tell).
-        gate_seconds: how long the key is held, estimated when missing.
-        focus: what of the file counts.
+        note: MIDI note number, estimated if missing.
+        velocity: MIDI velocity of the key press, which cannot be estimated.
+        gate_seconds: how long the key is held, estimated if missing.
+        focus: the part of the file that is compared.
 
     Raises:
         FileError: if the file cannot be read.
@@ -192,16 +193,16 @@ def read_target(
 
 
 def estimate_gate(mono: NDArray[np.float32]) -> float:
-    """When the key was let go: where the level starts to fall for good, and faster than it fell before.
+    """Time of the key's release: where the level starts to fall for good, and faster than it fell before.
 
-    The level (dB, 5 ms steps, 50 dB of range) is searched for the sharpest downward bend after which it does not come
-    back: a straight line through the level before it, and one through the level after. The bend must be more than the
-    level wavers around its line before, so that the beating of a tone that only decays is none. Where there is no bend
-    the key is held for the whole clip, as one who plays a sound that dies away by itself would; where the sound died
-    away before the key was let go nothing can be known, and nothing depends on it.
+    The level (dB, 5 ms steps, 50 dB of range) is searched for the sharpest downward bend after which it does not
+    recover, between a straight line through the level before it and one through the level after it. The bend must
+    exceed the fluctuation of the level around the first line, so that the beating of a decaying tone does not count. If
+    there is no bend the key is assumed to be held for the whole clip. If the sound decayed before the key was released,
+    the gate is unknown and has no effect.
 
-    Of 91 golden factory presets and 65 golden musical patches that are not held out, 64 and 72 % lie within 0.1 s of
-    the gate (``python -m benchmarks gate``); the search moves it like a knob.
+    Of 91 golden factory presets and 65 golden musical patches that are not held out, the estimates of 64 and 72 % lie
+    within 0.1 s of the gate (``python -m benchmarks gate``); the search changes it like a knob.
 
     Args:
         mono: shape ``(samples,)``.

@@ -1,1 +1,1 @@
-"""The command ``refine``: what there is to do, doing it one after the other, and what a person sees of it."""
+"""The command ``refine``: its jobs, their execution, and its output in the terminal."""

@@ -15,7 +15,7 @@ from render.synths import DEFAULT_SYNTH, GENERIC, SYNTHS
 T = TypeVar("T")
 
 ASK = Path()
-"""What ``--install`` without a folder stands for."""
+"""Value of ``--install`` without a folder."""
 
 _EXAMPLES = """examples:
   refine pluck.wav                          a preset, a match and a report in ./refined
@@ -55,9 +55,9 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--renders", type=int, metavar="N", help="number of renders instead, for repeatable runs")
     group.add_argument("--steps", type=int, metavar="N", help="limit of descent steps, beside --renders")
     group.add_argument(
-        "--resume", type=path_argument, metavar="DIR", help="go on from the results in a folder, with another budget"
+        "--resume", type=path_argument, metavar="DIR", help="continue from the results in a folder, with another budget"
     )
-    group.add_argument("--again", action="store_true", help="refine clips of a batch anew that are done already")
+    group.add_argument("--again", action="store_true", help="refine finished clips of a batch again")
 
 
 def _add_clip(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +126,7 @@ def _add_patch(parser: argparse.ArgumentParser) -> None:
         help="keep a parameter between two values; may be repeated",
     )
     group.add_argument(
-        "--bank", type=path_argument, metavar="FILE", help="tell the steps from the closest preset of this bank"
+        "--bank", type=path_argument, metavar="FILE", help="list the steps from the closest preset of this bank"
     )
     group.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
 
@@ -162,15 +162,13 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     calibration.add_argument(
         "--calibrate", action="store_true", help="fit the proxy to renders of your plug-in, in minutes; needs no clip"
     )
-    calibration.add_argument(
-        "--no-calibration", action="store_true", help="descend as if the plug-in had never been calibrated"
-    )
+    calibration.add_argument("--no-calibration", action="store_true", help="ignore a calibration of the plug-in")
     group.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
-    group.add_argument("--no-tidy", action="store_true", help="leave the settings of the answer as they were found")
+    group.add_argument("--no-tidy", action="store_true", help="leave the settings of the match as they were found")
     group.add_argument(
-        "--guess", default="network", metavar="NAME", help="what guesses: network (default), or regression to compare"
+        "--guess", default="network", metavar="NAME", help="network (default), or regression for comparison"
     )
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="seeds everything random (default: 0)")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random numbers (default: 0)")
     group.add_argument("--jobs", type=int, metavar="N", help="refine N clips at a time (default: 1)")
     group.add_argument(
         "--scheduler", metavar="ADDRESS", help="refine clips on a Dask cluster (needs the package 'distributed')"

@@ -36,7 +36,7 @@ _SHARD_SIZE = 20  # renders that an interruption may cost
 
 
 def advice(options: Options) -> str | None:
-    """Tells who runs a plug-in that was never calibrated that it can be; None where there is nothing to tell."""
+    """A notice for users of a plug-in that has not been calibrated; None if there is nothing to say."""
     if not (has_models(options.instrument) and options.calibration and "descend" in options.stages):
         return None
     try:
@@ -54,7 +54,7 @@ def calibrated(
     claims: Claims,
     came: Sequence[int],
 ) -> int:
-    """Calibrate the proxy to a plug-in and say what it brought.
+    """Calibrate the proxy to a plug-in and report the gain.
 
     Args:
         instrument: the synth.
@@ -62,7 +62,7 @@ def calibrated(
         workers: number of processes that render, and of threads that fit.
         console: what a person sees.
         claims: claims the calibration against other programs that run at the same time.
-        came: numbers of the signals that came.
+        came: numbers of the signals that were received.
 
     Returns:
         The exit code: 0, or that of the signal that interrupted it.
@@ -87,7 +87,7 @@ def calibrated(
 def calibrate(
     instrument: Instrument, where: str, workers: int, claims: Claims, progress: Progress, say: Callable[[str], None]
 ) -> Calibration:
-    """Render draws of the prior on a plug-in, fit the corrections to them, and keep those with what was measured.
+    """Render draws of the prior on a plug-in, fit the corrections to them, and store those with the measurements.
 
     Args:
         instrument: the synth.
@@ -95,13 +95,13 @@ def calibrate(
         workers: number of processes that render, and of threads that fit.
         claims: claims the calibration against other programs that run at the same time.
         progress: see ``proxy.fitting.calibrate.Progress``.
-        say: tells a person what happens.
+        say: called with messages for the user.
 
     Raises:
         OutOfRange: if the synth has no proxy, or the host is the embedded one, which needs no calibration.
         HostError: if the plug-in cannot be used, or stops rendering.
         FileError: if a file cannot be written, or the plug-in is being calibrated by another program.
-        KeyboardInterrupt: if it was interrupted; the next call goes on from there.
+        KeyboardInterrupt: if it was interrupted; the next call continues from there.
     """
     from render.data.dataset import make_dataset, make_worker, plan
     from render.data.shards import Dataset

@@ -1,4 +1,4 @@
-"""What a person sees of a run in the terminal."""
+"""The output of a run in the terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Console:
     """Everything goes to standard error, so that ``--json`` has standard output to itself.
 
     Args:
-        quiet: whether nothing is said at all.
+        quiet: whether to print nothing but errors.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -42,11 +42,11 @@ class Console:
         self._run: Table | None = None
 
     def say(self, text: str) -> None:
-        """Print a line. It is never broken: people copy paths from it."""
+        """Print a line without wrapping it, so that paths can be copied from it."""
         self._console.print(text, markup=False, soft_wrap=True)
 
     def error(self, text: str) -> None:
-        """Print what went wrong; it is said even where all else is quiet."""
+        """Print an error, also if ``quiet``."""
         print(f"refine: {text}", file=sys.stderr)
 
     def preparing(self, done: int, count: int) -> None:
@@ -78,7 +78,7 @@ class Console:
             self.say(f"{what}: {done} of {count}")
 
     def heard(self, clip: Path, target: Target) -> None:
-        """What was heard in a clip."""
+        """Print the note, gate and notices of a clip."""
         note = target.note
         pitch = f"note {note.number} ({Note.name(note.number)})" if target.pitched else "no clear pitch"
         sides = "stereo" if target.stereo else "mono"
@@ -114,7 +114,7 @@ class Console:
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Callable[[Leaderboard], None]]:
-        """A live line: a bar, the stage, the best distance and its course, the time left, renders per second."""
+        """A live line: a bar, the stage, the best distance and its history, the time left, renders per second."""
         if self._quiet:
             yield lambda board: None
             return
@@ -171,7 +171,7 @@ class Console:
         return show
 
     def done(self, match: Match, record: dict[str, Any]) -> None:
-        """What a run came to."""
+        """The summary of a run."""
         path = "  ->  ".join(f"{stage.name} {stage.best.mss:.2f}" for stage in match.stages)
         self.say(f"  MSS in dB after each stage: {path}")
         if match.tidied is not None:
@@ -188,7 +188,7 @@ class Console:
         self.say(f"  {display_name(record['files'][0]['report'])}")
 
     def finished(self, record: Mapping[str, Any]) -> None:
-        """What a run of another process came to, in one line."""
+        """The summary of a run in another process, in one line."""
         preset = display_name(record["files"][0]["preset"])
         self.say(f"{display_name(record['clip'])}: MSS {record['best']['distance']['mss']:.2f} dB  {preset}")
 
@@ -220,7 +220,7 @@ def run_line(board: Leaderboard) -> Table:
 
 
 def sparkline(losses: Sequence[float]) -> str:
-    """The course of the distance as small bars; the last is the newest.
+    """The history of the distance as small bars; the last is the newest.
 
     >>> sparkline([4.0, 3.0, 1.0])
     '█▆▁'

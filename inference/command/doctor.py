@@ -1,7 +1,7 @@
 """``refine doctor``: what was found on this machine, what will be used, and what is wrong, in one screen.
 
-Nothing that may be broken is imported here: the libraries, the host and the models are tried in processes of their own
-(``inference.command.trials``), and a check that fails is a line of the answer.
+Nothing that may be broken is imported here: the libraries, the host and the models are tested in separate processes
+(``inference.command.trials``), and a failed check is a line of the output.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCHEMA = "synth-reconstruct/doctor/1"
 EXIT_GOOD, EXIT_WRONG = 0, 1
 
 MARK = "\x1f"
-"""Begins a line of a trial, whatever else its libraries print."""
+"""Marks the lines of a trial among everything that its libraries print."""
 
 _PROJECT = "synth-reconstruct"
 _SHOWN = ("torch", "numpy", "numba", "dawdreamer", "nevergrad", "soundfile")
@@ -38,7 +38,7 @@ _GIB = 2.0**30
 
 
 class State(StrEnum):
-    """How a finding is."""
+    """State of a finding."""
 
     GOOD = "ok"
     NOTE = "note"
@@ -47,7 +47,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of the answer."""
+    """A line of the output."""
 
     what: str
     state: State
@@ -83,7 +83,7 @@ def examine(plugin: str | None = None) -> list[Finding]:
     """Every finding, in the order in which they are shown.
 
     Args:
-        plugin: host to look at, as ``refine --plugin`` takes it; None for the one that ``refine`` chooses.
+        plugin: host to check, as for ``refine --plugin``; None for the one that ``refine`` chooses.
     """
     with ThreadPoolExecutor(2) as trials:
         host = trials.submit(_tried, "host", plugin or "")
@@ -93,7 +93,7 @@ def examine(plugin: str | None = None) -> list[Finding]:
 
 
 def _checked(what: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    """The findings of a check; one that fails says so."""
+    """The findings of a check, or one that says that the check failed."""
     found: list[Finding] = []
     try:
         found.extend(check())
@@ -236,7 +236,7 @@ _CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
 
 
 def _tried(name: str, argument: str) -> list[Finding]:
-    """The findings of a trial, which may crash or hang; then the last of them says where."""
+    """The findings of a trial; if it crashes or hangs, the last one says where."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-m", "inference.command.trials", str(os.getpid()), name, argument]
     try:
@@ -253,11 +253,11 @@ def _tried(name: str, argument: str) -> list[Finding]:
             lines = said.read().decode("utf-8", "replace").splitlines()
     except OSError as error:
         return [Finding(name, State.WRONG, f"cannot be tried: {error}")]
-    told = [json.loads(line.partition(MARK)[2]) for line in lines if MARK in line]
-    findings = [Finding(one["what"], State(one["state"]), one["text"]) for one in told if "state" in one]
+    reports = [json.loads(line.partition(MARK)[2]) for line in lines if MARK in line]
+    findings = [Finding(one["what"], State(one["state"]), one["text"]) for one in reports if "state" in one]
     if code == 0:
         return findings
-    doing = next((one["doing"] for one in reversed(told) if "doing" in one), "starting Python")
+    doing = next((one["doing"] for one in reversed(reports) if "doing" in one), "starting Python")
     last = next((line for line in reversed(lines) if line.strip() and MARK not in line), "")
     how = "took too long" if code is None else f"ended with {code}"
     return [*findings, Finding(name, State.WRONG, f"{doing} {how}{': ' * bool(last)}{last.strip()}")]

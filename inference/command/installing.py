@@ -1,4 +1,4 @@
-"""Where ``--install`` puts presets."""
+"""The folder for ``--install``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def preset_folder(chosen: Path | None, instrument: Instrument) -> Path | None:
     """The folder for presets; a person at a terminal is asked where it is unknown.
 
     Args:
-        chosen: what was given with ``--install``: None if it was not, ``ASK`` if it was without a folder.
+        chosen: value of ``--install``: None if it was not given, ``ASK`` if it was given without a folder.
         instrument: the synth.
 
     Raises:
-        OutOfRange: if it is unknown and nobody can be asked.
+        OutOfRange: if it is unknown and the user cannot be asked.
         FileError: if there is no such folder.
     """
     from inference.output.files import presets_variable, synth_folder

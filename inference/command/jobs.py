@@ -1,4 +1,4 @@
-"""What ``refine`` has to do: clips with what the user knows of them, in groups that share a patch."""
+"""The jobs of ``refine``: clips with what the user knows about them, in groups that share a patch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from render.synths import synth
 
 @dataclass(frozen=True)
 class Job:
-    """A clip with what the user knows of it, and where its results go.
+    """A clip with what the user knows about it, and the names of its results.
 
     Attributes:
         clip: the audio file.
@@ -33,7 +33,7 @@ class Job:
         note: MIDI note number; estimated when missing.
         velocity: MIDI velocity.
         gate_seconds: how long the key was held; estimated when missing.
-        focus: what of the file counts.
+        focus: the part of the file that is compared.
     """
 
     clip: Path
@@ -46,14 +46,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Group:
-    """Clips that one patch must match, which is mostly one clip."""
+    """Clips that one patch must match; mostly a single one."""
 
     jobs: tuple[Job, ...]
     options: Options
 
     @property
     def identity(self) -> str:
-        """Identifies what is asked for: the content of the clips and all options that can change the answer."""
+        """Identifies the request: the content of the clips and all options that can change the match."""
         options = self.options
         asked = [
             options.instrument.name,
@@ -67,7 +67,7 @@ class Group:
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
     def finished(self) -> list[dict[str, Any]] | None:
-        """The records of a run that was asked for the same and has finished; None if there is none."""
+        """The records of a finished run of the same request; None if there is none."""
         try:
             records = [read_record(job.files.record) for job in self.jobs]
         except ReconstructError:
@@ -78,11 +78,11 @@ class Group:
 
 
 def resumed_groups(folder: Path, options: Options, claims: Claims | None = None) -> list[Group]:
-    """Groups that go on from the results in a folder.
+    """Groups that continue from the results in a folder.
 
     Args:
-        folder: where an earlier run wrote its results.
-        options: the budget, the workers and the host to go on with; all else is as it was.
+        folder: folder of an earlier run's results.
+        options: the budget, the workers and the host to continue with; all other options are those of the earlier run.
         claims: claims the results against other programs that run at the same time.
 
     Raises:
@@ -151,7 +151,7 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
 
 
 def _asked(focus: Focus) -> list[Any]:
-    """What of a clip counts, as it is part of what identifies a run; as short as it was before there was more of it."""
+    """The focus of a clip as a part of a run's identity; a default focus keeps the form of earlier versions."""
     data = focus.as_data()
     span = data.pop("span_seconds")
     return [span, data] if focus != Focus(focus.span_seconds) else [span]

@@ -1,4 +1,4 @@
-"""Keeping the best so far on disk while a run goes on, so that nothing that ends the program can lose it."""
+"""Writing the best match so far to disk during a run, so that it survives whatever ends the program."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from inference.output.files import write_match
 
 
 class Keeper:
-    """Writes the newest state of a run in a thread of its own: the stages do not wait for it.
+    """Writes the newest state of a run in a separate thread, so that the stages do not wait for it.
 
-    A signal interrupts the main thread only, so a set of files that is being written becomes whole.
+    A signal interrupts the main thread only, so a set of files is always written completely.
 
     Args:
-        group: the clips of the run, and where their files go.
+        group: the clips of the run, and the names of their files.
 
     Attributes:
         match: the state that was written last, if any.
-        records: what was written of it, one record for each clip.
-        seconds: how long that took.
+        records: its records, one for each clip.
+        seconds: how long writing it took.
     """
 
     def __init__(self, group: Group) -> None:
@@ -40,13 +40,13 @@ class Keeper:
         self._thread.start()
 
     def keep(self, match: Match) -> None:
-        """Have a state written; one that still waits to be written is passed over."""
+        """Queue a state for writing; it replaces one that still waits."""
         with self._changed:
             self._newest = match
             self._changed.notify()
 
     def finish(self, match: Match) -> None:
-        """Write the final state, whatever signals come meanwhile.
+        """Write the final state; signals are deferred.
 
         Raises:
             FileError: if it cannot be written; the files of the state before it are still there.
@@ -57,7 +57,7 @@ class Keeper:
             raise self._error
 
     def close(self) -> None:
-        """Wait until what was given is written; closing twice is allowed."""
+        """Wait until the queued state is written; closing twice is allowed."""
         while self._thread.is_alive():
             with contextlib.suppress(KeyboardInterrupt), held_off():
                 with self._changed:

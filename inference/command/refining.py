@@ -1,4 +1,4 @@
-"""Refining the clips of one group, with what was found on disk whatever happens."""
+"""Refining the clips of one group; the best match so far is always on disk."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _TRIAL_SECONDS, _LESSON_SECONDS = 0.3, 0.02  # for each match and one more, and 
 
 
 class Listener(Protocol):
-    """Somebody who watches a run: the terminal, or the studio."""
+    """An observer of a run: the terminal, or the studio."""
 
     def heard(self, clip: Path, target: Target) -> None:
-        """Called with what was heard in a clip."""
+        """Called with the target that was read from a clip."""
 
     def progress(self) -> contextlib.AbstractContextManager[Callable[[Leaderboard], None]]:
         """A context whose function is called after every render and descent step."""
 
     def say(self, text: str) -> None:
-        """Called with what a person should know before the run."""
+        """Called with notices before the run."""
 
     def judged(self, match: Match) -> None:
         """Called with the best so far whenever a stage has been judged."""
@@ -59,12 +59,12 @@ def refined(
     """Refine the clips of a group; their files are written whenever a stage has been judged, and at the end.
 
     Args:
-        group: the clips, and what is asked for.
+        group: the clips and the options.
         open_library: returns the library for a host.
-        listener: is told what happens.
-        targets: the clips as they were read before, if they were.
-        models: the models if they are loaded.
-        pool: workers that were started before; they are ended.
+        listener: observer of the run.
+        targets: targets of the clips, if they were already read.
+        models: the models, if they are already loaded.
+        pool: workers that were already started; they are ended.
         began: when the budget began to count, in the time of ``time.monotonic``.
 
     Returns:
@@ -144,7 +144,7 @@ def _after_seconds(group: Group) -> float:
 
 
 def _ended_by(error: BaseException, match: Match) -> Match:
-    """The state that was kept last, as the end of a run that an error or a signal ended."""
+    """The state that was written last, as the result of a run that an error or a signal ended."""
     if isinstance(error, KeyboardInterrupt):
         return replace(match, ended=Ended.INTERRUPTED, notices=(*match.notices, "interrupted: the best so far"))
     what = f"the run failed: {one_line(error)}"

@@ -1,7 +1,7 @@
-"""What ``refine doctor`` tries in processes of their own: ``python -m inference.command.trials PARENT host|models``.
+"""Trials that ``refine doctor`` runs in separate processes: ``python -m inference.command.trials PARENT host|models``.
 
-Each line that counts begins with ``doctor.MARK``: what is done now, or a finding. Everything heavy is imported where
-it is tried.
+Each line of a trial's output begins with ``doctor.MARK`` and states the current step or a finding. Heavy modules are
+imported where they are tested.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from render.hosts.processes import die_with_parent
 
 
 def host(where: str) -> None:
-    """The plug-ins that are there, the host that is chosen, and a note that it plays."""
+    """The installed plug-ins, the chosen host, and a note that it plays."""
     doing("loading the audio libraries")
     import numpy as np
 
@@ -102,7 +102,7 @@ def models(_: str) -> None:
 
 
 def doing(what: str) -> None:
-    """Say what comes now: if the process dies, this is what it died of."""
+    """State the current step: if the process dies, it died there."""
     print(MARK + json.dumps({"doing": what}), flush=True)
 
 

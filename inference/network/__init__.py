@@ -1,1 +1,1 @@
-"""The network of the guess: what it sees, what it predicts, and its training."""
+"""The guess network: its inputs, its outputs and its training."""

@@ -2,7 +2,7 @@
 
 ``GuessNetwork`` gives a distribution over whole patches: a chain over a coding's variables in which each is
 conditioned on the clip and on the ones before (NADE: Larochelle and Murray 2011), so that samples are consistent
-patches and not independent knobs. ``RegressionNetwork`` is the plain reading of the idea, a knob vector by squared
+patches and not independent knobs. ``RegressionNetwork`` is the direct approach, a knob vector trained with squared
 error.
 """
 
@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from inference.network.coding.codings import CODINGS
-from inference.network.features.heard_note import N_NOTES
+from inference.network.features.estimated_note import N_NOTES
 from inference.network.features.log_mel import N_CHANNELS, N_FRAMES, N_MELS
 from inference.network.features.semitones import aligned
 from inference.network.features.spectrograms import SPECTROGRAMS
@@ -28,20 +28,20 @@ from render.noisemaker.table import TABLE
 _STEM = 4  # mels and frames of a patch that the first layer reads
 _NOTE_WIDTH = 32
 _SPECTROGRAM_FIELD = "picture"  # name of ``Size.spectrogram`` in files
-_DROPOUT = 0.3  # without, 20,000 sounds are learnt by heart after four epochs
+_DROPOUT = 0.3  # without it, 20,000 sounds are memorised after four epochs
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a network sees and predicts, and how large it is.
+    """The inputs, outputs and size of a network.
 
     Attributes:
         channels: widths of the encoder's layers; each after the first halves mels and frames.
         hidden: width of the clip's embedding and of the chain.
-        coding: name of the variables, of ``CODINGS``.
-        spectrogram: kind of spectrogram that it sees, of ``SPECTROGRAMS``.
-        aligned: whether it also sees the middle with the heard note in a fixed place; with ``semitones`` only.
-        modulation: whether it also sees how fast bands move (``Modulation``).
+        coding: name of the coding, one of ``CODINGS``.
+        spectrogram: kind of spectrogram, one of ``SPECTROGRAMS``.
+        aligned: whether the mid signal is also an input with the estimated note in a fixed band (``semitones`` only).
+        modulation: whether modulation spectra are an input too (``Modulation``).
 
     Raises:
         UnknownName: for a coding or kind of spectrogram that does not exist.
@@ -63,19 +63,19 @@ class Size:
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
-        """The size that ``as_json`` describes; weights from before there were several codings have ``knobs``."""
+        """The inverse of ``as_json``; weights from before there were several codings have ``knobs``."""
         fields = {"coding": "knobs", **content, "channels": tuple(content["channels"])}
         return cls(spectrogram=fields.pop(_SPECTROGRAM_FIELD, "mel"), **fields)
 
     def as_json(self) -> dict[str, Any]:
-        """The size as files of weights and checkpoints have it."""
+        """The form that is stored in files of weights and checkpoints."""
         fields = asdict(self)
         fields[_SPECTROGRAM_FIELD] = fields.pop("spectrogram")
         return fields
 
 
 class Encoder(nn.Module):
-    """Spectrograms and heard notes to embeddings.
+    """Spectrograms and estimated notes to embeddings.
 
     Shape:
         ``(batch, 2, mels, frames)`` floats 0 to 1 and ``(batch,)`` whole numbers to ``(batch, hidden)``.
@@ -100,11 +100,11 @@ class Encoder(nn.Module):
         width = 0 if self.modulation is None else self.modulation.width
         self.out = nn.Linear(size.channels[-1] * cells + width + _NOTE_WIDTH, size.hidden)
 
-    def forward(self, spectrograms: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+    def forward(self, spectrograms: torch.Tensor, notes: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        note = self.note(heard)
+        note = self.note(notes)
         if self.aligned:
-            spectrograms = torch.cat([spectrograms, aligned(spectrograms[:, :1], heard)], dim=1)
+            spectrograms = torch.cat([spectrograms, aligned(spectrograms[:, :1], notes)], dim=1)
         x = functional.relu(self.stem_norm(self.stem(spectrograms - 0.3) + self.place))
         for layer in self.layers:
             x = layer(x, note)
@@ -116,7 +116,7 @@ class Encoder(nn.Module):
 
 
 class Modulation(nn.Module):
-    """How fast the levels of bands move: an LFO of 7 Hz is a line there.
+    """Modulation spectra, the spectra of band levels over time: an LFO of 7 Hz is a line there.
 
     Shape:
         ``(batch, bands, frames)`` to ``(batch, width)``.
@@ -143,7 +143,7 @@ class Modulation(nn.Module):
 
 
 class _Layer(nn.Module):
-    """Halves mels and frames, then refines; the heard note shifts what every channel responds to."""
+    """Halves mels and frames, then applies a 1x1 convolution; the estimated note adds a bias to every channel."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class Chain(nn.Module):
         self.sizes, self.total = tuple(sizes), sum(sizes)
         n_variables, total = len(self.sizes), self.total
         self.clip = nn.Linear(hidden, hidden)
-        # Past the chain's state: what is heard of a variable itself. Zero at first, so that nothing is read into it.
+        # A direct path from the clip to each variable, past the chain's state; initialised to zero.
         self.direct = nn.Linear(hidden, total + 1, bias=False)
         nn.init.zeros_(self.direct.weight)
         self.start = nn.Parameter(0.1 * torch.randn(n_variables, hidden))
@@ -195,7 +195,7 @@ class Chain(nn.Module):
 
     @torch.no_grad()
     def begin_with(self, frequencies: list[torch.Tensor]) -> None:
-        """Start from what is known without hearing anything: how frequent the categories of each variable are."""
+        """Initialise the biases with the frequencies of each variable's categories."""
         self.bias.copy_(torch.cat([*(f.clamp(min=1e-9).log() for f in frequencies), torch.zeros(1)]))
 
     def forward(self, embedding: torch.Tensor, codes: torch.Tensor, blur: torch.Tensor | None = None) -> torch.Tensor:
@@ -203,8 +203,8 @@ class Chain(nn.Module):
 
         Args:
             embedding: embeddings of clips.
-            codes: categories, -1 where a variable is silent, which makes its nats those of category 0.
-            blur: for variables with as many categories as it has rows, what each category is taken for.
+            codes: categories; -1 where a variable is silent, whose nats are then those of category 0.
+            blur: target distribution for each category, for variables with as many categories as it has rows.
 
         Shape:
             embedding: ``(batch, hidden)``.
@@ -259,7 +259,7 @@ class GuessNetwork(nn.Module):
         self.encoder, self.chain = Encoder(size), Chain(size.hidden, self.coding.sizes)
 
     def forward(
-        self, spectrograms: torch.Tensor, heard: torch.Tensor, codes: torch.Tensor, blur: torch.Tensor | None = None
+        self, spectrograms: torch.Tensor, notes: torch.Tensor, codes: torch.Tensor, blur: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Negative log likelihood in nats of each variable, 0 where it is silent.
 
@@ -267,7 +267,7 @@ class GuessNetwork(nn.Module):
             ``(batch, 2, mels, frames)``, ``(batch,)`` and ``(batch, variables)`` to ``(batch, variables)``; for
             ``blur`` see ``Chain``.
         """
-        nats: torch.Tensor = self.chain(functional.relu(self.encoder(spectrograms, heard)), codes, blur)
+        nats: torch.Tensor = self.chain(functional.relu(self.encoder(spectrograms, notes)), codes, blur)
         return nats * (codes >= 0)
 
 
@@ -280,6 +280,6 @@ class RegressionNetwork(nn.Module):
         self.encoder = Encoder(size)
         self.knobs = nn.Linear(size.hidden, len(TABLE.parameters))
 
-    def forward(self, spectrograms: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+    def forward(self, spectrograms: torch.Tensor, notes: torch.Tensor) -> torch.Tensor:
         """Shape: ``(batch, 2, mels, frames)`` and ``(batch,)`` to ``(batch, parameters)``."""
-        return torch.sigmoid(self.knobs(functional.relu(self.encoder(spectrograms, heard))).float())
+        return torch.sigmoid(self.knobs(functional.relu(self.encoder(spectrograms, notes))).float())

@@ -1,4 +1,4 @@
-"""The first stage: networks that hear a clip and propose patches.
+"""The first stage: networks that propose patches for a clip.
 
 ``Guesser`` proposes several, from a network that gives a distribution over patches; ``Regression`` is the plain
 baseline that maps a clip to one knob vector.
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from inference.clip.target import Target
 from inference.network.coding.variables import SILENT
-from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.estimated_note import UNKNOWN_NOTE
 from inference.network.features.log_mel import as_batch
 from inference.network.features.spectrograms import SPECTROGRAMS
 from inference.network.model import GuessNetwork, RegressionNetwork
@@ -34,15 +34,15 @@ from render.noisemaker.table import TABLE
 from render.note import Note
 
 TEMPERATURE = 0.8
-_HEARD_SHARE = 0.15  # of the oscillators' power, from which on one of them may be heard as the pitch
+_AUDIBLE_SHARE = 0.15  # share of the oscillators' power from which one of them may be estimated as the pitch
 
 
 class Guesser:
     """Proposals from a distribution over patches.
 
     Args:
-        network: with its weights.
-        temperature: how warm the proposals after the first are drawn.
+        network: network with its weights.
+        temperature: temperature of all draws but the first.
     """
 
     def __init__(self, network: GuessNetwork, temperature: float = TEMPERATURE) -> None:
@@ -56,22 +56,22 @@ class Guesser:
 
     @torch.inference_mode()
     def propose(self, target: Target, *, count: int, seed: int = 0) -> list[Proposal]:
-        """See ``Guess``: the first takes the likeliest choices and the medians of the rest, the others are drawn.
+        """See ``Guess``: the first has the likeliest choices and the medians of the rest; the others are drawn.
 
-        Half of them keep the note's gate even where it is only an estimate.
+        Half of them use the note's gate even if it is only an estimate.
         """
         if count < 1:
             raise OutOfRange("number of proposals", count, "1 or more")
         audio, note, note_fixed = target.audio, target.note, target.note_fixed
-        heard = note.number if target.pitched and not note_fixed else UNKNOWN_NOTE
+        note_number = note.number if target.pitched and not note_fixed else UNKNOWN_NOTE
         coding = self.network.coding
         spectrograms = as_batch(SPECTROGRAMS[self.network.size.spectrogram](audio)[None])
-        embedding = functional.relu(self.network.encoder(spectrograms, torch.tensor([heard])))
-        estimated = np.full(count, target.gate_fixed)
-        estimated[::2] = True  # the others have the network's gate: either is off at times
+        embedding = functional.relu(self.network.encoder(spectrograms, torch.tensor([note_number])))
+        keeps_gate = np.full(count, target.gate_fixed)
+        keeps_gate[::2] = True  # the others have the network's gate: either may be wrong
         always = coding.given(note, gate=False, key=note_fixed)
         given = {
-            variable: np.full(count, code) if variable in always else np.where(estimated, code, SILENT)
+            variable: np.full(count, code) if variable in always else np.where(keeps_gate, code, SILENT)
             for variable, code in coding.given(note, gate=True, key=note_fixed).items()
         }
         temperature = np.full(count, self.temperature)
@@ -90,11 +90,11 @@ class Guesser:
         proposals = []
         for k in order:
             key = note.number if note_fixed else None
-            found = coding.decode(draws.codes[k].tolist(), draws.fractions[k].tolist(), heard, key)
+            found = coding.decode(draws.codes[k].tolist(), draws.fractions[k].tolist(), note_number, key)
             number = found.number
-            if heard != UNKNOWN_NOTE:
-                number = key_for(found.patch, number, heard)
-            gate_seconds = note.gate_seconds if estimated[k] else found.gate_seconds
+            if note_number != UNKNOWN_NOTE:
+                number = key_for(found.patch, number, note_number)
+            gate_seconds = note.gate_seconds if keeps_gate[k] else found.gate_seconds
             proposals.append(finish(found.patch, number, gate_seconds, float(draws.log_probs[k])))
         return proposals
 
@@ -103,7 +103,7 @@ class Regression:
     """The plain baseline: one knob vector.
 
     Args:
-        network: with its weights.
+        network: network with its weights.
     """
 
     def __init__(self, network: RegressionNetwork) -> None:
@@ -120,9 +120,9 @@ class Regression:
         if count < 1:
             raise OutOfRange("number of proposals", count, "1 or more")
         audio, note = target.audio, target.note
-        heard = note.number if target.pitched and not target.note_fixed else UNKNOWN_NOTE
+        note_number = note.number if target.pitched and not target.note_fixed else UNKNOWN_NOTE
         spectrograms = as_batch(SPECTROGRAMS[self.network.size.spectrogram](audio)[None])
-        knobs = self.network(spectrograms, torch.tensor([heard]))[0]
+        knobs = self.network(spectrograms, torch.tensor([note_number]))[0]
         patch = Patch(TABLE, tuple(knobs.double().clamp(0.0, 1.0).tolist())).snapped()
         finish = _finisher(audio, note)
         return [finish(patch, note.number, note.gate_seconds, 0.0)]
@@ -145,27 +145,27 @@ def load_guesser(name: str) -> Guess:
 
 
 def shipped_weights(kind: str) -> Path:
-    """Where the weights lie that come with the project."""
+    """Path of the weights that come with the project."""
     return Path(str(resources.files("inference.network").joinpath("weights", f"{kind}.safetensors")))
 
 
-def key_for(patch: Patch, number: int, heard: int) -> int:
-    """The key closest to ``number`` on which a pitch of the patch is the one that was heard.
+def key_for(patch: Patch, number: int, estimated: int) -> int:
+    """The key closest to ``number`` on which one of the patch's pitches is the estimated one.
 
-    The estimator of the pitch is right more often than the network (docs/guess.md).
+    The pitch estimator is right more often than the network (``docs/guess.md``).
 
     Args:
         patch: the patch.
         number: MIDI note number of the key that the network proposes.
-        heard: MIDI note number of the clip's pitch.
+        estimated: MIDI note number of the clip's pitch.
     """
     pitches, shares = sounding_pitches(patch, number)
-    moves = [heard - pitch for pitch, share in zip(pitches, shares, strict=True) if share >= _HEARD_SHARE]
+    moves = [estimated - pitch for pitch, share in zip(pitches, shares, strict=True) if share >= _AUDIBLE_SHARE]
     return min(max(number + min(moves, key=abs, default=0), 0), 127)
 
 
 def _finisher(audio: Audio, note: Note) -> Callable[[Patch, int, float, float], Proposal]:
-    """Gives a patch its key press and a volume knob that suits the clip's peak."""
+    """A patch with its key press and a volume knob that suits the clip's peak."""
     peak_db = 20.0 * float(np.log10(np.abs(audio).max()))
 
     def finish(patch: Patch, number: int, gate_seconds: float, log_prob: float) -> Proposal:

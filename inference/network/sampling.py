@@ -21,7 +21,7 @@ class Draws:
     Attributes:
         codes: shape ``(rows, variables)``.
         fractions: where in its bin each continuous variable is expected, 0 to 1, shape ``(rows, variables)``.
-        log_probs: in nats, of what was drawn and not given, shape ``(rows,)``.
+        log_probs: log-probability in nats of what was drawn and not given, shape ``(rows,)``.
     """
 
     codes: Codes
@@ -42,36 +42,41 @@ def draw(
     """Draw a row for each embedding.
 
     Args:
-        coding: what the network's categories mean.
-        chain: the part of the network that is drawn from.
-        embeddings: embeddings of clips, after the activation, shape ``(rows, hidden)``.
-        given: variable to its categories, ``SILENT`` in the rows in which it is not known, shape ``(rows,)``.
-        temperature: how warm each row is drawn: 1 draws as the network says, 0 takes the likeliest category of every
-            choice and the median of everything continuous.
-        generator: gives everything random.
+        coding: meaning of the network's categories.
+        chain: the network's chain, from which rows are drawn.
+        embeddings: embeddings of clips, after the activation.
+        given: known categories by variable; ``SILENT`` in rows in which the variable is unknown.
+        temperature: temperature of each row: 1 draws from the network's distribution, 0 takes the likeliest category
+            of every choice and the median of every continuous variable.
+        generator: source of all random numbers.
+
+    Shape:
+        embeddings: ``(rows, hidden)``.
+        given: ``(rows,)`` each.
+        temperature: ``(rows,)``.
     """
     rows = len(embeddings)
     codes = np.full((rows, len(coding)), SILENT, np.int64)
     fractions = np.full((rows, len(coding)), 0.5)
     log_probs = torch.zeros(rows)
-    warmth = torch.from_numpy(temperature).float()[:, None]
+    temperatures = torch.from_numpy(temperature).float()[:, None]
     unknown = np.full(rows, SILENT, np.int64)
     state = chain.clip(embeddings)
     for k, variable in enumerate(coding.variables):
-        heard = coding.sounding(k, codes)
-        if heard.any():
+        audible = coding.sounding(k, codes)
+        if audible.any():
             logs = functional.log_softmax(chain.step(k, embeddings, state), dim=1)
             noise = -torch.log(-torch.log(torch.rand(logs.shape, generator=generator).clamp(1e-9, 1.0 - 1e-7)))
-            drawn = (logs + warmth * noise).argmax(1)  # Gumbel's way to draw from logs / warmth
+            drawn = (logs + temperatures * noise).argmax(1)  # the Gumbel trick: a draw from logs / temperatures
             if variable.unit:
-                drawn = torch.where(warmth[:, 0] > 0.0, drawn, _medians(logs.exp()))
+                drawn = torch.where(temperatures[:, 0] > 0.0, drawn, _medians(logs.exp()))
             known = torch.from_numpy(given.get(k, unknown))
-            free = (known == SILENT) & torch.from_numpy(heard)
+            free = (known == SILENT) & torch.from_numpy(audible)
             drawn = torch.where(known == SILENT, drawn, known)
             log_probs += logs.gather(1, drawn[:, None])[:, 0] * free
             if variable.unit:
                 fractions[:, k] = _fractions(logs.exp()[:, :N_BINS], drawn)
-            codes[heard, k] = drawn.numpy()[heard]
+            codes[audible, k] = drawn.numpy()[audible]
         state = chain.extend(k, state, torch.from_numpy(codes[:, k]))
     return Draws(codes, fractions, log_probs.double().numpy())
 
@@ -89,7 +94,8 @@ def _fractions(bins: torch.Tensor, drawn: torch.Tensor) -> NDArray[np.float64]:
 def _medians(shares: torch.Tensor) -> torch.Tensor:
     """Categories at which half of a distribution lies below: shape ``(rows, N_UNIT)`` to ``(rows,)``.
 
-    The likeliest category would nearly always be an exact one, however unlikely it is: bins share what is around it.
+    The likeliest category would nearly always be an exact one, even an improbable one, because bins divide the
+    probability around it.
     """
     order = torch.tensor(_BY_VALUE)
     below = (shares[:, order].cumsum(dim=1) < 0.5).sum(dim=1)

@@ -26,12 +26,12 @@ _FEATURES = {"features_schema": FEATURES_SCHEMA}
 
 
 def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) -> None:
-    """Write a checkpoint of a training run; a whole one, or nothing.
+    """Write a checkpoint of a training run, completely or not at all.
 
     Args:
         path: file to write.
         tensors: state of the run by name.
-        description: what else the file is to say, in JSON's types.
+        description: further fields of the file's description, in JSON's types.
 
     Raises:
         FileError: if the file cannot be written.
@@ -54,7 +54,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 
 def write_network(path: Path, kind: str, size: Size, tensors: Tensors) -> None:
-    """Write the weights of a network in half precision; a whole file, or nothing.
+    """Write the weights of a network in half precision, completely or not at all.
 
     Args:
         path: file to write.
@@ -76,7 +76,7 @@ def read_network(path: Path, kind: str, size: Size | None = None) -> GuessNetwor
     Args:
         path: file of its weights.
         kind: ``network`` or ``regression``.
-        size: size that it must have; any size by default.
+        size: expected size; any size by default.
 
     Raises:
         FileError: if the file cannot be read.

@@ -27,7 +27,7 @@ _TEMPORARY = r"\.[a-z0-9_]{8}\.part"  # after the stem, as ``tempfile`` and ``re
 
 
 class Claims:
-    """Locks on names of results, which the system takes away again however the program ends.
+    """Locks on names of results, which the system releases however the program ends.
 
     A claim is a hidden file beside the results; it goes when the claims are closed.
     """
@@ -36,7 +36,7 @@ class Claims:
         self._held: dict[Path, int] = {}
 
     def claim(self, folder: Path, stems: Sequence[str]) -> bool:
-        """Claim the results of some stems, all or none, and remove what a killed run left half-written of them.
+        """Claim the results of some stems, all or none, and remove the half-written files of killed runs.
 
         Args:
             folder: folder of the results; it is made when it is missing.
@@ -68,7 +68,7 @@ class Claims:
         return True
 
     def release(self, folder: Path, stems: Sequence[str]) -> None:
-        """Give claims up, where there are any."""
+        """Release claims, if there are any."""
         for stem in stems:
             path = folder / f".{stem}.lock"
             handle = self._held.pop(path, None)
@@ -78,7 +78,7 @@ class Claims:
                 os.close(handle)
 
     def close(self) -> None:
-        """Give all claims up; closing twice is allowed."""
+        """Release all claims; closing twice is allowed."""
         for path in list(self._held):
             self.release(path.parent, [path.name[1 : -len(".lock")]])
 
@@ -90,7 +90,7 @@ class Claims:
 
 
 def _locked(path: Path) -> int | None:
-    """A handle with a lock on a file that is at this path; None if another one has it, or it is no claim of ours."""
+    """A handle with a lock on the file at this path; None if another one has it, or it is not a claim."""
     assert fcntl is not None
     while True:
         try:

@@ -85,7 +85,7 @@ def write_match(
 
 
 def at_level_of_clip(audio: Audio, target: Target) -> Audio:
-    """A render that was compared with the target's audio, at the level of the clip itself."""
+    """A render that was compared with the target's audio, at the level of the clip."""
     return audio if target.level_db == 0.0 else audio * np.float32(10.0 ** (-target.level_db / 20.0))
 
 

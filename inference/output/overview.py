@@ -21,7 +21,7 @@ from render.note import Note
 COLUMNS = ("clip", "state", "mss", "lsd", "note", "seconds", "renders", "preset", "report", "error", "not_compared")
 
 _RECOGNISED = 6
-"""So many of the first columns tell that a table is ours; later ones may be newer than it."""
+"""Number of the first columns by which a table of ``refine`` is recognised; the others may be newer than it."""
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#20242c;background:#fafaf8}
@@ -62,7 +62,7 @@ def write_overview(
         folder: folder of the results.
         records: content of each clip's ``NAME.json``.
         failures: clips that failed, with ``clip`` and ``error``.
-        not_started: names of clips that nothing was done with yet.
+        not_started: names of clips that have not been started.
 
     Returns:
         The paths of the page and of the table.
@@ -89,7 +89,7 @@ def write_overview(
 
 
 def overview_path(folder: Path, suffix: str) -> Path:
-    """Name of the page or the table; one with a number where a file of that name is somebody else's."""
+    """Name of the page or the table, with a number if another file has that name."""
     begins = ",".join(COLUMNS[:_RECOGNISED]) if suffix == ".csv" else _head()
     number = 1
     while True:

@@ -18,7 +18,7 @@ from render.measures.distance import FLOOR_DB, stft_magnitudes
 
 _INK, _ACCENT = "#20242c", "#d4572a"
 _WINDOW = 2048
-_LOWEST_HZ, _ROWS, _MOST_COLUMNS = 30.0, 96, 400  # of a small picture
+_LOWEST_HZ, _ROWS, _MOST_COLUMNS = 30.0, 96, 400  # size of a small image
 _FULL_RED_DB = 30.0
 
 Decibels = NDArray[np.float32]
@@ -90,7 +90,7 @@ def spectrogram_image(audio: Audio, sample_rate: int) -> bytes:
 
 
 def residual_image(target: Audio, match: Audio, sample_rate: int) -> bytes:
-    """What is left of a clip: target minus match in dB, red where the match is too quiet, as a small PNG file.
+    """The residual of a clip: target minus match in dB, red where the match is too quiet, as a small PNG file.
 
     Args:
         target: audio of the clip.
@@ -108,7 +108,7 @@ def residual_image(target: Audio, match: Audio, sample_rate: int) -> bytes:
 
 
 def _small(levels: Decibels, sample_rate: int) -> Decibels:
-    """A spectrogram on a logarithmic frequency axis, as a picture that is small to send, shape ``(rows, columns)``."""
+    """A spectrogram on a logarithmic frequency axis, reduced to a small image, shape ``(rows, columns)``."""
     hertz = np.geomspace(_LOWEST_HZ, 0.5 * sample_rate, _ROWS)
     bins = np.minimum(hertz * _WINDOW / sample_rate, levels.shape[1] - 1.001)
     below = bins.astype(int)
@@ -130,7 +130,7 @@ def progress_png(history: list[dict[str, Any]], stages: list[dict[str, Any]], se
 
     Args:
         history: points with ``seconds`` and ``loss``.
-        stages: stages with ``name`` and ``seconds``, in order; the time before them was needed to read the clip.
+        stages: stages with ``name`` and ``seconds``, in order; before them the clip was read.
         seconds: length of the whole run.
     """
     figure = Figure(figsize=(10.5, 2.4), dpi=110, layout="constrained")

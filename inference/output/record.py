@@ -1,4 +1,4 @@
-"""The result of a run as plain data: the content of ``NAME.json``, from which the report is made."""
+"""The result of a run as JSON-ready data: the content of ``NAME.json``, from which the report is made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMA = "synth-reconstruct/match/4"
 _KINDS: dict[str, type] = {
     "clip_path": str, "files": list, "ended": str, "identity": str, "options": dict, "candidates": list, "best": dict,
 }  # fmt: skip
-"""Parts that every reader needs, and what they are."""
+"""Required keys and their types."""
 
 
 def as_data(
@@ -29,7 +29,7 @@ def as_data(
         match: the result of the run.
         clip_match: one of ``match.clips``.
         clip: path of the clip, as the user gave it.
-        files: paths of the written files of each answer, by kind.
+        files: paths of the written files of each match, by kind.
         identity: text that identifies the options of the run.
     """
     target, options = clip_match.target, match.options
@@ -117,7 +117,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
     Raises:
         FileError: if the file cannot be read.
-        FormatError: if it is no result, or was written by another version of this project.
+        FormatError: if it is not a result, or was written by another version of this project.
     """
     content = read_json(path, SCHEMA, "not a result of refine")
     wrong = [name for name, kind in _KINDS.items() if not isinstance(content.get(name), kind)]

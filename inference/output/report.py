@@ -93,7 +93,7 @@ def report_html(table: Table, result: dict[str, Any], target: Target, match: Aud
 {_distance_table(result)}
 {progress}
 {_sections_table(result)}<h2>The patch</h2>
-<p class=quiet>Parameters that can be heard in this patch. Those in <span class=changed>bold</span> differ from the
+<p class=quiet>Audible parameters of this patch. Those in <span class=changed>bold</span> differ from the
 starting patch, whose value is in the last column.</p>
 {_knob_tables(table, best)}
 {_trials(result)}{_lesson(table, result)}
@@ -102,9 +102,9 @@ starting patch, whose value is in the last column.</p>
 
 
 def _plots(result: dict[str, Any], target: Audio, match: Audio) -> tuple[str, str]:
-    """Spectrograms and progress as HTML; a page of a run that has only begun does without them, to be there at once."""
+    """Spectrograms and progress as HTML; the first page of a run has none, so that it appears at once."""
     if not result["stages"]:
-        return "<p class=quiet>The run has just begun; pictures follow.</p>", ""
+        return "<p class=quiet>The run has just begun; plots follow.</p>", ""
     from inference.output.plots import progress_png, spectrograms_png  # the plotting library takes half a second
 
     spectrograms = spectrograms_png(target, match, SAMPLE_RATE)
@@ -144,7 +144,7 @@ def _about_share(share: float) -> str:
 
 
 def _sections_table(result: dict[str, Any]) -> str:
-    """What each part of the panel brings to the match."""
+    """The contribution of each part of the panel to the match."""
     tidied = result["tidied"]
     if tidied is None or not tidied["sections"]:
         return ""
@@ -163,10 +163,10 @@ def _sections_table(result: dict[str, Any]) -> str:
 
 
 def _knob_tables(table: Table, best: dict[str, Any]) -> str:
-    heard, changed = set(best["heard"]), best["changed_from"]
+    audible, changed = set(best["heard"]), best["changed_from"]
     groups: dict[str, list[str]] = {}
     for row in table.parameters:
-        if row.name not in heard:
+        if row.name not in audible:
             continue
         text = escape(setting_text(row, best["settings"][row.name]))
         before = escape(setting_text(row, changed[row.name])) if row.name in changed else ""
@@ -185,7 +185,7 @@ def _knob_tables(table: Table, best: dict[str, Any]) -> str:
 
 
 def _trials(result: dict[str, Any]) -> str:
-    """What the match is like on other keys, as a table of keys and velocities."""
+    """The match on other keys, as a table of keys and velocities."""
     trials = result["trials"][0] if result["trials"] else []
     if not trials:
         return ""
@@ -199,7 +199,7 @@ def _trials(result: dict[str, Any]) -> str:
 
 
 def _lesson(table: Table, result: dict[str, Any]) -> str:
-    """The way from a known preset to the match."""
+    """The steps from a known preset to the match."""
     lesson = result["lesson"]
     if lesson is None:
         return ""
@@ -214,7 +214,7 @@ def _lesson(table: Table, result: dict[str, Any]) -> str:
         rows.append(f"<tr>{cells}</tr>")
     return (
         "<h2>From a preset that you know</h2><p class=quiet>The preset of the bank that sounds closest to the clip, "
-        "and what to change in it, section by section; each step brings most of those that are left.</p><table><tr>"
+        "and what to change in it, section by section; each step has the largest gain of those left.</p><table><tr>"
         f"<th>section</th><th>change</th><th class=n>distance</th></tr>{''.join(rows)}</table>"
     )
 

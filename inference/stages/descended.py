@@ -1,4 +1,4 @@
-"""What a gradient descent may change in a patch."""
+"""The variables of a gradient descent on a patch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from render.noisemaker.instrument import NOISEMAKER
 
 
 def free_curve(patch: Patch, constraints: Constraints) -> Heights | None:
-    """Heights of the envelope editor's curve, if it can be heard, may change, and is straight between them."""
+    """Heights of the envelope editor's curve, if it is audible, may change, and is straight between them."""
     if not patch.sounds("envelopeeditorspeed") or KNOB not in constraints.free(patch.table):
         return None
     return straight_heights(patch.extra)

@@ -1,4 +1,4 @@
-"""The proxy as the stages use it: it descends from candidates, screens them, and proposes changes of the answer."""
+"""The proxy as the stages use it: it descends from candidates, evaluates them, and proposes changes of the answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _JUDGED_SURVIVORS = {6: 4, 20: 2}
 
 
 def _on_what_judges(settings: Settings) -> Settings:
-    """Settings for starts that are close already, and for a loss in dB."""
+    """Settings for starts that are already close, and for a loss in dB."""
     rate, curve_rate = _JUDGED_RATE * settings.rate, _JUDGED_RATE * settings.curve_rate
     return replace(
         settings, rate=rate, curve_rate=curve_rate, survivors=_JUDGED_SURVIVORS, short_steps=0, least_gain=_JUDGED_GAIN

@@ -1,11 +1,11 @@
-"""Changes of a candidate's structure, guided by what can be heard in the clip.
+"""Changes of a candidate's structure, guided by estimates from the clip.
 
-A neighbour changes one decision, but a modulation takes several: a destination, an amount, a rate and what it shifts on
-average. ``Instrument.structure`` proposes such changes. They are heard on the proxy as they are; the closest of each
-kind are then varied within their section (waveform, phase, rate), because the first try cannot be right in all of that.
+A neighbour changes one decision, but a modulation takes several: a destination, an amount, a rate and a compensation
+for its mean. ``Instrument.structure`` proposes such changes. They are evaluated on the proxy; the closest of each kind
+are then varied within their section (waveform, phase, rate), because the first attempt is rarely right in all of them.
 
-In a patch that has much that it does not need, the parts make up for each other, and no single change helps. So some
-candidates are *sparse*: a plain voice at first (``Instrument.plain``), to which changes add one part after another.
+In a patch with many unneeded parts, these compensate for each other, and no single change helps. Some candidates are
+therefore *sparse*: a plain voice at first (``Instrument.plain``), to which changes add one part after another.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _VARIED, _VARIATIONS = 5, 12  # kinds whose closest change is varied, and variat
 
 
 def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], until: float) -> list[Candidate]:
-    """Sparse candidates: others, reduced to a plain voice, and what is heard in the clip; with losses on the proxy.
+    """Sparse candidates: others, reduced to a plain voice, and plain ones made from the clip; with losses on the proxy.
 
     Args:
         run: the run, with its clip and budget.
@@ -42,9 +42,10 @@ def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], unt
                 Candidate(patch, one.note, origin=kind, sparse=True)
                 for kind, patch in instrument.plain(one.patch, one.note)
             ]
-    if instrument.heard is not None and candidates:
+    if instrument.from_hints is not None and candidates:
         note = candidates[0].note
-        found += [Candidate(patch, note, origin=kind, sparse=True) for kind, patch in instrument.heard(note, run.hints)]
+        plain = instrument.from_hints(note, run.hints)
+        found += [Candidate(patch, note, origin=kind, sparse=True) for kind, patch in plain]
     return screened(run, descender, list(dict.fromkeys(found)), min(until, run.budget.used() + _SHARE))
 
 
@@ -54,7 +55,7 @@ def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, 
     Args:
         run: the run, with its clip and budget.
         descender: the proxy.
-        base: candidate that is changed.
+        base: candidate to change.
         rng: generator for the variations.
         until: share of the budget at which the stage ends.
 

@@ -1,11 +1,11 @@
-"""The last part of stage 3: what judges the answer, minimised on the host.
+"""The last part of stage 3: minimises the judging measure on the host.
 
-Most of a descent minimises a distance that is cheap and has a smooth gradient (``docs/distance.md``). Its minimum lies
-beside that of MSS at equal loudness, which judges the answer, and a few renders of small steps go from one to the
-other: line searches of every knob, choice and the key press first, then CMA-ES over the knobs that gained most.
+Most of a descent minimises a distance that is cheap and has a smooth gradient (``docs/distance.md``). Its minimum is
+close to that of MSS at equal loudness, by which the answer is judged, and small steps lead from one to the other: line
+searches of every knob, choice and the gate first, then CMA-ES over the knobs that gained most.
 
-A host whose renders of one patch differ is noisy in this measure as well. What is less than that noise counts for
-nothing, so the steps stop early there.
+If the renders of one patch differ on a host, this measure is noisy as well. Gains below the noise do not count, so the
+search stops early there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SEED = 11
 
 
 def finish(run: Run, until: float) -> None:
-    """Go from the answer so far to a better one close by.
+    """Search for a better candidate close to the answer.
 
     Args:
         run: the run, with its judge and its workers.

@@ -1,9 +1,9 @@
 """Line searches without a gradient: one knob or choice at a time, with steps that adapt, on all workers at once.
 
-Every continuous knob that can be heard has a line: a step and a direction. A step that improves the match is taken and
-the next one is longer; after a failure in both directions the next one is shorter, and the knob rests for a while, so
-that knobs that hardly matter cost little. Discrete knobs try their other choices one after the other. Improvements
-that were found at the same time, from the same candidate, are combined.
+Every audible continuous knob has a line: a step and a direction. A step that improves the match is taken and the next
+one is longer; after a failure in both directions the next one is shorter, and the knob rests for a while, so that knobs
+with little effect cost little. Discrete knobs try their other choices one after the other. Improvements that were found
+at the same time, from the same candidate, are combined.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PATIENCE = 8
 
 @dataclass
 class Line:
-    """What is known about one knob.
+    """The state of the line search of one knob.
 
     Attributes:
         step: size of the next step of a continuous knob.
@@ -45,7 +45,7 @@ class Line:
         failures: failed attempts in a row.
         rest_until: number of the sweep in which it is tried again.
         untried: positions of choices that are still to be tried, of a discrete knob.
-        gain: sum of the relative improvements that it brought.
+        gain: sum of its relative improvements.
     """
 
     step: float = _FIRST_STEP
@@ -67,7 +67,7 @@ class Trial:
 
 
 def polish(run: Run, base: Candidate, rng: Generator, *, until: float) -> Candidate:
-    """Search the knobs of a candidate that no descent moves, and the length of the key press if that may change.
+    """Search the knobs of a candidate that no descent changes, and the gate if it may change.
 
     Args:
         run: the run, with its clip and budget.
@@ -96,7 +96,7 @@ class LineSearch:
         rng: generator for the order of the knobs.
         names: knobs that may change, and ``GATE``; every free one where missing, and the gate if it may change.
         step: first step of every continuous knob.
-        by: what is minimised; the distance, by the run's evaluator, where missing.
+        by: objective; the distance, by the run's evaluator, if missing.
         least_gain: relative improvement that counts.
         good_enough: loss at which the search ends.
 
@@ -130,7 +130,7 @@ class LineSearch:
         self._merges = deque[Trial]()
 
     def run_until(self, spent: Callable[[], bool]) -> bool:
-        """Search until something is spent, or no knob improves the match; returns whether there is more to try."""
+        """Search until the budget is spent, or no knob improves the match; returns whether there is more to try."""
         pending: dict[Future[Any], Trial] = {}
 
         def over() -> bool:

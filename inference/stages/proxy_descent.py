@@ -1,7 +1,7 @@
 """Stage 2: gradient descent on the proxy, a batch of candidates at once.
 
-The knobs themselves are the variables, and the heights of the envelope editor's curve where it can be heard: Adam moves
-them, and they are clamped to their limits after every step, so that a knob at its end can leave it again. Choices do
+The variables are the knobs themselves, and the heights of the envelope editor's curve if it is audible. Adam changes
+them, and they are clamped to their limits after every step, so that a knob at a limit can leave it again. Choices do
 not change; neither do knobs that are locked, inaudible, or excluded because their gradient is unreliable
 (``Parameter.descended``). The level is solved in closed form.
 """
@@ -48,13 +48,14 @@ class Settings:
         scale_momentum: Adam's beta 2.
         tiny: Adam's epsilon.
         curve_rate: learning rate of the heights of the envelope editor's curve.
-        homing: how far a step also moves a knob towards its default, as a share of the longest step: knobs that hardly
-            matter go home, and do not have to be made up for by others.
+        homing: weight decay towards the defaults: how far a step also moves a knob towards its default, as a share of
+            the longest step, so that others need not compensate for knobs with little effect.
         again_rate: factor of the rate for starts that continue an earlier descent, because they are close already.
         survivors: successive halving of the other starts: ``{5: 8, 10: 4}`` keeps the 8 closest after step 5 and the 4
             closest after step 10.
-        short_steps: number of first steps that listen to the beginning of a clip only, because most starts are dropped
-            after them.
+        patient_survivors: the same for jobs that are patient.
+        short_steps: number of first steps that use the beginning of a clip only, because most starts are dropped after
+            them.
         short_share: share of the clip that is their beginning, if it is at least ``short_seconds`` long.
         short_seconds: shortest beginning.
         patience: number of steps without a relative improvement of ``least_gain`` after which a candidate stops.
@@ -73,6 +74,7 @@ class Settings:
     homing: float = 0.02
     again_rate: float = 0.3
     survivors: Mapping[int, int] = field(default_factory=lambda: {5: 8, 10: 4, 20: 2})
+    patient_survivors: Mapping[int, int] = field(default_factory=lambda: {10: 6, 20: 3})
     short_steps: int = 5
     short_share: float = 0.5
     short_seconds: float = 0.8
@@ -135,7 +137,7 @@ def descend(
 
 
 class _Loss(Protocol):
-    """What a descent minimises for one clip."""
+    """The loss of a descent for one clip."""
 
     n_samples: int
 
@@ -155,6 +157,7 @@ class _Batch:
     ) -> None:
         starts, targets, n_going_on = job.starts, job.targets, job.n_going_on
         self.settings, self.corrections = settings, corrections
+        self.survivors = settings.patient_survivors if job.patient else settings.survivors
         self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
@@ -209,8 +212,8 @@ class _Batch:
                 going.append(item)
         # Starts that continue earlier descents are ahead of the others and do not compete with them.
         new = sorted((item for item in going if item >= self.n_going_on), key=lambda item: self.paths[item].closest)
-        survivors = new[: self.settings.survivors.get(step, len(new))]
-        self.active = sorted([*(item for item in going if item < self.n_going_on), *survivors])
+        new = new[: self.survivors.get(step, len(new))]
+        self.active = sorted([*(item for item in going if item < self.n_going_on), *new])
 
     def move(self, step: int, done: float) -> None:
         """One step of Adam (Kingma and Ba 2015, algorithm 1), its bias corrections included."""
@@ -237,7 +240,7 @@ class _Batch:
         return self.paths
 
     def _n_short(self, audio: Audio) -> int:
-        """Samples of the beginning that the first steps listen to."""
+        """Number of samples of the beginning that the first steps use."""
         share, seconds = self.settings.short_share, self.settings.short_seconds
         return max(round(share * int(audio.shape[1])), round(seconds * SAMPLE_RATE))
 

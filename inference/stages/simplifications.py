@@ -55,12 +55,12 @@ class Simplifier:
         )
 
     def differing(self, patch: Patch) -> int:
-        """How many knobs and choices differ from the reference, heard or not, without the level and locked ones."""
+        """Number of knobs and choices that differ from the reference, audible or not, except level and locked ones."""
         changed = self.reference.diff(patch)
         return sum(row.name in changed for row in self.rows)
 
     def bare(self, patch: Patch) -> Patch:
-        """The patch with everything that cannot be heard in it as in the reference."""
+        """The patch with its inaudible parameters as in the reference."""
         for row in self.rows:  # one after the other: together they might switch each other on
             if not patch.sounds(row.name):
                 patch = self._reset(patch, row)
@@ -139,7 +139,7 @@ class Simplifier:
                 yield Simplification(row.label, {row.name: off})
 
     def _switch(self, row: Parameter) -> tuple[float | None, int]:
-        """The knob at which others cannot be heard, None if there is none; and how many depend on this one."""
+        """The knob at which others are inaudible, None if there is none; and the number of these others."""
         conditions = [
             condition
             for other in self.instrument.table.parameters

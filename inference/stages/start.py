@@ -16,13 +16,13 @@ from render.instruments.patch import Patch
 from render.note import HIGHEST_NOTE, LOWEST_NOTE, Note
 
 _EARLY = 8
-"""So many starting points are enough for a first result."""
+"""Number of starting points that are measured before a first result."""
 _OCTAVE_SHARE = 5
 """One in this many of the library's patches, the closest ones, is also tried an octave lower and higher."""
 
 
 def start(run: Run, library: Library | None, early: Callable[[], None], meanwhile: Callable[[], None]) -> None:
-    """Measure the starting points; what is resumed is judged as it is, so that the answer cannot become worse.
+    """Measure the starting points; resumed candidates are judged unchanged, so that the answer cannot become worse.
 
     Args:
         run: what the stages share.
@@ -84,7 +84,7 @@ def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note] | None:
 
 
 def in_octaves(patches: Sequence[Patch], note: Note) -> Iterator[Patch]:
-    """The first patches an octave lower and higher, because the octave of the key is hard to hear."""
+    """The first patches an octave lower and higher, because the octave of the key is hard to estimate."""
     for patch in patches[: -(-len(patches) // _OCTAVE_SHARE)]:
         for key in (note.number - 12, note.number + 12):
             moved = on_key(patch, key, note)

@@ -1,16 +1,16 @@
 """The last stage: the answer in the simplest settings that sound the same.
 
-A descent leaves nothing at its default: switches that change nothing, amounts of a thousandth, modulators that nobody
-can hear. What can go to its default goes there, and what remains goes to settings that a person would choose, as long
-as MSS at equal loudness, which judges the answer, is not raised by more than ``ALLOWED_DB`` in total.
+A descent leaves nothing at its default: switches without effect, amounts of a thousandth, inaudible modulators. This
+stage sets as much as possible to its default, and the rest to settings that a person would choose, as long as MSS at
+equal loudness, by which the answer is judged, is not raised by more than ``ALLOWED_DB`` in total.
 
-1. Everything that cannot be heard goes to its default, which must not change a sample.
+1. Inaudible parameters are set to their defaults, which must not change a sample.
 2. Every section, switch and single parameter is tried alone, then as many of them together as are allowed, the cheapest
    for each knob first.
 3. The same with round settings.
-4. Where nobody named the key, a transposition goes into it: the sound is the same, and the preset lies where it is
-   meant to be played.
-5. The sections of what is left are switched off one by one: what each of them brings.
+4. If the user did not name the key, a transposition is moved into it: the sound is the same, and the preset is played
+   on the intended keys.
+5. The remaining sections are switched off one by one, to measure the contribution of each.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Tidying:
         self._n_before, self._share_used = run.budget.n_renders, run.tidying()
 
     def go_on_from(self, answer: Candidate) -> None:
-        """Take another answer, on another key; what was measured is of the one before."""
+        """Replace the answer by one on another key; earlier measurements are of the one before."""
         self.answer, self._mss = answer, {}
 
     def candidate(self, patch: Patch) -> Candidate:
@@ -100,7 +100,7 @@ class _Tidying:
         return replace(self.answer, patch=patch)
 
     def simplest(self, audios: Sequence[np.ndarray]) -> Patch:
-        """The simplest patch that is near enough.
+        """The simplest patch that is close enough.
 
         Args:
             audios: clean renders of the answer, one for each clip.
@@ -132,7 +132,7 @@ class _Tidying:
         return [self._mss.get(patch) for patch in patches]
 
     def _without_the_unheard(self, audios: Sequence[np.ndarray]) -> Patch:
-        """The answer with what cannot be heard at its default, if that changes no sample."""
+        """The answer with inaudible parameters at their defaults, if that changes no sample."""
         patch = self.simplifier.bare(self.answer.patch)
         if patch == self.answer.patch:
             return patch
@@ -144,7 +144,7 @@ class _Tidying:
         return patch if mss is not None and mss <= self.most else self.answer.patch
 
     def _cheapest_first(self, patch: Patch, found: Sequence[Simplification]) -> list[Simplification]:
-        """Simplifications that are allowed by themselves, in the order of their price for each knob; then untried."""
+        """Simplifications that are allowed by themselves, ordered by their cost for each knob; then untried ones."""
         patches = [self.simplifier.applied(patch, one) for one in found]
         measured = self._measure(patches, until=_MEASURED_SHARE)
         differing, now = self.simplifier.differing(patch), self._mss[patch]

@@ -1,8 +1,8 @@
-"""The fit of the corrections to renders of one plug-in, begun at the shipped ones and judged by renders kept aside.
+"""The fit of the corrections to renders of one plug-in, from the shipped ones on, with renders for validation.
 
-Two fits follow each other. The first has a high rate, for a plug-in that is tuned otherwise than the one that the
-shipped corrections were fitted to; the second a low one, for what is left. The result of a fit counts only if it is
-closer to the renders that were kept aside than what it began with.
+Two fits follow each other. The first has a high learning rate, for a plug-in that is tuned differently from the one
+that the shipped corrections were fitted to; the second a low one, for the rest. The result of a fit is accepted only if
+it is closer to the validation renders than the corrections that it started from.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from render.measures.loudness import EqualLoudnessMss
 from render.note import SAMPLE_RATE
 
 JUDGED_SHARE = 0.25
-"""Share of the renders that is kept aside."""
+"""Share of the renders that is used for validation."""
 SIGN_TEST = 1.645
 """Standard deviations by which the number of renders that come closer must exceed a half: 5 % by chance."""
 FITS = (Settings(steps=30, items=32, rate=2e-3), Settings(steps=30, items=32, rate=1e-4))
@@ -38,7 +38,7 @@ SAVE_EVERY = 5
 """Steps between checkpoints."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done now, how much of it is done, and how much there is."""
+"""Called with the name of the current step, the amount done, and the total."""
 
 
 @dataclass(frozen=True)
@@ -61,23 +61,23 @@ class Closeness:
         return float(np.median(self.mss)), float(np.median(self.distance))
 
     def share_closer(self, other: Closeness) -> float:
-        """Share of the renders that are closer in MSS than another."""
+        """Share of the renders that are closer in MSS than with other corrections."""
         return float(np.mean(self.mss < other.mss))
 
     def is_closer(self, other: Closeness) -> bool:
-        """Whether this is closer than another: in both medians, and on more renders than by chance."""
+        """Whether this is closer than with other corrections: in both medians, and on more renders than by chance."""
         count = len(self.mss)
         needed = 0.5 + 0.5 * SIGN_TEST / count**0.5
-        nearer = all(mine < theirs for mine, theirs in zip(self.medians(), other.medians(), strict=True))
-        return nearer and self.share_closer(other) > needed
+        closer = all(mine < theirs for mine, theirs in zip(self.medians(), other.medians(), strict=True))
+        return closer and self.share_closer(other) > needed
 
 
 def closeness(rows: Iterable[Row], corrections: Corrections, on_row: Callable[[int], None]) -> Closeness:
-    """How close the proxy is to renders.
+    """Distances of the proxy from renders.
 
     Args:
         rows: the renders, with their patches and notes.
-        corrections: corrections that the proxy plays with.
+        corrections: corrections of the proxy.
         on_row: called with the number of rows that are done.
     """
     found = []
@@ -99,13 +99,13 @@ def calibrate(
     """Fit the shipped corrections to the renders of a plug-in; an interrupted fit is continued.
 
     Args:
-        data: data set rendered by the plug-in, of two renders or more; its last quarter is kept aside to judge.
+        data: data set rendered by the plug-in, of two renders or more; its last quarter is for validation.
         folder: folder for checkpoints.
         progress: see ``Progress``.
         fits: the fits, one after the other.
 
     Returns:
-        The best corrections, which are the shipped ones if no fit was closer; and what was measured, in that case of
+        The best corrections, which are the shipped ones if no fit was accepted; and the measurements, in that case of
         the last fit.
 
     Raises:
@@ -142,7 +142,7 @@ def calibrate(
 
 
 def _run(fit: Fit, checkpoint: Path, title: str, progress: Progress) -> None:
-    """Take the steps of a fit, or those that are left of it."""
+    """Take the remaining steps of a fit."""
     with contextlib.suppress(FileError, FormatError):  # there is none, or one that cannot be continued
         fit.resume(checkpoint)
     steps = fit.settings.steps

@@ -1,4 +1,4 @@
-"""``python -m proxy fit``: fit the corrections, then judge them by the golden renders that are held out."""
+"""``python -m proxy fit``: fit the corrections, then evaluate them on the golden renders that are held out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     settings = Settings()
     parser.add_argument("--data", type=Path, metavar="DIR", help="shards made by python -m render dataset")
     parser.add_argument(
-        "--golden", type=Path, metavar="DIR", help="golden renders: half of them is fitted to, the other half judges"
+        "--golden", type=Path, metavar="DIR", help="golden renders: half are for fitting, the other half for evaluation"
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder for the checkpoint, the log and the corrections"
@@ -97,11 +97,11 @@ def rows_to_fit_to(rows: Sequence[GoldenRow]) -> list[GoldenRow]:
 
 
 def judged(rows: Sequence[GoldenRow], corrections: Corrections) -> dict[str, dict[str, float]]:
-    """How much closer the corrections bring the proxy to golden renders that it was not fitted to, in MSS.
+    """The effect of the corrections on the distance from golden renders that are held out, in MSS.
 
     Args:
         rows: golden rows that are held out.
-        corrections: corrections to judge.
+        corrections: corrections to evaluate.
 
     Returns:
         For all rows, for whole patches and for blocks: their number, the median MSS in dB without and with the

@@ -1,8 +1,8 @@
 """The fit of the corrections to renders, by gradient descent on the multi-resolution STFT distance.
 
-The formulas come close to begin with, and what is left differs by orders of magnitude from sound to sound: the
-plug-in's random numbers in one, a hundredth of a decibel in the next. So the fit minimises the mean *logarithm* of the
-distances: ten percent less of any of them counts the same.
+The formulas are close from the start, and the remaining distance differs by orders of magnitude from sound to sound:
+the plug-in's random numbers in one, a hundredth of a decibel in another. The fit therefore minimises the mean
+*logarithm* of the distances, so that ten percent less counts the same for each of them.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Examples:
     """The renders of each step, drawn from golden ones and from a data set.
 
     Args:
-        golden: golden rows that may be fitted to.
+        golden: golden rows for fitting.
         data: data set made by ``python -m render dataset``.
-        settings: how many renders a step has, the share of golden ones, and the seed.
-        rows: rows of the data set that may be fitted to; all of them where missing.
+        settings: number of renders in a step, share of golden ones, and seed.
+        rows: rows of the data set for fitting; all of them if missing.
 
     Raises:
         FileError: if there are neither golden rows nor a data set.
@@ -80,9 +80,9 @@ class Examples:
             raise FileError("there is nothing to fit to: no golden renders, no data set")
 
     def step(self, number: int) -> list[Example]:
-        """The renders of a step, a function of the seed and the step's number.
+        """The renders of a step, a pure function of the seed and the step's number.
 
-        Golden rows are dealt out one after the other, in an order that is shuffled anew each time all have been used.
+        Golden rows are used one after the other, in an order that is shuffled again each time all have been used.
 
         Args:
             number: number of the step, from 0.
@@ -126,7 +126,7 @@ class Fit:
         self._learned = torch.tensor(learned)[:, None]
 
     def steps(self) -> Iterator[dict[str, float]]:
-        """Take the steps that are left.
+        """Take the remaining steps.
 
         Yields:
             After each step its number, the mean logarithm of the distances (``loss``), and the number of renders whose
@@ -197,7 +197,7 @@ class Fit:
         self._adam.load_state_dict(state)
 
     def _options(self) -> dict[str, Any]:
-        """What a checkpoint must have been made with."""
+        """Settings with which a checkpoint must have been made."""
         return {"settings": asdict(self.settings)}
 
 
@@ -206,7 +206,7 @@ def distances_of(examples: Sequence[Example], corrections: Corrections | None) -
 
     Args:
         examples: renders, of any lengths.
-        corrections: corrections that the proxy plays with; None for the formulas as they are.
+        corrections: corrections of the proxy; None for the formulas alone.
 
     Shape:
         Returns: ``(examples,)``.

@@ -1,4 +1,4 @@
-"""Options of the fit, in a module of their own so that the command's help does not load torch."""
+"""Options of the fit, in a separate module so that the command's help does not load torch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Settings:
     Attributes:
         steps: steps of Adam.
         items: renders per step.
-        part: renders that are played at once.
+        part: renders that are computed at once.
         rate: learning rate of Adam at the first step, in units of the logarithmic corrections; it falls to 0 by a
             cosine.
-        pull: weight of the L2 penalty that holds the corrections at "no change".
+        pull: weight of the L2 penalty that pulls the corrections towards "no change".
         golden_share: share of golden renders in a step, where there are any.
         seed: seed of the order in which renders are drawn.
 

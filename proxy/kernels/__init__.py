@@ -1,1 +1,1 @@
-"""Loops over samples as machine code, with their adjoints."""
+"""Compiled loops over samples, with their adjoints."""

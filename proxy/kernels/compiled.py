@@ -1,4 +1,4 @@
-"""How loops over samples that torch has no operation for are compiled with numba, run on threads, and fed tensors."""
+"""Compilation of loops over samples with numba, their execution on threads, and conversion from and to tensors."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _CACHES: list[Any] = []
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """The function as machine code, which releases the GIL.
 
-    It is compiled at the first call and kept on disk where that is possible: in another user's installation without a
-    home of one's own, or on a full disk, every process compiles anew (see ``is_kept``).
+    It is compiled at the first call and cached on disk if possible: in another user's installation without a home
+    folder, or on a full disk, every process compiles it again (see ``is_kept``).
     """
     return _compiled(function, fast=False)
 
 
 def compiled_fast(function: Callable[P, R]) -> Callable[P, R]:
-    """As ``compiled``; sums may be added up in any order, so that several of their terms are computed at once."""
+    """As ``compiled``; sums may be reordered, so that several of their terms are computed at once."""
     return _compiled(function, fast=True)
 
 
@@ -63,7 +63,7 @@ def is_kept() -> bool:
 
 
 def are_compiled() -> bool:
-    """Whether the compiled code of every function is on disk, as far as can be told without loading it."""
+    """Whether the compiled code of every function is on disk, as far as is known without loading it."""
     try:
         return is_kept() and all(cache._cache_file._load_index() for cache in _CACHES)
     except Exception:  # an index that is damaged, or another version of numba
@@ -76,13 +76,13 @@ def _facts_digest() -> str:
 
 
 def _tell_apart(cache: Any) -> None:
-    """Make what is kept depend on the instrument's figures: numba looks at the function's own file only."""
+    """Make the cache depend on the instrument's figures, because numba checks only the function's own file."""
     key = cache._index_key
     cache._index_key = lambda *arguments: (_facts_digest(), *key(*arguments))
 
 
 def _forgive(cache: Any) -> None:
-    """Let a cache that cannot be read or written cost a compilation and nothing else."""
+    """Compile again if the cache cannot be read or written, instead of failing."""
     load, save = cache.load_overload, cache.save_overload
 
     def load_or_none(*arguments: Any) -> Any:

@@ -40,6 +40,10 @@ ALL_PASS_LENGTHS = np.array(facts.REVERB_ALL_PASSES)
 def cascaded_sections(signal: Tensor, coefficients: Tensor) -> Tensor:
     """Two first-order IIR sections in cascade, each ``y[n] = b0 x[n] + b1 x[n - 1] - a y[n - 1]``.
 
+        >>> impulse = torch.tensor([[1.0, 0.0, 0.0]])
+        >>> cascaded_sections(impulse, torch.tensor([[1.0, 0.0, -0.5, 1.0, 0.0, 0.0]]))
+        tensor([[1.0000, 0.5000, 0.2500]])
+
     Args:
         signal: input.
         coefficients: ``b0, b1, a`` of the first section, then of the second.

@@ -133,7 +133,7 @@ def nearness(ratios: Array, median: float) -> float:
 
 @compiled_fast
 def compare(magnitudes: Array, target: Array, gain: float, floor: float) -> tuple[float, float, float, float]:
-    """Sums over all cells of ``|ln x - ln t|`` and of ``|x - t|``, and their slopes by the gain.
+    """Sums over all cells of ``|ln x - ln t|`` and of ``|x - t|``, and their derivatives with respect to the gain.
 
     ``x`` is the render's magnitude after the gain, floored; ``t`` the target's.
 
@@ -167,7 +167,7 @@ def compare(magnitudes: Array, target: Array, gain: float, floor: float) -> tupl
 def steer(
     spectrum: Array, magnitudes: Array, target: Array, gain: float, limits: tuple[float, float], weights: Array
 ) -> None:
-    """Replace a spectrum by the slope of the loss by it.
+    """Replace a spectrum by the derivative of the loss with respect to it.
 
     Args:
         spectrum: the render's spectrum.
@@ -232,7 +232,7 @@ def window_powers(padded: Array, first: int, window: int, hop: int, powers: Arra
 
 @compiled_fast
 def add_power_slopes(padded: Array, first: int, window: int, hop: int, slopes: Array, result: Array) -> None:
-    """The transpose of ``window_powers``: adds the slope by each sample, for slopes by each mean square."""
+    """The transpose of ``window_powers``: adds derivatives with respect to samples, from those of mean squares."""
     for channel in range(slopes.shape[0]):
         for number in range(slopes.shape[1]):
             start, slope = first + number * hop, 2.0 * slopes[channel, number] / window
@@ -243,14 +243,14 @@ def add_power_slopes(padded: Array, first: int, window: int, hop: int, slopes: A
 
 @compiled_fast
 def compare_levels(powers: Array, target_db: Array, gain: float, floor: float, slopes: Array) -> tuple[float, float]:
-    """The sum of level differences in dB, and its slope by the gain.
+    """The sum of level differences in dB, and its derivative with respect to the gain.
 
     Args:
         powers: mean squares of the render.
         target_db: the target's levels.
         gain: gain of the render.
         floor: floor of the mean squares after the gain.
-        slopes: result: the slope by each mean square.
+        slopes: result: the derivative with respect to each mean square.
 
     Shape:
         powers: ``(channels, windows)``.

@@ -35,9 +35,12 @@ _AROUND = 0.25
 class TargetDistance:
     """Differentiable distance of a batch of renders from one target.
 
-        >>> distance = TargetDistance(torch.from_numpy(clip))
-        >>> losses, gains = distance.measure(render(controls, distance.n_samples))
+        >>> clip = 0.1 * torch.randn(2, 22050, generator=torch.Generator().manual_seed(0))
+        >>> renders = torch.stack([clip, 0.5 * clip]).requires_grad_()
+        >>> losses, gains = TargetDistance(clip).measure(renders)
         >>> losses.sum().backward()
+        >>> losses.detach().numpy().round(4), gains.numpy().round(3), renders.grad.shape
+        (array([0., 0.], dtype=float32), array([1., 2.], dtype=float32), torch.Size([2, 2, 22050]))
 
     Args:
         target: sound to be matched, float32 or float64, on any device. One channel is compared with the mean of a
@@ -123,7 +126,7 @@ class TargetDistance:
             raise InvalidAudio(f"renders have shape {tuple(renders.shape)}; allowed: (batch, 2, {self.n_samples})")
 
     def _for_loops(self) -> fused.FusedTarget:
-        """What the compiled loops know of the target."""
+        """The target in the form that the compiled loops use."""
         resolutions = tuple(
             fused.FusedResolution(
                 one.window.numpy(),

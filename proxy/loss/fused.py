@@ -44,7 +44,7 @@ class FusedResolution:
 
 @dataclass(frozen=True)
 class FusedTarget:
-    """What the fused distance knows of the target.
+    """The target in the form that the fused distance uses.
 
     Attributes:
         resolutions: the target's magnitudes at each resolution; the gain is solved on the first.
@@ -101,7 +101,7 @@ class _Measured(torch.autograd.Function):
 
 
 class _Work:
-    """The arrays that all renders of a batch are measured in."""
+    """Work arrays that all renders of a batch share."""
 
     def __init__(self, target: FusedTarget, n_samples: int) -> None:
         channels = len(target.levels_db)
@@ -166,14 +166,14 @@ class _Work:
             spectra.absolute(cells, one.smallest, magnitudes)
 
     def _steer(self, gain: float, pulled: Array) -> None:
-        """Replace each spectrum by the slope by it."""
+        """Replace each spectrum by the derivative of the loss with respect to it."""
         for number, (one, cells) in enumerate(zip(self.target.resolutions, self.cells, strict=True)):
             weights = np.array([*self._weights(one), *(pulled if number == 0 else (0.0, 1.0, 1.0))])
             limits = one.floor, one.smallest
             spectra.steer(cells, self.magnitudes[number], one.magnitudes.reshape(-1), gain, limits, weights)
 
     def _transposed(self) -> Array:
-        """The slope by the padded sound, from those by the spectra."""
+        """The derivative with respect to the padded sound, from those with respect to the spectra."""
         slopes = np.zeros_like(self.padded)
         for one, frames, spectrum in zip(self.target.resolutions, self.frames, self.spectra, strict=True):
             n = len(one.window)

@@ -1,4 +1,4 @@
-"""How renders are heard beside a clip, in torch: what of them counts, and the noise under which they lie.
+"""Conditions of a comparison with a clip, in torch: a mask, and noise that is added to every render.
 
 ``render/measures/mask.py`` and ``render/measures/hearing.py`` are the reference implementations.
 """
@@ -19,11 +19,11 @@ _KEPT = 16  # distances from clips
 
 
 class HeardDistance:
-    """``TargetDistance`` from a clip of renders that are heard like it.
+    """``TargetDistance`` of renders from a clip, with a mask and noise.
 
     Args:
         target: the clip, masked and without its noise, shape ``(1 or 2, samples)``.
-        hearing: how it is heard.
+        hearing: mask and noise.
 
     Attributes:
         n_samples: length of the clip in samples.
@@ -78,11 +78,11 @@ class Distances:
 
 
 def masked(renders: Tensor, mask: Mask) -> Tensor:
-    """Renders with silence in place of what does not count; the same tensor if all of it does. It has a gradient.
+    """Renders with silence in place of their ignored parts, differentiable; the same tensor if nothing is ignored.
 
     Args:
         renders: sounds from the key press on.
-        mask: what counts.
+        mask: the part that is compared.
 
     Shape:
         renders: ``(..., samples)``.

@@ -33,8 +33,10 @@ _TINY = 1e-20
 class TargetMss:
     """Differentiable MSS of a batch of renders from one target, at equal loudness.
 
-        >>> judged = TargetMss(torch.from_numpy(clip))  # doctest: +SKIP
-        >>> losses, gains = judged.measure(render(controls, judged.n_samples))  # doctest: +SKIP
+        >>> clip = 0.1 * torch.randn(2, 22050, generator=torch.Generator().manual_seed(0))
+        >>> losses, gains = TargetMss(clip).measure(torch.stack([clip, 0.5 * clip]))
+        >>> losses.numpy().round(3), gains.numpy().round(3)
+        (array([0., 0.], dtype=float32), array([1., 2.], dtype=float32))
 
     Args:
         target: sound to be matched, in mono or stereo; it is compared in mono.
@@ -89,12 +91,12 @@ class TargetMss:
 class JudgedLoss:
     """The sum of MSS at equal loudness in dB, which judges an answer, and of the distance.
 
-    MSS alone hears in mono only. With the distance beside it the answer ends closer by the other metrics, too
+    MSS alone is computed in mono. With the distance beside it the match is closer by the other metrics too
     (``docs/results.md``).
 
     Args:
         target: the clip, masked and without its noise, shape ``(1 or 2, samples)``.
-        hearing: how it is heard.
+        hearing: mask and noise.
         distance: the distance from it.
 
     Attributes:

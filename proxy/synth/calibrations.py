@@ -1,7 +1,7 @@
 """Corrections that were fitted to the user's own plug-in, kept in the user's data folder.
 
-They are found by the content of the plug-in and not by the version that it states: builds of one version differ, and
-only a VST3 states one at all. A copy in another folder is the same plug-in, an update is another one.
+They are identified by the content of the plug-in and not by its stated version: builds of one version differ, and only
+a VST3 states one. A copy in another folder is the same plug-in, an update is a different one.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _BYTES = 8  # of the digest
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a calibration found.
+    """The measurements of a calibration.
 
     Attributes:
         name: name of the plug-in.
         version: its version, as far as it states one.
         fitted: number of renders that the corrections were fitted to.
-        judged: number of renders that were kept aside to judge them.
+        judged: number of validation renders.
         mss: median distance of the proxy from those, in MSS at equal loudness in dB, before and after.
         distance: the same in the distance that a descent minimises, at the best gain.
         share: share of those that came closer in MSS, 0 to 1.
@@ -95,12 +95,12 @@ def kept_calibrations() -> Iterator[Path]:
 
 
 def save_calibration(path: Path, corrections: Corrections, calibration: Calibration) -> None:
-    """Keep a calibration; a whole file, or nothing.
+    """Write a calibration, completely or not at all.
 
     Args:
         path: file to write, see ``calibration_path``.
-        corrections: corrections that runs with this plug-in will use.
-        calibration: what was measured.
+        corrections: corrections for runs with this plug-in.
+        calibration: the measurements.
 
     Raises:
         FileError: if the file cannot be written.
@@ -111,7 +111,7 @@ def save_calibration(path: Path, corrections: Corrections, calibration: Calibrat
 
 
 def read_calibration(path: Path) -> tuple[Corrections, Calibration]:
-    """A calibration that was kept.
+    """Read a calibration.
 
     Raises:
         FileError: if the file cannot be read.
@@ -134,7 +134,7 @@ def corrections_for(where: str) -> tuple[Corrections, str | None]:
         where: ``embedded`` or the path of a plug-in.
 
     Returns:
-        The corrections; and what the user should know, if anything.
+        The corrections; and a notice for the user, if there is one.
 
     Raises:
         FileError: if the shipped ones cannot be read.

@@ -1,4 +1,4 @@
-"""What is learned from renders: a curve for every continuous knob, and factors for gains and tunings."""
+"""The corrections, which are learned from renders: a curve for every continuous knob, factors for gains and tunings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FACTORS = (
 """Names of the gains and tunings that may be learned."""
 
 _CENTRED = ("bipolar", "semitone", "feedback")
-"""Names of the table's curves whose middle means "nothing"; corrections leave it where it is."""
+"""Names of the table's curves whose middle means "nothing"; corrections keep it fixed."""
 
 
 class Corrections(nn.Module):
@@ -40,6 +40,11 @@ class Corrections(nn.Module):
 
     A curve is made of straight segments whose rises are positive and sum to 1 (a softmax of ``bends``), so it rises
     everywhere and keeps 0, 1 and, for knobs that are neutral in the middle, 0.5.
+
+        >>> corrections = Corrections()
+        >>> knobs = torch.rand(3, len(TABLE.names), generator=torch.Generator().manual_seed(0))
+        >>> torch.allclose(corrections.bent(knobs), knobs, atol=1e-6)
+        True
 
     Attributes:
         bends: logarithms of the rises, up to a constant for each knob.

@@ -46,7 +46,7 @@ def effects(audio: Tensor, controls: Controls) -> Tensor:
 
 
 def _where(used: Tensor, audio: Tensor, effect: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """``effect(items, audio of these items)`` for the items that use it, the audio as it is for the others."""
+    """``effect(items, audio of these items)`` for the items that use it; the audio of the others is unchanged."""
     items = used.nonzero().squeeze(1)
     if len(items) == 0:
         return audio
@@ -98,7 +98,7 @@ def _chorus(on: Tensor, items: Tensor, audio: Tensor) -> Tensor:
     """The choruses' dry and wet sound.
 
     Args:
-        on: how much there is of each chorus, for the whole batch.
+        on: weight of each chorus, for the whole batch.
         items: indices of the items that use one.
         audio: the sound of these items.
 

@@ -26,7 +26,7 @@ from render.noisemaker.facts import FILTERS, Family
 
 N_TYPES = len(FILTERS)
 THROUGH = 3
-"""The family of the type that filters nothing, beside those of ``proxy.kernels.filters``."""
+"""The family of the type without a filter, beside those of ``proxy.kernels.filters``."""
 _KERNELS = {
     Family.LADDER: LADDER,
     Family.STATE_VARIABLE: STATE_VARIABLE,
@@ -37,13 +37,13 @@ FAMILIES = tuple(_KERNELS[row.family] for row in FILTERS)
 """By filter type."""
 
 SINGING_MEMORY = 300.0
-"""From ``facts.SINGING_RESONANCE`` on a filter may oscillate by itself, and a control moves the phase of all that
-follows: the exact gradient of a spectral loss grows to thousands of times what a small step of the knob does, with any
-sign. There the adjoint forgets with this time constant in samples (``docs/proxy.md``). Below, gradients are exact."""
+"""From ``facts.SINGING_RESONANCE`` on a filter may self-oscillate, and a control shifts the phase of everything that
+follows: the exact gradient of a spectral loss is thousands of times the effect of a small step of the knob, with either
+sign. There the adjoint decays with this time constant in samples (``docs/proxy.md``). Below, gradients are exact."""
 
 LARGEST_ADJOINT = 1e4
-"""Adjoints of a filter's state stay below this multiple of the result's largest gradient; the exact ones do, except
-where a filter runs away."""
+"""Adjoints of a filter's state are limited to this multiple of the result's largest gradient; exact ones exceed it only
+where a filter is unstable."""
 
 
 def filtered(
@@ -56,10 +56,10 @@ def filtered(
     cutoff_scale: Tensor | None = None,
     gain: Tensor | None = None,
 ) -> Tensor:
-    """Drive, filter, and the division that takes the drive back.
+    """Drive, filter, and the division that compensates for the drive.
 
     Args:
-        signal: the mixed oscillators and the noise floor, without which no filter starts to oscillate by itself.
+        signal: the mixed oscillators and the noise floor, without which no filter starts to self-oscillate.
         cutoff: control, 0 to 1, where 1 is about Nyquist (``docs/noisemaker.md``, "Filter").
         resonance: knob.
         drive_knob: knob.
@@ -93,9 +93,9 @@ def filtered(
     for kind in kinds:
         if not 0 <= kind < N_TYPES:
             raise OutOfRange("filter type", kind, f"0 to {N_TYPES - 1}")
-    sings = tuple(bool(value >= facts.SINGING_RESONANCE) for value in resonance.tolist())
+    oscillates = tuple(bool(value >= facts.SINGING_RESONANCE) for value in resonance.tolist())
     fitted = _fitted(kinds, resonance, drive_knob, cutoff_scale, gain).to(signal)
-    return _Filtered.apply(signal, cutoff.to(signal), fitted, kinds, sings)  # type: ignore[no-any-return, no-untyped-call]
+    return _Filtered.apply(signal, cutoff.to(signal), fitted, kinds, oscillates)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def highpass(signal: Tensor, knob: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ class _Filtered(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, signal: Tensor, cutoff: Tensor, fitted: Tensor, kinds: tuple[int, ...], sings: tuple[bool, ...]
+        ctx: Any, signal: Tensor, cutoff: Tensor, fitted: Tensor, kinds: tuple[int, ...], oscillates: tuple[bool, ...]
     ) -> Tensor:
         x, c, values = to_numpy(signal), to_numpy(cutoff), to_numpy(fitted)
         y = np.empty_like(x)
@@ -189,7 +189,7 @@ class _Filtered(torch.autograd.Function):
 
         per_item(run, len(groups))
         ctx.save_for_backward(fitted)
-        ctx.kept = (x, c, kinds, sings, kept) if needed else None
+        ctx.kept = (x, c, kinds, oscillates, kept) if needed else None
         return torch.from_numpy(y).to(signal)
 
     @staticmethod
@@ -197,7 +197,7 @@ class _Filtered(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         (fitted,) = ctx.saved_tensors
-        x, c, kinds, sings, kept = ctx.kept
+        x, c, kinds, oscillates, kept = ctx.kept
         values, dy = to_numpy(fitted), to_numpy(gradient)
         dx, dc = np.empty_like(x), np.zeros_like(x)
         sums = np.zeros(values.shape)
@@ -214,7 +214,7 @@ class _Filtered(torch.autograd.Function):
                     continue
                 parameters = _parameters([kinds[item] for item in items], values[:, items])
                 parameters[-2, : len(items)] = LARGEST_ADJOINT * np.abs(dy[items]).max(axis=1)
-                parameters[-1, : len(items)] = [memory if sings[item] else 1.0 for item in items]
+                parameters[-1, : len(items)] = [memory if oscillates[item] else 1.0 for item in items]
                 total = np.zeros((recursions.N_FITTED, LANES))
                 recursions.adjoint(family, np.array(items), x, c, parameters, kept[index], dy, dx, dc, total)
                 sums[:, items] = total[:, : len(items)]

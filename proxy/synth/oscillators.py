@@ -34,6 +34,9 @@ from render.note import SAMPLE_RATE
 def phase_increments(number: Tensor, bend: Tensor | None = None) -> Tensor:
     """Phase increments of a note in cycles per sample, capped at ``facts.MAX_HZ``.
 
+        >>> float(44100.0 * phase_increments(torch.tensor([[69.0]], dtype=torch.float64)))
+        440.0
+
     Args:
         number: note number.
         bend: semitones added to it, if any.

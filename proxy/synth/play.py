@@ -15,8 +15,18 @@ from render.note import Note
 def play(patch: Patch, note: Note, corrections: Corrections | None = None) -> Audio:
     """Render a patch without gradient.
 
+    Args:
+        patch: patch to play.
+        note: key press, and length of the render.
+        corrections: corrections of the proxy; None for the formulas alone.
+
     Returns:
         Shape ``(2, note.n_samples)``, the key press at sample 0.
+
+    Example:
+        >>> from render.noisemaker.table import TABLE
+        >>> play(TABLE.default, Note(60, seconds=0.1)).shape
+        (2, 4410)
     """
     with torch.no_grad():
         return render(Controls.from_patches([patch], [note]), note.n_samples, corrections)[0].numpy()

@@ -36,6 +36,17 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
 
     Returns:
         Left and right, shape ``(batch, 2, n_samples)``.
+
+    Example:
+        >>> from render.noisemaker.table import TABLE
+        >>> from render.note import Note
+        >>> controls = Controls.from_patches([TABLE.default, TABLE.patch({"cutoff": 0.3})], [Note(60), Note(48)])
+        >>> controls.knobs.requires_grad_()[:, 0].shape
+        torch.Size([2])
+        >>> audio = render(controls, n_samples=4410)
+        >>> audio.square().mean().backward()
+        >>> audio.shape, bool(controls.knobs.grad.isfinite().all())
+        (torch.Size([2, 2, 4410]), True)
     """
     if corrections is not None:
         controls = corrections.apply_to(controls)

@@ -1,4 +1,4 @@
-"""The learned corrections as a file; the ones that the fit found are shipped in the package."""
+"""The learned corrections as a file; the fitted ones are part of the package."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SHIPPED = Path(__file__).parent / "corrections.safetensors"
 
 
 def save_corrections(path: Path, corrections: Corrections, notes: Mapping[str, object] | None = None) -> None:
-    """Write corrections to a file; a whole one, or nothing.
+    """Write corrections to a file, completely or not at all.
 
     Args:
         path: file to write.
-        corrections: what to keep.
-        notes: where they come from, for people, in JSON's types.
+        corrections: corrections to write.
+        notes: their origin, for people, in JSON's types.
 
     Raises:
         FileError: if the file cannot be written.
@@ -55,7 +55,7 @@ def load_corrections(path: Path | None = None) -> Corrections:
 
 
 def notes_of(path: Path | None = None) -> dict[str, Any]:
-    """What a file of corrections says about where they come from, by default the shipped one.
+    """The origin of corrections as stated in their file, by default the shipped one.
 
     Args:
         path: file to read.

@@ -1,4 +1,4 @@
-"""``python -m render describe``: read a plug-in's parameters, and find those that sound."""
+"""``python -m render describe``: read a plug-in's parameters, and find the audible ones."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     write_description(out, description)
     silent = [p.name for p in description.parameters if not p.sounds]
     print(f"{out}: {len(description.rows())} parameters of {description.title}")
-    print(f"not heard: {', '.join(silent) or 'none'}")
+    print(f"inaudible: {', '.join(silent) or 'none'}")
     print(f"refine CLIP --synth {out} uses it; correct it first where it is wrong")
     return 0

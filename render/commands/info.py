@@ -31,8 +31,8 @@ class Examination:
     Attributes:
         info: identity of the host.
         seconds_to_open: time to open it, checks included.
-        repeatable: whether a clean render is bit-identical when repeated after others, one with an endless delay among
-            them.
+        repeatable: whether a clean render is bit-identical when it is repeated after others, including one with an
+            endless delay.
         floor_mss: MSS in dB between two clean renders of one patch with different seeds and, for a plug-in, phases.
         clean_per_second: clean renders of 2 s per second, one at a time.
         fast_per_second: fast renders of 2 s per second, one at a time.

@@ -1,4 +1,4 @@
-"""Which renders are worth keeping: silent, too quiet and clipped ones are refused."""
+"""Which renders are accepted: silent, too quiet and clipped ones are rejected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REASONS = ("broken", "silent", "quiet", "clipped")
 
 
 def refusal(audio: Audio) -> str | None:
-    """Why a render is refused, one of ``REASONS``, or None for a good one.
+    """Why a render is rejected, one of ``REASONS``, or None if it is accepted.
 
     Args:
         audio: sound to judge.

@@ -51,7 +51,7 @@ GATE_SECONDS = HELD_EDGES[-1]
 SECONDS = GATE_SECONDS + RELEASED_EDGES[-1]
 """Length of the library's renders, which have every cell of a fingerprint."""
 MOST_DRAWS_PER_PATCH = 20
-"""Average number of draws per patch beyond which the host is taken for broken."""
+"""Average number of draws per patch beyond which the host is assumed to be broken."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of patches that are ready and the number wanted."""
@@ -59,7 +59,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a library is made of.
+    """Size and notes of a library.
 
     Attributes:
         size: number of patches.
@@ -152,7 +152,7 @@ def open_library(
         prior: distribution that the patches are drawn from.
         host: identity of the host that ``make_host`` opens; the library of another host is made again.
         make_host: opens the host in each worker; a module-level function or a ``functools.partial`` of one.
-        plan: what to make.
+        plan: size and notes of the library.
         workers: number of processes.
         progress: see ``Progress``.
 
@@ -184,7 +184,7 @@ def build(
         renders: fingerprints of draw 0, 1, 2, ... with ``SEED``, each of shape ``(notes, cells, bands)``; None for a
             refused draw, and the error for a render that failed.
         prior: distribution that the patches are drawn from.
-        plan: what to make.
+        plan: size and notes of the library.
         progress: see ``Progress``.
 
     Raises:
@@ -207,7 +207,7 @@ def build(
         if len(indices) == plan.size:
             break
         if index + 1 >= MOST_DRAWS_PER_PATCH * max(len(indices), 10):
-            raise HostError(f"only {len(indices)} of {index + 1} draws for the library can be heard") from error
+            raise HostError(f"only {len(indices)} of {index + 1} draws for the library are audible") from error
     return Library(prior, plan.notes, np.array(indices, np.int64), sounds)
 
 
@@ -225,7 +225,7 @@ def _make_worker(make_host: Callable[[], Host], prior: Prior, plan: Plan) -> Cal
 
 
 def _render(host: Host, prior: Prior, plan: Plan, index: int) -> Steps | None:
-    """Fingerprints of a draw, shape ``(notes, cells, bands)``; None if it cannot be heard at one of the notes.
+    """Fingerprints of a draw, shape ``(notes, cells, bands)``; None if it is inaudible at one of the notes.
 
     Renders need not be clean: traces of an earlier one are too faint for a fingerprint.
     """

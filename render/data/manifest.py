@@ -1,4 +1,4 @@
-"""The manifest of a data set: what it is made of, and the checksums of its shards."""
+"""The manifest of a data set: its origin, and the checksums of its shards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANIFEST_FILE = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a data set is made of.
+    """The origin of a data set, and the checksums of its shards.
 
     Attributes:
         seed: seed of the set of draws.

@@ -1,4 +1,4 @@
-"""The algorithms of a DX7: which operators are carriers, and so can be heard themselves."""
+"""The algorithms of a DX7: which operators are carriers, whose output is audible directly."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ MOVES: tuple[Mapping[str, float], ...] = (
     *({"lfo_pitch_depth": depth / MOST} for depth in (0, 15)),
     *({"lfo_amp_depth": depth / MOST} for depth in (0, 50)),
 )
-"""Operators at levels where they are clearly heard, the LFO, and off."""
+"""Operators at clearly audible levels, the LFO, and both switched off."""
 
 _RICH = TABLE.patch({f"op{k}_level": 0.8 for k in OPERATORS} | {"feedback": 1.0, "lfo_pitch_depth": 0.3})
 

@@ -1,7 +1,7 @@
-"""The prior over Dexed's patches, from nothing but the table's sense.
+"""The prior over Dexed's patches, designed from the meaning of the parameters alone.
 
-Carriers are loud, modulators vary, ratios are mostly whole, and envelopes strike, swell or hold. No voice of others
-went into it.
+Carriers are loud, modulators vary, ratios are mostly whole, and envelopes strike, swell or hold. It is not fitted to
+any published voices.
 """
 
 from __future__ import annotations

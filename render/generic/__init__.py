@@ -1,1 +1,1 @@
-"""Any plug-in as an instrument: its parameters as they can be read and heard, and no other knowledge of it."""
+"""Any plug-in as an instrument: its parameters as read from it and tested by renders, without further knowledge."""

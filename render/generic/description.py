@@ -46,7 +46,7 @@ class Described:
         choices: names of its values if it is discrete; empty if it is continuous.
         role: one of ``ROLES``.
         gains: level of the plug-in at evenly spaced knobs, relative to the loudest; for the role ``level`` only.
-        sounds: whether it was heard to change the sound.
+        sounds: whether renders showed that it changes the sound.
     """
 
     name: str
@@ -62,12 +62,12 @@ class Described:
 
 @dataclass(frozen=True)
 class Description:
-    """A plug-in as it was read.
+    """The description of a plug-in.
 
     Attributes:
         title: name for people.
         plugin: path of the plug-in.
-        program: what identifies the plug-in in preset files: ``id`` and ``version`` of a VST2.
+        program: identity of the plug-in in preset files: ``id`` and ``version`` of a VST2.
         parameters: its parameters, in the plug-in's order.
     """
 
@@ -94,7 +94,7 @@ def read_description(path: Path) -> Description:
 
     Raises:
         FileError: if it cannot be read.
-        FormatError: if it is no description, or a damaged one.
+        FormatError: if it is not a description, or is damaged.
     """
     content = read_json(path, SCHEMA, "no description of a plug-in")
     try:
@@ -135,7 +135,7 @@ def _row(parameter: Described) -> Parameter:
 
 
 def _level_curve(gains: tuple[float, ...]) -> Curve:
-    """A measured volume knob, made to rise."""
+    """The measured gains of a volume knob, made increasing."""
     rising = np.maximum.accumulate(np.array(gains)) + 1e-6 * np.arange(len(gains))
     knobs = np.linspace(0.0, 1.0, len(gains))
     return Curve(

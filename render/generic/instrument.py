@@ -23,7 +23,7 @@ from render.instruments.plugin_adapter import PluginAdapter
 from render.note import Note
 
 LIBRARY_SIZE = 300
-"""Few: the library of a plug-in is rendered when it is first used."""
+"""Size of the library of a plug-in; small, because it is rendered when the plug-in is first used."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PluginHosts:
         return where or read_description(self.path).plugin, ()
 
     def open_host(self, where: str = EMBEDDED) -> Host:
-        """Open the plug-in in this process, after a try in another one; raises ``HostError``."""
+        """Open the plug-in in this process, after a test in another one; raises ``HostError``."""
         from render.hosts.plugin import PluginHost, check_plugin
 
         description = read_description(self.path)
@@ -52,7 +52,7 @@ class PluginHosts:
 
 
 def plugin_instrument(plugin: str | None) -> Instrument:
-    """The instrument of a plug-in, which is described now if it has not been; the description is kept in the cache.
+    """The instrument of a plug-in; its description is made on first use and kept in the cache folder.
 
     Raises:
         OutOfRange: if no plug-in is named.
@@ -64,7 +64,7 @@ def plugin_instrument(plugin: str | None) -> Instrument:
 
 
 def kept_description(plugin: Path) -> Path:
-    """The file with the description of a plug-in, which is written if it is missing or the plug-in has changed."""
+    """The file with the description of a plug-in, which is made if it is missing or the plug-in has changed."""
     from render.generic.probe import describe_plugin
 
     try:

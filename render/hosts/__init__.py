@@ -1,1 +1,1 @@
-"""Whatever plays a patch: the protocol of a host, plug-ins, and the pool of worker processes."""
+"""Hosts, which play patches: plug-ins, DawDreamer, and the pool of worker processes."""

@@ -17,7 +17,7 @@ def dask_client(address: str) -> Iterator[Any]:
     """A client of a scheduler, closed at the end.
 
     Args:
-        address: the scheduler's.
+        address: address of the scheduler.
 
     Raises:
         ReconstructError: if the package is missing.

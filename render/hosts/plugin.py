@@ -127,7 +127,7 @@ class PluginHost:
     def _render(self, patch: Patch, note: Note, seed: int, clean: bool, pre_roll_seconds: float) -> Audio:
         if self._closed:
             raise HostError("the host is closed")
-        extra = self.adapter.heard(patch)
+        extra = self.adapter.audible(patch)
         if clean and self._fork:
             instance = self._pristine_with(extra)
         elif clean:

@@ -1,4 +1,4 @@
-"""Plug-ins as files: where they lie, and what they say of themselves."""
+"""Plug-ins as files: their standard folders, formats and identity."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def plugin_class(path: Path) -> PluginClass:
     This loads the plug-in's code: call it only where a crash does no harm.
 
     Raises:
-        HostError: if the file is no VST3 with a processor.
+        HostError: if the file is not a VST3 with a processor.
     """
     try:
         library = ctypes.CDLL(str(_binary(path)))

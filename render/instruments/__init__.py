@@ -1,1 +1,1 @@
-"""What an instrument is: parameters, patches, preset files, hosts and what else it may offer."""
+"""Instruments: parameters, patches, preset files, hosts and optional parts such as a prior."""

@@ -12,7 +12,7 @@ _JUCE_MAGIC = 0x21324356
 """Begins the state of a JUCE plug-in whose state is XML."""
 
 _CHUNK_OFFSETS = {b"FPCh": 56, b"FBCh": 156}
-"""Where the size of the plug-in's own chunk stands in a VST2 program and bank."""
+"""Offset of the size of the plug-in's own chunk in a VST2 program and in a bank."""
 
 
 def juce_state(text: bytes) -> bytes:
@@ -21,7 +21,7 @@ def juce_state(text: bytes) -> bytes:
 
 
 def vstpreset(state: bytes, class_id: str) -> bytes:
-    """The content of a ``.vstpreset`` file: header, the processor's state, and the list of what lies where."""
+    """The content of a ``.vstpreset`` file: header, the processor's state, and the list of chunks."""
     header = struct.calcsize("<4si32sq")
     content = struct.pack("<4si32sq", b"VST3", 1, class_id.encode("ascii"), header + len(state)) + state
     return content + struct.pack("<4si4sqq", b"List", 1, b"Comp", header, len(state))
@@ -33,7 +33,7 @@ def fxprogram(state: bytes, vst2_id: bytes, name: str, n_parameters: int) -> byt
     Args:
         state: the plug-in's own state.
         vst2_id: the plug-in's id, four bytes.
-        name: name of the program; what is beyond 27 bytes of ASCII is left out.
+        name: name of the program, truncated to 27 bytes of ASCII.
         n_parameters: number of the plug-in's parameters.
     """
     label = name.encode("ascii", "replace")[:27]
@@ -71,7 +71,7 @@ def vst3_component(state: bytes) -> bytes:
 
 
 def unwrapped(content: bytes) -> bytes:
-    """What a preset file of a plug-in format holds of the plug-in's own; other content is returned as it is.
+    """The plug-in's own state in a preset file of a plug-in format; other content is returned unchanged.
 
     Args:
         content: a ``.vstpreset``, a VST2 ``.fxp`` or ``.fxb`` with a chunk, a JUCE state, or anything else.

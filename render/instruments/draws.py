@@ -1,4 +1,4 @@
-"""What the priors of all instruments share: generators for draws, key presses, and hashes."""
+"""Code shared by the priors of all instruments: generators for draws, key presses, and hashes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def generator(seed: int, index: int, attempt: int) -> Generator:
     Args:
         seed: seed of the set.
         index: position in the set.
-        attempt: 0, then 1, 2, ... if the draws before were refused (silent, clipped, ...).
+        attempt: 0, then 1, 2, ... if the draws before were rejected (silent, clipped, ...).
 
     Raises:
         OutOfRange: for a negative number.
@@ -53,7 +53,7 @@ def draw_note(rng: Generator) -> Note:
 
 
 def hash_of_draws(draw: Callable[[int, int, int], tuple[Patch, Note]]) -> str:
-    """Identifies a prior by its first draws: kept files that contain draws carry it and are refused when it differs."""
+    """Hash of a prior's first draws: stored files that contain draws carry it and are rejected when it differs."""
     draws = (draw(0, index, 0) for index in range(_HASHED_DRAWS))
     texts = ",".join(f"{patch.knobs!r} {patch.extra!r} {note!r}" for patch, note in draws)
     return hashlib.sha256(texts.encode()).hexdigest()[:16]

@@ -14,7 +14,7 @@ FORMATS = ("vstpreset", "fxp", "mid")
 """Names of the formats on the command line; each is also the ending of the file's name."""
 
 KINDS = {"vstpreset": "vst3_preset", "fxp": "vst2_preset", "mid": "midi"}
-"""What the files are called in ``NAME.json``."""
+"""Keys of the files in ``NAME.json``."""
 
 _CLASS_ID = re.compile(r"[0-9A-F]{32}")
 
@@ -35,7 +35,7 @@ def exported(instrument: Instrument, program: Program, note: Note, format_: str,
         program: patch with its name.
         note: key press that the patch is meant for.
         format_: one of ``FORMATS``.
-        class_id: class id of the VST3 that will load the file; that of the likeliest known build if it is None.
+        class_id: class id of the VST3 that will load the file; None for that of the likeliest known build.
 
     Returns:
         The bytes; None if the instrument has no such files.

@@ -1,4 +1,4 @@
-"""What can be heard in a clip and set on a panel, for an instrument that proposes changes of a patch."""
+"""Values estimated from a clip that correspond to settings, for an instrument that proposes changes of a patch."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ _REMOVED_HARMONICS = 20
 _REMOVED = 0.75  # semitones on both sides of a partial that is removed
 
 Strengths = NDArray[Any]
-"""Shape ``(frames, bins)``, float32."""
+"""Shape ``(sweeps, frames, bins)``, float32."""
 
 
 @dataclass(frozen=True, eq=False)
 class Partials:
-    """Where the partials of a clip lie over time: the peaks of its spectra, on a logarithmic frequency axis.
+    """The partials of a clip over time: the peaks of its spectra, on a logarithmic frequency axis.
+
+    A partial whose pitch changes within a window is a peak only of a spectrum that follows the change, so there is one
+    spectrum for each of several sweeps.
 
     Attributes:
-        strengths: how strong a partial is at each time and pitch, 0 to 1, ``(frames, bins)``.
+        strengths: strength of a partial at each time and pitch, 0 to 1, ``(sweeps, frames, bins)``.
+        sweeps: the sweeps in semitones per second, ascending, at equal distances around 0.
         hop_seconds: time between two frames.
         lowest: MIDI note number of the first bin.
         per_semitone: bins per semitone.
     """
 
     strengths: Strengths
+    sweeps: tuple[float, ...]
     hop_seconds: float
     lowest: float
     per_semitone: int
@@ -37,22 +42,31 @@ class Partials:
         """Positions of MIDI note numbers among the bins, not rounded."""
         return (keys - self.lowest) * self.per_semitone
 
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.strengths.shape[1])
+
+    def first(self, seconds: float) -> Partials:
+        """The partials in the first seconds."""
+        return replace(self, strengths=self.strengths[:, : max(round(seconds / self.hop_seconds), 1)])
+
     def combs(self) -> Strengths:
-        """How strong a whole harmonic series is at each time and fundamental, in the shape of ``strengths``."""
-        n_bins = self.strengths.shape[1]
+        """Strength of a whole harmonic series at each time and fundamental, in the shape of ``strengths``."""
+        n_bins = self.strengths.shape[2]
         result, total = np.zeros_like(self.strengths), 0.0
         for harmonic in range(1, _HARMONICS + 1):
             shift, weight = round(12.0 * np.log2(harmonic) * self.per_semitone), harmonic**-0.5
             total += weight
-            result[:, : n_bins - shift] += np.float32(weight) * self.strengths[:, shift:]
+            result[..., : n_bins - shift] += np.float32(weight) * self.strengths[..., shift:]
         return result / np.float32(total)
 
     def without(self, keys: Sequence[float] | NDArray[np.float64], *, harmonics: bool) -> Partials:
-        """The partials that are left when those of a sound are removed.
+        """The remaining partials without those of a sound.
 
         Args:
-            keys: its pitch at each frame, as MIDI note numbers.
-            harmonics: whether it has harmonics.
+            keys: pitch of the sound at each frame, as MIDI note numbers.
+            harmonics: whether the sound has harmonics.
 
         Shape:
             keys: ``(frames,)``.
@@ -63,20 +77,20 @@ class Partials:
         for harmonic in range(1, (_REMOVED_HARMONICS if harmonics else 1) + 1):
             middles = np.round(positions + 12.0 * np.log2(harmonic) * self.per_semitone).astype(int)
             for frame, middle in enumerate(middles):
-                left[frame, max(middle - reach, 0) : max(middle + reach + 1, 0)] = 0.0
+                left[:, frame, max(middle - reach, 0) : max(middle + reach + 1, 0)] = 0.0
         return replace(self, strengths=left)
 
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """Values that were read from a clip.
+    """Values estimated from a clip.
 
     Attributes:
-        rates_hz: rates at which something may be modulated, the most likely first.
-        delays_seconds: times after which the sound may repeat, the most likely first.
+        rates_hz: possible rates of a modulation, the most likely first.
+        delays_seconds: possible delay times, the most likely first.
         seconds: length of the clip.
-        brightness: course of the brightness over the clip at even distances, 0 to 1.
-        loudness: course of the level as an amplitude, 0 to 1.
+        brightness: brightness over time at even distances, 0 to 1.
+        loudness: level over time as an amplitude, 0 to 1.
         partials: the partials while the key is held.
     """
 

@@ -74,7 +74,7 @@ class ExtraState(Protocol):
 
     @property
     def KNOB(self) -> str:  # noqa: N802
-        """Name of the knob without which it cannot be heard."""
+        """Name of the knob that must be above 0 for the state to be audible."""
         ...
 
     def as_data(self, patch: Patch) -> Any:
@@ -86,10 +86,10 @@ class ExtraState(Protocol):
         ...
 
     def codes(self, base: Patch, free: frozenset[str], *, discrete: bool) -> ExtraCodes | None:
-        """Codes around a base patch, or None if the state must not change or cannot be heard.
+        """Codes around a base patch, or None if the state must not change or is inaudible.
 
         Args:
-            base: the patch that is searched around.
+            base: the patch around which to search.
             free: names of the parameters that may be changed.
             discrete: whether discrete changes are allowed too.
         """
@@ -130,6 +130,18 @@ class Bank:
 class Instrument:
     """A synthesizer that clips can be matched with.
 
+    ``tests/toy.py`` defines a complete one of six parameters.
+
+    Example:
+        >>> from render.note import Note
+        >>> from render.synths import synth
+        >>> noisemaker = synth("noisemaker")
+        >>> patch = noisemaker.table.patch({"cutoff": 0.5})
+        >>> host = noisemaker.hosts.open_host("embedded")
+        >>> host.render(patch, Note(60, seconds=0.5)).shape
+        (2, 22050)
+        >>> host.close()
+
     Attributes:
         name: name on the command line and in files.
         table: parameter table.
@@ -137,11 +149,11 @@ class Instrument:
         hosts: opens its hosts.
         extra: state of its patches beside the knobs, if any.
         moves: changes that switch parts of the panel on, to a clearly audible value, or off: knobs by name.
-        plain: reductions of a patch, played with a note, to a plain voice, each with a word for its kind.
+        plain: reductions of a patch, played with a note, to a plain voice, each with the name of its kind.
         extras: parameters whose default means that a part of the synth is not used.
-        structure: proposes changed patches that take several decisions at once, each with a word for its kind, from
-            a patch, its note and what was heard in the clip.
-        heard: makes plain patches of what was heard in a clip, each with a word for its kind.
+        structure: proposes changed patches that combine several decisions, each with the name of its kind, from a
+            patch, its note and values estimated from the clip.
+        from_hints: makes plain patches from the hints alone, each with the name of its kind.
         pitches: function from a patch and a key to the MIDI note numbers at which it sounds, and each one's share of
             the power; None if unknown.
         plugin_state: writes the plug-in's own state for a program; None if there are no presets in plug-in formats.
@@ -156,12 +168,12 @@ class Instrument:
         bank: writes several matches to one file; None if there is no such file.
         starts: function from a clip, with the key press at sample 0, and its note to patches that are made from the
             clip itself; None if there are none.
-        settle: function from a patch to the same without what differs from note to note, such as random phases, so that
-            a search does not chase noise; None if there is nothing of this kind.
+        settle: removes what differs from note to note, such as random phases, from a patch, so that a search does not
+            fit noise; None if there is nothing of this kind.
         auditions: a patch that uses most parts of the panel, and one whose traces in a later render would be easy to
             detect; the default patch where missing.
         parts: parts of the panel, and whether a patch uses them, for the description of a data set.
-        installed: lists the installed plug-ins of the synth; None if it is no plug-in.
+        installed: lists the installed plug-ins of the synth; None if it is not a plug-in.
     """
 
     name: str
@@ -173,7 +185,7 @@ class Instrument:
     plain: Callable[[Patch, Note], Iterable[tuple[str, Patch]]] | None = None
     extras: frozenset[str] = frozenset()
     structure: Callable[[Patch, Note, Hints], Iterable[tuple[str, Patch]]] | None = None
-    heard: Callable[[Note, Hints], Iterable[tuple[str, Patch]]] | None = None
+    from_hints: Callable[[Note, Hints], Iterable[tuple[str, Patch]]] | None = None
     pitches: Callable[[Patch, int], tuple[list[int], list[float]]] | None = None
     plugin_state: Callable[[Program], bytes] | None = None
     class_ids: tuple[str, ...] = ()

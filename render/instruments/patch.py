@@ -104,12 +104,12 @@ class Patch:
         return changed
 
     def sounds(self, name: str) -> bool:
-        """Whether a parameter can be heard in this patch, by the table's conditions (a single note from silence)."""
+        """Whether a parameter is audible in this patch, by the table's conditions (a single note from silence)."""
         row = self.table.parameter(name)
         return not row.silent and all(any(self._holds(c) for c in clause) for clause in row.needs)
 
     def where_sounding(self, name: str) -> Patch:
-        """This patch, changed as little as the table's conditions require, so that a parameter can be heard."""
+        """This patch with the smallest change after which a parameter is audible by the table's conditions."""
         patch, pending, seen = self, [name], set()
         while pending:
             current = pending.pop()

@@ -25,10 +25,10 @@ class PluginAdapter:
             row that is missing here is not set.
         proof: two patches that must sound different; if they do not, the plug-in ignores its parameters.
         state: writes the plug-in's own state for a value of ``Patch.extra``; None if everything is a parameter.
-        heard: returns the part of a patch's ``extra`` that can be heard, so that the state is set only if needed.
+        audible: returns the audible part of a patch's ``extra``, so that the state is set only if needed.
     """
 
     names: Mapping[str, tuple[str, ...]]
     proof: tuple[Patch, Patch]
     state: Callable[[Extra], bytes] | None = None
-    heard: Callable[[Patch], Extra] = _nothing
+    audible: Callable[[Patch], Extra] = _nothing

@@ -25,17 +25,17 @@ _OTHER_FILES = {
     b"<!doctype html": "a web page",
     b"\xf0": "a system-exclusive message (.syx)",
 }
-"""How other files begin that people may take for a preset."""
+"""First bytes of other files that people may take for a preset."""
 
 
 def read_preset_file(path: Path | str, parse: Callable[[bytes], T], *, most_bytes: int, kind: str) -> T:
-    """What a parser makes of a file's content.
+    """Read and parse a file.
 
     Args:
         path: the file.
         parse: reads the content; raises ``PresetError``.
         most_bytes: size above which the file cannot be a preset, in whole MiB.
-        kind: what the file should be, for the message.
+        kind: expected kind of file, for the message.
 
     Raises:
         FileError: if the file cannot be read.

@@ -19,7 +19,7 @@ def read_program(instrument: Instrument, text: str | Path) -> Program:
 
     Raises:
         FileError: if there is no such file.
-        PresetError: if it is no preset of the synth, or it has several programs and none of them is meant.
+        PresetError: if it is not a preset of the synth, or has several programs of which none is named.
     """
     path, wanted = Path(text), ""
     if not path.exists():

@@ -13,8 +13,10 @@ the resolution, and their RMS envelopes ``a`` and ``b``:
 The first two are means over the resolutions. The level is not searched: ``TargetDistance.measure`` solves for the
 gain that suits a render best.
 
-    >>> target = TargetDistance(clip)
-    >>> loss, gain = target.measure(host.render(patch, note))
+    >>> clip = np.random.default_rng(0).normal(0.0, 0.1, (2, 22050)).astype(np.float32)
+    >>> loss, gain = TargetDistance(clip).measure(0.5 * clip)
+    >>> round(loss, 5), round(gain, 5)
+    (0.0, 2.0)
 """
 
 from __future__ import annotations
@@ -168,10 +170,10 @@ class TargetDistance:
         by_energy = math.sqrt(self._energy / energy)
         first = self._resolutions[0]
         magnitudes = view.magnitudes[0]
-        heard = (magnitudes * np.float32(by_energy) > first.floor) & (first.magnitudes > first.floor)
-        if not heard.any():
+        audible = (magnitudes * np.float32(by_energy) > first.floor) & (first.magnitudes > first.floor)
+        if not audible.any():
             return by_energy
-        return math.exp(float(np.median(first.logs[heard] - np.log(magnitudes[heard]))))
+        return math.exp(float(np.median(first.logs[audible] - np.log(magnitudes[audible]))))
 
     def _distance(self, view: _View, gain: float) -> float:
         weights = self.weights

@@ -40,6 +40,11 @@ Steps = NDArray[np.uint8]
 def fingerprint(audio: Audio, gate_seconds: float) -> Fingerprint | None:
     """The fingerprint of a sound; None if it is silent, or shorter than a cell.
 
+        >>> decay = np.exp(-5.0 * np.arange(44100) / 44100.0)
+        >>> sound = np.float32([decay * np.sin(0.06 * np.arange(44100))])
+        >>> fingerprint(sound, gate_seconds=0.5).shape
+        (11, 32)
+
     Args:
         audio: sound with the key press at sample 0.
         gate_seconds: time of the release.

@@ -33,8 +33,8 @@ class GoldenRow:
         peak: largest sample of the render at the plug-in's own level.
         stereo: whether its channels differ.
         floor_mss: MSS in dB between two renders of the patch by the plug-in itself, with different random numbers; None
-            where it means nothing.
-        uses_envelope_editor: whether the envelope editor is heard.
+            where it is meaningless.
+        uses_envelope_editor: whether the envelope editor is audible.
     """
 
     folder: Path

@@ -1,6 +1,6 @@
-"""How a clip is heard: what of it counts, and the noise under which it, and all that is compared with it, lies.
+"""Conditions of a comparison with a clip: a mask, and noise that is added to the clip and to every render.
 
-A render is masked, brought to the level of the clip, and put under the same noise as the clip.
+A render is masked, brought to the level of the clip, and then the clip's noise is added to it.
 ``proxy/loss/heard.py`` does the same in torch.
 """
 
@@ -17,22 +17,22 @@ from render.measures.mask import PLAIN, Mask
 
 @dataclass(frozen=True, eq=False)
 class Hearing:
-    """How a clip is heard. The clip itself is masked already, and without its noise.
+    """Conditions under which renders are compared with a clip, which is already masked and without its noise.
 
     Attributes:
-        mask: what of it counts.
-        noise: masked noise of the clip's kind, shape ``(channels, samples)`` like the clip; None if there is none.
+        mask: the times and frequencies that are compared.
+        noise: masked noise with the spectrum of the clip's, shape ``(channels, samples)`` like the clip; None for none.
     """
 
     mask: Mask = PLAIN
     noise: Audio | None = None
 
     def masked(self, audio: Audio) -> Audio:
-        """What counts of a sound, shape ``(channels, samples)``; the same array if all of it does."""
+        """The compared part of a sound, shape ``(channels, samples)``; the same array if all of it is compared."""
         return self.mask.apply(audio)
 
     def under_noise(self, audio: Audio) -> Audio:
-        """A masked sound at the level of the clip under the noise; the same array if there is none."""
+        """A masked sound at the level of the clip plus the noise; the same array if there is none."""
         if self.noise is None:
             return audio
         n_samples = min(audio.shape[1], self.noise.shape[1])
@@ -40,12 +40,15 @@ class Hearing:
 
 
 class HeardDistance:
-    """``TargetDistance`` from a clip of renders that are heard like it.
+    """``TargetDistance`` of renders from a clip, with a mask and noise.
 
     Args:
-        target: the clip, masked and without its noise, shape ``(channels, samples)``.
-        hearing: how it is heard.
+        target: the clip, masked and without its noise.
+        hearing: mask and noise.
         weights: weights and windows.
+
+    Shape:
+        target: ``(channels, samples)``.
 
     Raises:
         InvalidAudio: if the target is silent, not finite or of the wrong shape.

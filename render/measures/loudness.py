@@ -44,16 +44,18 @@ def band_energy(audio: AnyAudio, sample_rate: int) -> float:
 
 
 class EqualLoudnessMss:
-    """MSS of one patch's renders from the clips that it should match, at equal loudness: what judges a match.
+    """MSS of one patch's renders from the clips that it should match, at equal loudness: the measure that judges.
 
-        >>> judged = EqualLoudnessMss([clip], 44100)  # doctest: +SKIP
-        >>> mss, gain_db = judged.measure([host.render(patch, note)])  # doctest: +SKIP
+        >>> clip = np.random.default_rng(0).normal(0.0, 0.1, (2, 22050))
+        >>> mss, gain_db = EqualLoudnessMss([clip], 44100).measure([0.5 * clip])
+        >>> round(mss, 6), round(gain_db, 2)
+        (0.0, 6.02)
 
     Args:
         targets: the clips.
         sample_rate: sample rate in Hz of everything.
         level_free: whether the level may be matched; if not, the gain is always 0 dB.
-        hearings: how each clip is heard; as it is where they are missing.
+        hearings: mask and noise of each clip; none if missing.
 
     Shape:
         targets: ``(channels, samples)`` or ``(samples,)`` each.
@@ -81,7 +83,7 @@ class EqualLoudnessMss:
     def measure(self, renders: Sequence[AnyAudio]) -> tuple[float, float]:
         """Mean MSS in dB over the clips at equal loudness, and the gain in dB that makes it equal.
 
-        There is one gain for all clips, the mean of their gains in dB. MSS is the mean over what counts.
+        There is one gain for all clips, the mean of their gains in dB. MSS is the mean over the compared part.
 
         Args:
             renders: the sounds to compare, one for each clip.
@@ -96,7 +98,7 @@ class EqualLoudnessMss:
         return math.fsum(target.distance(one) / share for target, share, one in pairs) / len(renders), gain_db
 
     def gain_db(self, renders: Sequence[AnyAudio]) -> float:
-        """The gain in dB that makes the loudness equal; silent clips and renders have no say in it."""
+        """The gain in dB that makes the loudness equal; silent clips and renders are ignored."""
         return self._gain_db([hearing.masked(one) for hearing, one in zip(self._hearings, renders, strict=True)])
 
     def _gain_db(self, renders: Sequence[AnyAudio]) -> float:

@@ -1,12 +1,13 @@
-"""What of a sound counts when it is compared: all but some parts of its time, and one band of its frequencies.
+"""The part of a sound that is compared: everything except some intervals of time, within one frequency band.
 
-A mask is applied to audio: to a clip once, and to every render before it is compared with it, so that all measures
-agree on what counts, and none of them has to know. It is linear and does not depend on the level. What does not count
+A mask is applied to audio: to a clip once, and to every render before it is compared with the clip. All measures
+therefore agree, and none of them has to know the mask. It is linear and does not depend on the level. The ignored part
 is silence in both sounds. ``proxy/loss/heard.py`` does the same in torch.
 
-    >>> mask = Mask(ignored_seconds=((0.5, 0.7),), band_hz=(200.0, 4000.0))
-    >>> target = TargetDistance(mask.apply(clip))  # doctest: +SKIP
-    >>> loss, gain = target.measure(mask.apply(host.render(patch, note)))  # doctest: +SKIP
+    >>> mask = Mask(ignored_seconds=((0.1, 0.2),))
+    >>> masked = mask.apply(np.ones((1, 22050), np.float32))
+    >>> float(masked[0, 4000]), float(masked[0, 6000]), mask.plain
+    (1.0, 0.0, False)
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from render.note import SAMPLE_RATE
 HIGHEST_HZ = SAMPLE_RATE / 2.0
 
 FADE_SECONDS = 0.005
-"""Length of the fades before and after what is ignored; they lie outside of it, so that nothing of it is left."""
+"""Length of the fades before and after an ignored interval; they lie outside of it."""
 FILTER_TAPS = 4095
 """Length of the band's filter in samples (93 ms): its edges are 70 Hz wide."""
 _LOUDER_DB = 10.0
@@ -35,11 +36,11 @@ _KAISER_BETA = 10.06  # 100 dB below the band, which is below the floor of every
 
 @dataclass(frozen=True)
 class Mask:
-    """What of a sound counts.
+    """The part of a sound that is compared.
 
     Attributes:
-        ignored_seconds: parts of its time that do not, from and to, from its first sample on.
-        band_hz: lowest and highest frequency that do; all of them where it is None.
+        ignored_seconds: ignored intervals, begin and end in seconds from the first sample.
+        band_hz: lowest and highest frequency that are compared; None for all frequencies.
     """
 
     ignored_seconds: tuple[tuple[float, float], ...] = ()
@@ -47,11 +48,11 @@ class Mask:
 
     @property
     def plain(self) -> bool:
-        """Whether everything counts."""
+        """Whether everything is compared."""
         return not self.ignored_seconds and self.band_hz is None
 
     def apply(self, audio: Audio) -> Audio:
-        """A sound with silence in place of what does not count; the same array if all of it does.
+        """A sound with silence in place of its ignored part; the same array if nothing is ignored.
 
         Shape:
             audio: ``(channels, samples)``, from the key press on.
@@ -66,7 +67,7 @@ class Mask:
         return audio
 
     def share(self, n_samples: int) -> float:
-        """Share of the time and frequencies of a sound, as MSS has them, that counts; see ``_share``.
+        """Share of MSS's frames and bands that is compared; see ``_share``.
 
         Args:
             n_samples: length of the sound.
@@ -75,19 +76,19 @@ class Mask:
 
 
 PLAIN = Mask()
-"""Everything counts."""
+"""A mask that ignores nothing."""
 
 
 @functools.lru_cache(maxsize=32)
 def _share(mask: Mask, n_samples: int) -> float:
     """MSS between white noise and louder noise through a mask, relative to MSS without it.
 
-    MSS is a mean over all frames and bands, and those in which nothing counts are equal in both sounds.
+    MSS is a mean over all frames and bands, and the ignored ones are equal in both sounds.
     """
     noise = np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)
-    heard = mask.apply(noise)
-    louder = heard * np.float32(10.0 ** (_LOUDER_DB / 20.0))
-    return max(mss(heard, louder, SAMPLE_RATE) / _LOUDER_DB, _SMALLEST_SHARE) if heard.any() else _SMALLEST_SHARE
+    masked = mask.apply(noise)
+    louder = masked * np.float32(10.0 ** (_LOUDER_DB / 20.0))
+    return max(mss(masked, louder, SAMPLE_RATE) / _LOUDER_DB, _SMALLEST_SHARE) if masked.any() else _SMALLEST_SHARE
 
 
 @functools.lru_cache(maxsize=32)

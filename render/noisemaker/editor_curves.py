@@ -15,13 +15,13 @@ from render.instruments.patch import Patch
 from render.noisemaker.envelope_editor import INITIAL_POINTS, EnvelopePoint, spline
 
 KNOB = "envelopeeditoramount"
-"""Knob that must be above 0 for the curve to be heard."""
+"""Knob that must be above 0 for the curve to be audible."""
 
 N_HEIGHTS = 8
 """Heights per loop: at the usual speeds about one for every 1/8 note, and few enough for a search."""
 
 N_DESCENDED = 33
-"""Heights of a curve that a descent moves, at even distances with straight lines between them."""
+"""Number of heights of a curve that a descent changes, at even distances with straight lines between them."""
 
 _SAME_CURVE = 0.02
 

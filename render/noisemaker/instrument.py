@@ -7,7 +7,7 @@ from pathlib import Path
 
 from render.instruments.instrument import Instrument, Prior
 from render.noisemaker import editor_curves, hosts, presets, prior
-from render.noisemaker.changes import heard, structure
+from render.noisemaker.changes import pairings, structure
 from render.noisemaker.panel.drawings import drawn_curves
 from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.plugin import CLASS_IDS, VST2_ID, plugin_state, preset_folders
@@ -24,7 +24,7 @@ MOVES: tuple[Mapping[str, float], ...] = (
     *({"lfo1destination": 1.0 / 7.0, "lfo1amount": level} for level in (0.25, 0.75)),
     *({"freeaddestination": 0.2, "freeadamount": level, "freeaddecay": 0.4} for level in (0.2, 0.8)),
 )
-"""Parts of the panel switched on, to where they are clearly heard, and off."""
+"""Parts of the panel switched on, at values where they are clearly audible, and off."""
 
 NOISEMAKER = Instrument(
     name="noisemaker",
@@ -36,7 +36,7 @@ NOISEMAKER = Instrument(
     plain=structure.plain,
     extras=structure.EXTRAS,
     structure=structure.changes,
-    heard=heard.heard,
+    from_hints=pairings.plain_patches,
     pitches=sounding_pitches,
     plugin_state=plugin_state,
     class_ids=CLASS_IDS,

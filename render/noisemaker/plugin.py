@@ -1,4 +1,4 @@
-"""How NoiseMaker's patches are played on the real plug-in, and what is known of its builds."""
+"""How NoiseMaker's patches are played on the real plug-in, and the known builds of it."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def _state(points: Extra) -> bytes:
     return plugin_state(Program("patch", TABLE.default.with_extra(points or INITIAL_POINTS)))
 
 
-def _heard_points(patch: Patch) -> Extra:
-    """The points of a patch if they can be heard; setting them takes time."""
-    heard = patch.index("envelopeeditordest1") > 0 and patch["envelopeeditoramount"] > 0.0
-    return patch.extra if heard else ()
+def _audible_points(patch: Patch) -> Extra:
+    """The points of a patch if they are audible; setting them takes time."""
+    audible = patch.index("envelopeeditordest1") > 0 and patch["envelopeeditoramount"] > 0.0
+    return patch.extra if audible else ()
 
 
 ADAPTER = PluginAdapter(
     names={name: (name,) for name in TABLE.names} | {"velocitycutoff": ("velocitycutoff", "velocityfilter")},
     proof=(TABLE.patch({"cutoff": 0.1}), TABLE.patch({"cutoff": 1.0})),
     state=_state,
-    heard=_heard_points,
+    audible=_audible_points,
 )
 
 

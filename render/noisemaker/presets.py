@@ -76,7 +76,19 @@ def parse_programs(content: bytes) -> list[Program]:
 
 
 def write_program(path: Path | str, program: Program) -> None:
-    """Write one program as a preset file that NoiseMaker opens; raises ``FileError``."""
+    """Write one program as a preset file that NoiseMaker opens.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "Pluck.noisemakerpreset"
+        >>> write_program(path, Program("Pluck", TABLE.patch({"cutoff": 0.5})))
+        >>> (program,) = read_programs(path)
+        >>> program.name, program.patch["cutoff"]
+        ('Pluck', 0.5)
+
+    Raises:
+        FileError: if the file cannot be written.
+    """
     write_bytes(Path(path), to_xml([program]))
 
 

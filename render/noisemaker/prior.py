@@ -44,7 +44,7 @@ MODELLED: tuple[Parameter, ...] = tuple(row for row in TABLE.parameters if not r
 
 PEAK_DB, PEAK_SPREAD_DB = -14.0, 4.0
 """Mean and standard deviation of the expected peak that the volume knob is set for. The median of golden factory
-renders is -9 dB; the estimate is not precise, and clipped renders are refused, so the mean is lower."""
+renders is -9 dB; the estimate is not precise, and clipped renders are rejected, so the mean is lower."""
 VOLUME_RANGE = (0.1, 0.9)
 
 _GROUPS = tuple(dict.fromkeys(row.group for row in TABLE.parameters))
@@ -62,7 +62,7 @@ def draw(seed: int, index: int, attempt: int = 0) -> tuple[Patch, Note]:
     Args:
         seed: seed of the set.
         index: position in the set.
-        attempt: 0, then 1, 2, ... if the draws before were refused (silent, clipped, ...).
+        attempt: 0, then 1, 2, ... if the draws before were rejected (silent, clipped, ...).
 
     Raises:
         OutOfRange: for a negative number.
@@ -104,7 +104,7 @@ def draw_patch(rng: Generator) -> Patch:
 
 @cache
 def prior_hash() -> str:
-    """Hash of the first draws, stored in files that contain draws, which are refused if it differs."""
+    """Hash of the first draws, stored in files that contain draws, which are rejected if it differs."""
     draws = (draw(0, index) for index in range(_HASHED_DRAWS))
     texts = (f"(Patch(knobs={patch.knobs!r}, points={patch.extra!r}), {note!r})" for patch, note in draws)
     return hashlib.sha256(f"[{', '.join(texts)}]".encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The controls of Vital's engine: what it says of each of them, kept as data with its version.
+"""The controls of Vital's engine: the engine's description of each of them, stored with its version.
 
 ``controls.json`` holds one row per control of the engine, whether the table has a row for it or not. ``host.py``
 compares it with the live engine whenever one is opened; ``python -m render describe vital`` prints the live rows.
@@ -24,7 +24,7 @@ choice."""
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What the engine says of a control.
+    """The engine's description of a control.
 
     Attributes:
         name: name in preset files.

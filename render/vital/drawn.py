@@ -1,4 +1,4 @@
-"""Wavetables that are drawn from a clip: frames of one period, taken at times that divide the sound evenly.
+"""Wavetables that are derived from a clip: frames of one period, taken at evenly spaced times.
 
 The periods are cut at the pitch of the note, averaged over a few neighbours, and reduced to their partials below half
 the sample rate, so that a frame is one smooth period. A slow pass of envelope 2 through the frames plays them in the
@@ -23,15 +23,15 @@ _PERIODS = 4
 """Neighbouring periods that are averaged."""
 _MOST_PARTIALS = 256
 _QUIETEST_DB = -45.0
-"""Only what is louder than this, relative to the loudest moment, is drawn."""
+"""Only the part that is louder than this, relative to the loudest moment, is used."""
 _OCTAVES = (0, -12, 12)
-"""Octaves of the note, in semitones, at which a period is taken: the pitch that is heard may be an octave off."""
+"""Octaves of the note, in semitones, at which a period is taken: the estimated pitch may be an octave off."""
 
 Wave = NDArray[np.float64]
 
 
 def drawn_patches(audio: Audio, note: Note) -> list[Patch]:
-    """Patches whose first oscillator plays what a clip holds.
+    """Patches whose first oscillator plays periods of a clip.
 
     Args:
         audio: clip with the key press at sample 0.

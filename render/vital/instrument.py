@@ -35,7 +35,7 @@ MOVES: tuple[Mapping[str, float], ...] = (
     *(_slot(3, "env_2", f"osc_{k}_wave_frame", a) for k in OSCILLATORS for a in (-0.5, 0.5)),
     *(_slot(4, "env_3", f"osc_{k}_transpose", a) for k in OSCILLATORS for a in (-0.12, 0.12, 0.5)),
 )
-"""Parts of the panel switched on, to where they are clearly heard, and off."""
+"""Parts of the panel switched on, at values where they are clearly audible, and off."""
 
 _RICH = TABLE.patch(
     dict.fromkeys(("osc_2_on", "filter_1_on", "chorus_on", "delay_on", "reverb_on", "distortion_on"), 1.0)
@@ -45,7 +45,7 @@ _ENDLESS = _RICH.with_knobs({"delay_feedback": 1.0, "delay_dry_wet": 1.0, "rever
 
 
 def settled(patch: Patch) -> Patch:
-    """The patch with every oscillator starting at its own phase, and not at a random one."""
+    """The patch with fixed instead of random oscillator phases."""
     return patch.with_knobs({f"osc_{k}_random_phase": 0.0 for k in OSCILLATORS})
 
 
@@ -64,8 +64,8 @@ VITAL = Instrument(
     moves=MOVES,
     prior=Prior(prior.draw, prior.prior_hash),
     library=Path(__file__).with_name("library.npz"),
-    library_size=182,
-    library_notes=(60,),
+    library_size=3000,
+    library_notes=(48, 72),
     starts=drawn_patches,
     settle=settled,
     auditions=(_RICH, _ENDLESS),

@@ -1,8 +1,8 @@
-"""The prior over Vital's patches: sparse modules and values as people set them, from nothing but the table's sense.
+"""The prior over Vital's patches, designed from the meaning of the parameters alone.
 
-A patch has few modules: one to three oscillators, mostly one filter, some modulations of what is in use, and an effect
-or two. Most knobs of a module keep their initial values, and those that move do so by amounts that people choose. No
-preset of others went into it.
+A patch has few modules: one to three oscillators, mostly one filter, some modulations of modules in use, and an effect
+or two. Most knobs of a module keep their initial values, and the others move by typical amounts. It is not fitted to
+any published presets.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _oscillator(knobs: Knobs, k: int, rng: Generator, *, several: bool) -> None:
             _set(knobs, f"{osc}_unison_blend", float(rng.uniform(0.3, 1.0)))
         _choose(knobs, f"{osc}_stack_style", [0.85], rng)
     if rng.random() < 0.25:
-        # FM and RM need another oscillator, or the sample, to be heard.
+        # FM and RM need another oscillator, or the sample, to be audible.
         weights = [0.0, 0.2, 0.12, 0.12, 0.14, 0.14, 0.12] + ([0.08, 0.0, 0.0, 0.08] if several else [0.0] * 4)
         _choose(knobs, f"{osc}_distortion_type", [*weights, *([0.0] * (13 - len(weights)))], rng)
         _set(knobs, f"{osc}_distortion_amount", float(rng.uniform(0.1, 0.9)))

@@ -3,8 +3,8 @@
 What the table has no row for stays in ``Patch.extra`` as pairs of a key and a JSON text, sorted by key:
 
     setting.NAME     value of a control that has no row, if it differs from the initial preset's
-    wavetable.K      wavetable of oscillator K, which is heard where the row ``osc_K_wavetable`` is ``own``
-    lfo.K            shape of LFO K, likewise; always heard for LFOs that have no row
+    wavetable.K      wavetable of oscillator K, which is used where the row ``osc_K_wavetable`` is ``own``
+    lfo.K            shape of LFO K, likewise; always used for LFOs that have no row
     modulation.N     a modulation that the table cannot express, in a slot of the engine after those of the table
     sample           sample of the sample oscillator
 """
@@ -44,13 +44,13 @@ _VOICE_TRANSPOSE = "voice_transpose"
 _MIDDLE_OCTAVE = len(OCTAVES) // 2
 
 KNOB = "volume"
-"""See ``ExtraState``: any part of the panel may bring the state out. The level belongs to no section that one patch
+"""See ``ExtraState``: any part of the panel may make the state audible. The level belongs to no section that one patch
 takes from another, so that a patch keeps its own state."""
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What a patch means to the engine.
+    """A patch in the terms of the engine.
 
     Attributes:
         patch: the patch.

@@ -86,7 +86,7 @@ def _oscillator(k: int) -> Iterator[Parameter]:
     yield _row(f"{osc}_wave_frame", group, on, _index(f"{osc}_wavetable", *range(1, len(WAVETABLE_CHOICES))))
     for name in ("level", "pan", "tune", "phase"):
         yield _row(f"{osc}_{name}", group, on)
-    # With random phases no two notes are equal, so that a search would chase noise: it leaves them as they are. The
+    # With random phases no two notes are equal, so that a search would fit noise: it leaves them unchanged. The
     # initial preset has random ones.
     yield replace(_row(f"{osc}_random_phase", group, on, silent=True), default=0.0)
     yield _row(f"{osc}_transpose", group, on, steps=_SEMITONES)

@@ -1,4 +1,4 @@
-"""Wavetables and LFO shapes that a preset can be given: computed here, so that every installation has them."""
+"""Wavetables and LFO shapes for presets, computed here, so that every installation has them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ SHAPE_CHOICES = (*SHAPES, OWN)
 
 
 def wavetable(name: str, frames: Sequence[Frame], version: str) -> dict[str, Any]:
-    """A wavetable as it stands in a preset: frames at evenly spaced positions, blended in time in between.
+    """A wavetable in the form of a preset: frames at evenly spaced positions, interpolated in the time domain.
 
     Args:
         name: name of the wavetable.
@@ -105,7 +105,7 @@ def known_wavetable(name: str, version: str) -> str:
 
 
 def lfo_shape(name: str) -> dict[str, Any]:
-    """One of ``SHAPES`` as it stands in a preset."""
+    """One of ``SHAPES`` in the form of a preset."""
     points, smooth = SHAPES[name]
     n_points = len(points) // 2
     return {

@@ -71,7 +71,7 @@ def untrained() -> GuessNetwork:
     return network
 
 
-def heard_as(
+def target_of(
     audio: Audio, note: Note, *, pitched: bool = True, note_fixed: bool = False, gate_fixed: bool = False
 ) -> Target:
     return Target("clip", audio, note, pitched, gate_fixed, onset_seconds=0.0, note_fixed=note_fixed)
@@ -155,7 +155,7 @@ def test_a_modulator_without_amount_reads_as_off() -> None:
 
 
 @pytest.mark.parametrize("coding", CODINGS.values(), ids=list(CODINGS))
-def test_a_curve_of_steps_is_kept_as_far_as_it_is_heard(coding: Coding) -> None:
+def test_a_curve_of_steps_is_kept_as_far_as_it_is_audible(coding: Coding) -> None:
     drawn = (draw(1, index)[0] for index in itertools.count())
     patch = next(p for p in drawn if len(p.extra) == 32)
     patch = patch.with_settings(
@@ -182,13 +182,13 @@ def test_augmentation_leaves_most_spectrograms_alone_and_all_in_range() -> None:
     torch.testing.assert_close(augmented, augment(spectrograms, torch.Generator().manual_seed(1)))
 
 
-def test_examples_hear_a_note_that_sounds(examples: Examples) -> None:
+def test_the_estimated_note_of_examples_is_one_that_sounds(examples: Examples) -> None:
     rows = np.arange(len(examples)).repeat(40)
-    heard = examples.batch(rows, np.random.default_rng(0)).heard.numpy()
-    assert 0.15 < (heard == 128).mean() < 0.25
-    known = heard != 128
+    notes = examples.batch(rows, np.random.default_rng(0)).notes.numpy()
+    assert 0.15 < (notes == 128).mean() < 0.25
+    known = notes != 128
     pitched = (examples.loudness[rows] > 0.0).any(axis=1) & known
-    sounding = (heard[:, None] == examples.pitches[rows]) & (examples.loudness[rows] > 0.0)
+    sounding = (notes[:, None] == examples.pitches[rows]) & (examples.loudness[rows] > 0.0)
     assert 0.75 < sounding[pitched].any(axis=1).mean() < 0.95
     trained, judged = split(examples, 4)
     assert len(judged) == 4
@@ -206,11 +206,11 @@ def test_the_network_overfits_eight_sounds(tmp_path: Path, size: Size) -> None:
     guesser = Guesser.load(tmp_path / "out" / "network.safetensors")
     right, mean = [], []
     for k, row in enumerate(examples.datasets[0]):
-        proposal = guesser.propose(heard_as(row.audio, row.note, pitched=False), count=1)[0]
+        proposal = guesser.propose(target_of(row.audio, row.note, pitched=False), count=1)[0]
         found = examples.coding.encode([proposal.patch], [proposal.note])[0]
-        heard = examples.codes[k] != SILENT
-        right.append((found == examples.codes[k])[heard].mean())
-        mean.append((np.median(examples.codes, axis=0) == examples.codes[k])[heard].mean())
+        audible = examples.codes[k] != SILENT
+        right.append((found == examples.codes[k])[audible].mean())
+        mean.append((np.median(examples.codes, axis=0) == examples.codes[k])[audible].mean())
     assert np.mean(right) > 0.9 > 0.7 > np.mean(mean)
 
 
@@ -312,23 +312,23 @@ def test_the_right_patch_has_no_distance() -> None:
 
 def test_proposals_are_distinct_reproducible_and_keep_what_is_fixed(untrained: GuessNetwork) -> None:
     guesser, note = Guesser(untrained), Note(61, 90, 0.3, 0.7)
-    some = guesser.propose(heard_as(clip(), note), count=6, seed=4)
+    some = guesser.propose(target_of(clip(), note), count=6, seed=4)
     assert len({(p.patch, p.note) for p in some}) == 6
-    assert some == guesser.propose(heard_as(clip(), note), count=6, seed=4)
-    assert some[1:] != guesser.propose(heard_as(clip(), note), count=6, seed=5)[1:]
-    alone = guesser.propose(heard_as(clip(), note), count=1, seed=5)[0]
+    assert some == guesser.propose(target_of(clip(), note), count=6, seed=4)
+    assert some[1:] != guesser.propose(target_of(clip(), note), count=6, seed=5)[1:]
+    alone = guesser.propose(target_of(clip(), note), count=1, seed=5)[0]
     assert some[0].note.number == alone.note.number
     np.testing.assert_allclose(some[0].patch.knobs, alone.patch.knobs, atol=1e-5)
     likelihoods = [p.log_prob for p in some[1:]]
     assert likelihoods == sorted(likelihoods, reverse=True)
     assert len({p.note.number for p in some}) > 1
     assert {(p.note.velocity, p.note.seconds) for p in some} == {(90, 0.7)}
-    fixed = guesser.propose(heard_as(clip(), note, note_fixed=True, gate_fixed=True), count=6, seed=4)
+    fixed = guesser.propose(target_of(clip(), note, note_fixed=True, gate_fixed=True), count=6, seed=4)
     assert {p.note for p in fixed} == {note}
     with pytest.raises(OutOfRange):
-        guesser.propose(heard_as(clip(), note), count=0)
+        guesser.propose(target_of(clip(), note), count=0)
     with pytest.raises(InvalidAudio):
-        guesser.propose(heard_as(np.zeros_like(clip()), note), count=1)
+        guesser.propose(target_of(np.zeros_like(clip()), note), count=1)
 
 
 def test_the_first_proposal_takes_medians_and_not_the_likeliest_exact_value(untrained: GuessNetwork) -> None:
@@ -339,14 +339,14 @@ def test_the_first_proposal_takes_medians_and_not_the_likeliest_exact_value(untr
         share[N_BINS] = exact
     untrained.chain.begin_with(shares)
     untrained.chain.weight.data.zero_()
-    patch = Guesser(untrained).propose(heard_as(clip(), Note(60, seconds=0.7)), count=1)[0].patch
+    patch = Guesser(untrained).propose(target_of(clip(), Note(60, seconds=0.7)), count=1)[0].patch
     assert 0.3 < patch["cutoff"] < 0.5
     assert patch["resonance"] == 0.0
 
 
 def test_regression_gives_one_patch_for_the_note_as_it_is() -> None:
     note = Note(61, 90, 0.3, 0.7)
-    proposals = Regression(RegressionNetwork(SMALL)).propose(heard_as(clip(), note), count=5, seed=0)
+    proposals = Regression(RegressionNetwork(SMALL)).propose(target_of(clip(), note), count=5, seed=0)
     assert [p.note for p in proposals] == [note]
     assert proposals[0].patch == proposals[0].patch.snapped()
 
@@ -410,12 +410,12 @@ def test_the_command_trains_and_resumes(tmp_path: Path, data: Path, capsys: pyte
     assert command.main([*arguments, "--epochs", "1"]) == 0
     assert "nats_marginal" in capsys.readouterr().out
     assert command.main([*arguments, "--epochs", "2"]) == 0
-    assert "going on from example 12" in capsys.readouterr().out
+    assert "continuing from example 12" in capsys.readouterr().out
     assert len((tmp_path / LOG_FILE).read_text().splitlines()) == 2
-    assert Guesser.load(tmp_path / "network.safetensors").propose(heard_as(clip(), Note(60)), count=2)
+    assert Guesser.load(tmp_path / "network.safetensors").propose(target_of(clip(), Note(60)), count=2)
 
 
-def test_a_key_is_moved_until_what_was_heard_sounds() -> None:
+def test_a_key_is_moved_until_the_estimated_note_sounds() -> None:
     saw = TABLE.default.with_settings({"osc1tune": 0}).with_knobs({"osc3volume": 0.0})
     assert key_for(saw, 60, 64) == 64
     assert key_for(saw.with_settings({"transpose": "+12"}), 60, 64) == 52
@@ -425,5 +425,5 @@ def test_a_key_is_moved_until_what_was_heard_sounds() -> None:
 
 @pytest.mark.parametrize("name", list(GUESSERS))
 def test_the_shipped_weights_load_and_are_small(name: str) -> None:
-    assert load_guesser(name).propose(heard_as(clip(), Note(60, seconds=0.7)), count=3, seed=0)
+    assert load_guesser(name).propose(target_of(clip(), Note(60, seconds=0.7)), count=3, seed=0)
     assert sum(shipped_weights(kind).stat().st_size for kind in GUESSERS) <= 16e6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference.clip.hints import hear_hints
-from render.noisemaker.changes.structure import with_lfo
+from render.noisemaker.changes.lfos import with_lfo
 from render.noisemaker.curves import delay_seconds
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE

@@ -13,7 +13,7 @@ from inference.network.coding.canonical import canonical
 from inference.network.coding.canonical_modulators import INAUDIBLE
 from inference.network.coding.codings import SOUND
 from inference.network.coding.variables import SILENT
-from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.estimated_note import UNKNOWN_NOTE
 from render.data.accept import refusal
 from render.instruments.patch import Patch
 from render.measures.metrics import mss
@@ -209,7 +209,7 @@ def test_a_canonical_patch_sounds_like_its_original() -> None:
 
 
 @pytest.mark.parametrize("destination", list(INAUDIBLE))
-def test_a_modulator_that_is_taken_out_is_not_heard(destination: str) -> None:
+def test_a_modulator_that_is_taken_out_is_inaudible(destination: str) -> None:
     """Beside the same patch with the amount at the threshold."""
     if destination == "ring mod":
         name, route, knob = "envelopeeditoramount", "envelopeeditordest1", math.sqrt(INAUDIBLE[destination])
@@ -231,10 +231,10 @@ def test_codes_of_sounds_survive_a_round_trip() -> None:
     sounds = drawn(5, 150)
     codes = SOUND.encode([patch for patch, _ in sounds], [note for _, note in sounds])
     assert codes.min() >= SILENT
-    for heard in (UNKNOWN_NOTE, 55):
-        relative = SOUND.relative(codes, np.full(len(codes), heard))
+    for number in (UNKNOWN_NOTE, 55):
+        relative = SOUND.relative(codes, np.full(len(codes), number))
         assert (relative < np.array(SOUND.sizes)).all()
-        decoded = [SOUND.decode(row.tolist(), [0.5] * len(SOUND), heard) for row in relative]
+        decoded = [SOUND.decode(row.tolist(), [0.5] * len(SOUND), number) for row in relative]
         notes = [
             replace(note, number=found.number, gate_seconds=found.gate_seconds)
             for (_, note), found in zip(sounds, decoded, strict=True)
@@ -267,14 +267,14 @@ def test_every_row_of_categories_is_a_patch_and_a_note() -> None:
         for k, size in enumerate(SOUND.sizes):
             if SOUND.sounding(k, codes)[0]:
                 codes[0, k] = rng.integers(size)
-        for heard, key in ((UNKNOWN_NOTE, None), (3, None), (120, None), (60, 40)):
-            found = SOUND.decode(codes[0].tolist(), rng.random(len(SOUND)).tolist(), heard, key)
+        for number, key in ((UNKNOWN_NOTE, None), (3, None), (120, None), (60, 40)):
+            found = SOUND.decode(codes[0].tolist(), rng.random(len(SOUND)).tolist(), number, key)
             Note(found.number, gate_seconds=found.gate_seconds)
             assert key in (None, found.number)
             canonical(found.patch, Note(found.number, gate_seconds=found.gate_seconds))
 
 
-def test_a_sound_and_its_heard_note_may_be_moved_together() -> None:
+def test_a_sound_and_its_note_may_be_transposed_together() -> None:
     for patch, note in drawn(9, 20):
         patch = patch.with_knobs({"keyfollow": 0.0})
         codes = SOUND.encode([patch, patch], [note, replace(note, number=note.number + 12)])

@@ -29,7 +29,7 @@ OPTIONS = TrainOptions(size=SMALL, examples=48, batch=12, augmented=True)
 
 
 def equal(one: Batch, other: Batch) -> bool:
-    pairs = ((getattr(one, name), getattr(other, name)) for name in ("spectrograms", "heard", "codes", "knobs"))
+    pairs = ((getattr(one, name), getattr(other, name)) for name in ("spectrograms", "notes", "codes", "knobs"))
     return all(torch.equal(left, right) for left, right in pairs)
 
 
@@ -53,11 +53,11 @@ def test_an_example_depends_on_its_number_only(live: LiveExamples, with_two_work
     assert not torch.equal(whole.spectrograms[0], whole.spectrograms[1])
     later = live.batch(5, 17)
     assert torch.equal(whole.spectrograms[5:17], later.spectrograms)
-    assert torch.equal(whole.heard[5:17], later.heard)
+    assert torch.equal(whole.notes[5:17], later.notes)
     assert equal(with_two_workers.batch(5, 17), later)
     assert equal(with_two_workers.batch(0, 20), whole)
     chunk = make_chunk(ScaleHost(), "mel", SOUND, (3, 1))
-    np.testing.assert_array_equal(chunk.heard, whole.heard[CHUNK : 2 * CHUNK])
+    np.testing.assert_array_equal(chunk.notes, whole.notes[CHUNK : 2 * CHUNK])
     patch, _ = draw(3, CHUNK)
     np.testing.assert_allclose(chunk.knobs[0], patch.knobs, atol=1e-6)
 
@@ -103,7 +103,7 @@ def test_a_host_that_fails_ends_the_run() -> None:
         make_chunk(Broken(), "mel", SOUND, (3, 0))
 
 
-def test_frequencies_make_a_network_that_hears_nothing_as_good_as_the_baseline(live: LiveExamples) -> None:
+def test_frequencies_make_a_network_without_a_clip_as_good_as_the_baseline(live: LiveExamples) -> None:
     torch.manual_seed(0)
     network = GuessNetwork(SMALL)
     shares = live.frequencies()
@@ -125,7 +125,7 @@ def test_the_command_trains_live_and_resumes(tmp_path: Path, capsys: pytest.Capt
     assert "filtertype" in printed.out
     assert "16 examples" in printed.err
     assert command.main([*arguments, "--examples", "24"]) == 0
-    assert "going on from example 16" in capsys.readouterr().out
+    assert "continuing from example 16" in capsys.readouterr().out
     lines = [json.loads(line) for line in (tmp_path / LOG_FILE).read_text().splitlines()]
     assert [line["examples"] for line in lines] == [16, 24]
     assert set(lines[0]["variables"]["filtertype"]) >= {1.0}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.estimated_note import UNKNOWN_NOTE
 from inference.network.features.log_mel import SHAPE
-from inference.network.features.semitones import HEARD_BAND, LOWEST_NOTE, UNHEARD_NOTE, aligned, semitone_spectrogram
+from inference.network.features.semitones import ASSUMED_NOTE, LOWEST_NOTE, NOTE_BAND, aligned, semitone_spectrogram
 from inference.network.features.spectrograms import SPECTROGRAMS
 from inference.network.features.stretched import SEGMENTS, stretched_spectrogram
 from inference.network.model import GuessNetwork, Modulation, Size
@@ -34,14 +34,14 @@ def test_every_kind_shows_level_relative_to_the_loudest_cell_and_the_side(kind: 
 
 
 @pytest.mark.parametrize("number", [36, 59, 83, 84, 100])
-def test_a_band_is_a_semitone_and_the_heard_note_can_be_put_in_its_place(number: int) -> None:
+def test_a_band_is_a_semitone_and_the_note_can_be_put_in_its_place(number: int) -> None:
     shown = semitone_spectrogram(tone(number))
     assert shown[0, :, 40].argmax() == number - LOWEST_NOTE
     spectrogram = torch.from_numpy(shown[None]).float()
     moved = aligned(spectrogram, torch.tensor([number]))
-    assert moved[0, 0, :, 40].argmax() == HEARD_BAND
-    unheard = aligned(spectrogram, torch.tensor([UNKNOWN_NOTE]))
-    torch.testing.assert_close(unheard, aligned(spectrogram, torch.tensor([UNHEARD_NOTE])))
+    assert moved[0, 0, :, 40].argmax() == NOTE_BAND
+    unknown = aligned(spectrogram, torch.tensor([UNKNOWN_NOTE]))
+    torch.testing.assert_close(unknown, aligned(spectrogram, torch.tensor([ASSUMED_NOTE])))
 
 
 def test_the_hop_of_a_stretched_spectrogram_grows() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.parts import slopes as gradients
-from benchmarks.parts.slopes import STEP, Case, Slope, cases, has_slope, heard, slopes, table, write_csv
+from benchmarks.parts.slopes import STEP, Case, Slope, audible, cases, has_slope, slopes, table, write_csv
 from proxy.synth.controls import SEARCHED
 from proxy.synth.play import play
 from render.audio import Audio
@@ -29,7 +29,7 @@ def host(patch: Patch, note: Note, seed: int) -> Audio:
 def test_a_host_that_is_the_proxy_agrees() -> None:
     found = slopes(Case(0, PATCH, NOTE, play(TARGET, NOTE)), host)
     by_name = {slope.knob: slope for slope in found}
-    assert set(by_name) <= set(heard(PATCH))
+    assert set(by_name) <= set(audible(PATCH))
     for name in ("osc1volume", "osc3volume", "cutoff"):
         assert by_name[name].counts
         assert by_name[name].agrees

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from render.instruments.hints import Hints
-from render.noisemaker.changes.structure import EXTRAS, changes, plain, with_lfo
+from render.noisemaker.changes.lfos import with_lfo
+from render.noisemaker.changes.structure import EXTRAS, changes, plain
 from render.noisemaker.hosts import open_host
 from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.table import TABLE
@@ -38,8 +39,11 @@ def test_an_oscillator_that_is_off_is_switched_on() -> None:
 
 def test_an_audible_lfo_is_replaced_only_if_there_is_no_other() -> None:
     first = with_lfo(TWO, "lfo1", "filter", 5.0, 0.3)
-    kinds = {kind for kind, _ in changes(first, NOTE, Hints((7.0,)))}
-    assert not any(kind.startswith("lfo1") for kind in kinds)
+    moved = dict(found for found in changes(first, NOTE, Hints((7.0,))) if found[0].startswith("lfo"))
+    assert {"lfo2 volume", "lfo1 pulse width", "lfo1 fm"} <= set(moved)
+    for patch in moved.values():
+        kept = [name for name in ("lfo1", "lfo2") if patch.choice(f"{name}destination") == "filter"]
+        assert any(patch[f"{name}rate"] == first["lfo1rate"] for name in kept)
     both = with_lfo(first, "lfo2", "volume", 3.0, 0.5)
     kinds = {kind for kind, _ in changes(both, NOTE, Hints((7.0,)))}
     assert {kind[:4] for kind in kinds if kind.startswith("lfo")} == {"lfo1", "lfo2"}

@@ -1,1 +1,1 @@
-"""What the network predicts: patches as categories, and the canonical patch of those that sound the same."""
+"""The outputs of the network: patches as categories, and a canonical form for patches that sound the same."""

@@ -1,12 +1,12 @@
-"""One patch for all that sound the same: what a network is asked, and what can be heard of an answer.
+"""A canonical form for patches that sound the same, so that the network is trained on audible properties only.
 
-``canonical`` rewrites a patch and its note by rules, each of which keeps the sound of a single note played from
-silence. What stood for the same thing in several places (key, transposition and tunings; velocity and its knobs; the
-two oscillators; the two LFOs) then stands in one, and what cannot be heard is at its default. The formulas that the
-rules rest on are those of the engine (docs/noisemaker.md).
+``canonical`` rewrites a patch and its note by rules, each of which preserves the sound of a single note played from
+silence. Properties that can be expressed in several ways (key, transposition and tunings; velocity and its knobs; the
+two oscillators; the two LFOs) are then expressed in one, and inaudible parameters are at their defaults. The rules are
+based on the formulas of the engine (``docs/noisemaker.md``).
 
-The volume knob takes up constant gains. Random detuning is a random error of a note's pitch and is left out. What is
-random in itself (random LFO waveforms) keeps its statistics but not its samples.
+Constant gains go into the volume knob. Random detuning, a random error of a note's pitch, is removed. Random LFO
+waveforms keep their statistics but not their samples.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from render.note import Note
 
 KEY_FOLLOW_CENTRE, KEY_FOLLOW_NOTES = 72, 512.0
 CRUSHER_OPEN = 0.85
-"""Bit crusher knob from which on its 18,000 levels or more cannot be told from none."""
+"""From this knob on, the bit crusher, with 18,000 levels or more, is inaudible."""
 
 _SHORTEST_DELAY_SECONDS = 0.04
 _DIVISION_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -31,14 +31,14 @@ _DIVISION_FACTORS = (1.0, 3.0 / 2.0, 2.0 / 3.0)
 
 
 def canonical(patch: Patch, note: Note) -> tuple[Patch, Note]:
-    """The patch and note that stand for all that sound like these.
+    """The canonical patch and note with the same sound.
 
     Args:
-        patch: Any patch.
-        note: The key press; its velocity and length are kept.
+        patch: any patch.
+        note: key press; its velocity and length are kept.
 
     Returns:
-        A patch and note for which ``canonical`` changes nothing but rounding.
+        A patch and note that ``canonical`` returns unchanged, up to rounding.
     """
     draft = Draft.of(patch, note)
     _fold_velocity(draft)
@@ -55,7 +55,7 @@ def canonical(patch: Patch, note: Note) -> tuple[Patch, Note]:
 
 
 def _fold_velocity(draft: Draft) -> None:
-    """Cutoff, contour and volume take up what velocity, its knobs and key follow do to one note."""
+    """Move the effect of velocity, its knobs and key follow on one note into cutoff, contour and volume."""
     velocity = draft.velocity / 127.0
     follow = draft["keyfollow"] ** 2 * (draft.number - KEY_FOLLOW_CENTRE) / KEY_FOLLOW_NOTES
     draft.control = log8(draft["cutoff"]) + log8(draft["velocitycutoff"]) * velocity + follow
@@ -71,7 +71,7 @@ def _fold_velocity(draft: Draft) -> None:
 
 
 def _set_cutoff(draft: Draft) -> None:
-    """The cutoff knob for the control value; what lies beyond its reach stays with key follow or velocity."""
+    """Set the cutoff knob for the control value; what it cannot reach stays in key follow or velocity."""
     draft["cutoff"] = _log8_knob(min(max(draft.control, 0.0), 1.0))
     below, above = min(draft.control, 0.0), max(draft.control - 1.0, 0.0)
     if below < 0.0 and draft.number < KEY_FOLLOW_CENTRE:
@@ -85,7 +85,7 @@ def _log8_knob(value: float) -> float:
 
 
 def _fold_effects(draft: Draft) -> None:
-    """Delay times in seconds, halved on both sides or on one; a bit crusher that cannot be heard is off."""
+    """Delay times in seconds, with half times of both sides folded; an inaudible bit crusher is switched off."""
     if draft["oscbitcrusher"] >= CRUSHER_OPEN:
         draft["oscbitcrusher"] = 1.0
     if draft["delaywet"] == 0.0:
@@ -104,7 +104,7 @@ def _fold_effects(draft: Draft) -> None:
 
 
 def _defaults_for_silence(draft: Draft) -> tuple[Patch, Note]:
-    """What cannot be heard by the table's conditions goes to its default."""
+    """Set parameters that are inaudible by the table's conditions to their defaults."""
     draft["detune"] = 0.0
     patch, note = draft.finished()
     modulated = draft.frequency_modulated()

@@ -1,4 +1,4 @@
-"""Rules of ``canonical`` for the envelopes: a stage that the note does not reach cannot be heard."""
+"""Rules of ``canonical`` for the envelopes: a stage that the note does not reach is inaudible."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from render.noisemaker.facts import ENVELOPE_STEP
 from render.noisemaker.table import TABLE
 
 SILENT_LEVEL = 1e-4
-"""Of an envelope, beside its peak: 80 dB below."""
+"""Level of an envelope relative to its peak that counts as silent: 80 dB below."""
 _FALLEN = 0.001
-"""The level that ``DECAY``'s seconds are counted to."""
+"""Level at which the time of ``DECAY`` ends."""
 
 
 def fold_envelopes(draft: Draft) -> None:
-    """Sustain levels as they are when the key is let go, and no stage that comes later than the sound.
+    """Replace sustain levels by those at the release of the key, and remove stages after the end of the sound.
 
-    A sustain level that the decay has not reached by then becomes the level that it has reached, which sounds the
-    same. Where the amplitude has died by then, the gate ends there and no release is heard.
+    A sustain level that the decay has not reached at the release becomes the level that it has reached, which sounds
+    the same. Where the amplitude has decayed before, the gate ends there and the release is inaudible.
     """
-    hold = draft.heard_seconds
+    hold = draft.held_seconds
     level = _sustain(draft, "amp", draft["ampsustain"], hold)
     if level < SILENT_LEVEL:
         level = 0.0
@@ -42,12 +42,12 @@ def fold_envelopes(draft: Draft) -> None:
 
 
 def death_seconds(attack: float, decay: float) -> float:
-    """From the key press until an envelope with sustain level 0 has ended, from its knobs."""
+    """Seconds from the key press to the end of an envelope with sustain level 0, from its knobs."""
     return ATTACK.setting(attack) + DECAY.setting(decay) * math.log(1.0 / _DEAD_SHARE) / _PER_DECAY
 
 
 def _sustain(draft: Draft, name: str, sustain: float, hold: float) -> float:
-    """The level at the end of ``hold`` seconds; what was not reached before goes to its default."""
+    """Set the sustain to the level after ``hold`` seconds; stages that are not reached go to their defaults."""
     fallen = hold - ATTACK.setting(draft[f"{name}attack"])
     if fallen <= 0.0:
         level = 1.0
@@ -60,13 +60,13 @@ def _sustain(draft: Draft, name: str, sustain: float, hold: float) -> float:
 
 
 _PER_DECAY = math.log((1.0 + ENVELOPE_STEP) / (_FALLEN + ENVELOPE_STEP))
-"""Time constants in ``DECAY``'s seconds."""
+"""Number of time constants in the time of ``DECAY``."""
 _DEAD_SHARE = (0.99 * SILENT_LEVEL + ENVELOPE_STEP) / (1.0 + ENVELOPE_STEP)
-"""What is left of an envelope's distance to its asymptote when it has fallen below ``SILENT_LEVEL``."""
+"""Fraction of an envelope's distance to its asymptote that is left when it falls below ``SILENT_LEVEL``."""
 
 
 def _one_shot(draft: Draft) -> None:
-    """A curve that the note does not play twice is no one-shot."""
+    """Switch one-shot off if the note is too short for a second loop of the curve."""
     seconds = 8.0 / 2.0 ** TABLE.parameter("envelopeeditorspeed").index(draft["envelopeeditorspeed"])
     if seconds >= draft.note.seconds:
         draft["envelopeoneshot"] = 0.0

@@ -19,20 +19,20 @@ INAUDIBLE = {
     "lfo1 rate": 0.015,
     "lfo2 rate": 0.015,
 }
-"""Amounts (full reach is 1) below which a destination does not change the sound by more than 0.3 dB."""
+"""Amounts (1 is the full range) below which a modulation changes the sound by at most 0.3 dB."""
 
 _SIGNLESS = ("pulse width", "fm", "pan")
-"""Destinations that read an amount without its sign."""
+"""Destinations that use the absolute value of the amount."""
 _SYMMETRIC = ("sine", "triangle", "rectangle")
-"""LFO waveforms whose second half is the first, upside down."""
+"""LFO waveforms whose second half is the first half inverted."""
 _MIRRORED = {"filter": 0.3, "osc1": 0.02, "osc2": 0.02, "osc1&2": 0.02}
-"""Largest amounts of which the sign is a shift by half a cycle: a cycle lacks a 256th, and deep ones show it."""
+"""Largest amounts whose sign equals a shift by half a cycle. Larger ones reveal that a cycle lacks a 256th."""
 _ORDER = ("osc1&2", "osc1", "osc2", "filter", "rate", "pulse width", "fm", "pan", "volume", "off")
 _LFO_KNOBS = ("waveform", "rate", "amount", "phase", "sync", "keytrigger")
 
 
 def rewrite_rates_and_signs(draft: Draft) -> None:
-    """Free rates for synced ones, a phase for a missing key trigger, positive amounts where the sign says nothing."""
+    """Free rates for synced ones, a phase for a missing key trigger, positive amounts where the sign has no effect."""
     for k in (1, 2):
         _rewrite_lfo(draft, f"lfo{k}")
     _switch_off(draft, "freeaddestination", "freeadamount", abs(cube(draft["freeadamount"])))
@@ -47,7 +47,7 @@ def rewrite_rates_and_signs(draft: Draft) -> None:
 
 
 def switch_off(draft: Draft, destination: str) -> None:
-    """Take a modulator out of the patch."""
+    """Switch a modulator off."""
     draft.choose(destination, "off")
     amount = {"freeaddestination": "freeadamount", "envelopeeditordest1": "envelopeeditoramount"}.get(destination)
     if amount is not None:
@@ -57,7 +57,7 @@ def switch_off(draft: Draft, destination: str) -> None:
 
 
 def sort_lfos(draft: Draft) -> None:
-    """The LFO whose destination comes first in ``_ORDER`` is number 1, where each can do what the other does."""
+    """Make the LFO whose destination comes first in ``_ORDER`` number 1, if each can replace the other."""
     ones = [_swapped(draft.choice(f"lfo{k}destination")) for k in (1, 2)]
     if ones[0] in ("pulse width", "fm") or ones[1] in ("pan", "volume"):
         return
@@ -74,7 +74,7 @@ def sort_lfos(draft: Draft) -> None:
 
 
 def _swapped(destination: str) -> str:
-    """What the other LFO calls the same destination."""
+    """Name of the same destination for the other LFO."""
     return {"lfo1 rate": "lfo2 rate", "lfo2 rate": "lfo1 rate"}.get(destination, destination)
 
 

@@ -1,4 +1,4 @@
-"""Rules of ``canonical`` for the oscillators: which sound, which is which, their pitches and phases."""
+"""Rules of ``canonical`` for the oscillators: which are audible, their order, their pitches and phases."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from render.noisemaker.curves import LEVEL
 from render.noisemaker.table import FILTER_TYPES, TABLE
 
 FAINTEST_LEVEL = 0.001
-"""Of an oscillator, beside the loudest."""
+"""Level of an oscillator relative to the loudest below which it counts as silent."""
 LONGEST_SHIFT_SECONDS = 0.001
-"""By which a sound may move before the key press."""
+"""Seconds by which a sound may be shifted before the key press."""
 MOST_SEMITONES = 24
-"""Reach of a tuning."""
+"""Range of a tuning in semitones."""
 
 _SORTED_KNOBS = ("volume", "tune", "finetune", "phase")
 _TWINS = ("saw", "pulse", "noise")
@@ -24,7 +24,7 @@ _SAME_PITCH = 1e-6  # semitones
 
 
 def drop_what_is_silent(draft: Draft) -> None:
-    """Levels, FM, ring modulation, sync and modulators that do nothing in this patch go to 0 or off."""
+    """Set levels, FM, ring modulation, sync and modulators that have no effect in this patch to 0 or off."""
     levels = {k: LEVEL.setting(draft[f"osc{k}volume"]) for k in (1, 2, 3)}
     for k, level in levels.items():
         if level < FAINTEST_LEVEL * max(levels.values()):
@@ -47,7 +47,7 @@ def drop_what_is_silent(draft: Draft) -> None:
 
 
 def sort_twins(draft: Draft) -> None:
-    """Oscillator 1 is the one that comes first, where each can do what the other does."""
+    """Sort the oscillators if each can replace the other."""
     if draft.frequency_modulated() or not (_has_twin(draft, 1) and _has_twin(draft, 2)):
         return
     if _order(draft, 2) < _order(draft, 1):
@@ -66,12 +66,12 @@ def sort_twins(draft: Draft) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Pitches:
-    """Note numbers, with fractions, at which a patch's oscillators sound without modulation; None is not heard.
+    """Note numbers, with fractions, of a patch's oscillators without modulation; None if the oscillator is inaudible.
 
     Attributes:
-        osc1: Of oscillator 1.
-        osc2: Of oscillator 2.
-        base: What the sub is two octaves below of.
+        osc1: pitch of oscillator 1.
+        osc2: pitch of oscillator 2.
+        base: two octaves above the pitch of the sub.
     """
 
     osc1: float | None
@@ -89,11 +89,11 @@ class Pitches:
             else None
             for k in (1, 2)
         )
-        return cls(one, two, base if draft.base_heard() else None)
+        return cls(one, two, base if draft.base_audible() else None)
 
     @property
     def reference(self) -> float | None:
-        """The pitch that the others are intervals from."""
+        """The reference pitch of the intervals."""
         for pitch in (self.osc1, self.osc2):
             if pitch is not None:
                 return pitch
@@ -101,14 +101,14 @@ class Pitches:
 
 
 def place_pitches(pitches: Pitches, key: int | None = None) -> tuple[dict[str, float], int]:
-    """Knobs and a key that give some pitches, as near as they can.
+    """Knobs and a key whose pitches are as close as possible to given ones.
 
     Args:
-        pitches: What is to sound.
-        key: The key, where it is known; else transposition stays at 0 and the key follows.
+        pitches: pitches that are wanted.
+        key: key, if it is known; otherwise the transposition is 0 and the key is chosen.
 
     Returns:
-        Knobs of transposition and tunings, and the key (which may lie beyond MIDI's).
+        Knobs of transposition and tunings, and the key (which may lie outside of MIDI's range).
     """
     mains = [pitch for pitch in (pitches.osc1, pitches.osc2) if pitch is not None]
     if pitches.base is not None:
@@ -145,16 +145,16 @@ def place_pitches(pitches: Pitches, key: int | None = None) -> tuple[dict[str, f
 
 
 def fold_pitches(draft: Draft) -> None:
-    """Transposition 0, the smallest tunings, and the key that goes with them.
+    """Set the transposition to 0, the tunings to the smallest ones, and the key accordingly.
 
-    The key stays where a cutoff below 0 needs key follow, which nothing else can say.
+    The key stays the same if a cutoff below 0 needs key follow, which nothing else can express.
     """
     knobs, draft.number = place_pitches(Pitches.of(draft), draft.number if draft.control < 0.0 else None)
     draft.knobs |= knobs
 
 
 def fold_phases(draft: Draft) -> None:
-    """Phases that only shift the sound by less than a cycle are at their defaults; so is the wider half of pulses."""
+    """Set phases that only shift the sound by less than a cycle to their defaults; fold pulse widths to one half."""
     sounding = [k for k in (1, 2) if draft.loud(k) and draft.choice(f"osc{k}waveform") != "noise"]
     defaults = {k: TABLE.parameter(f"osc{k}phase").default for k in (1, 2)}
     alone = len(sounding) + draft.loud(3) == 1
@@ -162,7 +162,9 @@ def fold_phases(draft: Draft) -> None:
         k = next(iter(sounding), 1)
         if _is_short(draft, k, defaults[k] - draft[f"osc{k}phase"]):
             draft[f"osc{k}phase"] = defaults[k]
-    elif sounding == [1, 2] and not (draft.base_heard() or draft.frequency_modulated() or draft.routed("osc1", "osc2")):
+    elif sounding == [1, 2] and not (
+        draft.base_audible() or draft.frequency_modulated() or draft.routed("osc1", "osc2")
+    ):
         shift = defaults[1] - draft["osc1phase"]
         pitches = Pitches.of(draft)
         assert pitches.osc1 is not None
@@ -179,25 +181,25 @@ def fold_phases(draft: Draft) -> None:
 
 
 def _is_short(draft: Draft, k: int, cycles: float) -> bool:
-    """Whether a shift of an oscillator by some cycles is too short in time to be heard."""
+    """Whether a shift of an oscillator by some cycles is too short to be audible."""
     pitches = Pitches.of(draft)
     pitch = pitches.osc1 if k == 1 else pitches.osc2
     return pitch is None or abs(cycles) <= LONGEST_SHIFT_SECONDS * 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
 
 
 def _drop_route(draft: Draft, name: str) -> None:
-    """Take out a modulator whose destination cannot be heard; of both pitches the one that can be heard stays."""
+    """Switch off a modulator whose destination is inaudible; of both pitches only an audible one stays."""
     target = draft.choice(name)
-    heard = [draft.pitched(k) for k in (1, 2)]
+    pitched = [draft.pitched(k) for k in (1, 2)]
     match target:
         case "filter":
             useful = draft.choice("filtertype") != FILTER_TYPES[-1]
         case "osc1&2":
-            useful = any(heard)
-            if useful and not all(heard):
-                draft.choose(name, "osc1" if heard[0] else "osc2")
+            useful = any(pitched)
+            if useful and not all(pitched):
+                draft.choose(name, "osc1" if pitched[0] else "osc2")
         case "osc1" | "osc2":
-            useful = heard[target == "osc2"]
+            useful = pitched[target == "osc2"]
         case "pulse width":
             useful = draft.loud(1) and draft.choice("osc1waveform") == "pulse"
         case "fm":
@@ -211,7 +213,7 @@ def _drop_route(draft: Draft, name: str) -> None:
 
 
 def _fold_ring(draft: Draft) -> None:
-    """With one oscillator, ring modulation only lowers its level."""
+    """Replace the ring modulation of a single oscillator by a lower level."""
     for k in (1, 2):
         if draft.loud(k) and draft["ringmodulation"] > 0.0:
             level = LEVEL.setting(draft[f"osc{k}volume"]) * (1.0 - draft["ringmodulation"])
@@ -220,7 +222,7 @@ def _fold_ring(draft: Draft) -> None:
 
 
 def _has_twin(draft: Draft, k: int) -> bool:
-    """Whether the other oscillator can sound like oscillator ``k``."""
+    """Whether the other oscillator can produce the sound of oscillator ``k``."""
     if not draft.loud(k):
         return True
     waveform = draft.choice(f"osc{k}waveform")
@@ -230,7 +232,7 @@ def _has_twin(draft: Draft, k: int) -> bool:
 
 
 def _order(draft: Draft, k: int) -> tuple[float, ...]:
-    """What oscillators are sorted by: sounding ones first, then waveform, pitch, level, modulators, phase."""
+    """Sort key of an oscillator: audible ones first, then waveform, pitch, level, modulators, phase."""
     if not draft.loud(k):
         return (1.0,)
     waveform = _TWINS.index(draft.choice(f"osc{k}waveform"))
@@ -240,5 +242,5 @@ def _order(draft: Draft, k: int) -> tuple[float, ...]:
 
 
 def _rounded(semitones: float) -> float:
-    """Without the last bits that sums leave behind, so that equal tunings are equal knobs."""
+    """Rounded, so that sums with rounding errors give equal knobs for equal tunings."""
     return round(semitones, 9)

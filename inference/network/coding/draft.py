@@ -15,15 +15,15 @@ MODULATORS = ("lfo1destination", "lfo2destination", "freeaddestination", "envelo
 
 @dataclass
 class Draft:
-    """Knobs that may still change.
+    """A patch and its note, mutable.
 
     Attributes:
-        knobs: By name.
-        points: The envelope editor's.
-        note: As it was given.
-        number: The key; may leave 0 to 127 on the way.
-        gate_seconds: How long it is held.
-        control: Cutoff control without modulation, where 1 is about half the sample rate.
+        knobs: knobs by name.
+        points: points of the envelope editor.
+        note: the original key press.
+        number: note number of the key; may temporarily lie outside of 0 to 127.
+        gate_seconds: how long the key is held.
+        control: cutoff control without modulation, where 1 is about half the sample rate.
     """
 
     knobs: dict[str, float]
@@ -51,8 +51,8 @@ class Draft:
         return self.note.velocity
 
     @property
-    def heard_seconds(self) -> float:
-        """Until the key is let go or the render ends."""
+    def held_seconds(self) -> float:
+        """Seconds until the key is released or the render ends."""
         return min(self.gate_seconds, self.note.seconds)
 
     def on(self, name: str) -> bool:
@@ -74,11 +74,11 @@ class Draft:
         self.knobs[one], self.knobs[other] = self.knobs[other], self.knobs[one]
 
     def routed(self, *destinations: str) -> bool:
-        """Whether a modulator goes to one of some destinations."""
+        """Whether a modulator has one of some destinations."""
         return any(self.choice(name) in destinations for name in MODULATORS)
 
     def loud(self, oscillator: int) -> bool:
-        """Whether oscillator 1 or 2, or 3 for the sub, has a level."""
+        """Whether oscillator 1 or 2, or 3 for the sub, has a level above 0."""
         return self.knobs[f"osc{oscillator}volume"] > 0.0
 
     def frequency_modulated(self) -> bool:
@@ -88,17 +88,17 @@ class Draft:
         return self.knobs["osc2fm"] > 0.0 or self.routed("fm")
 
     def pitched(self, oscillator: int) -> bool:
-        """Whether the pitch of oscillator 1 or 2 can be heard."""
+        """Whether the pitch of oscillator 1 or 2 is audible."""
         if self.loud(oscillator) and self.choice(f"osc{oscillator}waveform") != "noise":
             return True
         return oscillator == 1 and self.frequency_modulated()
 
-    def base_heard(self) -> bool:
-        """Whether the sub's pitch can be heard, as a sound or through hard sync."""
+    def base_audible(self) -> bool:
+        """Whether the sub's pitch is audible, as a sound or through hard sync."""
         return self.loud(3) or self.on("oscsync")
 
     def scale_volume(self, gain: float) -> None:
-        """Turn the volume knob by a gain, as far as it goes."""
+        """Change the volume knob by a gain, as far as its range allows."""
         if gain != 1.0:
             low, high = VOLUME.range
             self["volume"] = VOLUME.knob(min(max(VOLUME.setting(self["volume"]) * gain, low), high))

@@ -16,23 +16,23 @@ from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
 from render.note import SAMPLE_RATE
 
 N_HEIGHTS = 16
-"""Of the envelope editor's curve, at the middles of as many equal parts of the loop."""
+"""Number of heights of the envelope editor's curve, at the centres of equal parts of the loop."""
 STEPS, FIRST_HEIGHT = "steps", "height 0"
 
-_HEARD_SECONDS = N_FRAMES * HOP / SAMPLE_RATE
+_COVERED_SECONDS = N_FRAMES * HOP / SAMPLE_RATE
 _POSITIONS = (np.arange(N_HEIGHTS) + 0.5) / N_HEIGHTS
 _STEP_EDGE = 0.005  # of the loop, between the end of a step and the next, as in the prior
 _HANDLE = 0.1  # half width of an untouched point's handles (render/noisemaker/prior.py)
 
 
 def height_variables(needs: tuple[Clause, ...]) -> list[Variable]:
-    """Whether the curve is a sequence of steps, and its heights; ``needs`` say when the editor can be heard."""
+    """The variables: whether the curve is a sequence of steps, and its heights; ``needs`` as for the editor's rows."""
     variables = [Variable(STEPS, 2, False, needs)]
     for k, position in enumerate(_POSITIONS):
-        heard = tuple(
-            i for i, speed in enumerate(EDITOR_SPEEDS) if position * EDITOR_LOOP_SECONDS / speed < _HEARD_SECONDS
+        covered = tuple(
+            i for i, speed in enumerate(EDITOR_SPEEDS) if position * EDITOR_LOOP_SECONDS / speed < _COVERED_SECONDS
         )
-        variables.append(Variable(f"height {k}", N_UNIT, True, (*needs, (Condition("envelopeeditorspeed", heard),))))
+        variables.append(Variable(f"height {k}", N_UNIT, True, (*needs, (Condition("envelopeeditorspeed", covered),))))
     return variables
 
 
@@ -43,11 +43,11 @@ def height_codes(patch: Patch) -> NDArray[np.int64]:
 
 
 def points_of(codes: Sequence[int], fractions: Sequence[float]) -> tuple[EnvelopePoint, ...]:
-    """Points whose curve passes through the heights; what was not heard continues the last that was.
+    """Points whose curve passes through the heights; heights that the note does not reach repeat the last one.
 
     Args:
-        codes: Categories of ``height_variables``; none that is silent comes before one that is not.
-        fractions: Positions inside their bins.
+        codes: categories of ``height_variables``; silent ones come last.
+        fractions: positions inside their bins, 0 to 1.
     """
     if codes[0] == SILENT:
         return ()
@@ -68,5 +68,5 @@ def points_of(codes: Sequence[int], fractions: Sequence[float]) -> tuple[Envelop
 
 
 def _is_steps(points: Sequence[EnvelopePoint]) -> bool:
-    """Whether a curve is a sequence of level steps: pairs of points of one height."""
+    """Whether a curve is a sequence of steps: pairs of points of equal height."""
     return len(points) >= 4 and all(left.y == right.y for left, right in zip(points[::2], points[1::2], strict=False))

@@ -1,8 +1,8 @@
 """The coding ``knobs``: a variable per parameter of the table, with key, velocity and gate.
 
-It belongs to the weights that were trained on it, and goes when these are replaced. Destination and amount of a
-modulator need each other in the table. Here an amount that does nothing reads as the destination "off", and the
-destination always counts, so that "off" is learnt.
+It belongs to the shipped weights, which were trained with it, and can be removed with them. In the table destination
+and amount of a modulator depend on each other. Here an amount without effect is encoded as the destination "off", and
+the destination is always predicted, so that "off" is learnt.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from inference.network.coding.variables import (
     unit_codes,
     unit_value,
 )
-from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.estimated_note import UNKNOWN_NOTE
 from render.instruments.parameter import Parameter
 from render.instruments.patch import Patch
 from render.noisemaker.table import TABLE
@@ -67,7 +67,7 @@ class KnobCoding(Coding):
         return codes
 
     def decode(
-        self, codes: Sequence[int], fractions: Sequence[float], heard: int = UNKNOWN_NOTE, key: int | None = None
+        self, codes: Sequence[int], fractions: Sequence[float], note_number: int = UNKNOWN_NOTE, key: int | None = None
     ) -> Decoded:
         """See ``Coding``."""
         knobs = {}

@@ -1,8 +1,8 @@
-"""The coding ``sound``: what can be heard of a patch, so that patches that sound the same have the same code.
+"""The coding ``sound``: audible properties of a patch, so that patches that sound the same have the same code.
 
-Patches are made canonical first (``canonical.py``). Whether an oscillator sounds and with which waveform is one
-variable, what modulators go to comes before what they modulate, and pitches are intervals: of oscillator 1 (or 2, where
-1 has no pitch) from the heard note, of the others from that one. The key follows from them last.
+Patches are first brought into canonical form (``canonical.py``). Whether an oscillator is audible and its waveform are
+one variable, destinations of modulators come before the parameters that they modulate, and pitches are intervals: that
+of oscillator 1 (or 2, if 1 has no pitch) from the estimated note, the others from that one. The key is derived last.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from inference.network.coding.variables import (
     unit_codes,
     unit_value,
 )
-from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.estimated_note import UNKNOWN_NOTE
 from render.instruments.parameter import Clause, Condition
 from render.instruments.patch import Patch
 from render.noisemaker.table import TABLE
 from render.note import Note
 
 LARGEST_INTERVAL = 48
-"""Semitones from the heard note, and from oscillator 1 to oscillator 2."""
+"""Largest interval in semitones from the estimated note, and from oscillator 1 to oscillator 2."""
 CENTRE = 60
-"""The note that a pitch is an interval from where none was heard."""
+"""Reference note of the intervals if no note was estimated."""
 
 _OFF = "off"
 _KINDS = {k: (_OFF, *TABLE.parameter(f"osc{k}waveform").choices) for k in (1, 2)}
@@ -79,17 +79,17 @@ class SoundCoding(Coding):
         self.silence(codes)
         return codes
 
-    def relative(self, codes: Codes, heard: NDArray[np.int64]) -> Codes:
-        """See ``Coding``: the pitch becomes an interval from the heard note."""
+    def relative(self, codes: Codes, notes: NDArray[np.int64]) -> Codes:
+        """See ``Coding``: the pitch becomes an interval from the estimated note."""
         k = self.index("pitch")
-        from_note = np.where(heard == UNKNOWN_NOTE, CENTRE, heard)
+        from_note = np.where(notes == UNKNOWN_NOTE, CENTRE, notes)
         moved = (codes[:, k] - from_note + LARGEST_INTERVAL).clip(0, 2 * LARGEST_INTERVAL)
         result = codes.copy()
         result[:, k] = np.where(codes[:, k] == SILENT, SILENT, moved)
         return result
 
     def decode(
-        self, codes: Sequence[int], fractions: Sequence[float], heard: int = UNKNOWN_NOTE, key: int | None = None
+        self, codes: Sequence[int], fractions: Sequence[float], note_number: int = UNKNOWN_NOTE, key: int | None = None
     ) -> Decoded:
         """See ``Coding``."""
         by_name = {
@@ -108,8 +108,8 @@ class SoundCoding(Coding):
                 knobs[f"osc{k}volume"] = 0.0
             if codes[self.index(f"lfo{k}destination")]:
                 knobs[f"lfo{k}keytrigger"] = 1.0
-        heard_note = CENTRE if heard == UNKNOWN_NOTE else heard
-        placed, number = place_pitches(_pitches(by_name, heard_note), key)
+        reference_note = CENTRE if note_number == UNKNOWN_NOTE else note_number
+        placed, number = place_pitches(_pitches(by_name, reference_note), key)
         first = self.index(STEPS)
         patch = TABLE.patch(knobs | placed, points_of(codes[first:], fractions[first:]))
         gate, fraction = by_name["gate"]
@@ -210,7 +210,7 @@ def _variables() -> tuple[Variable, ...]:
 
 
 def _pitch_codes(pitches: Pitches) -> dict[str, int]:
-    """Categories of the pitches; that of ``pitch`` itself is a note number until the heard note is known."""
+    """Categories of the pitches; that of ``pitch`` itself is a note number until the estimated note is known."""
     reference = pitches.reference
     if reference is None:
         return {}
@@ -226,11 +226,11 @@ def _pitch_codes(pitches: Pitches) -> dict[str, int]:
     return codes
 
 
-def _pitches(by_name: dict[str, tuple[int, float]], heard: int) -> Pitches:
+def _pitches(by_name: dict[str, tuple[int, float]], note_number: int) -> Pitches:
     """The pitches that categories stand for."""
     if by_name["pitch"][0] == SILENT:
         return Pitches(None, None, None)
-    reference = heard + by_name["pitch"][0] - LARGEST_INTERVAL + _fine(*by_name["pitch fine"])
+    reference = note_number + by_name["pitch"][0] - LARGEST_INTERVAL + _fine(*by_name["pitch fine"])
     code = by_name["osc2 interval"][0]
     first: float | None = reference
     second = base = None

@@ -1,13 +1,13 @@
-"""What a guess network predicts of a sound: categories in a fixed order, and how patches become such codes.
+"""The variables that a guess network predicts: categories in a fixed order, and their conversion from and to patches.
 
-A ``Coding`` is a list of variables with the way from a patch to their categories and back. There are two: ``knobs``
-(``knob_variables.py``) has a variable per parameter of the table and belongs to weights that were trained on it;
-``sound`` (``sound_variables.py``) gives patches that sound the same the same code. Weights name theirs.
+A ``Coding`` is a list of variables that encodes patches as categories and decodes them. There are two: ``knobs``
+(``knob_variables.py``) has a variable per parameter of the table and belongs to weights that were trained with it;
+``sound`` (``sound_variables.py``) gives patches that sound the same the same code. Weights name their coding.
 
-A choice is a category each. Everything continuous (``unit`` below, 0 to 1) is ``N_BINS`` equal bins and three more
-categories for exactly 0, 0.5 and 1, which is where people leave knobs and where the table's conditions switch parts
-off. What a variable's sounding depends on comes before it, so that a sampler knows, when it reaches a variable, whether
-it can be heard. What cannot is ``SILENT``: it is not learnt, and decodes to the default.
+Every choice is a category. A continuous variable (``unit`` below, 0 to 1) has ``N_BINS`` equal bins and three more
+categories for exactly 0, 0.5 and 1, where people often leave knobs and where the table's conditions switch parts off. A
+variable comes after those that decide whether it is audible, so that a sampler knows this when it reaches the variable.
+Inaudible variables are ``SILENT``: they are not learnt, and decode to the default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.estimated_note import UNKNOWN_NOTE
 from render.instruments.parameter import Condition, Parameter
 from render.instruments.patch import Patch
 from render.note import Note
@@ -32,7 +32,7 @@ N_UNIT = N_BINS + len(EXACT)
 SILENT = -1
 
 GATE_RANGE = (0.02, 4.0)
-"""Seconds; on a logarithmic scale."""
+"""Range of gates in seconds; they are encoded on a logarithmic scale."""
 
 Codes = NDArray[np.int64]
 """A category or ``SILENT`` per variable: shape ``(rows, variables)``."""
@@ -42,15 +42,15 @@ Units = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One thing to predict.
+    """A variable to predict.
 
     Attributes:
-        name: A parameter of the table, or a name that the coding gives.
-        size: Number of categories.
-        unit: Whether the categories are bins of a quantity from 0 to 1.
-        needs: As in the table, with conditions on variables that come earlier.
-        default: Category that silence stands for in other variables' conditions.
-        row: The table's row, where the variable is one.
+        name: name of a parameter of the table, or a name of the coding's own.
+        size: number of categories.
+        unit: whether the categories are bins of a quantity from 0 to 1.
+        needs: when it is audible, as in the table, with conditions on earlier variables.
+        default: category that the conditions of other variables use if this one is silent.
+        row: the parameter of the table, if the variable is one.
     """
 
     name: str
@@ -63,12 +63,12 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a row of categories stands for.
+    """A decoded row of categories.
 
     Attributes:
-        patch: Its volume knob is at the default.
+        patch: the patch, with its volume knob at the default.
         number: MIDI note number of the key.
-        gate_seconds: How long the key is held.
+        gate_seconds: how long the key is held.
     """
 
     patch: Patch
@@ -77,11 +77,11 @@ class Decoded:
 
 
 class Coding(ABC):
-    """Variables in their order, and the way from patches to their categories and back.
+    """Variables in order, which encode patches as categories and decode them.
 
     Args:
-        name: What weights call it.
-        variables: In the order in which they are predicted.
+        name: name of the coding in files of weights.
+        variables: variables in the order in which they are predicted.
     """
 
     def __init__(self, name: str, variables: Sequence[Variable]) -> None:
@@ -98,7 +98,7 @@ class Coding(ABC):
         return self._index[name]
 
     def sounding(self, k: int, codes: Codes) -> NDArray[np.bool_]:
-        """Whether variable ``k`` can be heard, given the earlier ones: shape ``(rows, variables)`` to ``(rows,)``."""
+        """Whether variable ``k`` is audible, given the earlier ones: shape ``(rows, variables)`` to ``(rows,)``."""
         result = np.ones(len(codes), np.bool_)
         for clause in self.variables[k].needs:
             any_of = np.zeros(len(codes), np.bool_)
@@ -108,7 +108,7 @@ class Coding(ABC):
         return result
 
     def silence(self, codes: Codes) -> None:
-        """Set what cannot be heard to ``SILENT``, in place; shape ``(rows, variables)``."""
+        """Set inaudible variables to ``SILENT``, in place; shape ``(rows, variables)``."""
         for k in range(len(self)):
             codes[~self.sounding(k, codes), k] = SILENT
 
@@ -116,47 +116,52 @@ class Coding(ABC):
     def encode(
         self, patches: Sequence[Patch], notes: Sequence[Note], onsets_seconds: Sequence[float] | None = None
     ) -> Codes:
-        """The categories of patches and notes, before it is known which note is heard.
+        """The categories of patches and notes, independent of the estimated note.
 
         Args:
-            patches: One per row.
-            notes: One per row.
-            onsets_seconds: How long after the key press each clip begins; at once where missing.
+            patches: one patch per row.
+            notes: one key press per row.
+            onsets_seconds: seconds from the key press to the beginning of each clip; 0 if missing.
 
         Returns:
             Shape ``(rows, variables)``.
         """
 
-    def relative(self, codes: Codes, heard: NDArray[np.int64]) -> Codes:
-        """The categories once it is known which note is heard.
+    def relative(self, codes: Codes, notes: NDArray[np.int64]) -> Codes:
+        """The categories relative to the estimated note.
 
         Args:
-            codes: From ``encode``, shape ``(rows, variables)``.
-            heard: MIDI note numbers or ``UNKNOWN_NOTE``, shape ``(rows,)``.
+            codes: categories from ``encode``.
+            notes: estimated MIDI note numbers, or ``UNKNOWN_NOTE``.
+
+        Shape:
+            codes: ``(rows, variables)``.
+            notes: ``(rows,)``.
+            Returns: ``(rows, variables)``.
         """
         return codes
 
     @abstractmethod
     def decode(
-        self, codes: Sequence[int], fractions: Sequence[float], heard: int = UNKNOWN_NOTE, key: int | None = None
+        self, codes: Sequence[int], fractions: Sequence[float], note_number: int = UNKNOWN_NOTE, key: int | None = None
     ) -> Decoded:
-        """The patch and key press that a row stands for.
+        """The patch and key press that a row encodes.
 
         Args:
-            codes: Per variable, as ``relative`` gives them.
-            fractions: Per variable the position inside its bin, 0 to 1.
-            heard: MIDI note number that was heard, or ``UNKNOWN_NOTE``.
-            key: The key, where the caller knows it.
+            codes: category of each variable, as ``relative`` returns them.
+            fractions: position inside its bin of each variable, 0 to 1.
+            note_number: estimated MIDI note number, or ``UNKNOWN_NOTE``.
+            key: MIDI note number of the key, if the caller knows it.
         """
 
     @abstractmethod
     def given(self, note: Note, *, gate: bool, key: bool) -> dict[int, int]:
-        """Categories that a caller fixes, by variable.
+        """Categories that the caller fixes, by variable.
 
         Args:
-            note: The key press that is known, at least in part.
-            gate: Whether its gate is to be kept.
-            key: Whether its number is the key.
+            note: key press that is known, at least in part.
+            gate: whether its gate is kept.
+            key: whether its number is the key.
         """
 
     @cached_property
@@ -189,7 +194,7 @@ def unit_value(code: int, fraction: float = 0.5) -> float:
 
 
 def gate_codes(seconds: NDArray[np.float64]) -> Codes:
-    """The categories of gates; never an exact one, as a gate has no place where people leave it."""
+    """The categories of gates; always bins, because no exact gate is more likely than others."""
     low, high = GATE_RANGE
     bins: Codes = (N_BINS * np.log(np.maximum(seconds, low) / low) / math.log(high / low)).astype(np.int64)
     return bins.clip(0, N_BINS - 1)

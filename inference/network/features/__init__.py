@@ -1,1 +1,1 @@
-"""What the network sees of a clip: log-mel spectrograms and their relatives."""
+"""The inputs of the network: log-mel spectrograms and variants of them."""

@@ -22,8 +22,12 @@ def augment(spectrograms: torch.Tensor, generator: torch.Generator) -> torch.Ten
     """Alter some spectrograms of a batch.
 
     Args:
-        spectrograms: Values from 0 to 1, shape ``(batch, channels, mels, frames)``.
-        generator: Source of all random numbers.
+        spectrograms: values from 0 to 1.
+        generator: source of all random numbers.
+
+    Shape:
+        spectrograms: ``(batch, channels, mels, frames)``.
+        Returns: as ``spectrograms``.
     """
     altered = torch.rand(len(spectrograms), generator=generator) < SHARE
     if not altered.any():
@@ -91,7 +95,7 @@ def _noise(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def _holes(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """What a codec leaves out: cells 25 to 55 dB below the loudest of their frame."""
+    """Cells that a codec would drop: those 25 to 55 dB below the loudest of their frame."""
     lowest = x.amax(dim=(1, 2), keepdim=True) - _uniform(x, 25.0, 55.0, generator) / FLOOR_DB
     return x * (x > lowest)
 

@@ -1,7 +1,7 @@
-"""The input of the guess networks: log-mel spectrograms of the middle and the side of a clip.
+"""The input of the guess networks: log-mel spectrograms of the mid and the side signal of a clip.
 
-Levels are relative to the clip's loudest cell, so a network hears no absolute level (the volume knob is solved from
-renders). A clip is cut to its sounding part first, as ``read_target`` does.
+Levels are relative to the clip's loudest cell, so a network gets no absolute level (the volume knob is solved from
+renders). A clip is first cut to its sound, as by ``read_target``.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def log_mel_spectrogram(audio: Audio) -> Spectrogram:
 def spectrogram_from_power(
     audio: Audio, power_of: Callable[[torch.Tensor], torch.Tensor], seen_samples: int = _N_SAMPLES
 ) -> Spectrogram:
-    """The spectrogram in decibels that a power spectrogram gives; see ``log_mel_spectrogram`` for errors.
+    """The spectrogram in decibels from a power spectrogram; see ``log_mel_spectrogram`` for errors.
 
     Args:
-        audio: The clip.
-        power_of: Power spectrogram of a signal, from shape ``(channels, samples)`` to ``(channels, N_MELS, N_FRAMES)``.
-        seen_samples: How much of the clip the spectrogram covers.
+        audio: the clip.
+        power_of: power spectrogram of a signal, from shape ``(channels, samples)`` to ``(channels, N_MELS, N_FRAMES)``.
+        seen_samples: number of samples that the spectrogram covers.
     """
     if audio.ndim != 2 or len(audio) not in (1, 2) or not np.isfinite(audio).all() or not audio.any():
         raise InvalidAudio(f"audio of shape {audio.shape} is no clip: one or two channels, finite and not silent")
@@ -66,12 +66,12 @@ def spectrogram_from_power(
     if largest == 0.0:  # the sound begins after the end of the spectrogram
         return np.zeros(SHAPE, np.uint8)
     with torch.inference_mode():
-        heard = cut[:1] if not cut[1].any() else cut
-        power = power_of(torch.from_numpy(heard / largest))  # (1 or 2, mels, frames)
+        channels = cut[:1] if not cut[1].any() else cut
+        power = power_of(torch.from_numpy(channels / largest))  # (1 or 2, mels, frames)
         decibels = 10.0 * torch.log10(power.clamp(min=_SMALLEST_POWER))
         scaled = 1.0 + (decibels - decibels.max()) / FLOOR_DB
         result: Spectrogram = np.zeros(SHAPE, np.uint8)
-        result[: len(heard)] = (255.0 * scaled.clamp(0.0, 1.0)).round().to(torch.uint8).numpy()
+        result[: len(channels)] = (255.0 * scaled.clamp(0.0, 1.0)).round().to(torch.uint8).numpy()
     return result
 
 
@@ -82,7 +82,7 @@ def as_batch(spectrograms: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def _power(signals: torch.Tensor) -> torch.Tensor:
-    """Shape ``(channels, samples)`` to ``(channels, mels, frames)``; half of the time that torchaudio's own takes."""
+    """Shape ``(channels, samples)`` to ``(channels, mels, frames)``, in half of the time that torchaudio needs."""
     window, triangles = _filters()
     spectrum = torch.stft(signals, _N_FFT, HOP, WINDOW, window, center=True, pad_mode="constant", return_complex=True)[
         :, : triangles.shape[1]

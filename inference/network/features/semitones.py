@@ -1,4 +1,4 @@
-"""A spectrogram with one band per semitone, which can be transposed so that the heard note lies in a fixed band.
+"""A spectrogram with one band per semitone, which can be transposed so that the estimated note lies in a fixed band.
 
 Band ``k`` is MIDI note ``LOWEST_NOTE + k``. Below ``SPLIT_NOTE`` the window is twice as long as above, for there the
 partials of low notes lie close together. Channels, frames and levels are those of ``log_mel.py``.
@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.network.features.heard_note import UNKNOWN_NOTE
+from inference.network.features.estimated_note import UNKNOWN_NOTE
 from inference.network.features.log_mel import HOP, N_FRAMES, N_MELS, WINDOW, Spectrogram, spectrogram_from_power
 from render.audio import Audio
 from render.note import SAMPLE_RATE
 
 LOWEST_NOTE = 12
 SPLIT_NOTE = 84
-HEARD_BAND = 36
-"""Band of the heard note in an aligned spectrogram: three octaves above the lowest."""
-UNHEARD_NOTE = 60
-"""Note that is assumed where none was heard."""
+NOTE_BAND = 36
+"""Band of the estimated note in an aligned spectrogram: three octaves above the lowest."""
+ASSUMED_NOTE = 60
+"""Note that is assumed where none was estimated."""
 
 _LEAST_BINS = 1.2  # half width of a band, in bins of the spectrum
 
@@ -33,14 +33,14 @@ def semitone_spectrogram(audio: Audio) -> Spectrogram:
     return spectrogram_from_power(audio, _power)
 
 
-def aligned(spectrograms: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
-    """Semitone spectrograms, shifted so that the heard note lies at ``HEARD_BAND``; bands out of range are empty.
+def aligned(spectrograms: torch.Tensor, notes: torch.Tensor) -> torch.Tensor:
+    """Semitone spectrograms, shifted so that the estimated note lies at ``NOTE_BAND``; bands out of range are empty.
 
     Shape:
         ``(batch, channels, bands, frames)`` and ``(batch,)`` to ``(batch, channels, bands, frames)``.
     """
-    notes = torch.where(heard == UNKNOWN_NOTE, UNHEARD_NOTE, heard)
-    bands = torch.arange(N_MELS, device=spectrograms.device) + (notes - LOWEST_NOTE - HEARD_BAND)[:, None]
+    notes = torch.where(notes == UNKNOWN_NOTE, ASSUMED_NOTE, notes)
+    bands = torch.arange(N_MELS, device=spectrograms.device) + (notes - LOWEST_NOTE - NOTE_BAND)[:, None]
     inside = (bands >= 0) & (bands < N_MELS)
     index = bands.clamp(0, N_MELS - 1)[:, None, :, None].expand(-1, spectrograms.shape[1], -1, spectrograms.shape[3])
     return spectrograms.gather(2, index) * inside[:, None, :, None]

@@ -19,6 +19,6 @@ SPECTROGRAMS: dict[str, Callable[[Audio], Spectrogram]] = {
 
 
 def spectrogram_of_render(audio: Audio, kind: str = "mel") -> tuple[Spectrogram, float]:
-    """The spectrogram of a render, cut as ``read_target`` cuts a clip, and the seconds from key press to onset."""
+    """The spectrogram of a render, cut as by ``read_target``, and the seconds from the key press to the onset."""
     start, stop = sounding_range(audio)
     return SPECTROGRAMS[kind](audio[:, start:stop]), start / SAMPLE_RATE

@@ -1,4 +1,4 @@
-"""The flags of ``python -m inference train`` and its progress display."""
+"""The options of ``python -m inference train`` and its progress display."""
 
 from __future__ import annotations
 
@@ -29,37 +29,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "--data", type=Path, action="append", metavar="DIR",
-        help="a data set of python -m render dataset; may be given again",
+        help="data set made by python -m render dataset; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--live", action="store_true", help="draw, render and forget examples instead of --data")
+    parser.add_argument("--live", action="store_true", help="draw and render examples instead of reading --data")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that render, with --live")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, weights and log; resumed")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where spectrograms are kept (default: in --out)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run, which is resumed")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder for spectrograms (default: in --out)")
     parser.add_argument("--model", choices=_MODELS, default="network")
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
-    parser.add_argument(
-        "--encoder", type=Path, metavar="FILE", help="weights of a network whose encoder alone to begin with"
-    )
-    parser.add_argument("--frozen", action="store_true", help="leave the encoder's convolutions as they are")
+    parser.add_argument("--encoder", type=Path, metavar="FILE", help="weights of a network whose encoder to begin with")
+    parser.add_argument("--frozen", action="store_true", help="freeze the encoder's convolutions")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--epochs", type=float, metavar="E", help="passes over the data, with --data")
-    length.add_argument("--examples", type=int, metavar="N", help="to learn, each time that one is seen")
-    length.add_argument("--minutes", type=float, metavar="M", help="of training, whatever number of passes that is")
+    length.add_argument("--examples", type=int, metavar="N", help="number of training examples, repetitions included")
+    length.add_argument("--minutes", type=float, metavar="M", help="training time")
     parser.add_argument("--batch", type=int, default=64, metavar="N")
     parser.add_argument("--learning-rate", type=float, default=1.5e-3, metavar="R")
     parser.add_argument("--hidden", type=int, default=256, metavar="N", help="width of the embedding and the chain")
-    parser.add_argument("--coding", choices=_CODINGS, default="sound", help="what is predicted")
-    parser.add_argument("--spectrogram", choices=_SPECTROGRAMS, default="mel", help="kind of input")
-    parser.add_argument("--aligned", action="store_true", help="see the middle moved to the heard note as well")
-    parser.add_argument("--modulation", action="store_true", help="see how fast bands move as well")
+    parser.add_argument("--coding", choices=_CODINGS, default="sound", help="coding of the outputs")
+    parser.add_argument("--spectrogram", choices=_SPECTROGRAMS, default="mel", help="kind of the input")
+    parser.add_argument("--aligned", action="store_true", help="add the mid signal, aligned to the note, to the input")
+    parser.add_argument("--modulation", action="store_true", help="add modulation spectra to the input")
     parser.add_argument(
-        "--held-out", type=int, default=512, metavar="N", help="rows, or draws with --live, to judge by"
+        "--held-out", type=int, default=512, metavar="N", help="rows for validation, or draws with --live"
     )
-    parser.add_argument("--sounds", type=int, default=24, metavar="N", help="held-out rows to judge by sound")
-    parser.add_argument("--judge-minutes", type=float, default=10.0, metavar="M", help="between judgements")
+    parser.add_argument("--sounds", type=int, default=24, metavar="N", help="validation rows to judge by sound")
+    parser.add_argument("--judge-minutes", type=float, default=10.0, metavar="M", help="time between validations")
     parser.add_argument("--plain", action="store_true", help="no data augmentation")
     parser.add_argument("--seed", type=int, default=0, metavar="K")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of torch")
     parser.add_argument("--device", default="cpu", metavar="cpu|cuda")
 
 
@@ -108,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         training = Training(source, options, arguments.out)
         began, first = time.monotonic(), training.seen
         if first:
-            print(f"going on from example {first}", flush=True)
+            print(f"continuing from example {first}", flush=True)
         progress.update(task, description="training", completed=training.progress)
 
         def on_step(training: Training, loss: float) -> None:
@@ -164,7 +162,7 @@ def _on_data_sets(
 def _live(
     arguments: argparse.Namespace, size: Size, stack: ExitStack, say_shards: Callable[[int, int], None]
 ) -> tuple[ExampleSource, Judge, int | None]:
-    """Fresh draws of the prior; those to judge by are of another set and rendered once."""
+    """Fresh draws of the prior; those for validation are of another set and rendered once."""
     from inference.network.coding.codings import CODINGS
     from inference.network.model import GuessNetwork
     from inference.network.training.live import FIRST_SET, VALIDATION_SET, LiveExamples, live_pool

@@ -1,4 +1,4 @@
-"""Examples that networks train on: their numbered source, and the source that reads data sets."""
+"""Training examples: the interface of a numbered source, and the source that reads data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from inference.network.coding.codings import CODINGS
-from inference.network.coding.hearing import heard_notes
+from inference.network.coding.note_estimates import estimated_notes
 from inference.network.coding.variables import Coding
 from inference.network.features.log_mel import as_batch
 from inference.network.features.spectrogram_files import FIELD, shard_spectrograms, spectrograms_folder
@@ -23,45 +23,51 @@ from render.data.shards import Dataset, Shard
 from render.noisemaker.pitches import sounding_pitches
 from render.note import Note
 
-_SHUFFLE, _HEAR = 1, 2  # streams of random numbers
+_SHUFFLE, _NOTES = 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a training step sees.
+    """The examples of a training step.
 
     Attributes:
-        spectrograms: Shape ``(batch, channels, bands, frames)``, 0 to 1.
-        heard: Notes that were heard, shape ``(batch,)``.
-        codes: Shape ``(batch, variables)``.
-        knobs: Shape ``(batch, parameters)``.
+        spectrograms: log-mel spectrograms, 0 to 1.
+        notes: MIDI note numbers as a pitch estimator might return them, or ``UNKNOWN_NOTE``.
+        codes: categories of the variables.
+        knobs: knobs of the patches, 0 to 1.
+
+    Shape:
+        spectrograms: ``(batch, channels, bands, frames)``.
+        notes: ``(batch,)``.
+        codes: ``(batch, variables)``.
+        knobs: ``(batch, parameters)``.
     """
 
     spectrograms: torch.Tensor
-    heard: torch.Tensor
+    notes: torch.Tensor
     codes: torch.Tensor
     knobs: torch.Tensor
 
     def split(self, size: int) -> list[Batch]:
         """Parts of at most ``size`` examples."""
-        parts = (torch.split(tensor, size) for tensor in (self.spectrograms, self.heard, self.codes, self.knobs))
+        parts = (torch.split(tensor, size) for tensor in (self.spectrograms, self.notes, self.codes, self.knobs))
         return [Batch(*tensors) for tensors in zip(*parts, strict=True)]
 
 
 class ExampleSource(Protocol):
-    """Numbered examples without end, each a pure function of its number."""
+    """An endless sequence of examples, each a pure function of its number."""
 
     @property
     def coding(self) -> Coding:
-        """What their codes mean."""
+        """Coding of the examples."""
         ...
 
     def identity(self) -> Any:
-        """What the examples depend on, in JSON's types: a run is resumed only with the same."""
+        """Everything that the examples depend on, in JSON's types: a run can be resumed only with an equal identity."""
         ...
 
     def frequencies(self) -> list[NDArray[np.float64]]:
-        """How often each variable has each category where it can be heard; never quite 0."""
+        """Frequency of each category of each variable where it is audible; never exactly 0."""
         ...
 
     def batch(self, start: int, stop: int) -> Batch:
@@ -74,14 +80,15 @@ class Examples:
     """All rows of some data sets.
 
     Attributes:
-        datasets: where the audio of a row can be read.
-        coding: what the codes mean.
+        datasets: the data sets, from which the audio of a row can be read.
+        coding: coding of ``codes``.
         starts: number of the first row of every shard, and the number of rows.
-        records: per shard, mapped from files: see ``RECORD``.
-        codes: before it is known which note is heard, shape ``(rows, variables)``.
-        knobs: shape ``(rows, parameters)``.
-        pitches: note numbers at which the three oscillators sound, shape ``(rows, 3)``.
-        loudness: how likely each of them is heard as the note, shape ``(rows, 3)``, rows of 1; zeros where none is.
+        records: memory-mapped records of each shard, of dtype ``RECORD``.
+        codes: categories from ``Coding.encode``, shape ``(rows, variables)``.
+        knobs: knobs of the patches, shape ``(rows, parameters)``.
+        pitches: note numbers of the three oscillators, shape ``(rows, 3)``.
+        loudness: probability that each of them is estimated as the note, shape ``(rows, 3)``; the sum of a row is 1,
+            or 0 if no oscillator is audible.
     """
 
     datasets: tuple[Dataset, ...]
@@ -105,9 +112,9 @@ class Examples:
 
         Args:
             folders: the data sets.
-            cache: folder in which spectrograms are kept.
-            size: says what the network sees and predicts.
-            progress: called with the number of shards whose spectrograms are ready, and of all.
+            cache: folder for spectrograms.
+            size: inputs and outputs of the network.
+            progress: called with the number of shards whose spectrograms are ready, and the number of all shards.
 
         Raises:
             FileError: if a file cannot be read or written.
@@ -147,33 +154,33 @@ class Examples:
             k -= len(dataset)
         raise IndexError(k)
 
-    def heard(self, rows: NDArray[np.int64], rng: Generator) -> NDArray[np.int64]:
-        """Notes as an estimator might hear them in some rows: shape ``(batch,)``."""
-        return heard_notes(self.pitches[rows], self.loudness[rows], rng)
+    def estimated_notes(self, rows: NDArray[np.int64], rng: Generator) -> NDArray[np.int64]:
+        """Simulated note estimates for some rows, shape ``(batch,)``."""
+        return estimated_notes(self.pitches[rows], self.loudness[rows], rng)
 
     def batch(self, rows: NDArray[np.int64], rng: Generator) -> Batch:
-        """Some rows, shape ``(batch,)``; the generator draws what is heard as the note."""
+        """The examples of some rows, shape ``(batch,)``; the generator draws the simulated note estimates."""
         shards = np.searchsorted(self.starts, rows, side="right") - 1
         spectrograms = np.stack(
             [self.records[s][k][FIELD] for s, k in zip(shards, rows - self.starts[shards], strict=True)]
         )
-        heard = self.heard(rows, rng)
+        notes = self.estimated_notes(rows, rng)
         return Batch(
             spectrograms=as_batch(spectrograms),
-            heard=torch.from_numpy(heard),
-            codes=torch.from_numpy(self.coding.relative(self.codes[rows].astype(np.int64), heard)),
+            notes=torch.from_numpy(notes),
+            codes=torch.from_numpy(self.coding.relative(self.codes[rows].astype(np.int64), notes)),
             knobs=torch.from_numpy(self.knobs[rows]),
         )
 
 
 @dataclass(frozen=True)
 class ShuffledRows:
-    """An ``ExampleSource`` that goes through rows of data sets again and again, each time in another order.
+    """An ``ExampleSource`` that iterates over rows of data sets again and again, each time in a different order.
 
     Attributes:
         examples: the data.
-        rows: which of them, shape ``(rows,)``.
-        seed: seeds the order and the notes that are heard.
+        rows: rows to use, shape ``(rows,)``.
+        seed: seed of the order and of the simulated note estimates.
     """
 
     examples: Examples
@@ -197,8 +204,8 @@ class ShuffledRows:
 
     @cached_property
     def _frequencies(self) -> list[NDArray[np.float64]]:
-        heard = self.examples.heard(self.rows, np.random.default_rng((self.seed, _HEAR)))
-        return frequencies(self.coding, self.coding.relative(self.examples.codes[self.rows].astype(np.int64), heard))
+        notes = self.examples.estimated_notes(self.rows, np.random.default_rng((self.seed, _NOTES)))
+        return frequencies(self.coding, self.coding.relative(self.examples.codes[self.rows].astype(np.int64), notes))
 
     def batch(self, start: int, stop: int) -> Batch:
         """See ``ExampleSource``."""
@@ -208,7 +215,7 @@ class ShuffledRows:
             for epoch in set(epochs.tolist())
         }
         order = [orders[epoch][position] for epoch, position in zip(epochs.tolist(), positions.tolist(), strict=True)]
-        return self.examples.batch(self.rows[order], np.random.default_rng((self.seed, _HEAR, start)))
+        return self.examples.batch(self.rows[order], np.random.default_rng((self.seed, _NOTES, start)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,18 +233,22 @@ class _Part:
         patches = [shard.patch(k) for k in range(len(shard))]
         fields = [shard.fields[name].tolist() for name in ("number", "velocity", "gate_seconds", "seconds")]
         notes = [Note(*values) for values in zip(*fields, strict=True)]
-        heard = [sounding_pitches(patch, note.number) for patch, note in zip(patches, notes, strict=True)]
+        sounding = [sounding_pitches(patch, note.number) for patch, note in zip(patches, notes, strict=True)]
         return cls(
             records=records,
             codes=coding.encode(patches, notes, records["onset_seconds"].tolist()).astype(np.int16),
             knobs=np.array([patch.knobs for patch in patches], np.float32),
-            pitches=np.array([pitches for pitches, _ in heard], np.int16),
-            loudness=np.array([loudness for _, loudness in heard], np.float32),
+            pitches=np.array([pitches for pitches, _ in sounding], np.int16),
+            loudness=np.array([loudness for _, loudness in sounding], np.float32),
         )
 
 
 def frequencies(coding: Coding, codes: NDArray[np.int64]) -> list[NDArray[np.float64]]:
-    """How often each variable has each category where it can be heard, never quite 0; ``(rows, variables)``."""
+    """Frequency of each category of each variable where it is audible, never exactly 0.
+
+    Shape:
+        codes: ``(rows, variables)``.
+    """
     counts = [
         np.bincount(column[column >= 0], minlength=size) + 0.5
         for column, size in zip(codes.T, coding.sizes, strict=True)
@@ -246,7 +257,7 @@ def frequencies(coding: Coding, codes: NDArray[np.int64]) -> list[NDArray[np.flo
 
 
 def split(examples: Examples, held_out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to train on and, evenly spread over the last data set, rows to judge by."""
+    """Rows for training and, evenly spread over the last data set, rows for validation."""
     first, last = len(examples) - len(examples.datasets[-1]), len(examples) - 1
     judged = np.unique(np.linspace(first, last, held_out).round().astype(np.int64))
     return np.setdiff1d(np.arange(len(examples)), judged), judged

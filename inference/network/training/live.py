@@ -1,9 +1,9 @@
-"""Examples that are drawn from the prior, rendered, learnt and never stored.
+"""Training examples that are drawn from the prior and rendered when they are needed, and never stored.
 
-Example ``i`` of a set is a pure function of the set's seed and ``i``: the draw (with the first attempt that passes the
-gate, as in data sets), its render, what is seen of it and which note is heard. So a run sees the same examples with any
-number of workers, and a resumed run goes on exactly. Another renderer, such as one on a GPU, only has to be another
-``ExampleSource``.
+Example ``i`` of a set is a pure function of the set's seed and ``i``: the draw (with the first attempt that is
+accepted, as in data sets), its render, its spectrogram and its estimated note. A run therefore gets the same examples
+with any number of workers, and a resumed run continues exactly. Another renderer, such as one on a GPU, only has to be
+another ``ExampleSource``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 
 from inference.network.coding.codings import CODINGS
-from inference.network.coding.hearing import heard_notes
+from inference.network.coding.note_estimates import estimated_notes
 from inference.network.coding.variables import Coding
 from inference.network.features.log_mel import SHAPE, as_batch
 from inference.network.features.spectrograms import spectrogram_of_render
@@ -43,17 +43,17 @@ FIRST_SET = 1000
 VALIDATION_SET = 999
 
 CHUNK = 8
-"""Examples that a worker makes at a time."""
-_COUNTED = 4000  # draws that frequencies are counted in
-_HEARD = 77  # stream of random numbers, beside the prior's own
+"""Number of examples of one job of a worker."""
+_COUNTED = 4000  # number of draws for the frequencies
+_NOTE_STREAM = 77  # stream of random numbers, beside the prior's own
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some examples in a row, as a worker sends them; see ``Batch``, with categories as ``Coding.encode`` has them."""
+    """Consecutive examples as a worker sends them; see ``Batch``. The categories are those of ``Coding.encode``."""
 
     spectrograms: NDArray[np.uint8]
-    heard: NDArray[np.int64]
+    notes: NDArray[np.int64]
     codes: NDArray[np.int16]
     knobs: NDArray[np.float32]
 
@@ -66,9 +66,9 @@ def live_pool(make_host: Callable[[], Host], size: Size, workers: int) -> Pool[J
     """Worker processes that make examples of any set.
 
     Args:
-        make_host: Opens a host in a worker process; a module-level function or a ``functools.partial`` of one.
-        size: Says what the network sees and predicts.
-        workers: Number of processes.
+        make_host: opens a host in a worker process; a module-level function or a ``functools.partial`` of one.
+        size: inputs and outputs of the network.
+        workers: number of processes.
     """
     return Pool(partial(make_worker, make_host, size.spectrogram, size.coding), workers)
 
@@ -77,13 +77,12 @@ class LiveExamples:
     """An ``ExampleSource`` of fresh renders.
 
     Args:
-        pool: Makes them; see ``live_pool``.
-        coding: The pool's.
-        prior_set: Seed of the prior's set.
-        ahead: How many examples to make beyond those that were asked for.
+        pool: workers that make the examples; see ``live_pool``.
+        coding: coding of the pool's examples.
+        prior_set: seed of the set of draws.
+        ahead: number of examples to prepare beyond the requested ones.
 
-    Raises, when batches are asked for:
-        HostError: if the host fails, or no worker can be started.
+    ``batch`` raises ``HostError`` if the host fails or no worker can be started.
     """
 
     def __init__(self, pool: Pool[Job, Chunk], coding: Coding, prior_set: int, ahead: int = 0) -> None:
@@ -101,11 +100,11 @@ class LiveExamples:
         return {"prior_set": self.prior_set, "prior_hash": prior_hash()}
 
     def frequencies(self) -> list[NDArray[np.float64]]:
-        """See ``ExampleSource``; of draws that nobody listened to, so of refused ones too."""
+        """See ``ExampleSource``; over draws that were not rendered, so rejected ones are included."""
         return _frequencies(self.coding, self.prior_set)
 
     def batch(self, start: int, stop: int) -> Batch:
-        """See ``ExampleSource``; the workers go on with what comes after it."""
+        """See ``ExampleSource``; the workers continue with the following examples."""
         first, last = start // CHUNK, (stop - 1) // CHUNK
         for number in [number for number in self._coming if not first <= number <= last + self._chunks_ahead]:
             self._coming.pop(number).cancel()
@@ -114,14 +113,14 @@ class LiveExamples:
                 self._coming[number] = self._pool.submit((self.prior_set, number))
         chunks = [self._coming[number].result() for number in range(first, last + 1)]
         inside = slice(start - first * CHUNK, stop - first * CHUNK)
-        spectrograms, heard, codes, knobs = (
+        spectrograms, notes, codes, knobs = (
             np.concatenate([getattr(chunk, name) for chunk in chunks])[inside]
-            for name in ("spectrograms", "heard", "codes", "knobs")
+            for name in ("spectrograms", "notes", "codes", "knobs")
         )
         return Batch(
             spectrograms=as_batch(spectrograms),
-            heard=torch.from_numpy(heard),
-            codes=torch.from_numpy(self.coding.relative(codes.astype(np.int64), heard)),
+            notes=torch.from_numpy(notes),
+            codes=torch.from_numpy(self.coding.relative(codes.astype(np.int64), notes)),
             knobs=torch.from_numpy(knobs),
         )
 
@@ -136,18 +135,18 @@ def make_chunk(host: Host, kind: str, coding: Coding, job: Job) -> Chunk:
     """Examples ``number * CHUNK`` and the next ones of a set; raises ``HostError`` if one cannot be made."""
     prior_set, number = job
     spectrograms = np.zeros((CHUNK, *SHAPE), np.uint8)
-    drawn, onsets, heard = [], [], []
+    drawn, onsets, notes = [], [], []
     for k in range(CHUNK):
         index = number * CHUNK + k
         patch, note, audio = _sounding_draw(host, prior_set, index)
         spectrograms[k], onset_seconds = spectrogram_of_render(audio, kind)
         drawn.append((patch, note))
         onsets.append(onset_seconds)
-        heard.append(_heard(patch, note, _rng(prior_set, index)))
+        notes.append(_estimated_note(patch, note, _rng(prior_set, index)))
     patches = [patch for patch, _ in drawn]
     return Chunk(
         spectrograms=spectrograms,
-        heard=np.array(heard, np.int64),
+        notes=np.array(notes, np.int64),
         codes=coding.encode(patches, [note for _, note in drawn], onsets).astype(np.int16),
         knobs=np.array([patch.knobs for patch in patches], np.float32).reshape(CHUNK, len(TABLE.parameters)),
     )
@@ -157,12 +156,14 @@ def make_chunk(host: Host, kind: str, coding: Coding, job: Job) -> Chunk:
 def _frequencies(coding: Coding, prior_set: int) -> list[NDArray[np.float64]]:
     drawn = [draw(prior_set, index) for index in range(_COUNTED)]
     codes = coding.encode([patch for patch, _ in drawn], [note for _, note in drawn])
-    heard = np.array([_heard(patch, note, _rng(prior_set, index)) for index, (patch, note) in enumerate(drawn)])
-    return frequencies(coding, coding.relative(codes, heard))
+    notes = np.array(
+        [_estimated_note(patch, note, _rng(prior_set, index)) for index, (patch, note) in enumerate(drawn)]
+    )
+    return frequencies(coding, coding.relative(codes, notes))
 
 
 def _sounding_draw(host: Host, prior_set: int, index: int) -> tuple[Patch, Note, Audio]:
-    """The first attempt at a draw that renders and passes the gate, and its render."""
+    """The first attempt at a draw that can be rendered and is accepted, and its render."""
     for attempt in range(MOST_ATTEMPTS):
         patch, note = draw(prior_set, index, attempt)
         try:
@@ -175,9 +176,9 @@ def _sounding_draw(host: Host, prior_set: int, index: int) -> tuple[Patch, Note,
 
 
 def _rng(prior_set: int, index: int) -> Generator:
-    return np.random.default_rng(SeedSequence(prior_set, spawn_key=(index, 0, _HEARD)))
+    return np.random.default_rng(SeedSequence(prior_set, spawn_key=(index, 0, _NOTE_STREAM)))
 
 
-def _heard(patch: Patch, note: Note, rng: Generator) -> int:
+def _estimated_note(patch: Patch, note: Note, rng: Generator) -> int:
     pitches, shares = sounding_pitches(patch, note.number)
-    return int(heard_notes(np.array([pitches], np.int16), np.array([shares], np.float32), rng)[0])
+    return int(estimated_notes(np.array([pitches], np.int16), np.array([shares], np.float32), rng)[0])

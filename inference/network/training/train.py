@@ -1,7 +1,7 @@
-"""Training the guess networks on a source of examples.
+"""Training of the guess networks on a source of examples.
 
-A run is a pure function of its source and options: examples are numbered, and everything random is drawn from the seed
-and their numbers. So a killed run goes on from its last checkpoint as if nothing had happened (``minutes`` aside).
+A run is a pure function of its source and options (without ``minutes``): examples are numbered, and all random numbers
+are drawn from the seed and these numbers. So a killed run continues from its last checkpoint to the same result.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ CHECKPOINT_FILE, LOG_FILE = "checkpoint.safetensors", "log.jsonl"
 _WARM_UP_STEPS = 100
 _LAST_RATE = 0.02  # of the learning rate, at the end of the cosine
 _LARGEST_GRADIENT = 5.0
-_WEIGHT_OF_HEIGHTS = 0.25  # of the envelope editor's curve, which is learnt by heart first
+_WEIGHT_OF_HEIGHTS = 0.25  # loss weight of the envelope editor's heights, which are memorised first
 _BLUR_BINS = 1.0  # standard deviation
 _STEP = 2  # stream of random numbers
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """How a network is trained.
+    """Settings of a training run.
 
     Attributes:
         model: ``network`` or ``regression``.
-        size: how large the network is.
+        size: inputs, outputs and size of the network.
         start: weights to begin with instead of random ones.
         encoder: weights of a guess network, of any coding, whose encoder to begin with.
-        frozen: whether the encoder's convolutions stay as they are, and only what follows them learns, which takes half
-            of the time; for a new coding on an encoder that has heard enough.
-        examples, minutes: when to end; exactly one of them. The learning rate falls as a cosine up to there.
+        frozen: whether the encoder's convolutions are frozen and only the following layers are trained, which takes
+            half of the time; for a new coding on a trained encoder.
+        examples, minutes: when to end; exactly one of them. The learning rate follows a cosine up to there.
         batch: examples per step.
         learning_rate: highest learning rate of AdamW.
         weight_decay: weight decay of AdamW.
-        average: weight of the past in the moving average of weights, which is what is judged and shipped.
+        average: decay of the moving average of the weights, which is validated and shipped.
         augmented: whether spectrograms are augmented.
-        seed: seeds everything random.
-        device: for torch.
+        seed: seed of all random numbers.
+        device: device of torch.
     """
 
     model: str = "network"
@@ -85,23 +85,23 @@ class TrainOptions:
             raise OutOfRange("examples or minutes", length, "above 0")
 
     def fixed(self) -> dict[str, Any]:
-        """What must not change when a run is resumed, in JSON's types."""
+        """Settings that must not change when a run is resumed, in JSON's types."""
         ignored = {"start", "encoder", "examples", "minutes", "device"}
         content = {name: value for name, value in asdict(self).items() if name not in ignored}
         return json.loads(json.dumps(content | {"size": self.size.as_json()}))  # type: ignore[no-any-return]
 
 
 Judge = Callable[[GuessNetwork | RegressionNetwork], dict[str, Any]]
-"""Figures of a network, for the log."""
+"""Returns figures of a network for the log."""
 
 
 class Training:
-    """A run: the network, its optimiser and how far it is.
+    """A training run: the network, its optimiser and its progress.
 
     Args:
         source: examples to train on.
-        options: how.
-        folder: holds the checkpoint, the log and the weights; a checkpoint in it is resumed.
+        options: settings of the run.
+        folder: folder of the checkpoint, the log and the weights; a checkpoint in it is resumed.
 
     Raises:
         FormatError: if the checkpoint is of another run.
@@ -136,7 +136,7 @@ class Training:
 
     @property
     def seen(self) -> int:
-        """Examples that were learnt, each time that one was."""
+        """Number of examples so far, counted every time that one is used."""
         return self.step * self.options.batch
 
     @property
@@ -207,7 +207,7 @@ class Training:
         if self.options.augmented:
             spectrograms = augment(spectrograms, torch.Generator().manual_seed(int(rng.integers(2**62))))
         device = self.options.device
-        return Batch(spectrograms.to(device), batch.heard.to(device), batch.codes.to(device), batch.knobs.to(device))
+        return Batch(spectrograms.to(device), batch.notes.to(device), batch.codes.to(device), batch.knobs.to(device))
 
     def _move_average(self) -> None:
         keep = min(self.options.average, (1.0 + self.step) / (10.0 + self.step))
@@ -222,18 +222,18 @@ def loss_of(network: GuessNetwork | RegressionNetwork, batch: Batch) -> torch.Te
     """Nats per clip, or mean squared error of the knobs."""
     if isinstance(network, GuessNetwork):
         blur = blurred_bins().to(batch.codes.device)
-        nats: torch.Tensor = network(batch.spectrograms, batch.heard, batch.codes, blur)
+        nats: torch.Tensor = network(batch.spectrograms, batch.notes, batch.codes, blur)
         nats[:, network.coding.index(FIRST_HEIGHT) :] *= _WEIGHT_OF_HEIGHTS
         return nats.sum(dim=1).mean()
-    return functional.mse_loss(network(batch.spectrograms, batch.heard), batch.knobs)
+    return functional.mse_loss(network(batch.spectrograms, batch.notes), batch.knobs)
 
 
 @functools.cache
 def blurred_bins() -> torch.Tensor:
-    """What each category of a continuous variable is taken for: neighbouring bins too, so that they learn together.
+    """Target distributions of a continuous variable's categories, smoothed over neighbouring bins.
 
     Shape:
-        ``(N_UNIT, N_UNIT)``, rows of sum 1.
+        Returns: ``(N_UNIT, N_UNIT)``, rows of sum 1.
     """
     bins = torch.arange(N_BINS)
     near = torch.exp(-0.5 * ((bins[:, None] - bins) / _BLUR_BINS).square())
@@ -251,13 +251,13 @@ def train(
     on_step: Callable[[Training, float], None] | None = None,
     on_judged: Callable[[dict[str, Any]], None] | None = None,
 ) -> None:
-    """Train to the end, with checkpoints and judgements on the way.
+    """Train to the end, with checkpoints and validation in between.
 
     Args:
         training: the run, new or resumed.
-        judge: gives figures of the averaged network; None leaves that out.
-        save_seconds: between checkpoints.
-        judge_seconds: between judgements; there is one at the end in any case.
+        judge: returns figures of the averaged network; None for no validation.
+        save_seconds: seconds between checkpoints.
+        judge_seconds: seconds between validations; there is always one at the end.
         on_step: called with the run and a running mean of the loss after every step.
         on_judged: called with each line of the log.
 
@@ -289,7 +289,7 @@ def train(
 
 
 def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
-    """The lines of a log up to a step: what a killed run wrote after its checkpoint happens again."""
+    """The lines of a log up to a step; what a killed run wrote after its checkpoint is repeated by the resumed one."""
     if not path.exists():
         return []
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""Judging a guess network on held-out rows of its data: by parameters, by sound, and beside guessing the mean."""
+"""Validation of a guess network on held-out rows of its data: by parameters and by sound, beside a mean baseline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from render.note import SAMPLE_RATE, Note
 N_HYPOTHESES = 8
 _BATCH = 64
 _SILENT_MSS = 40.0
-"""Said of a guess that is silent or cannot be rendered: half of the metric's range."""
+"""MSS in dB assigned to a guess that is silent or cannot be rendered: half of the metric's range."""
 
 
 def judge(
@@ -43,16 +43,16 @@ def judge(
     host: Host | None,
     sounds: int,
 ) -> dict[str, Any]:
-    """Figures of a network, each beside that of guessing the mean of the training rows.
+    """Figures of a network, each beside that of the mean of the training rows.
 
     Args:
-        network: on any device.
+        network: network on any device.
         examples: the data.
         trained: rows that it was trained on.
-        judged: rows to judge by; none gives no figures.
-        rng: draws heard notes.
-        host: renders guesses; None leaves sound out.
-        sounds: how many of the rows to judge by sound.
+        judged: rows for validation; without any there are no figures.
+        rng: source of the simulated note estimates.
+        host: renders guesses; None for no figures of sound.
+        sounds: number of the rows whose guesses are rendered.
 
     Returns:
         ``nats``, ``nats_marginal`` and ``variables`` (see ``summary``), or ``mse`` and ``mse_mean`` of knobs.
@@ -66,7 +66,8 @@ def judge(
     batches = [examples.batch(judged[k : k + _BATCH], rng) for k in range(0, len(judged), _BATCH)]
     with torch.inference_mode():
         if isinstance(network, GuessNetwork):
-            known = network.coding.relative(examples.codes[trained].astype(np.int64), examples.heard(trained, rng))
+            notes = examples.estimated_notes(trained, rng)
+            known = network.coding.relative(examples.codes[trained].astype(np.int64), notes)
             table = nats_by_variable(network, batches, frequencies(network.coding, known))
             figures: dict[str, Any] = summary(table)
         else:
@@ -89,11 +90,11 @@ def judge(
     best: list[float] = []
     mean_mss: list[float] = []
     for k in judged[np.linspace(0, len(judged) - 1, min(sounds, len(judged))).astype(int)]:
-        dataset, number = examples.row(int(k))
-        row = dataset[number]
-        heard = int(examples.batch(np.array([k]), rng).heard[0])
-        pitched = heard < 128
-        note = replace(row.note, number=heard if pitched else 60, seconds=min(row.note.seconds, 2.0))
+        dataset, position = examples.row(int(k))
+        row = dataset[position]
+        number = int(examples.batch(np.array([k]), rng).notes[0])
+        pitched = number < 128
+        note = replace(row.note, number=number if pitched else 60, seconds=min(row.note.seconds, 2.0))
         audio = row.audio[:, : note.n_samples]
         if not audio.any():
             continue
@@ -127,22 +128,22 @@ def sound_distances(host: Host, audio: Audio, guesses: Iterable[tuple[Patch, Not
 
 
 def _inputs(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    return batch.spectrograms.to(device), batch.heard.to(device)
+    return batch.spectrograms.to(device), batch.notes.to(device)
 
 
 def nats_by_variable(
     network: GuessNetwork, batches: Sequence[Batch], shares: Sequence[NDArray[np.float64]]
 ) -> dict[str, tuple[float, float, float]]:
-    """How surprising each variable is.
+    """Mean negative log likelihood of each variable.
 
     Args:
-        network: On any device; it is put in evaluation mode.
-        batches: Examples that it was not trained on.
-        shares: Frequencies of the categories, per variable.
+        network: network on any device; it is put in evaluation mode.
+        batches: examples that it was not trained on.
+        shares: frequencies of the categories, for each variable.
 
     Returns:
-        Per variable the share of examples in which it can be heard, and in those the mean nats to somebody who knows
-        its frequencies only, and to the network.
+        For each variable the share of examples in which it is audible, and over those the mean nats of its frequencies
+        alone (the marginal) and of the network.
     """
     network.eval()
     device = next(network.parameters()).device
@@ -151,25 +152,27 @@ def nats_by_variable(
     codes = torch.cat([batch.codes for batch in batches]).numpy()
     table = {}
     for k, (variable, share) in enumerate(zip(network.coding.variables, shares, strict=True)):
-        heard = codes[:, k] != SILENT
-        if heard.any():
-            deaf = -np.log(share[codes[heard, k]])
-            table[variable.name] = (float(heard.mean()), float(deaf.mean()), float(nats[heard, k].mean()))
+        audible = codes[:, k] != SILENT
+        if audible.any():
+            marginal = -np.log(share[codes[audible, k]])
+            table[variable.name] = (float(audible.mean()), float(marginal.mean()), float(nats[audible, k].mean()))
     return table
 
 
 def summary(table: dict[str, tuple[float, float, float]]) -> dict[str, Any]:
-    """``nats`` and ``nats_marginal`` (deaf) per example, and the ``variables``, rounded."""
+    """``nats`` and ``nats_marginal`` per example, and the ``variables``, rounded."""
     return {
         "nats": sum(share * nats for share, _, nats in table.values()),
-        "nats_marginal": sum(share * deaf for share, deaf, _ in table.values()),
+        "nats_marginal": sum(share * marginal for share, marginal, _ in table.values()),
         "variables": {name: [round(value, 4) for value in row] for name, row in table.items()},
     }
 
 
 def format_table(variables: dict[str, Sequence[float]]) -> str:
-    """The ``variables`` of a ``summary`` as lines of text: what is heard most of comes first."""
-    lines = [f"{'variable':22}{'heard in':>9}{'deaf':>7}{'nats':>7}{'gained':>8}"]
-    for name, (share, deaf, nats) in sorted(variables.items(), key=lambda row: -row[1][0] * (row[1][1] - row[1][2])):
-        lines.append(f"{name:22}{share:9.0%}{deaf:7.2f}{nats:7.2f}{share * (deaf - nats):8.2f}")
+    """The ``variables`` of a ``summary`` as lines of text, the largest gain first."""
+    lines = [f"{'variable':22}{'audible':>9}{'marginal':>10}{'nats':>7}{'gained':>8}"]
+    gains = {name: share * (marginal - nats) for name, (share, marginal, nats) in variables.items()}
+    for name, gain in sorted(gains.items(), key=lambda pair: -pair[1]):
+        share, marginal, nats = variables[name]
+        lines.append(f"{name:22}{share:9.0%}{marginal:10.2f}{nats:7.2f}{gain:8.2f}")
     return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""Changes of a patch that take several decisions at once, and what is heard in a clip to choose them by."""
+"""Changes of a patch that combine several decisions, chosen by values that are estimated from the clip."""

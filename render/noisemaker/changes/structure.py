@@ -1,21 +1,20 @@
-"""Changes of a patch's structure: several knobs and choices at once, which only together sound like something.
+"""Changes of a patch's structure: several knobs and choices at once, which only have an effect together.
 
-A modulator without a destination, or a destination without an amount, changes nothing; an interval of an oscillator
-that is off cannot be heard. So each change here sets what belongs together, and where a modulation is added, what it
-would shift on average is taken back: the cutoff, or the pulse width.
+A modulator without a destination, or a destination without an amount, changes nothing, and the interval of an
+oscillator that is off is inaudible. Each change therefore sets everything that belongs together. Where a modulation is
+added, the cutoff or the pulse width is shifted to compensate for its mean.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 
 import numpy as np
 
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
-from render.noisemaker.changes.courses import modulators
-from render.noisemaker.changes.heard import Change, pairings
+from render.noisemaker.changes.lfos import modulations, resembling
+from render.noisemaker.changes.pairings import Change, pairings
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.facts import (
@@ -26,30 +25,13 @@ from render.noisemaker.facts import (
     TRANSPOSITIONS,
     TUNE_SEMITONES,
 )
-from render.noisemaker.routes import ROUTES, SOURCES, moves_rate
 from render.noisemaker.table import TABLE
 from render.note import Note
 
-_AMOUNTS: Mapping[str, Sequence[float]] = {
-    "filter": (0.1, 0.4, -0.4),
-    "osc1": (0.01, -0.1, 0.4),
-    "osc2": (0.01, -0.1, 0.4),
-    "osc1&2": (0.01, -0.1, 0.4),
-    "pulse width": (0.3,),
-    "fm": (0.1,),
-    "pan": (0.5,),
-    "volume": (0.5,),
-}
-"""Amounts (the cube of the knob, -1 to 1) at which a destination is tried: a faint one and clear ones."""
-
 _INTERVALS = (-24, -12, -7, -5, 0, 5, 7, 12, 19, 24)
-"""Semitones from the other oscillator at which one that is off is switched on."""
+"""Semitones from the other oscillator that are tried when an oscillator is switched on."""
 _ON, _AUDIBLE, _FAINT = 0.75, 0.6, 0.15
-_RATES = 3
-"""Rates that are tried, from the most likely on, and the slowest beside them."""
 _HALF = 0.5
-_LIKELY, _RESEMBLES = 4, 0.4  # LFOs that resemble a course, and the correlation from which they do
-
 _CURVE_AMOUNTS: Mapping[str, Sequence[float]] = {"filter": (0.15, 0.5), "volume": (0.9,), "osc1&2": (0.2,)}
 
 EXTRAS = frozenset(
@@ -67,13 +49,13 @@ _CONTOUR = "filtercontour"
 
 
 def plain(patch: Patch, note: Note) -> Iterator[Change]:
-    """The patch without modulators, effects and whatever bends the oscillators: without its filter envelope, and with.
+    """The patch without modulators, effects, sync, FM and the like; both without and with its filter envelope.
 
-    Where much was added that is not needed, its parts make up for each other, and none can be corrected alone.
+    The unneeded parts of a patch compensate for each other, so that none of them can be corrected alone.
 
     Args:
-        patch: patch that is reduced.
-        note: key press, for what the velocity and the key do to the cutoff.
+        patch: patch to reduce.
+        note: key press, for the effect of velocity and key on the cutoff.
     """
     velocity = note.velocity / MAX_VELOCITY
     knobs = (patch[name] for name in ("cutoff", "velocitycutoff", "keyfollow"))
@@ -90,7 +72,7 @@ def plain(patch: Patch, note: Note) -> Iterator[Change]:
 
 
 def _centred(patch: Patch) -> Patch:
-    """The same pitches with the transposition that leaves both oscillators most room for other intervals."""
+    """The same pitches with the transposition that leaves both oscillators the widest range of other intervals."""
     names = [f"osc{index}tune" for index in (1, 2) if patch.sounds(f"osc{index}tune")]
     row, tune = TABLE.parameter("transpose"), TABLE.parameter("osc1tune")
     here = TRANSPOSITIONS[patch.index("transpose")]
@@ -103,16 +85,16 @@ def _centred(patch: Patch) -> Patch:
 
 
 def changes(patch: Patch, note: Note, hints: Hints) -> Iterator[Change]:
-    """Every change that may be worth hearing; kinds are named by section and destination.
+    """Every change worth trying; kinds are named by section and destination.
 
     Args:
-        patch: patch that is changed.
+        patch: patch to change.
         note: key press.
-        hints: what was heard in the clip.
+        hints: values estimated from the clip.
     """
     yield from _intervals(patch)
-    yield from _modulations(patch, hints.rates_hz)
-    yield from _resembling(patch, note.gate_seconds, hints)
+    yield from modulations(patch, hints.rates_hz)
+    yield from resembling(patch, note.gate_seconds, hints)
     yield from _delays(patch, hints.delays_seconds)
     if hints.partials is not None:
         for pairing in pairings(hints.partials, note.number):
@@ -123,9 +105,9 @@ def changes(patch: Patch, note: Note, hints: Hints) -> Iterator[Change]:
 
 
 def _intervals(patch: Patch) -> Iterator[Change]:
-    """Every interval of each oscillator that sounds, loud enough to be judged by; and one that is off, switched on.
+    """Every interval of each audible oscillator, at a clearly audible level; and oscillators that are off, switched on.
 
-    A faint sub oscillator is left out, because it may hold the transposition that leaves the others no room.
+    A faint sub oscillator is removed, because it may need a transposition that limits the others' intervals.
     """
     if patch["osc3volume"] < _FAINT:
         patch = _centred(patch.with_knobs({"osc3volume": 0.0}))
@@ -147,96 +129,8 @@ def _intervals(patch: Patch) -> Iterator[Change]:
                     yield f"osc {index} on", patch.with_knobs(on).with_settings({f"osc{index}waveform": waveform})
 
 
-def _modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
-    """One LFO at a heard rate on each destination, in the place of an LFO that cannot be heard, or of either."""
-    inaudible = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
-    taken: set[str] = set()
-    for name in inaudible or ("lfo1", "lfo2"):
-        for destination, routes in ROUTES[name].items():
-            if not routes or moves_rate(routes) or destination in taken:
-                continue
-            taken.add(destination)
-            for hz in (*rates_hz[:_RATES], *rates_hz[_RATES:][-1:]):
-                for amount in _AMOUNTS[destination]:
-                    yield f"{name} {destination}", with_lfo(patch, name, destination, hz, amount)
-
-
-def _resembling(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Change]:
-    """An LFO whose signal resembles the course of the brightness, or of the level, on what may cause that."""
-    inaudible = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
-    for course, destinations in (
-        (hints.brightness, ("filter", "pulse width", "fm")),
-        (hints.loudness, ("volume", "filter", "pulse width")),
-    ):
-        likely = [one for one in modulators(course, hints.seconds, held_seconds, _LIKELY) if one.score > _RESEMBLES]
-        taken: set[str] = set()
-        for name, destination in product(inaudible or ("lfo1", "lfo2"), destinations):
-            if destination not in ROUTES[name] or destination in taken:
-                continue
-            taken.add(destination)
-            sizes = {abs(amount) for amount in _AMOUNTS[destination]}
-            for one, size in product(likely, sizes):
-                # More of the volume's modulation is less level.
-                signed = -one.semitones if destination == "volume" else one.semitones
-                amount = size if destination in {"pulse width", "fm", "pan"} else size * signed
-                yield (
-                    f"{name} {destination}",
-                    with_lfo(patch, name, destination, one.hz, amount, waveform=one.waveform, phase=one.phase),
-                )
-
-
-def with_lfo(
-    patch: Patch,
-    name: str,
-    destination: str,
-    hz: float,
-    amount: float,
-    *,
-    waveform: str = "sine",
-    phase: float = 0.0,
-) -> Patch:
-    """A patch with an LFO that starts with the key; what it would shift on average is taken back.
-
-    Args:
-        patch: patch that is changed.
-        name: ``lfo1`` or ``lfo2``.
-        destination: choice of its destination.
-        hz: its rate; the closest that the knob reaches.
-        amount: -1 to 1.
-        waveform: its waveform.
-        phase: its phase at the start, in cycles.
-    """
-    row = TABLE.parameter(f"{name}rate")
-    knobs = {
-        SOURCES[name].amount: BIPOLAR.nearest_knob(amount),
-        row.name: row.curve.nearest_knob(hz),
-        f"{name}phase": phase,
-    }
-    replaced = patch.with_knobs(knobs).with_settings(
-        {
-            SOURCES[name].destination: destination,
-            f"{name}waveform": waveform,
-            f"{name}sync": False,
-            f"{name}keytrigger": True,
-        }
-    )
-    if destination == "filter":
-        still = log8(patch["cutoff"]) - _HALF * (amount - _shift(patch, name, "filter"))
-        return replaced.with_knobs({"cutoff": LOG8.nearest_knob(still)})
-    if destination == "pulse width":
-        width = patch["osc1pw"] - _HALF * (abs(amount) - abs(_shift(patch, name, "pulse width")))
-        return replaced.with_settings({"osc1waveform": "pulse"}).with_knobs({"osc1pw": _unit(width)})
-    return replaced
-
-
-def _shift(patch: Patch, name: str, destination: str) -> float:
-    """Amount of an LFO that has this destination, else 0."""
-    here = patch.choice(SOURCES[name].destination) == destination
-    return float(SOURCES[name].curve(patch[SOURCES[name].amount])) if here else 0.0
-
-
 def _delays(patch: Patch, seconds: Sequence[float]) -> Iterator[Change]:
-    """The delay at a heard time."""
+    """The delay at an estimated time."""
     row = TABLE.parameter("delaytime")
     for time in seconds:
         for wet in (0.25, 0.5):
@@ -246,13 +140,13 @@ def _delays(patch: Patch, seconds: Sequence[float]) -> Iterator[Change]:
 
 
 def _curves(patch: Patch, hints: Hints) -> Iterator[Change]:
-    """The envelope editor with what was heard: brightness on the filter, level on the volume; once, or in loops."""
+    """The envelope editor with the clip's brightness on the filter or its level on the volume; one-shot or looped."""
     once = max((speed for speed in EDITOR_SPEEDS if EDITOR_LOOP_SECONDS / speed >= hints.seconds), default=1)
-    for destination, course in (("filter", hints.brightness), ("volume", hints.loudness), ("osc1&2", hints.brightness)):
+    for destination, curve in (("filter", hints.brightness), ("volume", hints.loudness), ("osc1&2", hints.brightness)):
         for speed in (once, 2 * once, 4 * once):
-            if len(course) < N_DESCENDED or speed not in EDITOR_SPEEDS:
+            if len(curve) < N_DESCENDED or speed not in EDITOR_SPEEDS:
                 continue
-            heights = _folded(course, hints.seconds * speed / EDITOR_LOOP_SECONDS)
+            heights = _folded(curve, hints.seconds * speed / EDITOR_LOOP_SECONDS)
             for amount in _CURVE_AMOUNTS[destination]:
                 knobs = {"envelopeeditoramount": amount**_HALF}
                 if destination == "filter":
@@ -266,9 +160,9 @@ def _curves(patch: Patch, hints: Hints) -> Iterator[Change]:
                 yield kind, patch.with_knobs(knobs).with_settings(chosen).with_extra(lines(heights))
 
 
-def _folded(course: Sequence[float], loops: float) -> list[float]:
-    """A course over some loops, as the mean course of one loop, at ``N_DESCENDED`` even distances."""
-    positions = np.arange(len(course)) / len(course) * loops
+def _folded(curve: Sequence[float], loops: float) -> list[float]:
+    """The mean over some loops of a curve, at ``N_DESCENDED`` even distances of one loop."""
+    positions = np.arange(len(curve)) / len(curve) * loops
     heights = []
     for k in range(N_DESCENDED):
         distance = (
@@ -277,9 +171,5 @@ def _folded(course: Sequence[float], loops: float) -> list[float]:
             else np.abs(positions - k / (N_DESCENDED - 1))
         )
         near = distance <= max(float(distance.min()), _HALF / (N_DESCENDED - 1))
-        heights.append(float(np.mean(np.asarray(course)[near])))
+        heights.append(float(np.mean(np.asarray(curve)[near])))
     return heights
-
-
-def _unit(value: float) -> float:
-    return min(max(value, 0.0), 1.0)

@@ -1,1 +1,1 @@
-"""What a panel of NoiseMaker shows beside its knobs."""
+"""Drawings that a panel of NoiseMaker shows beside its knobs."""

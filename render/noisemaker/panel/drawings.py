@@ -1,4 +1,4 @@
-"""What a patch's envelopes, LFOs and envelope-editor curve look like, for a panel that draws them."""
+"""The curves of a patch's envelopes, LFOs and envelope editor, for a panel that draws them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def drawn_curves(patch: Patch, note: Note) -> Curves:
 
 
 def _wave(waveform: int, cycles: NDArray[np.float64]) -> list[float]:
-    """An LFO's heights at some phases; of the random waveforms an example."""
+    """An LFO's heights at some phases; one example of a random waveform."""
     tables = lfo.tables()
     if waveform < len(tables):
         position = cycles % 1.0 * (tables.shape[1] - 1)

@@ -1,1 +1,1 @@
-"""Patches to try things out with, and the sections in which a patch is looked at."""
+"""Patches for tests and benchmarks, and the sections by which patches are analysed."""

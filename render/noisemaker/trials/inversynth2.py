@@ -34,7 +34,7 @@ GRID: Mapping[str, tuple[float, ...]] = {
 """Knobs that the protocol draws from, each value as likely as the others."""
 
 _WAVEFORMS = ("osc2waveform", "lfo1waveform", "lfo2waveform")
-"""Of these the grid has the choices that are wanted, off the grid too."""
+"""Knobs whose grid lists the wanted choices; they are drawn from it off the grid too."""
 
 DESTINATIONS: Mapping[str, tuple[str, ...]] = {
     "lfo1destination": ("filter", "osc1", "osc2", "pulse width"),
@@ -54,10 +54,9 @@ _FIXED: Mapping[str, float] = {
 
 
 def draw(index: int, *, off_grid: bool = False) -> Patch:
-    """One patch of the protocol; effects are off, and what is not drawn is as in the default patch.
+    """One patch of the protocol; effects are off, and parameters that are not drawn have their defaults.
 
-    Oscillator 1 is a saw, except that it is a pulse where LFO 1 moves the pulse width, which could not be heard
-    otherwise.
+    Oscillator 1 is a saw, or a pulse where LFO 1 modulates the pulse width, which would otherwise be inaudible.
 
     Args:
         index: number of the draw, from 0.

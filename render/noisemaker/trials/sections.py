@@ -1,8 +1,7 @@
 """The sections of NoiseMaker's panel as a musician names them, and the parameters of each.
 
-They follow the table's groups, but what is tuned, what shapes the filter over time and what makes noise are sections of
-their own. The master volume, which is a level and no part of the timbre, and parameters that a single note never lets
-hear belong to none.
+They follow the table's groups, except that tunings, the filter envelope and noise are sections of their own. The master
+volume, which is not part of the timbre, and parameters that are inaudible in a single note belong to no section.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ _MOVED: Mapping[str, tuple[str, ...]] = {
     "amp envelope": ("velocityvolume",),
     "noise and crusher": ("oscbitcrusher", "vintagenoise"),
 }
-"""Parameters that belong to another section than their group says."""
+"""Parameters whose section differs from their group."""
 
 _NAMES = {"amp": "amp envelope", "lfo1": "LFO 1", "lfo2": "LFO 2", "free AD": "AD"}
-"""Sections that are called otherwise than their group."""
+"""Names of sections that differ from the name of their group."""
 
 
 def _sections() -> dict[str, tuple[str, ...]]:
@@ -52,4 +51,4 @@ JOINED: Mapping[str, tuple[str, ...]] = {
     "filter and its envelope": ("filter", "filter envelope"),
     "all modulators": ("LFO 1", "LFO 2", "AD", "envelope editor"),
 }
-"""Sections that can stand in for each other: what oscillator 1 plays in one patch, oscillator 2 may play in another."""
+"""Sections that can replace each other: what oscillator 1 plays in one patch, oscillator 2 may play in another."""

@@ -1,4 +1,4 @@
-"""Simple patches with one thing that moves, whose exact settings a match should find."""
+"""Simple patches with a single modulation, whose exact settings a match should find."""
 
 from __future__ import annotations
 

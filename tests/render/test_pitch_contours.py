@@ -1,4 +1,4 @@
-"""Courses of pitch are read from the partials of sounds whose courses are known, and are played as they were heard."""
+"""Pitch contours are found among the partials of sounds whose contours are known, and patches play them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from inference.clip.hints import hear_hints
 from inference.clip.partials import hear_partials
 from render.instruments.hints import Hints
-from render.noisemaker.changes.courses import FALL, Course, courses, modulators
-from render.noisemaker.changes.heard import Pairing, heard, pairings
+from render.noisemaker.changes.modulators import modulators
+from render.noisemaker.changes.pairings import Pairing, pairings, plain_patches
+from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
 from render.note import Note
@@ -26,27 +27,27 @@ def played(patch: object, note: Note = NOTE) -> np.ndarray:
         host.close()
 
 
-def course(semitones: float = 7.0, **changed: object) -> Course:
+def contour(semitones: float = 7.0, **changed: object) -> Contour:
     settings: dict[str, object] = {"waveform": "rectangle", "hz": 3.0, "semitones": semitones} | changed
-    return Course(60.0, True, 0.0, **settings)  # type: ignore[arg-type]
+    return Contour(60.0, True, 0.0, **settings)  # type: ignore[arg-type]
 
 
 def test_a_still_pitch_is_found() -> None:
     partials = hear_partials(played(PLAIN), NOTE.gate_seconds)
-    still = courses(partials, NOTE.number, rich=True, moving=2)[0]
+    still = find_contours(partials, NOTE.number, rich=True, moving=2)[0]
     assert (still.key, still.waveform) == (60.0, "")
     assert still.score > 0.6
 
 
 @pytest.mark.parametrize(
     "wanted",
-    [course(), course(waveform="saw", hz=1.5, semitones=-5.0), course(waveform="sine", hz=2.0, semitones=3.0)],
+    [contour(), contour(waveform="saw", hz=1.5, semitones=-5.0), contour(waveform="sine", hz=2.0, semitones=3.0)],
     ids=lambda one: one.waveform,
 )
-def test_an_lfo_on_the_pitch_is_found(wanted: Course) -> None:
+def test_an_lfo_on_the_pitch_is_found(wanted: Contour) -> None:
     patch = Pairing("one", {1: wanted}).played(PLAIN, NOTE.number)
     partials = hear_partials(played(patch), NOTE.gate_seconds)
-    still, *moving = courses(partials, NOTE.number, rich=True, moving=3)
+    still, *moving = find_contours(partials, NOTE.number, rich=True, moving=3)
     found = moving[0]
     assert found.score > still.score
     assert found.waveform == wanted.waveform
@@ -56,9 +57,9 @@ def test_an_lfo_on_the_pitch_is_found(wanted: Course) -> None:
 
 
 def test_the_free_ad_on_the_pitch_is_found() -> None:
-    wanted = Course(60.0, True, 0.0, waveform=FALL, fall=0.45, semitones=12.0)
+    wanted = Contour(60.0, True, 0.0, waveform=FALL, fall=0.45, semitones=12.0)
     patch = Pairing("one", {1: wanted}).played(PLAIN, NOTE.number)
-    found = courses(hear_partials(played(patch), NOTE.gate_seconds), NOTE.number, rich=True, moving=3)
+    found = find_contours(hear_partials(played(patch), NOTE.gate_seconds), NOTE.number, rich=True, moving=3)
     falls = [one for one in found if one.waveform == FALL]
     assert falls
     assert falls[0].semitones == pytest.approx(12.0, abs=1.5)
@@ -66,12 +67,13 @@ def test_the_free_ad_on_the_pitch_is_found() -> None:
 
 
 def test_the_second_oscillator_is_heard_beside_the_first() -> None:
-    still = Course(60.0, True, 0.0)
-    moving = Course(67.0, False, 0.0, waveform="rectangle", hz=3.0, semitones=4.0)
+    still = Contour(60.0, True, 0.0)
+    moving = Contour(67.0, False, 0.0, waveform="rectangle", hz=3.0, semitones=4.0)
     patch = Pairing("two", {1: still, 2: moving}, "sine").played(PLAIN, NOTE.number)
     hints = hear_hints(played(patch), NOTE.gate_seconds)
     assert hints.partials is not None
-    seconds = [pairing.heard[2] for pairing in pairings(hints.partials, NOTE.number) if set(pairing.heard) == {1, 2}]
+    found = [pairing.contours for pairing in pairings(hints.partials, NOTE.number)]
+    seconds = [contours[2] for contours in found if set(contours) == {1, 2}]
     close = [
         one
         for one in seconds
@@ -82,16 +84,16 @@ def test_the_second_oscillator_is_heard_beside_the_first() -> None:
 
 def test_patches_of_what_is_heard_are_plain_and_have_its_pitches() -> None:
     hints = hear_hints(played(PLAIN), NOTE.gate_seconds)
-    found = list(heard(NOTE, hints))
+    found = list(plain_patches(NOTE, hints))
     assert found
-    assert all(kind.startswith("heard") for kind, _ in found)
+    assert all(kind.startswith("from the clip") for kind, _ in found)
     assert any(patch.choice("osc1tune") == "0" and patch["osc1volume"] > 0.0 for _, patch in found)
     assert all(patch["reverbwet"] == 0.0 for _, patch in found)
-    assert list(heard(NOTE, Hints())) == []
+    assert list(plain_patches(NOTE, Hints())) == []
 
 
 def test_a_course_beyond_the_tuning_is_reached_by_the_transposition() -> None:
-    patch = Pairing("one", {1: Course(60.0 + 30.0, True, 0.0)}).played(PLAIN, NOTE.number)
+    patch = Pairing("one", {1: Contour(60.0 + 30.0, True, 0.0)}).played(PLAIN, NOTE.number)
     assert int(patch.choice("osc1tune")) + int(patch.choice("transpose")) == 30
 
 
@@ -104,7 +106,7 @@ def test_an_lfo_that_resembles_a_course_of_levels(wanted: tuple[str, float, floa
         "rectangle": np.sign(0.5 - cycles % 1.0),
         "saw": 2.0 * (cycles % 1.0) - 1.0,
     }
-    best = modulators(tuple((0.5 - 0.2 * shapes[waveform] + 0.001 * np.arange(400)).tolist()), 2.0, 2.0, 3)[0]
+    best = modulators(tuple((0.5 - 0.2 * shapes[waveform] + 0.001 * np.arange(400)).tolist()), 2.0, 2.0, 3)[0][0]
     assert best.waveform == waveform
     assert best.hz == pytest.approx(hz, rel=0.05)
     assert best.score > 0.9
@@ -114,3 +116,13 @@ def test_an_lfo_that_resembles_a_course_of_levels(wanted: tuple[str, float, floa
 
 def test_too_short_a_course_resembles_nothing() -> None:
     assert modulators((0.0,) * 8, 0.04, 0.04, 3) == ()
+
+
+def test_two_lfos_that_resemble_a_course_together() -> None:
+    seconds = np.arange(400) / 200.0
+    sine, saw = np.sin(2.0 * np.pi * (3.1 * seconds + 0.06)), 2.0 * (1.3 * seconds % 1.0) - 1.0
+    found = modulators(tuple((0.5 + 0.2 * sine - 0.1 * saw).tolist()), 2.0, 2.0, 3)
+    first, second = next(lfos for lfos in found if [lfo.waveform for lfo in lfos] == ["sine", "saw"])
+    assert (first.hz, second.hz) == (pytest.approx(3.1, rel=0.03), pytest.approx(1.3, rel=0.03))
+    assert first.score > 0.98
+    assert abs(second.semitones) == pytest.approx(0.5, rel=0.15)

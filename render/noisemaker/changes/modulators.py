@@ -1,0 +1,119 @@
+"""LFOs whose signal resembles another curve over time, such as the brightness of a clip."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.instruments.hints import Partials
+from render.noisemaker.changes.pitch_contours import FALL, LAG, Contour, distinct, rank, shapes, signal
+
+Array = NDArray[np.float64]
+
+_FRAMES, _FEWEST_FRAMES, _EDGE_FRAMES = 100, 16, 3
+_FINEST_HZ = 0.1
+_FACTORS = tuple(np.linspace(0.9, 1.1, 11).tolist())  # factors of a rate of the grid
+_LATER = (0.0, -0.125, -0.0625, 0.0625, 0.125)  # offsets in cycles from a phase of the grid
+_FIRSTS, _SECONDS = 3, 3  # number of LFOs for which a second one is searched for, and of second ones
+_CLOSER = 0.05  # difference by which the correlation of two LFOs must exceed that of one
+
+
+@lru_cache(maxsize=8)
+def modulators(
+    levels: tuple[float, ...], seconds: float, held_seconds: float, most: int
+) -> tuple[tuple[Contour, ...], ...]:
+    """Single LFOs that resemble a curve, and pairs whose sum does.
+
+    Args:
+        levels: values of the curve at even distances.
+        seconds: its length.
+        held_seconds: length of the key press; the release that follows is not used.
+        most: largest number of single LFOs, the most similar first, and of the pairs that follow them.
+
+    Returns:
+        Waveforms, rates and phases of one LFO or of two. ``score`` is the correlation of the sum, and ``semitones`` the
+        amount relative to the larger one, with its sign.
+    """
+    held = round(len(levels) * min(held_seconds / max(seconds, 1e-9), 1.0))
+    every = max(held // _FRAMES, 1)
+    curve = np.asarray(levels[:held], np.float64)[::every]
+    if len(curve) < _FEWEST_FRAMES:
+        return ()
+    wanted = _Wanted.of(curve, seconds / len(levels) * every)
+    singles = wanted.alike(most)
+    pairs = []
+    for first in singles[:_FIRSTS]:
+        for second in wanted.without(first).alike(_SECONDS):
+            score, amounts = wanted.sum_of(first, second)
+            if score > first.score + _CLOSER:
+                amounts /= np.abs(amounts).max()
+                pair = zip((first, second), amounts.tolist(), strict=True)
+                pairs.append(tuple(replace(one, score=score, semitones=amount) for one, amount in pair))
+    pairs.sort(key=lambda pair: -pair[0].score)
+    return (*((one,) for one in singles), *pairs[:most])
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """A curve without its trend, of norm 1.
+
+    Attributes:
+        curve: the curve, ``(frames,)``.
+        trend: orthonormal curves that are removed from the signals too, ``(frames, curves)``.
+        frames: an empty set of frames, for the times.
+    """
+
+    curve: Array
+    trend: Array
+    frames: Partials
+
+    @classmethod
+    def of(cls, curve: Array, hop_seconds: float) -> _Wanted:
+        """A curve with the given distance between frames, without its parabolic trend."""
+        frames = Partials(np.zeros((1, len(curve), 1), np.float32), (0.0,), hop_seconds, 0.0, 1)
+        places = np.linspace(-1.0, 1.0, len(curve))[_EDGE_FRAMES:-_EDGE_FRAMES]
+        trend = np.linalg.qr(np.polynomial.polynomial.polyvander(places, 2))[0]
+        return cls(_unit(_without(curve[_EDGE_FRAMES:-_EDGE_FRAMES], trend)), trend, frames)
+
+    def alike(self, count: int) -> list[Contour]:
+        """The LFOs that resemble it most."""
+        likely = (self._compared(one) for one in shapes(self.frames, LAG, _FINEST_HZ) if one.waveform != FALL)
+        around = list(product(_FACTORS, _LATER))
+        return [
+            min(
+                (self._compared(replace(one, hz=one.hz * by, phase=one.phase + later)) for by, later in around),
+                key=rank,
+            )
+            for one in distinct(sorted(likely, key=rank), count)
+        ]
+
+    def without(self, one: Contour) -> _Wanted:
+        """The residual without an LFO."""
+        trend = np.concatenate([self.trend, _unit(self._signal(one))[:, None]], axis=1)
+        return _Wanted(_unit(_without(self.curve, trend)), trend, self.frames)
+
+    def sum_of(self, *lfos: Contour) -> tuple[float, Array]:
+        """Correlation with the best weighted sum of LFOs, and the weights."""
+        signals = np.stack([self._signal(one) for one in lfos], axis=1)
+        amounts = np.linalg.lstsq(signals, self.curve, rcond=None)[0]
+        return float(np.linalg.norm(signals @ amounts)), np.asarray(amounts, np.float64)
+
+    def _signal(self, shape: Contour) -> Array:
+        return _without(signal(shape, self.frames)[_EDGE_FRAMES:-_EDGE_FRAMES], self.trend)
+
+    def _compared(self, shape: Contour) -> Contour:
+        likeness = float(self.curve @ _unit(self._signal(shape)))
+        return replace(shape, score=abs(likeness), semitones=math.copysign(1.0, likeness))
+
+
+def _without(curve: Array, trend: Array) -> Array:
+    return np.asarray(curve - trend @ (trend.T @ curve), np.float64)
+
+
+def _unit(curve: Array) -> Array:
+    return np.asarray(curve / max(float(np.linalg.norm(curve)), 1e-9), np.float64)

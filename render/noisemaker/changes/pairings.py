@@ -1,0 +1,163 @@
+"""Patches whose oscillators follow the pitch contours of a clip (``pitch_contours.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
+
+from render.instruments.hints import Hints, Partials
+from render.instruments.patch import Patch
+from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
+from render.noisemaker.curves import BIPOLAR
+from render.noisemaker.facts import PITCH_REACH, TRANSPOSITIONS, TUNE_SEMITONES
+from render.noisemaker.routes import SOURCES
+from render.noisemaker.table import TABLE
+from render.note import Note
+
+Change = tuple[str, Patch]
+"""The kind of a change, and the changed patch."""
+
+_CLEAR_RICH, _CLEAR_PURE = 0.12, 0.3
+"""Scores from which a contour counts as found, for a sound with harmonics and for one without."""
+_FIRST = 2  # contours of the louder oscillator that are tried
+_MOVING = 2  # modulated contours that are tried, beside the constant one
+_ON = 0.75  # level of an oscillator
+_RICH, _PURE = ("saw", "pulse"), ("sine", "triangle")
+_CUTOFFS = (1.0, 0.75, 0.5, 0.35)
+_MOST = 8  # pairings of each kind that give a new patch
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Contours for one oscillator, or for both.
+
+    Attributes:
+        kind: name of the kind of pairing.
+        contours: contours by number of the oscillator; an oscillator without one is left unchanged.
+        waveform2: waveform of oscillator 2; left unchanged if empty.
+        alone: whether the other oscillator is switched off.
+    """
+
+    kind: str
+    contours: Mapping[int, Contour]
+    waveform2: str = ""
+    alone: bool = field(default=False, kw_only=True)
+
+    @property
+    def moving(self) -> bool:
+        """Whether one of the contours is modulated."""
+        return any(contour.waveform for contour in self.contours.values())
+
+    def played(self, patch: Patch, number: int) -> Patch:
+        """A patch with these contours.
+
+        Args:
+            patch: patch to change.
+            number: MIDI note number of the key.
+        """
+        knobs, chosen = _tuned(self.contours, number), dict[str, str | bool]()
+        for index in self.contours:
+            knobs[f"osc{index}volume"] = max(patch[f"osc{index}volume"], _ON)
+        if self.alone:
+            knobs |= {f"osc{index}volume": 0.0 for index in (1, 2) if index not in self.contours}
+        if self.waveform2:
+            chosen["osc2waveform"] = self.waveform2
+        free = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
+        lfos = [*free, *(name for name in ("lfo1", "lfo2") if name not in free)]
+        both = self.contours.get(1) == self.contours.get(2)
+        for index, contour in self.contours.items():
+            if contour.waveform == FALL:
+                knobs |= {"freeadattack": 0.0, "freeaddecay": contour.fall}
+                knobs["freeadamount"] = BIPOLAR.nearest_knob(contour.semitones / PITCH_REACH)
+                chosen["freeaddestination"] = f"osc{index}"
+            elif contour.waveform and not (both and index == 2):
+                for one in (contour,) if contour.second is None else (contour, contour.second):
+                    if not lfos:
+                        break
+                    name = lfos.pop(0)
+                    rate = TABLE.parameter(f"{name}rate")
+                    knobs |= {
+                        SOURCES[name].amount: BIPOLAR.nearest_knob(one.semitones / PITCH_REACH),
+                        rate.name: rate.curve.nearest_knob(one.hz),
+                        f"{name}phase": one.phase,
+                    }
+                    chosen |= {
+                        SOURCES[name].destination: "osc1&2" if both else f"osc{index}",
+                        f"{name}waveform": one.waveform,
+                        f"{name}sync": False,
+                        f"{name}keytrigger": True,
+                    }
+        return patch.with_knobs(knobs).with_settings(chosen)
+
+
+def pairings(partials: Partials, number: int) -> Iterator[Pairing]:
+    """The contours that the oscillators may follow, the clearest first.
+
+    Args:
+        partials: partials of the clip over time.
+        number: MIDI note number of the key.
+    """
+    firsts = [one for one in find_contours(partials, number, rich=True, moving=_MOVING) if one.score > _CLEAR_RICH]
+    for first in sorted(firsts, key=lambda one: -one.score)[:_FIRST]:
+        for index in (1, 2):
+            yield Pairing("one contour", {index: first})
+        yield Pairing("contour of both", {1: first, 2: first})
+        rest = _rest(partials, first)
+        for second in find_contours(rest, number, rich=False, moving=_MOVING):
+            if second.score > _CLEAR_PURE:
+                for waveform in _PURE:
+                    yield Pairing("two contours", {1: first, 2: second}, waveform)
+        for second in find_contours(rest, number, rich=True, moving=_MOVING):
+            if second.score > _CLEAR_RICH:
+                for waveform in _RICH:
+                    yield Pairing("two contours", {1: first, 2: second}, waveform)
+                    yield Pairing("two contours", {1: second, 2: first}, waveform)
+    for only in find_contours(partials, number, rich=False, moving=_MOVING):
+        if only.score > _CLEAR_PURE:
+            yield Pairing("pure contour", {2: only}, _PURE[0], alone=True)
+
+
+def plain_patches(note: Note, hints: Hints) -> Iterator[Change]:
+    """Plain patches made from the clip alone: the default patch with its pitch contours and a fixed filter.
+
+    Args:
+        note: key press.
+        hints: values estimated from the clip.
+    """
+    if hints.partials is None:
+        return
+    silent = TABLE.default.with_knobs({f"osc{index}volume": 0.0 for index in (1, 2, 3)})
+    kinds: dict[str, int] = {}
+    for pairing in pairings(hints.partials, note.number):
+        kinds[pairing.kind] = kinds.get(pairing.kind, 0) + 1
+        if kinds[pairing.kind] > _MOST:
+            continue
+        for cutoff, waveform in product(_CUTOFFS, _RICH if 1 in pairing.contours else _RICH[:1]):
+            plain = pairing.played(silent, note.number).with_knobs({"cutoff": cutoff})
+            yield f"from the clip: {pairing.kind}", plain.with_settings({"osc1waveform": waveform})
+
+
+@lru_cache(maxsize=8)
+def _rest(partials: Partials, contour: Contour) -> Partials:
+    """The partials that are left without a sound with harmonics; cached, so that their contours are found once."""
+    return partials.without(contour.keys(partials), harmonics=True)
+
+
+def _tuned(contours: Mapping[int, Contour], number: int) -> dict[str, float]:
+    """Tunings for the contours' keys, at the transposition that reaches them."""
+    row = TABLE.parameter("transpose")
+    away = {index: contour.key - number for index, contour in contours.items()}
+
+    def badness(semitones: int) -> tuple[bool, int]:
+        return max(abs(one - semitones) for one in away.values()) > TUNE_SEMITONES, abs(semitones)
+
+    transposed = min(TRANSPOSITIONS, key=badness)
+    knobs = {row.name: row.choice_knobs[TRANSPOSITIONS.index(transposed)], "oscmastertune": 0.5}
+    for index, semitones in away.items():
+        tune = TABLE.parameter(f"osc{index}tune")
+        whole = min(max(round(semitones - transposed), -TUNE_SEMITONES), TUNE_SEMITONES)
+        knobs[tune.name] = tune.choice_knobs[whole + TUNE_SEMITONES]
+        knobs[f"osc{index}finetune"] = min(max(0.5 + 0.5 * (semitones - transposed - whole), 0.0), 1.0)
+    return knobs

@@ -1,0 +1,297 @@
+"""Pitch contours of the oscillators, found among a clip's partials: constant, or modulated by an LFO or the free AD.
+
+A search that changes one knob at a time cannot find the modulation of a pitch: unless rate, waveform and amount are
+nearly right, the sound is as far from the clip as without a modulation. But among the partials of the clip every
+contour is a curve with only a few unknown numbers. All values of these are tried, as the Hough transform does: the
+score of a contour is the mean strength of the partials along it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from render.instruments.hints import Partials, Strengths
+from render.noisemaker.engine.envelopes import attack_decay
+from render.noisemaker.engine.lfo import CYCLES_PER_SAMPLE, tables
+from render.noisemaker.facts import LFO_CYCLE_POINTS, LFO_WAVEFORMS, PITCH_REACH
+from render.note import SAMPLE_RATE
+
+Array = NDArray[np.float64]
+
+FALL = "fall"
+"""Stands for the free AD without an attack, in place of an LFO's waveform."""
+
+_RISES = np.concatenate([np.geomspace(0.5, 7.0, 12), np.arange(8.0, 0.9 * PITCH_REACH)])
+_AMOUNTS = np.concatenate([_RISES, -_RISES])
+_PHASES = {"sine": (0.0, 0.25), "triangle": (0.0, 0.25), "rectangle": (0.0, 0.25), "saw": (0.0, 0.25, 0.5, 0.75)}
+_FALLS = tuple(np.linspace(0.15, 0.75, 9).tolist())  # knob of the decay
+_FASTEST_HZ, _FINEST_HZ = 15.0, 0.3  # fastest rate, and smallest distance of two
+_SLOW_CYCLES = (0.2, 0.28, 0.4, 0.55, 0.75)  # in the analysed time
+_WIDE = 1  # semitones to which partials are widened at first, because the amounts have a coarse grid
+_REACH = 24  # semitones from the key, as far as the tuning of an oscillator reaches
+_STILLEST = 0.5  # semitones (standard deviation) below which a contour counts as constant
+_AWAY = 0.1  # share of the time for which it must move by more than that
+_FROM_START = 0.02  # bonus for an LFO that starts at phase 0, as most do
+_MARGIN = 60  # semitones of padding beside the bins, where strengths are 0
+_REFINED = 6  # contours
+_SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
+LAG = 0.25  # lag in cycles at the end of the clip if the rate is off by one step of the grid
+_NARROW = 12.0  # largest amount in semitones that is searched for in the whole clip at once
+_EARLY_SECONDS, _EARLY_LAG = 0.3, 0.1
+_GROWING = ((1.0, 60), (1.5, 30), (2.4, 16), (4.0, 8))
+"""Wide contours are tracked from the beginning: lengths in units of ``_EARLY_SECONDS``, and number of contours kept."""
+_REFINEMENTS = ((0.06, 0.08, 0.5), (0.02, 0.03, 0.25), (0.007, 0.01, 0.125))
+"""Steps of the rate, in cycles over the clip; of the amount, relative; and of the key, in semitones."""
+_STEPS = np.arange(-2.0, 3.0)
+_SMALLEST_AMOUNT = 1.0  # smallest amount in semitones to which relative steps refer
+_FIRSTS, _SECONDS, _EXPLAINED, _MORE = 1, 3, 0.75, 0.1
+"""Number of contours to which a second LFO is added, and of second LFOs that are tried; score above which one LFO is
+enough, and improvement that a second one must bring."""
+
+
+@dataclass(frozen=True)
+class Contour:
+    """A pitch over time.
+
+    Attributes:
+        key: MIDI note number, without the modulation.
+        rich: whether the harmonics count too; otherwise the fundamental alone.
+        score: mean strength of the partials along it.
+        waveform: the LFO's waveform, or ``FALL``; empty for a constant pitch.
+        hz: rate of the LFO.
+        phase: phase of the LFO in cycles.
+        fall: decay knob of the free AD.
+        semitones: amount, with its sign.
+        second: another LFO on the same pitch; its waveform, rate, phase and amount are used.
+    """
+
+    key: float
+    rich: bool
+    score: float
+    waveform: str = ""
+    hz: float = 0.0
+    phase: float = 0.0
+    fall: float = 0.0
+    semitones: float = 0.0
+    second: Contour | None = None
+
+    def keys(self, partials: Partials) -> Array:
+        """The pitch at every frame, shape ``(frames,)``."""
+        return self.key + self.moved(partials)
+
+    def moved(self, partials: Partials) -> Array:
+        """The modulation in semitones at every frame, shape ``(frames,)``."""
+        if not self.waveform:
+            return np.zeros(partials.n_frames)
+        alone = self.semitones * signal(self, partials)
+        return alone if self.second is None else alone + self.second.moved(partials)
+
+
+@lru_cache(maxsize=16)
+def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -> tuple[Contour, ...]:
+    """The constant contour with the highest score, and the modulated ones.
+
+    Args:
+        partials: partials of the clip over time.
+        number: MIDI note number of the key.
+        rich: whether the harmonics count too.
+        moving: largest number of modulated contours.
+
+    Returns:
+        The constant contour first, then the modulated ones, the highest score first.
+    """
+    strengths = partials.combs() if rich else partials.strengths
+    keys = (number + key for key in range(-_REACH, _REACH + 1))
+    still = (_scored(Contour(float(key), rich, 0.0), partials, strengths) for key in keys)
+    result = [max(still, key=lambda one: one.score)]
+    seconds, early = partials.n_frames * partials.hop_seconds, partials.first(_EARLY_SECONDS)
+    longer = early.n_frames < partials.n_frames
+    widest = _NARROW if longer else PITCH_REACH
+    found = distinct(_grid(partials, strengths, number, rich=rich, lag=LAG, widest=widest), _REFINED)
+    # A wide contour depends the more on its rate the longer it is, so it is found early and then tracked.
+    if longer:
+        wide = _grid(early, strengths[:, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
+        for part, kept in _GROWING:
+            frames = partials.first(min(part * _EARLY_SECONDS, seconds))
+            wide = distinct(wide, kept)
+            wide = sorted((_refined(one, frames, strengths, _REFINEMENTS[:2]) for one in wide), key=rank)
+        found += distinct(wide, _REFINED)
+    refined = sorted((_refined(one, partials, strengths, _REFINEMENTS) for one in found), key=rank)
+    refined = sorted([*refined, *_with_second(refined[:_FIRSTS], partials, strengths, number)], key=rank)
+    result += [contour for contour in distinct(refined, len(refined)) if _moves(contour, partials)][:moving]
+    return tuple(result)
+
+
+def _with_second(firsts: Iterable[Contour], partials: Partials, strengths: Strengths, number: int) -> Iterator[Contour]:
+    """Contours with a second LFO, where it raises the score by at least ``_MORE``."""
+    for first in firsts:
+        if first.waveform == FALL or first.score > _EXPLAINED:
+            continue
+        base = first.moved(partials)
+        tried = _grid(partials, strengths, number, rich=first.rich, lag=LAG, widest=_NARROW, base=base)
+        for other in distinct((one for one in tried if one.waveform != FALL), _SECONDS):
+            other = _refined(other, partials, strengths, _REFINEMENTS[:2], base=base)
+            if other.score > first.score + _MORE:
+                for _ in range(2):
+                    first = _refined(
+                        replace(first, key=other.key), partials, strengths, _REFINEMENTS, base=other.moved(partials)
+                    )
+                    other = _refined(
+                        replace(other, key=first.key), partials, strengths, _REFINEMENTS, base=first.moved(partials)
+                    )
+                yield replace(first, key=other.key, score=other.score, second=other)
+                break
+
+
+def _grid(
+    partials: Partials,
+    strengths: Strengths,
+    number: int,
+    *,
+    rich: bool,
+    lag: float,
+    widest: float = PITCH_REACH,
+    base: Array | None = None,
+) -> list[Contour]:
+    """The best amount and key of every shape, the highest score first, on top of a base in semitones."""
+    step = partials.per_semitone
+    wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=2)
+    margin = _MARGIN * step
+    padded = np.pad(wide, ((0, 0), (0, 0), (margin, margin + -(strengths.shape[2] + 2 * margin) % step)))
+    # at[place % step, sweep, frame, place // step] has the strengths at every key, where ``place`` is the contour's bin
+    # if its key is the lowest one.
+    interleaved = np.ascontiguousarray(padded.reshape(*padded.shape[:2], -1, step).transpose(3, 0, 1, 2))
+    at = np.lib.stride_tricks.sliding_window_view(interleaved, 2 * _REACH + 1, axis=3)
+    lowest = round(float(partials.bins(number - _REACH))) + margin
+    base = np.zeros(partials.n_frames) if base is None else base
+    found: list[Contour] = []
+    for shape in shapes(partials, lag):
+        every = 2 if shape.hz < _FASTEST_HZ / 2.0 else 1
+        curve = signal(shape, partials)[::every]
+        amounts = _AMOUNTS[(np.abs(_AMOUNTS) * float(curve.std()) >= _STILLEST) & (np.abs(_AMOUNTS) <= widest)]
+        if len(amounts) == 0:
+            continue
+        pitches = base[::every] + amounts[:, None] * curve
+        places = np.clip(lowest + np.round(step * pitches).astype(int), 0, at.shape[3] * step - 1)
+        swept = _sweeps(_slope(pitches) / every, partials)
+        frames = np.arange(0, partials.n_frames, every)
+        scores = at[places % step, swept, frames, places // step].mean(axis=1)
+        amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
+        score, moved = float(scores[amount, key]), float(amounts[amount])
+        found.append(replace(shape, key=float(number - _REACH + key), rich=rich, score=score, semitones=moved))
+    return sorted(found, key=rank)
+
+
+def rank(contour: Contour) -> float:
+    """Sort key of contours, the highest score first."""
+    return -contour.score - (_FROM_START if contour.phase == 0.0 else 0.0)
+
+
+def _moves(contour: Contour, partials: Partials) -> bool:
+    """Whether the pitch differs from its median for long enough not to count as constant."""
+    keys = contour.keys(partials)
+    return float(np.mean(np.abs(keys - np.median(keys)) > _STILLEST)) > _AWAY
+
+
+def distinct(contours: Iterable[Contour], most: int) -> list[Contour]:
+    """The first contours that differ from each other, at most ``most`` of them."""
+    found: list[Contour] = []
+    for contour in contours:
+        if len(found) < most and not any(_alike(contour, other) for other in found):
+            found.append(contour)
+    return found
+
+
+def _alike(one: Contour, other: Contour) -> bool:
+    return (
+        (one.waveform, one.phase) == (other.waveform, other.phase)
+        and abs(one.hz - other.hz) < _SAME_HZ
+        and abs(one.semitones - other.semitones) < _SAME_SEMITONES
+    )
+
+
+def shapes(partials: Partials, lag: float, finest: float = _FINEST_HZ) -> Iterator[Contour]:
+    """Shapes of a modulation, without amount and key; between two rates of the grid the end lags by at most ``lag``."""
+    still = Contour(0.0, True, 0.0)
+    seconds = partials.n_frames * partials.hop_seconds
+    slow = [cycles / seconds for cycles in _SLOW_CYCLES if cycles / seconds < _FASTEST_HZ]
+    rates = [*slow, *np.arange(1.0 / seconds, _FASTEST_HZ, max(lag / seconds, finest)).tolist()]
+    for waveform, phases in _PHASES.items():
+        for hz, phase in product(rates, phases):
+            yield replace(still, waveform=waveform, hz=hz, phase=phase)
+    for fall in _FALLS:
+        yield replace(still, waveform=FALL, fall=fall)
+
+
+def signal(contour: Contour, partials: Partials) -> Array:
+    """The signal of a modulator at the frames: -1 to 1, or 0 to 1 for the free AD; shape ``(frames,)``."""
+    seconds = np.arange(partials.n_frames) * partials.hop_seconds
+    if contour.waveform == FALL:
+        samples = (seconds * SAMPLE_RATE).astype(int)
+        return np.asarray(attack_decay(0.0, contour.fall, int(samples[-1]) + 1)[samples], np.float64)
+    table = tables()[LFO_WAVEFORMS.index(contour.waveform)]
+    cycles = contour.phase + seconds * SAMPLE_RATE * CYCLES_PER_SAMPLE * contour.hz
+    return np.asarray(np.interp(cycles % 1.0 * LFO_CYCLE_POINTS, np.arange(len(table)), table), np.float64)
+
+
+def _refined(
+    contour: Contour,
+    partials: Partials,
+    strengths: Strengths,
+    steps: Iterable[tuple[float, float, float]],
+    base: Array | float = 0.0,
+) -> Contour:
+    """The contour with the highest score close to a contour, on top of a base in semitones; steps become smaller."""
+    seconds = partials.n_frames * partials.hop_seconds
+    for by_cycles, by_amount, by_key in steps:
+        rates = np.maximum(contour.hz + _STEPS * by_cycles / seconds, 0.01)
+        falls = np.clip(contour.fall * (1.0 + _STEPS * by_amount), 0.0, 1.0)
+        tried = [replace(contour, hz=hz, fall=fall) for hz, fall in zip(rates.tolist(), falls.tolist(), strict=True)]
+        curves = np.stack([signal(one, partials) for one in tried])
+        amounts = contour.semitones + _STEPS * by_amount * max(abs(contour.semitones), _SMALLEST_AMOUNT)
+        keys = contour.key + by_key * np.array([-1.0, 0.0, 1.0])
+        pitches = keys[:, None] + (base + amounts[:, None] * curves[:, None, :])[:, :, None, :]
+        scores = _along(pitches, partials, strengths)
+        rate, amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
+        contour = replace(
+            tried[rate], semitones=float(amounts[amount]), key=float(keys[key]), score=float(scores[rate, amount, key])
+        )
+    return contour
+
+
+def _scored(contour: Contour, partials: Partials, strengths: Strengths) -> Contour:
+    """The contour with its score."""
+    return replace(contour, score=float(_along(contour.keys(partials), partials, strengths)))
+
+
+def _along(keys: Array, partials: Partials, strengths: Strengths) -> Array:
+    """Mean strengths along pitches of shape ``(..., frames)``, interpolated linearly between the bins."""
+    positions = np.clip(partials.bins(keys), 0.0, strengths.shape[2] - 1.001)
+    low = positions.astype(int)
+    frames, high = np.arange(keys.shape[-1]), positions - low
+    swept = _sweeps(_slope(keys), partials)
+    strong = (1.0 - high) * strengths[swept, frames, low] + high * strengths[swept, frames, low + 1]
+    return np.asarray(strong.mean(axis=-1), np.float64)
+
+
+def _slope(curve: Array) -> Array:
+    """Change of curves of shape ``(..., frames)`` from one frame to the next, without jumps."""
+    steps = np.diff(curve, axis=-1)
+    before, after = np.concatenate([steps[..., :1], steps], -1), np.concatenate([steps, steps[..., -1:]], -1)
+    return np.where(np.abs(before) < np.abs(after), before, after)
+
+
+def _sweeps(slopes: Array, partials: Partials) -> NDArray[np.int64]:
+    """Indices of the sweeps closest to slopes in semitones per frame."""
+    last = len(partials.sweeps) - 1
+    per_second = slopes / partials.hop_seconds
+    distance = (partials.sweeps[-1] - partials.sweeps[0]) / max(last, 1)
+    places = np.round((per_second - partials.sweeps[0]) / max(distance, 1e-9))
+    return np.clip(places, 0, last).astype(np.int64)
