@@ -155,9 +155,10 @@ class Mute(ToyHost):
         raise HostError("no sound today")
 
 
-def test_without_an_answer_there_is_nothing_to_tidy() -> None:
-    options = Options(TOY, seconds=None, renders=20, workers=1, stages=())
-    with pytest.raises(HostError, match="none of 1 renders succeeded"):
+@pytest.mark.parametrize("stages", [(), ("search",)])
+def test_without_an_answer_there_is_nothing_to_search_or_tidy(stages: tuple[str, ...]) -> None:
+    options = Options(TOY, seconds=None, renders=20, workers=1, stages=stages)
+    with pytest.raises(HostError, match=r"none of 1 renders succeeded on .*: no sound today"):
         refine([target()], options, make_host=Mute, models=Models())
 
 
