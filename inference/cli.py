@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import importlib
 import json
 import os
@@ -47,10 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
     began = time.monotonic()
     with guarded_streams():
-        return _main(list(sys.argv[1:] if argv is None else argv), began)
+        return _main(list(sys.argv[1:] if argv is None else argv), began, at_end=argv is None)
 
 
-def _main(given: list[str], began: float) -> int:
+def _main(given: list[str], began: float, *, at_end: bool) -> int:
+    # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Where it can start no more threads, numpy's library sends itself a Ctrl-C, or waits for them for ever.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if given[:1] == ["doctor"]:  # which reads its own arguments, and works where little else does
         from inference.command.doctor import main as doctor
 
@@ -61,15 +64,12 @@ def _main(given: list[str], began: float) -> int:
             return _fail(str(error), EXIT_FAILURE)
         return code
     command = COMMANDS.get(given[0]) if given else None
-    parse = functools.partial(_parse_command, command) if command is not None else refine_parser().parse_args
-    arguments = parse(given)
-    # Threads that spin while they wait make torch ten times slower beside busy workers; read when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    arguments = _parse_command(command, given) if command is not None else refine_parser().parse_args(given)
     # Workers start with the current folder on their path otherwise, and a file signal.py in it would end them.
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        with interruptions() as came:
+        with interruptions(at_end=at_end) as came:
             code = int(arguments.run(arguments) if command is not None else _run(arguments, came, began))
             sys.stdout.flush()
             return code

@@ -99,6 +99,7 @@ class Evaluator:
         self.budget = budget or (board.budget if board is not None else Budget())
         self.board = board or Leaderboard(self.budget)
         self.failures = 0
+        self.last_failure = ""
 
     @property
     def slots(self) -> int:
@@ -133,8 +134,8 @@ class Evaluator:
         """The candidate of a future that is done, with its loss; None if the render failed, which is counted."""
         try:
             measured = with_measurement(candidate, future.result())
-        except HostError:
-            self.failures += 1
+        except HostError as error:
+            self._failed(error)
             return None
         self.board.offer(measured)
         return measured
@@ -162,8 +163,8 @@ class Evaluator:
         for future in pending:
             try:
                 audios = future.result()
-            except HostError:
-                self.failures += 1
+            except HostError as error:
+                self._failed(error)
                 yield None
                 continue
             assert isinstance(audios, tuple)
@@ -179,11 +180,15 @@ class Evaluator:
         try:
             reply = future.result()
             assert isinstance(reply, float)
-        except HostError:
-            self.failures += 1
+        except HostError as error:
+            self._failed(error)
             reply = None
         self.board.announce()
         return reply
+
+    def _failed(self, error: HostError) -> None:
+        self.failures += 1
+        self.last_failure = str(error)
 
     def compare(self, candidates: Iterable[Candidate], spent: Callable[[], bool]) -> list[float | None]:
         """MSS in dB of clean renders at equal loudness, measured by the workers.

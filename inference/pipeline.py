@@ -3,9 +3,9 @@
     start (library, start preset, default) -> guess -> descend -> search -> tidy
 
 A stage proposes candidates. The answer changes only if a clean render of one is closer in MSS at equal loudness by more
-than two clean renders of one patch differ. So no stage can make the result worse, and the record says how much each of
-them improved it. The stages minimise a distance that is cheaper; the ends of descend and search minimise MSS itself
-beside it. Then the answer is simplified, within a twentieth of a decibel.
+than two clean renders of one patch differ: no stage can make the result worse, and the record says what each of them
+gained. The stages minimise a cheaper distance; the ends of descend and search minimise MSS itself beside it. Then the
+answer is simplified, within a twentieth of a decibel.
 """
 
 from __future__ import annotations
@@ -144,6 +144,8 @@ def refine(
                     continue
                 _stage(run, records, name, work)
                 keep()
+                if not run.board.best:  # the host plays nothing
+                    break
         except KeyboardInterrupt:
             ended = Ended.INTERRUPTED
             if run.judge.best is None and run.board.best:
@@ -157,7 +159,7 @@ def refine(
             ended, failure = Ended.FAILED, f"{run.board.stage} failed: {one_line(error)}"
             run.notices.append(f"the best so far; {failure}")
         if run.judge.best is None:
-            raise HostError(f"none of {budget.n_renders} renders succeeded on {host.name}")
+            raise HostError(f"none of {budget.n_renders} renders succeeded on {host.name}: {evaluator.last_failure}")
         match = so_far(ended, failure)
         return _with_trials(match, evaluator) if tries_out and ended is Ended.FINISHED else match
 
@@ -167,8 +169,7 @@ def _with_trials(match: Match, evaluator: Evaluator) -> Match:
     pitched = match.targets[0].pitched
     trials = tuple(try_out(evaluator, confirmed.candidate, pitched=pitched) for confirmed in match.best)
     said = tuple(f"played elsewhere it {sentence}" for sentence in sentences(trials[0]))
-    options = match.options
-    lesson = lesson_from(options.bank, match.best[0].candidate, evaluator, options.instrument)
+    lesson = lesson_from(match.options.bank, match.best[0].candidate, evaluator, match.options.instrument)
     return replace(match, trials=trials, lesson=lesson, notices=(*match.notices, *said))
 
 

@@ -59,7 +59,7 @@ LINES = (
     Line("pool", "killed workers of a pool", endings.killed_workers, 100, 1, 10),
     Line("workers", "killed workers of runs", endings.killed_workers_of_runs, 20, 1, 15),
     Line("killed", "runs ended by SIGKILL, and resumed", endings.killed_runs, 5, 1, 20),
-    Line("polite", "runs ended by SIGINT, SIGTERM, SIGHUP", endings.polite_ends, 5, 1, 10),
+    Line("polite", "runs that are asked to end", endings.polite_ends, 5, 1, 10),
     Line("disk", "full disks", limits.full_disks, 5, 1, 8),
     Line("memory", "capped memory", limits.little_memory, 6, 1, 5),
     Line("large", "files of 200 MB", limits.large_files, 4, 1, 3),

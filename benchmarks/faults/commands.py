@@ -57,6 +57,11 @@ class Ended:
     orphans: tuple[str, ...]
     peak_mib: float
 
+    @property
+    def told(self) -> bool:
+        """Whether it succeeded, or told in one line why not."""
+        return self.code == 0 or (self.code == 1 and len(self.said.strip().splitlines()) == 1)
+
     def count(self, total: Count, what: str) -> None:
         """Add what can be wrong with the end of any command."""
         total.cases += 1
@@ -124,12 +129,16 @@ class Command:
         while self.running() and time.monotonic() < end and not until():
             time.sleep(_LOOK_SECONDS)
 
+    def kill(self) -> None:
+        """Send it SIGKILL; unlike that of ``Popen`` this does not collect a process that has ended already."""
+        os.kill(self.pid, signal.SIGKILL)
+
     def end(self, seconds: float = SECONDS_PER_RUN) -> Ended:
         """Wait for its end, kill it after some seconds, and look for what it leaves."""
         self.wait_for(seconds)
         hung = self.running()
         if hung:
-            self.process.kill()
+            self.kill()
         _, status, usage = os.wait4(self.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         patience = time.monotonic() + _ORPHAN_SECONDS
@@ -198,6 +207,20 @@ def write_clip(path: Path, choose: random.Random) -> Path:
     held = np.where(seconds < 0.4, 1.0, np.exp((0.4 - seconds) / 0.03))
     write_wav(path, (0.3 * wave * np.exp(-choose.uniform(0.0, 6.0) * seconds) * held).astype(np.float32)[None])
     return path
+
+
+def cases(line: str, part: int, seed: int, count: int) -> Iterator[tuple[int, random.Random, Path]]:
+    """The cases of a part: the number of each, the source of its choices, and a folder that is removed afterwards.
+
+    Args:
+        line: name of the line.
+        part: number of the part.
+        seed: seed of the campaign.
+        count: number of cases of every part.
+    """
+    for number in range(part * count, (part + 1) * count):
+        with tempfile.TemporaryDirectory() as name:
+            yield number, random.Random(f"{line} {seed} {number}"), Path(name)
 
 
 def problem_of(folder: Path, stem: str, *, killed: bool = False) -> str | None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.faults.commands import QUICK, Command, failure_of, mss_of, problem_of, visible, write_clip
+from benchmarks.faults.commands import QUICK, Command, cases, failure_of, mss_of, problem_of, visible, write_clip
 from benchmarks.faults.rows import Count
 from render.hosts.pool import Pool
 from render.hosts.processes import at_work
@@ -24,6 +24,10 @@ LATE_SECONDS = 5.0
 KILLED_STARTS = 0.2
 """Share of the kills that may hit a worker while it starts: after eight of them in a row a pool gives up."""
 
+POLITE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU)
+TO_ALL_SHARE = 0.5
+"""So many polite ends go to all processes of a run, as a terminal and ``timeout`` send them."""
+
 _ALL_STAGES_EVERY = 5  # runs that load torch too, which takes seconds
 _POOL_BYTES = 200_000
 
@@ -31,55 +35,49 @@ _POOL_BYTES = 200_000
 def killed_runs(part: int, seed: int, count: int) -> Count:
     """Runs ended by SIGKILL at random times, and resumed."""
     total = Count()
-    for number in range(part * count, (part + 1) * count):
-        choose = random.Random(f"killed {seed} {number}")
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            command = _begun(folder, choose, number)
-            _wait_a_while(command, folder, choose)
-            command.process.kill()
-            command.end().count(total, f"killed run {number}")
-            out = folder / "out"
-            if not (out / "clip.json").exists():
-                if visible(out):
-                    total.lose(f"killed run {number} left {visible(out)}")
-                continue
-            if (problem := problem_of(out, "clip", killed=True)) is not None:
-                total.lose(f"killed run {number}: {problem}")
-                continue
-            before = mss_of(out, "clip")
-            options = ("--resume", out, "--renders", 20, "--workers", 1, "--plugin", "embedded", "--quiet")
-            ended = Command(options, cwd=folder).end()
-            ended.count(total, f"resumed run {number}")
-            if (problem := failure_of(ended, out, "clip")) is not None:
-                total.lose(f"resumed run {number}: {problem}")
-            elif mss_of(out, "clip") > before + 1e-3:
-                total.lose(f"resumed run {number}: {before} dB became {mss_of(out, 'clip')} dB")
+    for number, choose, folder in cases("killed", part, seed, count):
+        command = _begun(folder, choose, number)
+        _wait_a_while(command, folder, choose)
+        command.kill()
+        command.end().count(total, f"killed run {number}")
+        out = folder / "out"
+        if not (out / "clip.json").exists():
+            if visible(out):
+                total.lose(f"killed run {number} left {visible(out)}")
+            continue
+        if (problem := problem_of(out, "clip", killed=True)) is not None:
+            total.lose(f"killed run {number}: {problem}")
+            continue
+        before = mss_of(out, "clip")
+        options = ("--resume", out, "--renders", 20, "--workers", 1, "--plugin", "embedded", "--quiet")
+        ended = Command(options, cwd=folder).end()
+        ended.count(total, f"resumed run {number}")
+        if (problem := failure_of(ended, out, "clip")) is not None:
+            total.lose(f"resumed run {number}: {problem}")
+        elif mss_of(out, "clip") > before + 1e-3:
+            total.lose(f"resumed run {number}: {before} dB became {mss_of(out, 'clip')} dB")
     return total
 
 
 def polite_ends(part: int, seed: int, count: int) -> Count:
-    """Runs that get SIGINT, SIGTERM or SIGHUP at random times, some of them twice."""
+    """Runs that are asked to end at random times, some of them twice, some of them with all their processes."""
     total = Count()
-    for number in range(part * count, (part + 1) * count):
-        choose = random.Random(f"polite {seed} {number}")
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            command = _begun(folder, choose, number)
-            command.wait_for(60.0, until=lambda pid=command.pid: _handles(pid))  # type: ignore[misc]
-            _wait_a_while(command, folder, choose)
-            sent = choose.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
-            for _ in range(choose.choice((1, 1, 2, 3))):
-                if command.running():
-                    os.kill(command.pid, sent)
-                command.wait_for(choose.uniform(0.0, 1.0))
-            ended = command.end()
-            ended.count(total, f"{sent.name} in run {number}")
-            out, what = folder / "out", f"{sent.name} in run {number}: exit code {ended.code}"
-            if ended.code != 128 + sent:
-                total.lose(f"{what}: {ended.said[-200:]}")
-            elif visible(out) and (problem := problem_of(out, "clip")) is not None:
-                total.lose(f"{what}: {problem}")
+    for number, choose, folder in cases("polite", part, seed, count):
+        command = _begun(folder, choose, number)
+        command.wait_for(60.0, until=lambda pid=command.pid: _handles(pid))  # type: ignore[misc]
+        _wait_a_while(command, folder, choose)
+        sent, to_all = choose.choice(POLITE), choose.random() < TO_ALL_SHARE
+        for _ in range(choose.choice((1, 1, 2, 3))):
+            if command.running():
+                (os.killpg if to_all else os.kill)(command.pid, sent)
+            command.wait_for(choose.uniform(0.0, 1.0))
+        ended = command.end()
+        ended.count(total, f"{sent.name} in run {number}")
+        out, what = folder / "out", f"{sent.name} in run {number}: exit code {ended.code}"
+        if ended.code != 128 + sent:
+            total.lose(f"{what}: {ended.said[-200:]}")
+        elif visible(out) and (problem := problem_of(out, "clip")) is not None:
+            total.lose(f"{what}: {problem}")
     return total
 
 
@@ -87,7 +85,7 @@ def _begun(folder: Path, choose: random.Random, number: int) -> Command:
     """A run that goes on for longer than anybody waits."""
     clip = write_clip(folder / "clip.wav", choose)
     stages = "guess,descend,search" if number % _ALL_STAGES_EVERY == _ALL_STAGES_EVERY - 1 else "search"
-    return Command([clip, "--out", folder / "out", "--seconds", 300, *QUICK, "--stages", stages], cwd=folder)
+    return Command([clip, "--out", folder / "out", "--seconds", 3000, *QUICK, "--stages", stages], cwd=folder)
 
 
 def _has_started(command: Command) -> bool:

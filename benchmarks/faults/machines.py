@@ -18,6 +18,7 @@ from benchmarks.faults.commands import (
     SECONDS_PER_RUN,
     Command,
     Ended,
+    cases,
     failure_of,
     problem_of,
     records,
@@ -49,18 +50,15 @@ _MOUNTS = (
 def jumping_clocks(part: int, seed: int, count: int) -> Count:
     """Runs whose clocks jump."""
     total = Count()
-    for number in range(part * count, (part + 1) * count):
-        choose = random.Random(f"clock {seed} {number}")
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            clip = write_clip(folder / "clip.wav", choose)
-            (folder / "site").mkdir()
-            (folder / "site" / "sitecustomize.py").write_text(_JUMPS)
-            path = os.pathsep.join((str(folder / "site"), str(ROOT)))
-            budget = ("--seconds", 20) if number % 2 else ("--renders", 60)
-            arguments = [clip, "--out", folder / "out", *budget, *QUICK, "--quiet"]
-            ended = Command(arguments, cwd=folder, env={"PYTHONPATH": path}).end()
-            _judge(total, ended, folder / "out", "clip", f"clock {number}")
+    for number, choose, folder in cases("clock", part, seed, count):
+        clip = write_clip(folder / "clip.wav", choose)
+        (folder / "site").mkdir()
+        (folder / "site" / "sitecustomize.py").write_text(_JUMPS)
+        path = os.pathsep.join((str(folder / "site"), str(ROOT)))
+        budget = ("--seconds", 20) if number % 2 else ("--renders", 60)
+        arguments = [clip, "--out", folder / "out", *budget, *QUICK, "--quiet"]
+        ended = Command(arguments, cwd=folder, env={"PYTHONPATH": path}).end()
+        _judge(total, ended, folder / "out", "clip", f"clock {number}")
     return total
 
 
@@ -75,33 +73,30 @@ def company(part: int, seed: int, count: int) -> Count:
     """Runs at the same time in one folder: of one clip, of clips of one name, of a folder of clips."""
     total = Count()
     n_at_once = 10 if part % 3 == 2 else 2
-    for number in range(part * count, (part + 1) * count):
-        choose = random.Random(f"company {seed} {number}")
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            clips = []
-            for k in range(n_at_once):
-                (folder / str(k)).mkdir()
-                clips.append(write_clip(folder / str(k) / "clip.wav", choose))
-            same = number % 2 == 1
-            commands = [
-                Command([clips[0 if same else k], "--out", folder / "out", "--renders", 30, *QUICK], cwd=folder)
-                for k in range(n_at_once)
-            ]
-            for k, command in enumerate(commands):
-                ended = command.end(3.0 * SECONDS_PER_RUN)
-                ended.count(total, f"run {k} of {n_at_once} at once, {number}")
-                if ended.code != 0:
-                    total.lose(f"run {k} of {n_at_once} at once, {number}: {ended.code}: {ended.said[-200:]}")
-            kept = dict(records(folder / "out"))
-            if len(kept) != n_at_once:
-                total.lose(f"{n_at_once} runs at once in one folder, {number}: {len(kept)} results")
-            for stem in kept:
-                if (problem := problem_of(folder / "out", stem)) is not None:
-                    total.lose(f"{n_at_once} runs at once, {number}, {stem}: {problem}")
-            wanted = {str(clip) for clip in (clips[:1] if same else clips)}
-            if {record["clip_path"] for record in kept.values()} != wanted:
-                total.lose(f"{n_at_once} runs at once in one folder, {number}: a clip has no results")
+    for number, choose, folder in cases("company", part, seed, count):
+        clips = []
+        for k in range(n_at_once):
+            (folder / str(k)).mkdir()
+            clips.append(write_clip(folder / str(k) / "clip.wav", choose))
+        same = number % 2 == 1
+        commands = [
+            Command([clips[0 if same else k], "--out", folder / "out", "--renders", 30, *QUICK], cwd=folder)
+            for k in range(n_at_once)
+        ]
+        for k, command in enumerate(commands):
+            ended = command.end(3.0 * SECONDS_PER_RUN)
+            ended.count(total, f"run {k} of {n_at_once} at once, {number}")
+            if ended.code != 0:
+                total.lose(f"run {k} of {n_at_once} at once, {number}: {ended.code}: {ended.said[-200:]}")
+        kept = dict(records(folder / "out"))
+        if len(kept) != n_at_once:
+            total.lose(f"{n_at_once} runs at once in one folder, {number}: {len(kept)} results")
+        for stem in kept:
+            if (problem := problem_of(folder / "out", stem)) is not None:
+                total.lose(f"{n_at_once} runs at once, {number}, {stem}: {problem}")
+        wanted = {str(clip) for clip in (clips[:1] if same else clips)}
+        if {record["clip_path"] for record in kept.values()} != wanted:
+            total.lose(f"{n_at_once} runs at once in one folder, {number}: a clip has no results")
     return total
 
 

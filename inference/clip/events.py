@@ -92,9 +92,12 @@ def choose_event(audio: Audio, levels: Levels, background: Background | None) ->
     stop = events[last + 1].start - 1 if last + 1 < len(events) else len(levels)
     end = min(events[last].stop + _LEAD_FRAMES, stop)
     clicks = np.flatnonzero(levels[:start] > max(loudest - _SILENT_DB, floor_db + _STANDS_OUT_DB))
-    # Without a background, a click or a faint sound at the very start of a clip is that of its key press.
+    # Without a background, a click or a faint sound at the very start of a clip is that of its key press, unless
+    # silence follows it.
+    apart = levels[clicks[-1] + 2 : start] if len(clicks) else levels[:0]
+    apart_by = len(apart) / FRAMES_PER_SECOND if len(apart) and apart.max() <= LOWEST_DB else 0.0
     faint = all(event.level_db < loudest - _FAINT_DB for event in events[:first])
-    own_start = background is None and (len(clicks) == 0 or (clicks[0] <= 1 and faint))
+    own_start = background is None and (len(clicks) == 0 or (clicks[0] <= 1 and faint and apart_by < _SHORTEST_GAP))
     if own_start:
         start, first = 0, 0
     stop_sample = stop * FRAME if stop < len(levels) else n_samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import AbstractContextManager
@@ -28,6 +29,7 @@ Crew = AbstractContextManager[tuple[Executor, Callable[[], None]]]
 """Executor of ``inference.command.crew.run_errand``, and a function that asks its processes to end politely."""
 
 _FETCHED_AHEAD = 2  # errands that are submitted beside those that run
+_MOST_LOSSES = 3  # processes that a clip may take down before it is given up; one that dies takes the others with it
 
 
 class Batch:
@@ -110,6 +112,7 @@ class Batch:
         self.console.say(f"host: {self.groups[0].options.where}; {count} clips at a time")
         waiting = [group for group in self.groups if not self._is_done(group)]
         running: dict[Future[Outcome], Group] = {}
+        losses: Counter[int] = Counter()  # of the groups, whose processes died
         with crew as (executor, end), self.console.batch(len(waiting)):
             while waiting or running:
                 try:
@@ -120,7 +123,12 @@ class Batch:
                         self.not_started += [name for group in waiting for name in _names(group)]
                         waiting.clear()
                     for future in wait(running, return_when=FIRST_COMPLETED)[0]:
-                        self._take(running.pop(future), _outcome(future))
+                        group, outcome = running.pop(future), _outcome(future)
+                        losses[id(group)] += outcome.lost
+                        if outcome.lost and (self.interrupted or losses[id(group)] < _MOST_LOSSES):
+                            waiting.insert(0, group)  # it is tried again, or was not started
+                        else:
+                            self._take(group, outcome)
                 except KeyboardInterrupt:
                     self.interrupted = True
                     end()
@@ -192,7 +200,7 @@ def _outcome(future: Future[Outcome]) -> Outcome:
     except HostError as error:
         return Outcome(error=str(error))
     except Exception as error:  # a process that died, or whatever a cluster raises when it loses one
-        return Outcome(error=f"its process was lost: {one_line(error)}")
+        return Outcome(error=f"its process was lost: {one_line(error)}", lost=True)
 
 
 def _library_opener(group: Group, console: Console) -> LibraryOpener:

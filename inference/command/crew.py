@@ -7,17 +7,20 @@ import functools
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from inference.command.jobs import Group, Job
 from inference.options import Options
-from render.errors import ReconstructError, one_line
+from render.errors import HostError, ReconstructError, one_line
 from render.hosts.cluster import dask_client
-from render.hosts.processes import die_with_parent
+from render.hosts.processes import ENDING_SIGNALS, allow_signals, die_with_parent, signals_blocked
 from render.synths import synth
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from inference.match import Match
     from inference.ports import Models
     from inference.stages.library import LibraryOpener
+
+
+_SECONDS_TO_SEND = 2.0  # the outcome of an errand
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,13 @@ class Outcome:
         records: what was written, for each clip.
         error: why there is nothing, or what ended the run early.
         interrupted: whether it was asked to end.
+        lost: whether the process died.
     """
 
     records: tuple[dict[str, Any], ...] = ()
     error: str = ""
     interrupted: bool = False
+    lost: bool = False
 
 
 def run_errand(errand: Errand) -> Outcome:
@@ -79,8 +87,11 @@ def run_errand(errand: Errand) -> Outcome:
     from inference.command.refining import refined
     from inference.match import Ended
 
+    if _asked:
+        return Outcome(interrupted=True)
     group = errand.group()
     options = group.options
+    _at_work.append(True)
     try:
         models = _models(
             errand.instrument, options.where, options.calibration, options.workers, options.stages, options.guess
@@ -93,6 +104,10 @@ def run_errand(errand: Errand) -> Outcome:
         return Outcome(interrupted=True)
     except Exception as error:  # one clip that fails must not end the others
         return Outcome(error=one_line(error))
+    finally:
+        _at_work.pop()
+        if _asked:
+            _exit_soon()
     return Outcome(tuple(records), match.error, match.ended is Ended.INTERRUPTED)
 
 
@@ -134,19 +149,82 @@ class _Silent:
         yield self._look
 
     def _look(self, board: Leaderboard) -> None:
-        if _ending is not None and _ending.is_set():
+        if _asked or (_ending is not None and _ending.is_set()):
             raise KeyboardInterrupt
 
 
 _ending: Any = None
 """In a process of ``on_this_machine``: the event that asks it to end."""
 
+_asked: list[int] = []
+_at_work: list[bool] = []
+"""In such a process: numbers of the signals that asked it to end, and whether it has an errand."""
+
 
 def _begin(ending: Any, parent: int) -> None:
     global _ending
     _ending = ending
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what it means
     die_with_parent(parent)
+    for number in ENDING_SIGNALS:
+        signal.signal(number, _handle)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what it means
+    allow_signals()
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    """Have the errand end politely: ``timeout`` sends its signal to all processes, and so does a terminal."""
+    _asked.append(number)
+    if not _at_work:
+        _exit_soon()
+
+
+def _exit_soon() -> None:
+    """End this process, which may wait for its next errand, after what it has to send is sent."""
+    timer = threading.Timer(_SECONDS_TO_SEND, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+class _Processes(Executor):
+    """Processes that are started again when one of them died, which ends an executor of the library.
+
+    Args:
+        count: number of processes.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._count = count
+        try:
+            with signals_blocked():  # from the process that watches over semaphores, which starts here
+                self._ending = self._context.Event()
+            self._executor = self._made()
+        except OSError as error:
+            raise HostError(
+                f"several clips at a time (--jobs) need shared memory: {error.strerror or error}"
+            ) from error
+
+    def _made(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self._count, self._context, _begin, (self._ending, os.getpid()))
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Submit a call, as every executor does."""
+        with signals_blocked():
+            try:
+                return self._executor.submit(work, *arguments, **named)
+            except BrokenProcessPool:
+                self._executor.shutdown()
+                self._executor = self._made()
+                return self._executor.submit(work, *arguments, **named)
+
+    def end(self) -> None:
+        """Ask the processes to end politely."""
+        self._ending.set()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Ask the processes to end politely, and wait until they have."""
+        self.end()
+        self._executor.shutdown(wait, cancel_futures=cancel_futures)
 
 
 @contextlib.contextmanager
@@ -158,14 +236,14 @@ def on_this_machine(count: int) -> Iterator[tuple[Executor, Callable[[], None]]]
 
     Yields:
         The executor, and a function that asks its processes to end politely.
+
+    Raises:
+        HostError: if the system has no shared memory for them.
     """
-    context = multiprocessing.get_context("spawn")
-    ending = context.Event()
-    executor = ProcessPoolExecutor(count, context, _begin, (ending, os.getpid()))
+    executor = _Processes(count)
     try:
-        yield executor, ending.set
+        yield executor, executor.end
     finally:
-        ending.set()
         executor.shutdown(cancel_futures=True)
 
 

@@ -9,7 +9,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
+from render.hosts.processes import ENDING_SIGNALS
+
+_SECONDS_TO_END = 3  # of processor time, where that is limited
 
 
 _held: list[bool] = []
@@ -38,8 +40,14 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def interruptions() -> Iterator[list[int]]:
+def interruptions(*, at_end: bool = False) -> Iterator[list[int]]:
     """Raise ``Interrupted`` in the main thread for Ctrl-C, a closed terminal and polite requests to end.
+
+    Signals that are ignored when the program starts stay ignored, as ``nohup`` wants it; but for Ctrl-C, which shells
+    let their background jobs ignore.
+
+    Args:
+        at_end: whether the program ends afterwards: signals that come while it does change nothing any more.
 
     Yields:
         Numbers of the signals that came, in order; the list grows.
@@ -60,15 +68,29 @@ def interruptions() -> Iterator[list[int]]:
         if not isinstance(dropped.exc_value, Interrupted):  # which raise_again() raises
             tell_others(dropped)
 
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    handled = [n for n in ENDING_SIGNALS if n == signal.SIGINT or signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in handled}
+    _leave_time_to_end()
     sys.unraisablehook = tell
     try:
         yield _came
     finally:
-        sys.unraisablehook = tell_others
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        with held_off():
+            sys.unraisablehook = tell_others
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_IGN if at_end else handler)
         _came.clear()
+
+
+def _leave_time_to_end() -> None:
+    """Have SIGXCPU come before a limit of processor time is reached: the end of that is SIGKILL."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    if soft == hard != resource.RLIM_INFINITY and hard > 2 * _SECONDS_TO_END:
+        resource.setrlimit(resource.RLIMIT_CPU, (hard - _SECONDS_TO_END, hard))
 
 
 def raise_again() -> None:

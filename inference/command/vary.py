@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
 from itertools import count, islice
 from pathlib import Path
 
-from inference.after.vary import STRENGTH, Variety, vary
+from inference.after.vary import STRENGTH, Child, Variety, vary
 from inference.command.arguments import path_argument
+from inference.command.interruptions import held_off
+from inference.output.claims import Claims
+from inference.output.names import plain_stem
 from render.audio import write_wav
 from render.errors import PresetError
 from render.files import display_name, replacing_together
-from render.instruments.instrument import Program
+from render.instruments.instrument import Instrument, Program
 from render.instruments.programs import read_program
 from render.note import Note
 from render.synths import DEFAULT_SYNTH, SYNTHS, synth
@@ -54,12 +59,15 @@ def run(arguments: argparse.Namespace) -> int:
         host.close()
     if not children:
         raise PresetError(f"every variation of {parent.name} is silent or clips")
-    stems = _stems(arguments.out, _plain(parent.name), (instrument.presets.SUFFIX, ".wav"), len(children))
-    with replacing_together(arguments.out) as temporary:
-        for stem, child in zip(stems, children, strict=True):
-            preset = arguments.out / f"{stem}{instrument.presets.SUFFIX}"
-            instrument.presets.write_program(temporary(preset), Program(stem, child.patch))
-            write_wav(temporary(arguments.out / f"{stem}.wav"), child.audio)
+    with Claims() as claims, held_off():
+        stems = _stems(
+            arguments.out,
+            plain_stem(parent.name.strip(), "patch"),
+            (instrument.presets.SUFFIX, ".wav"),
+            len(children),
+            claims,
+        )
+        _write(arguments.out, stems, children, instrument)
     for stem in stems:
         _say(display_name(arguments.out / f"{stem}{instrument.presets.SUFFIX}"))
     if len(children) < variety.count:
@@ -67,16 +75,23 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _stems(folder: Path, name: str, suffixes: tuple[str, ...], wanted: int) -> list[str]:
-    """Names that no file in the folder has."""
+def _write(folder: Path, stems: Sequence[str], children: Sequence[Child], instrument: Instrument) -> None:
+    with replacing_together(folder, stems[0]) as temporary:
+        for stem, child in zip(stems, children, strict=True):
+            preset = folder / f"{stem}{instrument.presets.SUFFIX}"
+            instrument.presets.write_program(temporary(preset), Program(stem, child.patch))
+            write_wav(temporary(folder / f"{stem}.wav"), child.audio)
+
+
+def _stems(folder: Path, name: str, suffixes: tuple[str, ...], wanted: int, claims: Claims) -> list[str]:
+    """Names that no file in the folder has, and that no other program is about to use."""
     numbered = (f"{name} {number}" for number in count(1))
-    free = (stem for stem in numbered if not any((folder / f"{stem}{suffix}").exists() for suffix in suffixes))
-    return list(islice(free, wanted))
 
+    def free(stem: str) -> bool:
+        return not any(os.path.lexists(folder / f"{stem}{suffix}") for suffix in suffixes)
 
-def _plain(name: str) -> str:
-    kept = "".join(c for c in name if c.isprintable() and c not in '\\/:*?"<>|').strip(" .")
-    return kept[:80] or "patch"
+    ours = (stem for stem in numbered if free(stem) and claims.claim(folder, [stem]) and free(stem))
+    return list(islice(ours, wanted))
 
 
 def _say(text: str) -> None:

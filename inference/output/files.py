@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -123,11 +124,13 @@ def install(presets: Sequence[Path], folder: Path) -> list[Path]:
         raise FileError(f"no such preset folder: {folder}")
     installed = []
     for preset in presets:
+        content = preset.read_bytes()
         names = chain([preset.name], (f"{preset.stem} ({number}){preset.suffix}" for number in count(2)))
         for name in names:
             try:
-                with (folder / name).open("xb") as stream:
-                    stream.write(preset.read_bytes())
+                with (folder / name).open("xb") as stream, _whole_or_gone(folder / name):
+                    stream.write(content)
+                    stream.flush()
             except FileExistsError:
                 continue
             except OSError as error:
@@ -135,3 +138,13 @@ def install(presets: Sequence[Path], folder: Path) -> list[Path]:
             installed.append(folder / name)
             break
     return installed
+
+
+@contextlib.contextmanager
+def _whole_or_gone(path: Path) -> Iterator[None]:
+    """Remove a new file if it does not become whole."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

@@ -84,13 +84,23 @@ def plan_results(
     return tuple(planned)
 
 
-def _stems(clip: Path) -> Iterator[str]:
-    text = "".join(
-        c if c.isprintable() and not "\ud800" <= c <= "\udfff" and c not in '\\:*?"<>|' else "_" for c in clip.stem
+def plain_stem(text: str, otherwise: str) -> str:
+    """A name that every file system allows, with room for suffixes: what cannot be in one becomes an underscore.
+
+    Args:
+        text: what is named.
+        otherwise: the name where nothing is left.
+    """
+    plain = "".join(
+        c if c.isprintable() and not "\ud800" <= c <= "\udfff" and c not in '\\/:*?"<>|' else "_" for c in text
     )
-    while len(text.encode()) > _LONGEST_STEM:
-        text = text[:-1]
-    text = text.lstrip(".") or "clip"  # a dot at the beginning would hide the results
+    while len(plain.encode()) > _LONGEST_STEM:
+        plain = plain[:-1]
+    return plain.lstrip(".") or otherwise  # a dot at the beginning would hide the results
+
+
+def _stems(clip: Path) -> Iterator[str]:
+    text = plain_stem(clip.stem, "clip")
     yield text
     for number in count(2):
         yield f"{text}-{number}"

@@ -14,7 +14,7 @@ from inference.clip.target import Target
 from render.audio import Audio
 from render.instruments.parameter import Parameter
 from render.instruments.table import Table
-from render.note import SAMPLE_RATE
+from render.note import SAMPLE_RATE, Note
 
 _METRICS = {
     "mss": (
@@ -29,7 +29,6 @@ _METRICS = {
     "rms_cosine": ("1 - RMS cosine", "", "difference of the loudness envelopes"),
     "side_mss": ("Side MSS", "dB", "MSS of left minus right"),
 }
-_NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#20242c;background:#fafaf8;
@@ -43,11 +42,6 @@ th{border-bottom:1px solid #ccc}td.n,th.n{text-align:right}
 .groups{columns:2 22rem}.groups table{break-inside:avoid;width:100%;margin-bottom:1rem}
 .changed{font-weight:600}
 """
-
-
-def note_name(number: int) -> str:
-    """Name of a MIDI note; 60 is C4."""
-    return f"{_NOTES[number % 12]}{number // 12 - 1}"
 
 
 def setting_text(row: Parameter, setting: float | str) -> str:
@@ -78,8 +72,10 @@ def report_html(table: Table, result: dict[str, Any], target: Target, match: Aud
     host = result["host"]
     title = f"{escape(result['clip'])} as a patch of {escape(table.title)}"
     keys = [result["note"] + above for above in (0, *result["chord"])]
-    names = ", ".join(f"{key} ({note_name(key)})" for key in keys)
+    names = ", ".join(f"{key} ({Note.name(key)})" for key in keys)
     played = f"{'note' if len(keys) == 1 else 'chord of the notes'} {names}, velocity {result['velocity']}"
+    if target.pitched and target.note.number != result["note"]:
+        played = f"pitch of the clip {target.note.title}; preset played on {played}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
     spectrograms, progress = _plots(result, target.audio, target.hearing.masked(match))
     version = f" {host['version']}" if host["version"] else ""
@@ -196,7 +192,7 @@ def _trials(result: dict[str, Any]) -> str:
     rows: dict[int, list[str]] = {}
     for trial in trials:
         rows.setdefault(trial["note"], []).append(f"<td>{escape(trial['fault'] or 'good')}</td>")
-    body = "".join(f"<tr><td>{note_name(note)}</td>{''.join(cells)}</tr>" for note, cells in rows.items())
+    body = "".join(f"<tr><td>{Note.name(note)}</td>{''.join(cells)}</tr>" for note, cells in rows.items())
     return f"<h2>On other keys</h2><table><tr><th>key</th>{heads}</tr>{body}</table>"
 
 

@@ -210,10 +210,9 @@ class _Batch:
                 path.kept.append(self._candidate(item, self.knobs))
             if step - self.closest_step[item] < self.settings.patience:
                 going.append(item)
-        # Starts that continue earlier descents are ahead of the others and do not compete with them.
+        # Starts that continue earlier descents are ahead, and do not compete with the others.
         new = sorted((item for item in going if item >= self.n_going_on), key=lambda item: self.paths[item].closest)
-        new = new[: self.survivors.get(step, len(new))]
-        self.active = sorted([*(item for item in going if item < self.n_going_on), *new])
+        self.active = [item for item in going if item < self.n_going_on] + sorted(new[: self.survivors.get(step)])
 
     def move(self, step: int, done: float) -> None:
         """One step of Adam (Kingma and Ba 2015, algorithm 1), its bias corrections included."""

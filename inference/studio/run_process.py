@@ -10,7 +10,6 @@ import contextlib
 import functools
 import os
 import queue
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from inference.studio.messages import Event, Found, Judged, Notice, Over, Progress, Ready, Wish
 from render.errors import one_line
+from render.hosts.processes import leave_signals_to_parent
 
 if TYPE_CHECKING:
     from inference.candidate import Candidate
@@ -50,7 +50,7 @@ def serve(connection: Connection, instrument: str, where: str, workers: int) -> 
         where: host that the workers open at once.
         workers: number of processes that render.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_parent()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["PYTHONSAFEPATH"] = "1"
     if hasattr(os, "nice"):

@@ -12,6 +12,7 @@ from multiprocessing.context import SpawnProcess
 
 from inference.studio.messages import Event, Over, Ready, Stop, Wish
 from inference.studio.run_process import SECONDS_TO_END, serve
+from render.hosts.processes import signals_blocked
 
 OnEvent = Callable[[str, Event], None]
 """Called in a thread of the runner with the name of the session and what happened in its run."""
@@ -86,7 +87,8 @@ class Runner:
         self._process: SpawnProcess = self._context.Process(
             target=serve, args=(theirs, *self._arguments), name="refine-runs"
         )
-        self._process.start()
+        with signals_blocked():
+            self._process.start()
         theirs.close()
         threading.Thread(target=self._receive, args=(self._connection,), daemon=True).start()
 

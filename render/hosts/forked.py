@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import HostError
-from render.hosts.processes import die_with_parent
+from render.hosts.processes import die_with_parent, leave_signals_to_parent
 
 FORK_IS_SAFE = sys.platform == "linux"
 """macOS frameworks forbid forking once they are in use, and Windows has no fork."""
@@ -54,7 +54,7 @@ def in_fork(function: Callable[[], Signals], shape: tuple[int, int], *, seconds:
         child = os.fork()
     if child == 0:
         try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            leave_signals_to_parent()
             die_with_parent(parent)
             _silence()
             try:

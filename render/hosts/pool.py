@@ -17,7 +17,6 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import pickle
-import signal
 import threading
 import time
 from collections import deque
@@ -29,6 +28,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from render.errors import HostError, OutOfRange
+from render.hosts.processes import signals_blocked
 from render.hosts.worker import LOOK_SECONDS, Losses, Start, Task, Worker, outcome, start_worker
 
 Job = TypeVar("Job")
@@ -39,8 +39,6 @@ JOBS_PER_WORKER = 2
 
 _EARLY_BYTES = 32_768
 """A longer job is sent only to an idle worker: one that is busy does not read, and a full pipe would block the pool."""
-
-_CAN_BLOCK = hasattr(signal, "pthread_sigmask")  # not on Windows
 
 
 class Pool(Generic[Job, Result]):
@@ -97,7 +95,7 @@ class Pool(Generic[Job, Result]):
         self._closing = False
         self._woken, self._wake = self._context.Pipe(duplex=False)
         self._thread = threading.Thread(target=self._run, name="render-pool", daemon=True)
-        if _CAN_BLOCK:  # before the thread blocks SIGINT: the tracker's start would unblock it again
+        with signals_blocked():  # before the thread blocks them: the tracker's start would unblock some again
             resource_tracker.ensure_running()
         self._thread.start()
         # Before multiprocessing's own hook, which would end the workers one by one while the thread replaces them.
@@ -179,8 +177,10 @@ class Pool(Generic[Job, Result]):
     # All methods below run in the pool's thread.
 
     def _run(self) -> None:
-        if _CAN_BLOCK:  # inherited: Ctrl-C cannot hit a worker that is still importing
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        with signals_blocked():  # inherited: they cannot hit a worker that is still importing
+            self._serve()
+
+    def _serve(self) -> None:
         error = "the pool broke down"
         try:
             while not self._closing:

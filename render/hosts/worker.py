@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from render.errors import HostError, one_line
-from render.hosts.processes import at_work, die_with_parent
+from render.hosts.processes import at_work, die_with_parent, leave_signals_to_parent
 
 MAX_CRASHES = 2
 """A job that took its worker down this often (by a crash or by its time limit) is reported instead of retried; after
@@ -221,7 +221,7 @@ def _work(connection: Connection) -> None:
     Replies are ``(success, value or message, traceback)``; the first one says "started", the second one "prepared", the
     third one "ready".
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_parent()
     parent = multiprocessing.parent_process()
     assert parent is not None
     die_with_parent(parent.pid or 0)

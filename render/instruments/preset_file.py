@@ -11,6 +11,22 @@ from render.files import read_start
 
 T = TypeVar("T")
 
+_OTHER_FILES = {
+    b"RIFF": "an audio file (WAV)",
+    b"fLaC": "an audio file (FLAC)",
+    b"OggS": "an audio file (Ogg)",
+    b"FORM": "an audio file (AIFF)",
+    b"ID3": "an audio file (MP3)",
+    b"MThd": "a MIDI file",
+    b"PK\x03\x04": "a ZIP archive",
+    b"VST3": "a VST3 preset of another plug-in, or a damaged one",
+    b"CcnK": "a VST2 preset of another plug-in, or a damaged one",
+    b"{": "JSON",
+    b"<!doctype html": "a web page",
+    b"\xf0": "a system-exclusive message (.syx)",
+}
+"""First bytes of other files that people may take for a preset."""
+
 
 def read_preset_file(path: Path | str, parse: Callable[[bytes], T], *, most_bytes: int, kind: str) -> T:
     """Read and parse a file.
@@ -32,4 +48,13 @@ def read_preset_file(path: Path | str, parse: Callable[[bytes], T], *, most_byte
     try:
         return parse(content)
     except PresetError as error:
-        raise PresetError(f"{path.name}: {error}") from error
+        what = _what_is(content) if str(error).startswith(f"not a {kind}") else None
+        raise PresetError(f"{path.name}: {f'not a {kind} but {what}' if what else error}") from error
+
+
+def _what_is(content: bytes) -> str | None:
+    """What a file is by its beginning, if that is known."""
+    if not content:
+        return "an empty file"
+    start = content[:64].lstrip()
+    return next((what for magic, what in _OTHER_FILES.items() if start[: len(magic)].lower() == magic.lower()), None)

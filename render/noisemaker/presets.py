@@ -44,20 +44,6 @@ _POINT_ATTRIBUTES = {
     "right_x": "controlPointRightX",
     "right_y": "controlPointRightY",
 }
-_OTHER_FILES = {
-    b"RIFF": "an audio file (WAV)",
-    b"fLaC": "an audio file (FLAC)",
-    b"OggS": "an audio file (Ogg)",
-    b"FORM": "an audio file (AIFF)",
-    b"ID3": "an audio file (MP3)",
-    b"MThd": "a MIDI file",
-    b"PK\x03\x04": "a ZIP archive",
-    b"VST3": "a VST3 preset of another plug-in, or a damaged one",
-    b"CcnK": "a VST2 preset of another plug-in, or a damaged one",
-    b"{": "JSON",
-}
-"""First bytes of other files that people may take for a preset."""
-
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -74,9 +60,6 @@ def read_programs(path: Path | str) -> list[Program]:
 def parse_programs(content: bytes) -> list[Program]:
     """Every program of a preset file's content; raises ``PresetError``."""
     text = unwrapped(content)
-    for magic, what in _OTHER_FILES.items():
-        if text.startswith(magic):
-            raise PresetError(f"not a NoiseMaker preset but {what}")
     try:
         root = defusedxml.ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError) as error:

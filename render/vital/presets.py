@@ -51,7 +51,7 @@ def parse_program(text: str, stem: str = "") -> Program:
         raise PresetError(f"not a Vital preset: {error}") from error
     settings = content.get("settings") if isinstance(content, dict) else None
     if not isinstance(settings, dict) or len(settings) < _FEWEST_SETTINGS:
-        raise PresetError("not a Vital preset: it has no settings of the synth")
+        raise PresetError("JSON, but not a Vital preset: it has no settings of the synth")
     _check_version(content.get("synth_version"))
     try:
         patch = patch_of(settings)

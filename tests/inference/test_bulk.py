@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
 import importlib.util
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,8 +24,14 @@ import pytest
 import soundfile
 
 from inference.cli import main
-from inference.command.console import duration, sparkline
+from inference.command.batch import Batch
+from inference.command.console import Console, duration, sparkline
+from inference.command.crew import Outcome, on_this_machine
+from inference.command.jobs import Job, in_groups
+from inference.options import Options
+from inference.output.names import ResultFiles
 from inference.output.overview import COLUMNS, overview_path, write_overview
+from render.noisemaker.instrument import NOISEMAKER
 from tests.inference.test_target import tone
 
 SHORT = ["--renders", "4", "--stages", "search", "--note", "60", "--plugin", "embedded", "--formats", "none"]
@@ -81,6 +93,65 @@ def test_a_batch_that_is_killed_is_continued(clips: Path, tmp_path: Path) -> Non
     assert again.stderr.count("done already") == len(done)
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert len(list(out.glob("clip*.json"))) == 2
+
+
+class Dying(Executor):
+    """Loses so many errands of each clip before it does one.
+
+    Args:
+        losses: how many.
+    """
+
+    def __init__(self, losses: int) -> None:
+        self.losses, self.submitted = losses, Counter[str]()
+
+    def submit(self, work: Any, /, *arguments: Any, **_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        name = arguments[0].jobs[0].clip.name
+        self.submitted[name] += 1
+        if self.submitted[name] > self.losses:
+            future.set_result(Outcome(error=f"{name} is no clip"))
+        else:
+            future.set_exception(BrokenProcessPool("a process died"))
+        return future
+
+
+@pytest.mark.parametrize(("losses", "tries"), [(1, 2), (100, 3)])
+def test_a_clip_whose_process_dies_is_tried_again(losses: int, tries: int, tmp_path: Path) -> None:
+    dying, clips = Dying(losses), [tmp_path / "a.wav", tmp_path / "b.wav"]
+    jobs = [Job(clip, ResultFiles(tmp_path / "out", clip.stem)) for clip in clips]
+    batch = Batch(in_groups(jobs, Options(NOISEMAKER), together=False), Console(quiet=True))
+    batch.run_on(contextlib.nullcontext((dying, lambda: None)), 1, 1)
+    assert dying.submitted == {clip.name: tries for clip in clips}
+    says = "is no clip" if tries > losses else "its process was lost"
+    assert [says in failure["error"] for failure in batch.failures] == [True, True]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as on Unix")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM] if sys.platform != "win32" else [])
+def test_a_process_that_ends_is_replaced(number: signal.Signals) -> None:
+    with on_this_machine(1) as (executor, _):
+        first = executor.submit(os.getpid).result()
+        os.kill(first, number)
+        until, second = time.monotonic() + 60.0, first
+        while second == first and time.monotonic() < until:
+            with contextlib.suppress(BrokenProcessPool):
+                second = executor.submit(os.getpid).result()
+            time.sleep(0.05)
+        assert second != first
+
+
+def test_a_system_without_shared_memory_is_one_line(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("multiprocessing.synchronize._multiprocessing.SemLock", refuse)
+    assert main([str(clips), "--out", str(tmp_path / "out"), "--jobs", "2", *SHORT, "--quiet"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "need shared memory: Read-only file system" in said
 
 
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs the package distributed")

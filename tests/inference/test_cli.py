@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from inference.cli import main
 from render.noisemaker.presets import read_programs, write_program
 from render.noisemaker.table import TABLE
 from tests.inference.test_target import bad_file, tone
+from tests.paths import ROOT
 
 COMMAND = [sys.executable, "-m", "inference.cli"]
 
@@ -263,6 +265,49 @@ def test_a_library_that_cannot_be_loaded_is_one_line(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "failed to map segment" in error
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "says"),
+    [
+        ("inference.pipeline.load_models", OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        ("multiprocessing.util.spawnv_passfds", BlockingIOError(errno.EAGAIN, "try again"), "cannot start a worker"),
+        ("threading.Thread.start", RuntimeError("can't start new thread"), "ulimit -u"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    where: str,
+    error: Exception,
+    says: str,
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(where, refuse)
+    assert run_main(clip, "--out", tmp_path / "out", "--renders", 4, "--workers", 1, "--note", 60, "--quiet") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert says in said
+
+
+def test_python_without_texts_is_refused(clip: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-OO", "-m", "inference.cli", str(clip), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "-OO" in done.stderr
+
+
+def test_the_library_of_numpy_starts_no_threads_that_it_could_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    with pytest.raises(SystemExit):
+        run_main("--help")
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
 
 
 def test_a_range_and_limits_hold_in_every_stage_and_when_resumed(

@@ -64,6 +64,19 @@ def test_a_soft_sound_before_the_one_that_is_meant_is_left_out(tmp_path: Path, f
     assert "first loud sound" in target.notices[0]
 
 
+@pytest.mark.parametrize("clicks", [1, 4])
+def test_clicks_that_silence_follows_are_left_out(tmp_path: Path, clicks: int) -> None:
+    click = (0.9 * np.ones(1, np.float32), silence(0.5))
+    target = read(tmp_path, *click * clicks, pluck())
+    assert target.onset_seconds == pytest.approx(0.5 * clicks, abs=0.005)
+    assert "clicks before the sound are left out" in target.notices
+
+
+def test_a_click_that_a_key_press_begins_with_is_kept(tmp_path: Path) -> None:
+    swell = np.linspace(0.0, 1.0, SAMPLE_RATE, dtype=np.float32) ** 4 * tone(1.0)
+    assert read(tmp_path, 0.5 * np.ones(1, np.float32), swell).onset_seconds == 0.0
+
+
 def test_a_late_sound_is_found_and_said(tmp_path: Path) -> None:
     target = read(tmp_path, silence(100.0), pluck())
     assert target.onset_seconds == pytest.approx(100.0, abs=0.005)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -28,7 +29,7 @@ from inference.output.overview import overview_path
 from inference.output.record import read_record
 from render.errors import FileError, FormatError
 from render.files import replacing_together
-from render.hosts.processes import _quota, usable_cores
+from render.hosts.processes import ENDING_SIGNALS, _quota, usable_cores
 from render.note import SAMPLE_RATE, Note
 from tests.toy import TABLE, TOY, ToyHost
 
@@ -139,7 +140,12 @@ class TestBatches:
         )
 
     @pytest.mark.parametrize(
-        ("error", "ended"), [(KeyboardInterrupt(), "interrupted"), (ZeroDivisionError(), "failed")]
+        ("error", "ended"),
+        [
+            (KeyboardInterrupt(), "interrupted"),
+            (ZeroDivisionError(), "failed"),
+            (OSError(errno.EIO, "Input/output error"), "failed"),
+        ],
     )
     def test_what_was_kept_stays_whatever_comes_after(
         self, error: BaseException, ended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -322,7 +328,7 @@ class TestSignals:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    @pytest.mark.parametrize("number", ENDING_SIGNALS)
     def test_every_polite_signal_becomes_one_exception(self, number: signal.Signals) -> None:
         before = signal.getsignal(number)
         with interruptions() as came:
@@ -333,13 +339,41 @@ class TestSignals:
             assert Interrupted.exit_code_of(came) == 128 + number
         assert signal.getsignal(number) == before
 
-    def test_a_polite_end_keeps_the_best_so_far(
-        self, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    def test_a_signal_that_is_ignored_at_the_start_stays_ignored(self) -> None:
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as ``nohup`` does
+        try:
+            with interruptions() as came:
+                signal.raise_signal(signal.SIGHUP)
+            assert came == []
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+    def test_one_that_comes_while_the_program_ends_changes_nothing(self) -> None:
+        code = (
+            "import os, signal\nfrom inference.command.interruptions import interruptions\n"
+            "with interruptions(at_end=True): pass\n"
+            "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGXCPU): os.kill(os.getpid(), number)\n"
+        )
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+    def test_a_limit_of_processor_time_is_told_before_it_is_reached(self) -> None:
+        code = (
+            "import resource; resource.setrlimit(resource.RLIMIT_CPU, (60, 60))\n"
+            "from inference.command.interruptions import interruptions\n"
+            "with interruptions(): print(resource.getrlimit(resource.RLIMIT_CPU))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == "(57, 60)"
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+    def test_a_polite_end_of_all_processes_keeps_the_best_so_far(
+        self, number: signal.Signals, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
     ) -> None:
         process = start()  # Ctrl-C in the real command is tried in test_cli
-        process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, number)  # what ``timeout`` and a terminal do
         said = process.communicate(timeout=60)[1]
-        assert process.returncode == 128 + signal.SIGTERM, said
+        assert process.returncode == 128 + number, said
         assert "interrupted: the best so far" in said
         assert "Traceback" not in said
         record = assert_whole(tmp_path / "out", "clip", ".noisemakerpreset")

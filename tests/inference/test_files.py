@@ -30,6 +30,23 @@ def test_installing_never_replaces_a_preset(tmp_path: Path) -> None:
     assert (folder / "bass (2).noisemakerpreset").read_text() == "second"
 
 
+def test_a_preset_that_does_not_fit_on_the_disk_is_not_left_half_written(
+    tmp_path: Path,
+) -> None:
+    resource = pytest.importorskip("resource")
+    preset, folder = tmp_path / "bass.noisemakerpreset", tmp_path / "presets"
+    folder.mkdir()
+    preset.write_bytes(bytes(10_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
+    try:
+        with pytest.raises(FileError, match="cannot write"):
+            install([preset], folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(folder.iterdir()) == []
+
+
 def test_a_missing_folder_is_refused_before_any_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ from inference.options import Options
 from inference.output.files import suffixes
 from inference.output.names import plan_results
 from inference.output.record import read_record
+from inference.output.report import report_html
 from inference.pipeline import refine
 from inference.ports import Models
 from inference.run import Run
@@ -154,9 +155,10 @@ class Mute(ToyHost):
         raise HostError("no sound today")
 
 
-def test_without_an_answer_there_is_nothing_to_tidy() -> None:
-    options = Options(TOY, seconds=None, renders=20, workers=1, stages=())
-    with pytest.raises(HostError, match="none of 1 renders succeeded"):
+@pytest.mark.parametrize("stages", [(), ("search",)])
+def test_without_an_answer_there_is_nothing_to_search_or_tidy(stages: tuple[str, ...]) -> None:
+    options = Options(TOY, seconds=None, renders=20, workers=1, stages=stages)
+    with pytest.raises(HostError, match=r"none of 1 renders succeeded on .*: no sound today"):
         refine([target()], options, make_host=Mute, models=Models())
 
 
@@ -175,6 +177,11 @@ def test_the_record_and_the_report_say_what_it_did(tmp_path: Path) -> None:
     page = (tmp_path / "out" / "clip.html").read_text()
     assert "What each part brings" in page
     assert f"<td>{done['sections'][0]['name']}</td>" in page
+    assert "preset played on" not in page
+    one = target()
+    other = one.note.number + 12
+    moved = report_html(TABLE, record | {"note": other}, one, one.audio)
+    assert f"pitch of the clip {one.note.title}; preset played on note {other} ({Note.name(other)})" in moved
 
 
 def lfo(**knobs: float) -> Patch:

@@ -10,6 +10,7 @@ import soundfile
 
 from inference.after.vary import Variety, section_names, vary
 from inference.cli import main
+from inference.output.claims import Claims
 from render.audio import Audio
 from render.errors import OutOfRange, PresetError, UnknownName
 from render.instruments.instrument import Program
@@ -120,6 +121,20 @@ class TestCommand:
             )
         assert main(["vary", *wanted, "--out", str(out)]) == 0  # nothing is replaced
         assert len(list(out.glob("*.noisemakerpreset"))) == 6
+
+    def test_any_name_is_written_and_two_programs_at_a_time_share_none(self, tmp_path: Path) -> None:
+        path, out = tmp_path / "bank.noisemakerpreset", tmp_path / "out"
+        name = "a/b: " + "\N{GRINNING FACE}" * 100
+        path.write_bytes(to_xml([Program(name, NOISEMAKER_TABLE.patch({"cutoff": 0.5, "ampsustain": 0.4}))]))
+        wanted = ["vary", str(path), "--count", "1", "--seconds", "0.2", "--plugin", "embedded", "--out", str(out)]
+        with Claims() as another:
+            assert main(wanted) == 0
+            (first,) = [found.stem for found in out.glob("*.noisemakerpreset")]
+            assert first.startswith("a_b_ \N{GRINNING FACE}")
+            assert another.claim(out, [f"{first[:-2]} 2"])
+            assert main(wanted) == 0
+        assert sorted(found.stem[-2:] for found in out.glob("*.wav")) == [" 1", " 3"]
+        assert not list(out.glob(".*"))
 
     @pytest.mark.parametrize(
         ("arguments", "code", "says"),

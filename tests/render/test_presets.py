@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import struct
 from pathlib import Path
 
 import pytest
 
+from render.dexed.instrument import DEXED
 from render.errors import FileError, PresetError
 from render.instruments.containers import fxbank, vstpreset
-from render.instruments.instrument import Program
+from render.instruments.instrument import Instrument, Program
 from render.instruments.parameter import Kind
 from render.instruments.patch import Patch
+from render.instruments.programs import read_program
 from render.noisemaker.envelope_editor import EnvelopePoint
+from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.plugin import plugin_state
 from render.noisemaker.presets import parse_programs, read_programs, to_xml, write_program
 from render.noisemaker.table import TABLE
+from render.vital.instrument import VITAL
 from tests.paths import BANK, GOLDEN, needs_bank, needs_golden
 
 POINTS = (EnvelopePoint(0.0, 0.1, 0.0, 0.1, 0.25, 0.3), EnvelopePoint(1.0, 1.0 / 3.0, 0.9, 0.2, 1.0, 0.7))
@@ -179,3 +184,21 @@ def test_other_files_are_called_what_they_are(content: bytes, what: str, tmp_pat
     (tmp_path / "x.noisemakerpreset").write_bytes(content)
     with pytest.raises(PresetError, match=what):
         read_programs(tmp_path / "x.noisemakerpreset")
+
+
+@pytest.mark.parametrize("instrument", [NOISEMAKER, VITAL, DEXED], ids=lambda instrument: instrument.name)
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "an empty file"),
+        (b"MThd\x00\x00\x00\x06", "a MIDI file"),
+        (b"PK\x03\x04rest", "a ZIP archive"),
+        (b"RIFF\x00\x00\x00\x00WAVE", "an audio file (WAV)"),
+        (b"\n<!DOCTYPE HTML><html></html>", "a web page"),
+    ],
+)
+def test_what_another_file_is_is_said(instrument: Instrument, content: bytes, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(PresetError, match=rf"^file: not a .* but {re.escape(says)}$"):
+        read_program(instrument, path)
