@@ -148,7 +148,7 @@ def _answer(match: Match, answer: Answer) -> dict[str, Any]:
         "gain_db": round(answer.gain_db, 2),
         "distance": _rounded(answer.distance),
         "own_mss": round(answer.own_mss, 4),
-        "note": asdict(answer.note),
+        "note": asdict(answer.note) | {"chord": list(answer.note.chord)},
         "gate_seconds": round(answer.note.gate_seconds, 4),
         "knobs": dict(zip(instrument.table.names, patch.knobs, strict=True)),
         "settings": patch.settings(),

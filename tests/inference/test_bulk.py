@@ -183,7 +183,10 @@ RECORD: dict[str, Any] = {
     "clip_path": "/music/a <b>.wav",
     "ended": "finished",
     "error": "",
-    "best": {"distance": {"mss": 2.3456, "lsd": 5.0}},
+    "best": {
+        "distance": {"mss": 2.3456, "lsd": 5.0},
+        "note": {"number": 60, "velocity": 100, "gate_seconds": 0.5, "seconds": 1.0, "chord": []},
+    },
     "files": [{"preset": "/out/a.p", "report": "/out/a.html", "match": "/out/a.match.wav"}],
     "note": 60,
     "pitched": True,

@@ -288,6 +288,16 @@ class TestFiles:
 class TestSignals:
     """The real command, on a clip that it takes a while to match."""
 
+    @pytest.fixture(autouse=True)
+    def heeded(self) -> Iterator[None]:
+        """Signals that this process was told to ignore, as jobs in the background and under ``nohup`` are, are not."""
+        ignored = [one for one in ENDING_SIGNALS if signal.getsignal(one) is signal.SIG_IGN]
+        for one in ignored:
+            signal.signal(one, signal.SIG_DFL)
+        yield
+        for one in ignored:
+            signal.signal(one, signal.SIG_IGN)
+
     @pytest.fixture
     def start(self, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         started = []
@@ -295,10 +305,11 @@ class TestSignals:
         def start(*arguments: object) -> subprocess.Popen[str]:
             clip = toy_clip(tmp_path / "clip.wav")
             script = tmp_path / "script.py"
-            # A shell starts its background jobs with Ctrl-C ignored, and that is inherited.
+            # A shell starts its background jobs with SIGINT and SIGQUIT ignored, which they inherit.
             script.write_text(
                 "import signal, sys\nfrom inference.cli import main\nif __name__ == '__main__':\n"
-                "    signal.signal(signal.SIGINT, signal.default_int_handler)\n    sys.exit(main())"
+                "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+                "    signal.signal(signal.SIGQUIT, signal.SIG_DFL)\n    sys.exit(main())"
             )
             command = [sys.executable, script, clip, *arguments, "--out", tmp_path / "out", "--workers", "1"]
             command += ["--stages", "search", "--seconds", "300", "--note", "57", "--plugin", "embedded"]

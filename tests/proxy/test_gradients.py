@@ -19,7 +19,7 @@ from render.note import Note
 
 PATCH = TABLE.patch({"osc1volume": 0.6, "osc3volume": 0.4, "cutoff": 0.6, "resonance": 0.3, "amprelease": 0.3})
 NOTE = Note(48, 100, 0.15, 0.25)
-TARGET = PATCH.with_knobs({"osc1volume": 0.4, "cutoff": 0.5, "osc3volume": 0.6})
+TARGET = PATCH.with_knobs({"osc1volume": 0.15, "cutoff": 0.5, "osc3volume": 0.6})
 
 
 def host(patch: Patch, note: Note, seed: int) -> Audio:
