@@ -73,7 +73,6 @@ class DescentJob:
     n_going_on: int = 0
     used: Callable[[], float] = lambda: 0.0
     judged: bool = False
-    patient: bool = False
     on_step: Callable[[int], None] = lambda n: None
 
 

@@ -20,7 +20,6 @@ _GOING_ON = 2  # number of the closest candidates that descend again in the next
 _EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several rounds to come close
 _PROMISING = 1.2  # loss of a sparse candidate, relative to the answer's, up to which it goes on after that
 _STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
-_STUCK = 0.01  # relative gain of a round below which the next one gives fewer, bolder changes more steps
 _CHANGES = 120  # neighbours and crossovers that are evaluated on the proxy in a round
 _CLOSING, _CLOSING_SHARE = 8, 0.1  # candidates that descend on what judges, and their share of the stage
 _CONFIRMED = 4  # of their ends
@@ -34,8 +33,7 @@ def descend(run: Run, descender: Descender) -> None:
     later round continues from the closest ones, and also starts from audible changes of the answer, and of the closest
     sparse candidate: neighbours, which are one choice away, crossovers, which take a section of the panel from another
     good candidate, and changes of the structure (``inference.stages.explore``). These are farther from the clip at
-    first, but a descent from them may end closer. A round that gains next to nothing is followed by one of changes of
-    the structure alone, fewer of them, which take more steps before they are compared with each other.
+    first, but a descent from them may end closer.
 
     At the end the closest ones descend on a loss that includes the judging measure, MSS at equal loudness, beside the
     distance.
@@ -86,22 +84,16 @@ def _rounds(run: Run, descender: Descender, until: float) -> None:
     changed = reduced(run, descender, different(board.best, _REDUCED), until)
     sparse: list[Candidate] = []
     going_on: list[Candidate] = []
-    structural: list[Candidate] = []
-    stuck = False
     while True:
-        structural = [c for c in structural if c not in tried]
-        first = in_turn(structural if stuck else [c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]
-        stuck = stuck and bool(first)
-        taken = tried | {*going_on, *first}
-        untried = sorted((c for c in untried if c not in taken), key=lambda c: c.loss)
-        starts = [*going_on, *different(first if stuck else [*first, *untried], size - len(going_on))]
+        first = [*going_on, *in_turn([c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]]
+        untried = sorted((c for c in untried if c not in tried and c not in first), key=lambda c: c.loss)
+        starts = [*going_on, *different([*first[len(going_on) :], *untried], size - len(going_on))]
         if not starts:
             return
         untried += [c for c in changed if c not in first]
         tried.update(starts)
-        before = board.best[0].loss
         descent = descender.descend(
-            DescentJob(starts, run.targets, constraints, len(going_on), used, patient=stuck, on_step=_counting(run))
+            DescentJob(starts, run.targets, constraints, len(going_on), used, on_step=_counting(run))
         )
         run.notices += descent.notices
         ends = run.measure(descent.candidates[: run.afford(min(len(descent.candidates), size), until)])
@@ -114,7 +106,7 @@ def _rounds(run: Run, descender: Descender, until: float) -> None:
         if used() >= 1.0:
             return
         sparse = sorted([*sparse, *(c for c in polished if c.sparse)], key=lambda c: c.loss)
-        changed, stuck = [], board.best[0].loss > (1.0 - _STUCK) * before
+        changed = []
         bases = [c for c in dict.fromkeys([*sparse[:1], board.best[0]]) if c not in explored]
         if bases:
             base = bases[0]
@@ -126,7 +118,6 @@ def _rounds(run: Run, descender: Descender, until: float) -> None:
             untried += _heard(heard, screened(run, descender, changes[:_CHANGES], until))
             if used() < _EXPLORE_UNTIL:
                 changed = _heard(heard, explore(run, descender, base, rng, until=until))
-                structural += changed
         closest = [*different(board.best, _GOING_ON), *different(sparse, _GOING_ON // 2)]
         going_on = [c for c in dict.fromkeys(closest) if c not in tried]
 

@@ -53,7 +53,6 @@ class Settings:
         again_rate: factor of the rate for starts that continue an earlier descent, because they are close already.
         survivors: successive halving of the other starts: ``{5: 8, 10: 4}`` keeps the 8 closest after step 5 and the 4
             closest after step 10.
-        patient_survivors: the same for jobs that are patient.
         short_steps: number of first steps that use the beginning of a clip only, because most starts are dropped after
             them.
         short_share: share of the clip that is their beginning, if it is at least ``short_seconds`` long.
@@ -74,7 +73,6 @@ class Settings:
     homing: float = 0.02
     again_rate: float = 0.3
     survivors: Mapping[int, int] = field(default_factory=lambda: {5: 8, 10: 4, 20: 2})
-    patient_survivors: Mapping[int, int] = field(default_factory=lambda: {10: 6, 20: 3})
     short_steps: int = 5
     short_share: float = 0.5
     short_seconds: float = 0.8
@@ -157,7 +155,6 @@ class _Batch:
     ) -> None:
         starts, targets, n_going_on = job.starts, job.targets, job.n_going_on
         self.settings, self.corrections = settings, corrections
-        self.survivors = settings.patient_survivors if job.patient else settings.survivors
         self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
@@ -212,7 +209,9 @@ class _Batch:
                 going.append(item)
         # Starts that continue earlier descents are ahead, and do not compete with the others.
         new = sorted((item for item in going if item >= self.n_going_on), key=lambda item: self.paths[item].closest)
-        self.active = [item for item in going if item < self.n_going_on] + sorted(new[: self.survivors.get(step)])
+        self.active = [item for item in going if item < self.n_going_on] + sorted(
+            new[: self.settings.survivors.get(step)]
+        )
 
     def move(self, step: int, done: float) -> None:
         """One step of Adam (Kingma and Ba 2015, algorithm 1), its bias corrections included."""

@@ -45,9 +45,8 @@ def descend(
     threads: int = 1,
     n_going_on: int = 0,
     used: Callable[[], float] = lambda: 0.0,
-    patient: bool = False,
 ) -> list[Path]:
-    job = DescentJob(starts, targets, constraints or Constraints(), n_going_on, used, patient=patient)
+    job = DescentJob(starts, targets, constraints or Constraints(), n_going_on, used)
     return descend_job(job, settings=settings, threads=threads)
 
 
@@ -113,15 +112,6 @@ def test_the_farther_ones_are_left_behind(target: Target) -> None:
     assert sorted(len(path.losses) for path in paths) == [3, 3, 5, 16]
     longest = max(paths, key=lambda path: len(path.losses))
     assert min(longest.losses[:3]) <= sorted(min(path.losses[:3]) for path in paths)[1]
-
-
-def test_a_patient_descent_drops_them_later(target: Target) -> None:
-    starts = [Candidate(TRUE.with_knobs({"cutoff": cutoff}), NOTE) for cutoff in (0.2, 0.4, 0.9)]
-    settings = dataclasses.replace(
-        SHORT, steps=6, survivors={2: 1}, patient_survivors={4: 1}, patience=99, least_gain=0.0
-    )
-    paths = descend(starts, [target], settings=settings, patient=True)
-    assert sorted(len(path.losses) for path in paths) == [5, 5, 7]
 
 
 def test_threads_and_parts_change_nothing(target: Target) -> None:

@@ -83,12 +83,10 @@ class RecordingDescender:
 
     def __init__(self) -> None:
         self.rounds: list[tuple[list[Candidate], int]] = []
-        self.jobs: list[DescentJob] = []
 
     def descend(self, job: DescentJob) -> Descent:
         starts = job.starts
         self.rounds.append((list(starts), job.n_going_on))
-        self.jobs.append(job)
         end = starts[0].patch.with_knobs({"ampdecay": 0.35})
         return Descent((Candidate(end, starts[0].note, origin="descend"),) if len(self.rounds) == 1 else ())
 
@@ -140,18 +138,6 @@ def test_later_rounds_go_on_from_the_nearest_and_start_from_changes_that_are_hea
     assert second[0].patch["ampdecay"] == pytest.approx(0.35, abs=0.05)
     assert [start.patch["cutoff"] for start in second if start.origin == "change"] == [0.3]
     assert len(set(second)) == len(second)
-
-
-def test_a_round_without_a_gain_is_followed_by_a_patient_one_of_other_structures() -> None:
-    descender = RecordingDescender()
-    run(Models(FixedGuesser(WORSE), descender), stages=("guess", "descend"), renders=1500)
-    assert [job.patient for job in descender.jobs[:2]] == [False, False]
-    patient = [job for job in descender.jobs if job.patient]
-    assert patient
-    for job in patient:
-        kinds = {start.origin for start in job.starts[job.n_going_on :]}
-        assert kinds
-        assert not kinds & {"change", "descend", "library", "guess"}
 
 
 def test_a_stage_that_makes_it_worse_changes_nothing() -> None:
