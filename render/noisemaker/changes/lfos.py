@@ -8,10 +8,12 @@ from itertools import product
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
 from render.noisemaker.changes.modulators import modulators
-from render.noisemaker.changes.pairings import Change
 from render.noisemaker.curves import BIPOLAR, LOG8, log8
 from render.noisemaker.routes import OTHER_LFO, ROUTES, SOURCES, moves_rate
 from render.noisemaker.table import TABLE
+
+Change = tuple[str, Patch]
+"""The kind of a change, and the changed patch."""
 
 _AMOUNTS: Mapping[str, Sequence[float]] = {
     "filter": (0.1, 0.4, -0.4),

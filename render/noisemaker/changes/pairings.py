@@ -9,15 +9,12 @@ from itertools import product
 
 from render.instruments.hints import Hints, Partials
 from render.instruments.patch import Patch
+from render.noisemaker.changes.lfos import Change, with_lfo
 from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
 from render.noisemaker.curves import BIPOLAR
 from render.noisemaker.facts import PITCH_REACH, TRANSPOSITIONS, TUNE_SEMITONES
-from render.noisemaker.routes import SOURCES
 from render.noisemaker.table import TABLE
 from render.note import Note
-
-Change = tuple[str, Patch]
-"""The kind of a change, and the changed patch."""
 
 _CLEAR_RICH, _CLEAR_PURE = 0.12, 0.3
 """Scores from which a contour counts as found, for a sound with harmonics and for one without."""
@@ -66,6 +63,7 @@ class Pairing:
             chosen["osc2waveform"] = self.waveform2
         free = [name for name in ("lfo1", "lfo2") if not patch.sounds(f"{name}rate")]
         lfos = [*free, *(name for name in ("lfo1", "lfo2") if name not in free)]
+        modulations: list[tuple[str, Contour]] = []
         both = self.contours.get(1) == self.contours.get(2)
         for index, contour in self.contours.items():
             if contour.waveform == FALL:
@@ -73,23 +71,14 @@ class Pairing:
                 knobs["freeadamount"] = BIPOLAR.nearest_knob(contour.semitones / PITCH_REACH)
                 chosen["freeaddestination"] = f"osc{index}"
             elif contour.waveform and not (both and index == 2):
-                for one in (contour,) if contour.second is None else (contour, contour.second):
-                    if not lfos:
-                        break
-                    name = lfos.pop(0)
-                    rate = TABLE.parameter(f"{name}rate")
-                    knobs |= {
-                        SOURCES[name].amount: BIPOLAR.nearest_knob(one.semitones / PITCH_REACH),
-                        rate.name: rate.curve.nearest_knob(one.hz),
-                        f"{name}phase": one.phase,
-                    }
-                    chosen |= {
-                        SOURCES[name].destination: "osc1&2" if both else f"osc{index}",
-                        f"{name}waveform": one.waveform,
-                        f"{name}sync": False,
-                        f"{name}keytrigger": True,
-                    }
-        return patch.with_knobs(knobs).with_settings(chosen)
+                destination = "osc1&2" if both else f"osc{index}"
+                parts = (contour,) if contour.second is None else (contour, contour.second)
+                modulations += [(destination, one) for one in parts]
+        changed = patch.with_knobs(knobs).with_settings(chosen)
+        for name, (destination, one) in zip(lfos, modulations, strict=False):
+            amount = one.semitones / PITCH_REACH
+            changed = with_lfo(changed, name, destination, one.hz, amount, waveform=one.waveform, phase=one.phase)
+        return changed
 
 
 def pairings(partials: Partials, number: int) -> Iterator[Pairing]:

@@ -111,7 +111,7 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
     keys = (number + key for key in range(-_REACH, _REACH + 1))
     still = (_scored(Contour(float(key), rich, 0.0), partials, strengths) for key in keys)
     result = [max(still, key=lambda one: one.score)]
-    seconds, early = partials.n_frames * partials.hop_seconds, partials.first(_EARLY_SECONDS)
+    early = partials.first(_EARLY_SECONDS)
     longer = early.n_frames < partials.n_frames
     widest = _NARROW if longer else PITCH_REACH
     found = distinct(_grid(partials, strengths, number, rich=rich, lag=LAG, widest=widest), _REFINED)
@@ -119,7 +119,7 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
     if longer:
         wide = _grid(early, strengths[:, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
         for part, kept in _GROWING:
-            frames = partials.first(min(part * _EARLY_SECONDS, seconds))
+            frames = partials.first(part * _EARLY_SECONDS)
             wide = distinct(wide, kept)
             wide = sorted((_refined(one, frames, strengths, _REFINEMENTS[:2]) for one in wide), key=rank)
         found += distinct(wide, _REFINED)

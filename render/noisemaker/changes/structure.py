@@ -13,8 +13,8 @@ import numpy as np
 
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
-from render.noisemaker.changes.lfos import modulations, resembling
-from render.noisemaker.changes.pairings import Change, pairings
+from render.noisemaker.changes.lfos import Change, modulations, resembling
+from render.noisemaker.changes.pairings import pairings
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.facts import (
