@@ -47,6 +47,16 @@ class Partials:
         """Number of frames."""
         return int(self.strengths.shape[1])
 
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Times of the frames in seconds, shape ``(frames,)``."""
+        return np.arange(self.n_frames, dtype=np.float64) * self.hop_seconds
+
+    @property
+    def seconds(self) -> float:
+        """Length of all frames."""
+        return self.n_frames * self.hop_seconds
+
     def first(self, seconds: float) -> Partials:
         """The partials in the first seconds."""
         return replace(self, strengths=self.strengths[:, : max(round(seconds / self.hop_seconds), 1)])

@@ -10,7 +10,6 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from render.instruments.hints import Partials
 from render.noisemaker.changes.pitch_contours import FALL, LAG, Contour, distinct, rank, shapes, signal
 
 Array = NDArray[np.float64]
@@ -65,24 +64,26 @@ class _Wanted:
     Attributes:
         curve: the curve, ``(frames,)``.
         trend: orthonormal curves that are removed from the signals too, ``(frames, curves)``.
-        frames: an empty set of frames, for the times.
+        times: times of the frames in seconds, including those at both ends that ``curve`` and ``trend`` lack.
+        seconds: its length.
     """
 
     curve: Array
     trend: Array
-    frames: Partials
+    times: Array
+    seconds: float
 
     @classmethod
     def of(cls, curve: Array, hop_seconds: float) -> _Wanted:
         """A curve with the given distance between frames, without its parabolic trend."""
-        frames = Partials(np.zeros((1, len(curve), 1), np.float32), (0.0,), hop_seconds, 0.0, 1)
         places = np.linspace(-1.0, 1.0, len(curve))[_EDGE_FRAMES:-_EDGE_FRAMES]
         trend = np.linalg.qr(np.polynomial.polynomial.polyvander(places, 2))[0]
-        return cls(_unit(_without(curve[_EDGE_FRAMES:-_EDGE_FRAMES], trend)), trend, frames)
+        wanted = _unit(_without(curve[_EDGE_FRAMES:-_EDGE_FRAMES], trend))
+        return cls(wanted, trend, np.arange(len(curve), dtype=np.float64) * hop_seconds, len(curve) * hop_seconds)
 
     def alike(self, count: int) -> list[Contour]:
         """The LFOs that resemble it most."""
-        likely = (self._compared(one) for one in shapes(self.frames, LAG, _FINEST_HZ) if one.waveform != FALL)
+        likely = (self._compared(one) for one in shapes(self.seconds, LAG, _FINEST_HZ) if one.waveform != FALL)
         around = list(product(_FACTORS, _LATER))
         return [
             min(
@@ -95,7 +96,7 @@ class _Wanted:
     def without(self, one: Contour) -> _Wanted:
         """The residual without an LFO."""
         trend = np.concatenate([self.trend, _unit(self._signal(one))[:, None]], axis=1)
-        return _Wanted(_unit(_without(self.curve, trend)), trend, self.frames)
+        return replace(self, curve=_unit(_without(self.curve, trend)), trend=trend)
 
     def sum_of(self, *lfos: Contour) -> tuple[float, Array]:
         """Correlation with the best weighted sum of LFOs, and the weights."""
@@ -104,7 +105,7 @@ class _Wanted:
         return float(np.linalg.norm(signals @ amounts)), np.asarray(amounts, np.float64)
 
     def _signal(self, shape: Contour) -> Array:
-        return _without(signal(shape, self.frames)[_EDGE_FRAMES:-_EDGE_FRAMES], self.trend)
+        return _without(signal(shape, self.times)[_EDGE_FRAMES:-_EDGE_FRAMES], self.trend)
 
     def _compared(self, shape: Contour) -> Contour:
         likeness = float(self.curve @ _unit(self._signal(shape)))

@@ -90,7 +90,7 @@ class Contour:
         """The modulation in semitones at every frame, shape ``(frames,)``."""
         if not self.waveform:
             return np.zeros(partials.n_frames)
-        alone = self.semitones * signal(self, partials)
+        alone = self.semitones * signal(self, partials.times)
         return alone if self.second is None else alone + self.second.moved(partials)
 
 
@@ -172,9 +172,9 @@ def _grid(
     lowest = round(float(partials.bins(number - _REACH))) + margin
     base = np.zeros(partials.n_frames) if base is None else base
     found: list[Contour] = []
-    for shape in shapes(partials, lag):
+    for shape in shapes(partials.seconds, lag):
         every = 2 if shape.hz < _FASTEST_HZ / 2.0 else 1
-        curve = signal(shape, partials)[::every]
+        curve = signal(shape, partials.times)[::every]
         amounts = _AMOUNTS[(np.abs(_AMOUNTS) * float(curve.std()) >= _STILLEST) & (np.abs(_AMOUNTS) <= widest)]
         if len(amounts) == 0:
             continue
@@ -217,10 +217,9 @@ def _alike(one: Contour, other: Contour) -> bool:
     )
 
 
-def shapes(partials: Partials, lag: float, finest: float = _FINEST_HZ) -> Iterator[Contour]:
+def shapes(seconds: float, lag: float, finest: float = _FINEST_HZ) -> Iterator[Contour]:
     """Shapes of a modulation, without amount and key; between two rates of the grid the end lags by at most ``lag``."""
     still = Contour(0.0, True, 0.0)
-    seconds = partials.n_frames * partials.hop_seconds
     slow = [cycles / seconds for cycles in _SLOW_CYCLES if cycles / seconds < _FASTEST_HZ]
     rates = [*slow, *np.arange(1.0 / seconds, _FASTEST_HZ, max(lag / seconds, finest)).tolist()]
     for waveform, phases in _PHASES.items():
@@ -230,9 +229,8 @@ def shapes(partials: Partials, lag: float, finest: float = _FINEST_HZ) -> Iterat
         yield replace(still, waveform=FALL, fall=fall)
 
 
-def signal(contour: Contour, partials: Partials) -> Array:
-    """The signal of a modulator at the frames: -1 to 1, or 0 to 1 for the free AD; shape ``(frames,)``."""
-    seconds = np.arange(partials.n_frames) * partials.hop_seconds
+def signal(contour: Contour, seconds: Array) -> Array:
+    """The signal of a modulator at ascending times, in the shape of those: -1 to 1, or 0 to 1 for the free AD."""
     if contour.waveform == FALL:
         samples = (seconds * SAMPLE_RATE).astype(int)
         return np.asarray(attack_decay(0.0, contour.fall, int(samples[-1]) + 1)[samples], np.float64)
@@ -249,12 +247,12 @@ def _refined(
     base: Array | float = 0.0,
 ) -> Contour:
     """The contour with the highest score close to a contour, on top of a base in semitones; steps become smaller."""
-    seconds = partials.n_frames * partials.hop_seconds
+    seconds = partials.seconds
     for by_cycles, by_amount, by_key in steps:
         rates = np.maximum(contour.hz + _STEPS * by_cycles / seconds, 0.01)
         falls = np.clip(contour.fall * (1.0 + _STEPS * by_amount), 0.0, 1.0)
         tried = [replace(contour, hz=hz, fall=fall) for hz, fall in zip(rates.tolist(), falls.tolist(), strict=True)]
-        curves = np.stack([signal(one, partials) for one in tried])
+        curves = np.stack([signal(one, partials.times) for one in tried])
         amounts = contour.semitones + _STEPS * by_amount * max(abs(contour.semitones), _SMALLEST_AMOUNT)
         keys = contour.key + by_key * np.array([-1.0, 0.0, 1.0])
         pitches = keys[:, None] + (base + amounts[:, None] * curves[:, None, :])[:, :, None, :]
