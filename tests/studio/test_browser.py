@@ -137,6 +137,20 @@ def test_keys_play_the_patch_and_one_key_compares(driver: Any) -> None:
     eventually(lambda: find(driver, "[data-side]").get_attribute("data-side") == "")
 
 
+def test_several_keys_in_the_notes_field_are_a_chord(driver: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    def name(text: str) -> None:
+        field = find(driver, "input[aria-label='Note']")
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text, Keys.ENTER)
+
+    name("C5 E5 C5")
+    eventually(lambda: "all different" in find(driver, "body").text)
+    name("C5 E5 G5")
+    eventually(lambda: "C5 E5 G5 (the note you named)" in find(driver, "body").text)
+
+
 def test_two_tabs_show_one_session_and_a_closed_one_does_no_harm(driver: Any) -> None:
     address, first = driver.current_url, driver.current_window_handle
     shown = len(cards(driver))

@@ -82,7 +82,7 @@ class ClipView:
         self.show()
 
     def _field(self, control: Any, hint: str) -> Any:
-        control.props("dense outlined debounce=0").tooltip(hint)
+        control.props("dense outlined").tooltip(hint)
         control.on("change", self._correct, args=[])  # when it is left, or Enter is pressed
         return control
 
