@@ -72,9 +72,9 @@ class Run:
     @cached_property
     def hints(self) -> Hints:
         """Values estimated from the clip, or from the first of several."""
-        from inference.clip.hints import hear_hints
+        from inference.clip.hints import estimate_hints
 
-        return hear_hints(self.target.audio, self.target.note.gate_seconds)
+        return estimate_hints(self.target.audio, self.target.note.gate_seconds)
 
     @property
     def board(self) -> Leaderboard:

@@ -143,8 +143,8 @@ class Note:
         return (self.number, *(self.number + above for above in self.chord))
 
     @property
-    def told(self) -> Keys:
-        """The key, or all keys of a chord, as a caller names them."""
+    def as_keys(self) -> Keys:
+        """The key, or all keys of a chord, in the form that ``of`` takes."""
         return self.keys if self.chord else self.number
 
     @property

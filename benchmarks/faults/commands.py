@@ -58,8 +58,8 @@ class Ended:
     peak_mib: float
 
     @property
-    def told(self) -> bool:
-        """Whether it succeeded, or told in one line why not."""
+    def explained(self) -> bool:
+        """Whether it succeeded, or explained in one line why not."""
         return self.code == 0 or (self.code == 1 and len(self.said.strip().splitlines()) == 1)
 
     def count(self, total: Count, what: str) -> None:

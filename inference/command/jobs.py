@@ -16,7 +16,7 @@ from inference.match import Ended
 from inference.options import Options
 from inference.output.claims import Claims
 from inference.output.names import RECORD_SUFFIX, ResultFiles
-from inference.output.record import read_record, told_note
+from inference.output.record import fixed_keys, read_record
 from render.errors import FileError, FormatError, ReconstructError
 from render.instruments.instrument import Instrument
 from render.note import Keys, Note
@@ -129,7 +129,7 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
     job = Job(
         clip,
         files,
-        told_note(record),
+        fixed_keys(record),
         record["velocity"],
         record["gate_seconds"] if record["gate_fixed"] else None,
         Focus.from_data(record),

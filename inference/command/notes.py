@@ -22,7 +22,7 @@ def notes_of(arguments: Namespace, n_clips: int) -> tuple[list[Keys | None], lis
         _check_chord(arguments, n_clips)
     notes: list[Keys | None] = arguments.note or [None]
     if arguments.chord:
-        notes = [Note.of(arguments.note).told]
+        notes = [Note.of(arguments.note).as_keys]
     velocities: list[int] = arguments.velocity or [100]
     for name, values in (("--note", notes), ("--velocity", velocities)):
         if len(values) not in (1, n_clips):

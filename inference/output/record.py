@@ -133,9 +133,9 @@ def note_of(record: Mapping[str, Any]) -> Note:
     return Note(**record["best"]["note"])
 
 
-def told_note(record: Mapping[str, Any]) -> Keys | None:
+def fixed_keys(record: Mapping[str, Any]) -> Keys | None:
     """The key, or the keys of a chord, that the user named; None if the key is an estimate."""
-    return note_of(record).told if record["note_fixed"] else None
+    return note_of(record).as_keys if record["note_fixed"] else None
 
 
 def _answer(match: Match, answer: Answer) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def report_html(table: Table, result: dict[str, Any], target: Target, match: Aud
     if target.pitched and target.note.number != result["note"]:
         played = f"pitch of the clip {target.note.title}; preset played on {played}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
-    spectrograms, progress = _plots(result, target.audio, target.hearing.masked(match))
+    spectrograms, progress = _plots(result, target.audio, target.conditions.masked(match))
     version = f" {host['version']}" if host["version"] else ""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>

@@ -83,17 +83,17 @@ def _rounds(run: Run, descender: Descender, until: float) -> None:
     untried, tried, explored = list(board.best), set[Candidate](), set[Candidate]()
     changed = reduced(run, descender, different(board.best, _REDUCED), until)
     sparse: list[Candidate] = []
-    going_on: list[Candidate] = []
+    continued: list[Candidate] = []
     while True:
-        first = [*going_on, *in_turn([c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]]
+        first = [*continued, *in_turn([c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]]
         untried = sorted((c for c in untried if c not in tried and c not in first), key=lambda c: c.loss)
-        starts = [*going_on, *different([*first[len(going_on) :], *untried], size - len(going_on))]
+        starts = [*continued, *different([*first[len(continued) :], *untried], size - len(continued))]
         if not starts:
             return
         untried += [c for c in changed if c not in first]
         tried.update(starts)
         descent = descender.descend(
-            DescentJob(starts, run.targets, constraints, len(going_on), used, on_step=_counting(run))
+            DescentJob(starts, run.targets, constraints, len(continued), used, on_step=_counting(run))
         )
         run.notices += descent.notices
         ends = run.measure(descent.candidates[: run.afford(min(len(descent.candidates), size), until)])
@@ -119,7 +119,7 @@ def _rounds(run: Run, descender: Descender, until: float) -> None:
             if used() < _EXPLORE_UNTIL:
                 changed = _heard(heard, explore(run, descender, base, rng, until=until))
         closest = [*different(board.best, _GOING_ON), *different(sparse, _GOING_ON // 2)]
-        going_on = [c for c in dict.fromkeys(closest) if c not in tried]
+        continued = [c for c in dict.fromkeys(closest) if c not in tried]
 
 
 def _heard(base: Candidate, changed: Sequence[Candidate]) -> list[Candidate]:

@@ -119,7 +119,7 @@ class ProxyDescender:
         """See ``inference.ports.Descender``."""
         if not candidates:
             return []
-        distances = [self.distances.of(target.audio, target.hearing) for target in targets]
+        distances = [self.distances.of(target.audio, target.conditions) for target in targets]
         at_once = AT_ONCE // min(self.threads, AT_ONCE) // len(candidates[0].note.keys)
         size = min(-(-len(candidates) // self.threads), max(at_once, 1))
         parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]

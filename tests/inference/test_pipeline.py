@@ -86,7 +86,7 @@ class RecordingDescender:
 
     def descend(self, job: DescentJob) -> Descent:
         starts = job.starts
-        self.rounds.append((list(starts), job.n_going_on))
+        self.rounds.append((list(starts), job.n_continued))
         end = starts[0].patch.with_knobs({"ampdecay": 0.35})
         return Descent((Candidate(end, starts[0].note, origin="descend"),) if len(self.rounds) == 1 else ())
 
@@ -131,10 +131,10 @@ def test_later_rounds_go_on_from_the_nearest_and_start_from_changes_that_are_hea
     descender = RecordingDescender()
     near = TRUE.with_knobs({"ampdecay": 0.5})
     run(Models(FixedGuesser(near), descender), stages=("guess", "descend"))
-    (first, none), (second, n_going_on), *_ = descender.rounds
+    (first, none), (second, n_continued), *_ = descender.rounds
     assert none == 0
     assert first[0].patch["ampdecay"] == 0.5
-    assert n_going_on >= 1
+    assert n_continued >= 1
     assert second[0].patch["ampdecay"] == pytest.approx(0.35, abs=0.05)
     assert [start.patch["cutoff"] for start in second if start.origin == "change"] == [0.3]
     assert len(set(second)) == len(second)
