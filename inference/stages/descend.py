@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
 from inference.candidate import Candidate
 from inference.judge import different
 from inference.ports import Descender, DescentJob
-from inference.run import Run
+from inference.run import LATEST, Run
 from inference.stages.explore import explore, in_turn, reduced, screened
 from inference.stages.lines import polish
 
@@ -37,45 +38,73 @@ def descend(run: Run, descender: Descender) -> None:
 
     At the end the closest ones descend on a loss that includes the judging measure, MSS at equal loudness, beside the
     distance.
+
+    Of a budget in seconds, a step begins only if it and the measurement of the results are expected to end in time.
     """
-    end = run.descend_until()
-    _rounds(run, descender, (1.0 - _CLOSING_SHARE) * end)
-    _close(run, descender, end)
+    end, pace = run.descend_until(), _Pace(run)
+    _rounds(run, descender, (1.0 - _CLOSING_SHARE) * end, pace)
+    _close(run, descender, end, pace)
 
 
-def _close(run: Run, descender: Descender, until: float) -> None:
+class _Pace:
+    """Counts the steps of descents, and expects the next one to be as slow as the slowest of the latest ones.
+
+    Args:
+        run: the run, with its budget.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._began, self._n_candidates = 0.0, 0
+        self._seconds = deque([0.0], LATEST)  # per candidate
+
+    def begin(self, n_candidates: int) -> None:
+        """A descent of some candidates begins."""
+        self._began, self._n_candidates = self._run.budget.elapsed(), n_candidates
+
+    def on_step(self, n_candidates: int) -> None:
+        """A step of some candidates has ended."""
+        budget = self._run.budget
+        budget.n_steps += n_candidates
+        now = budget.elapsed()
+        self._seconds.append((now - self._began) / self._n_candidates)
+        self._began, self._n_candidates = now, n_candidates
+        self._run.board.announce()
+
+    def step_share(self, n_candidates: int | None = None) -> float:
+        """Share of the budget that a step is expected to take, with as many candidates as the last one by default."""
+        count = self._n_candidates if n_candidates is None else n_candidates
+        return self._run.budget.share(count * max(self._seconds))
+
+
+def _close(run: Run, descender: Descender, until: float, pace: _Pace) -> None:
     """Descend from the closest candidates on a loss that includes the judging measure."""
     budget, begin = run.budget, run.budget.used()
     starts = different(run.board.best, _CLOSING)
-    if begin >= until or budget.steps_used() >= 1.0 or not starts:
+    until -= run.measuring_share(_CONFIRMED) + budget.share(run.judging_seconds)
+    if begin + pace.step_share(len(starts)) >= until or budget.steps_used() >= 1.0 or not starts:
         return
 
     def used() -> float:
-        return max((budget.used() - begin) / (until - begin), budget.steps_used())
+        return max((budget.used() + pace.step_share() - begin) / (until - begin), budget.steps_used())
 
-    job = DescentJob(starts, run.targets, run.options.constraints, 0, used, judged=True, on_step=_counting(run))
+    pace.begin(len(starts))
+    job = DescentJob(starts, run.targets, run.options.constraints, 0, used, judged=True, on_step=pace.on_step)
     descent = descender.descend(job)
     run.notices += descent.notices
     ends = run.measure(descent.candidates[: run.afford(_CONFIRMED, until)])
     run.judge.confirm(ends, run.evaluator)
 
 
-def _counting(run: Run) -> Callable[[int], None]:
-    """Counts the steps of a descent."""
-
-    def on_step(n_candidates: int) -> None:
-        run.budget.n_steps += n_candidates
-        run.board.announce()
-
-    return on_step
-
-
-def _rounds(run: Run, descender: Descender, until: float) -> None:
+def _rounds(run: Run, descender: Descender, until: float, pace: _Pace) -> None:
     """The rounds of ``descend``, until a share of the budget is used."""
     constraints, budget, board, size = run.options.constraints, run.budget, run.board, descender.batch_size
 
-    def used() -> float:
-        return max(budget.used() / until, budget.steps_used() / (1.0 - _CLOSING_SHARE))
+    def used(ahead: float = 0.0) -> float:
+        return max((budget.used() + ahead) / until, budget.steps_used() / (1.0 - _CLOSING_SHARE))
+
+    def used_after_step() -> float:
+        return used(pace.step_share() + run.measuring_share(size))
 
     rng = np.random.default_rng(run.options.draws)
     if budget.seconds is not None and (until - budget.used()) * budget.seconds < _WIDE_SECONDS:
@@ -88,15 +117,16 @@ def _rounds(run: Run, descender: Descender, until: float) -> None:
         first = [*continued, *in_turn([c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]]
         untried = sorted((c for c in untried if c not in tried and c not in first), key=lambda c: c.loss)
         starts = [*continued, *different([*first[len(continued) :], *untried], size - len(continued))]
-        if not starts:
+        if not starts or used(pace.step_share(len(starts))) >= 1.0:
             return
         untried += [c for c in changed if c not in first]
         tried.update(starts)
+        pace.begin(len(starts))
         descent = descender.descend(
-            DescentJob(starts, run.targets, constraints, len(continued), used, on_step=_counting(run))
+            DescentJob(starts, run.targets, constraints, len(continued), used_after_step, on_step=pace.on_step)
         )
         run.notices += descent.notices
-        ends = run.measure(descent.candidates[: run.afford(min(len(descent.candidates), size), until)])
+        ends = run.measure_until(descent.candidates[: run.afford(min(len(descent.candidates), size), until)], until)
         if used() >= 1.0:
             return
         if used() >= _EXPLORE_UNTIL and sparse and sparse[0].loss > _PROMISING * board.best[0].loss:
