@@ -8,6 +8,7 @@ import pytest
 from inference.clip.hints import estimate_hints
 from inference.clip.partials import find_partials
 from render.instruments.hints import Hints
+from render.noisemaker.changes import pitch_contours, strengths
 from render.noisemaker.changes.modulators import modulators
 from render.noisemaker.changes.pairings import Pairing, pairings, plain_patches
 from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
@@ -90,6 +91,26 @@ def test_patches_of_what_is_heard_are_plain_and_have_its_pitches() -> None:
     assert any(patch.choice("osc1tune") == "0" and patch["osc1volume"] > 0.0 for _, patch in found)
     assert all(patch["reverbwet"] == 0.0 for _, patch in found)
     assert list(plain_patches(NOTE, Hints())) == []
+
+
+def test_the_strengths_of_a_beginning_are_the_beginning_of_the_strengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    partials = find_partials(played(PLAIN), NOTE.gate_seconds)
+    early = partials.first(0.3)
+    at, beginning = (strengths.at_all_keys(one.strengths, one.per_semitone) for one in (partials, early))
+    np.testing.assert_array_equal(at[:, :, : early.n_frames], beginning)
+    place = strengths.MARGIN * partials.per_semitone + 100
+    assert partials.per_semitone == 4
+    assert at[place % 4, 2, 7, place // 4, 0] == partials.strengths[2, 7, 98:103].max()
+    calls: list[int] = []
+
+    def counted(*given: object) -> object:
+        calls.append(1)
+        return at
+
+    monkeypatch.setattr(pitch_contours, "at_all_keys", counted)
+    find_contours.cache_clear()
+    find_contours(partials, NOTE.number, rich=False, moving=3)
+    assert len(calls) == 1
 
 
 def test_a_course_beyond_the_tuning_is_reached_by_the_transposition() -> None:
