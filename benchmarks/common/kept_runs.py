@@ -14,7 +14,7 @@ from inference.match import Ended
 from inference.options import Options
 from inference.output.files import write_match
 from inference.output.names import ResultFiles
-from inference.output.record import read_record
+from inference.output.record import note_of, read_record
 from inference.pipeline import refine
 from inference.ports import Models
 from inference.stages.models import load_models
@@ -22,7 +22,6 @@ from render.audio import write_wav
 from render.errors import FormatError, HostError
 from render.noisemaker.hosts import open_host
 from render.noisemaker.instrument import NOISEMAKER
-from render.note import Note
 
 _ASKED = ("where", "seconds", "renders", "steps", "seed", "workers", "tidy")
 """Options that make two runs the same run, except for the workers."""
@@ -51,7 +50,7 @@ class Answer:
         """The best answer of a record; see ``inference.output.record``."""
         best = record["best"]
         extra = NOISEMAKER.extra.from_data(best["extra"]) if NOISEMAKER.extra is not None else ()
-        note = Note(**best["note"])
+        note = note_of(record)
         return cls(
             Played(NOISEMAKER.table.patch(best["knobs"], extra), note),
             record["onset_seconds"],

@@ -117,7 +117,7 @@ def candidates_of(record: dict[str, Any], instrument: Instrument) -> tuple[Candi
     candidates = []
     for one in record["candidates"]:
         extra = instrument.extra.from_data(one["extra"]) if instrument.extra is not None else ()
-        patch, note = instrument.table.patch(one["knobs"], extra), Note(**one["note"])
+        patch, note = instrument.table.patch(one["knobs"], extra), Note.from_data(one["note"])
         candidates.append(Candidate(patch, note, one["loss"], one["origin"]))
     return tuple(candidates)
 

@@ -46,7 +46,6 @@ def as_data(
         "ended": match.ended,
         "error": match.error,
         "note": best.note.number,
-        "chord": list(best.note.chord),
         "pitched": target.pitched,
         "note_fixed": target.note_fixed,
         "velocity": best.note.velocity,
@@ -130,7 +129,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def note_of(record: Mapping[str, Any]) -> Note:
     """The key press of a clip's best match."""
-    return Note(**record["best"]["note"])
+    return Note.from_data(record["best"]["note"])
 
 
 def fixed_keys(record: Mapping[str, Any]) -> Keys | None:
@@ -148,7 +147,7 @@ def _answer(match: Match, answer: Answer) -> dict[str, Any]:
         "gain_db": round(answer.gain_db, 2),
         "distance": _rounded(answer.distance),
         "own_mss": round(answer.own_mss, 4),
-        "note": asdict(answer.note) | {"chord": list(answer.note.chord)},
+        "note": answer.note.as_data(),
         "gate_seconds": round(answer.note.gate_seconds, 4),
         "knobs": dict(zip(instrument.table.names, patch.knobs, strict=True)),
         "settings": patch.settings(),

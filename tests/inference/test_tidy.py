@@ -180,7 +180,8 @@ def test_the_record_and_the_report_say_what_it_did(tmp_path: Path) -> None:
     assert "preset played on" not in page
     one = target()
     other = one.note.number + 12
-    moved = report_html(TABLE, record | {"note": other}, one, one.audio)
+    best = record["best"] | {"note": record["best"]["note"] | {"number": other}}
+    moved = report_html(TABLE, record | {"best": best}, one, one.audio)
     assert f"pitch of the clip {one.note.title}; preset played on note {other} ({Note.name(other)})" in moved
 
 
