@@ -82,7 +82,7 @@ def resumed_groups(folder: Path, options: Options, claims: Claims | None = None)
 
     Args:
         folder: folder of an earlier run's results.
-        options: the budget, the workers and the host to continue with; all other options are those of the earlier run.
+        options: the budget, the workers and the host to continue with; all others are those of the earlier run.
         claims: claims the results against other programs that run at the same time.
 
     Raises:

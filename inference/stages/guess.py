@@ -7,7 +7,8 @@ from dataclasses import replace
 from inference.candidate import Candidate
 from inference.ports import Guess
 from inference.run import Run
-from inference.stages.start import candidates, on_key
+from inference.stages.start import candidates
+from render.instruments.keys import on_key
 
 
 def guess(run: Run, guesser: Guess) -> None:

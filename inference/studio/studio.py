@@ -7,7 +7,6 @@ import contextlib
 import functools
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,14 +192,7 @@ class Studio:
         """
         if live.analysis is None or live.active:
             return
-        note = live.analysis.target.note
-        n_keys = len(note.keys)
-        resumed = tuple(
-            one
-            if one.note.chord == note.chord
-            else replace(one, note=note, patch=one.patch.with_voices_for(n_keys))  # found before the chord was named
-            for one in resumed
-        )
+        n_keys = len(live.analysis.target.note.keys)
         try:
             constraints = Constraints(dict(locked or {})).for_keys(self.instrument, n_keys, start)
         except OutOfRange as error:
