@@ -61,9 +61,8 @@ class DescentJob:
         constraints: locked knobs.
         n_continued: how many of the starts, the first ones, continue earlier descents or are as close.
         used: returns the share of the stage's budget that is used; at 1 the descent ends.
-        judged: whether to minimise what judges the answer, beside the distance: MSS at equal loudness. All starts are
+        judged: whether to minimise the judging measure, MSS at equal loudness, beside the distance; all starts are
             close already then.
-        patient: whether all starts take more steps before the farther ones are dropped.
         on_step: called after every step with the number of candidates that were moved.
     """
 

@@ -154,7 +154,8 @@ def _sections_table(result: dict[str, Any]) -> str:
         for part in tidied["sections"]
     )
     return (
-        "<h2>What each part brings</h2><table><tr><th>switched off</th><th class=n>MSS</th><th class=n>more</th></tr>"
+        "<h2>Contribution of each part</h2><table><tr><th>switched off</th><th class=n>MSS</th>"
+        "<th class=n>difference</th></tr>"
         f"{rows}</table><p class=quiet>The distance of the match, {now:.3g} dB, with one part of the patch off. "
         f"{tidied['differing_before']} settings differed from the plain patch before tidying, "
         f"{tidied['differing_after']} do now.</p>\n"

@@ -17,14 +17,14 @@ from inference.stages.lines import polish
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
 _CROSSED = 6  # number of good candidates for crossovers with the answer
 _REDUCED = 3  # number of good candidates that are reduced to a plain voice at first
-_GOING_ON = 2  # number of the closest candidates that descend again in the next round, and half as many sparse ones
+_CONTINUED = 2  # number of the closest candidates that descend again in the next round, and half as many sparse ones
 _EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several rounds to come close
-_PROMISING = 1.2  # loss of a sparse candidate, relative to the answer's, up to which it goes on after that
+_PROMISING = 1.2  # loss of a sparse candidate, relative to the answer's, up to which it is continued after that
 _STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
 _CHANGES = 120  # neighbours and crossovers that are evaluated on the proxy in a round
-_CLOSING, _CLOSING_SHARE = 8, 0.1  # candidates that descend on what judges, and their share of the stage
+_CLOSING, _CLOSING_SHARE = 8, 0.1  # candidates that descend on the judging measure, and their share of the stage
 _CONFIRMED = 4  # of their ends
-_HEARD_CHANGE = 0.02  # relative change of the loss below which a change of the answer is not a new start
+_AUDIBLE_CHANGE = 0.02  # relative change of the loss below which a change of the answer is not a new start
 
 
 def descend(run: Run, descender: Descender) -> None:
@@ -144,14 +144,14 @@ def _rounds(run: Run, descender: Descender, until: float, pace: _Pace) -> None:
             others = [*sparse[:1], *different(board.best, _CROSSED + 1)[1:]]
             changes = descender.changes(base, others, constraints, rng, gate=run.moves_gate())
             rng.shuffle(changes)
-            (heard,) = descender.screen([base], run.targets) or [base]
-            untried += _heard(heard, screened(run, descender, changes[:_CHANGES], until))
+            (measured,) = descender.screen([base], run.targets) or [base]
+            untried += _audible(measured, screened(run, descender, changes[:_CHANGES], until))
             if used() < _EXPLORE_UNTIL:
-                changed = _heard(heard, explore(run, descender, base, rng, until=until))
-        closest = [*different(board.best, _GOING_ON), *different(sparse, _GOING_ON // 2)]
+                changed = _audible(measured, explore(run, descender, base, rng, until=until))
+        closest = [*different(board.best, _CONTINUED), *different(sparse, _CONTINUED // 2)]
         continued = [c for c in dict.fromkeys(closest) if c not in tried]
 
 
-def _heard(base: Candidate, changed: Sequence[Candidate]) -> list[Candidate]:
+def _audible(base: Candidate, changed: Sequence[Candidate]) -> list[Candidate]:
     """The candidates whose change is audible."""
-    return [c for c in changed if abs(c.loss - base.loss) > _HEARD_CHANGE * base.loss]
+    return [c for c in changed if abs(c.loss - base.loss) > _AUDIBLE_CHANGE * base.loss]
