@@ -15,7 +15,6 @@ import argparse
 import csv
 import functools
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -23,10 +22,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from benchmarks.common.rows import judging
-from inference.clip.target import Target, read_target
+from benchmarks.common.targets import Sound, read_sound
+from inference.clip.target import Target
 from inference.evaluate import with_gain
 from render.audio import Audio
 from render.hosts.pool import Pool
@@ -52,7 +51,7 @@ class Row:
     name: str
     group: str
     note: int
-    heard: int
+    estimated_note: int
     floor: float | None
     unranked: float
     best: float
@@ -146,7 +145,7 @@ class _Worker:
             name=golden.name,
             group=golden.group,
             note=golden.note.number,
-            heard=target.note.number,
+            estimated_note=target.note.number,
             floor=golden.floor_mss,
             unranked=judged(*first)[0],
             best=ranked_first[0][0],
@@ -172,10 +171,7 @@ class _Worker:
 
 def _target(golden: GoldenRow) -> Target:
     """The golden render, read from a file as ``refine`` does."""
-    with tempfile.TemporaryDirectory() as folder:
-        clip = Path(folder) / "clip.wav"
-        soundfile.write(clip, golden.audio().T, SAMPLE_RATE, subtype="FLOAT")
-        return read_target(clip, velocity=golden.note.velocity)
+    return read_sound(Sound(golden.group, golden.stem, golden.audio(), golden.note))[0]
 
 
 def _pitch_error(target: Audio, guess: Audio) -> tuple[float | None, float]:
@@ -200,11 +196,9 @@ def _print_distances(rows: list[Row]) -> None:
     better = sum(row.best < row.regression for row in rows)
     alone = sum(row.unranked < row.regression for row in rows)
     print(f"  better than regression: {better / len(rows):.0%} ranked, {alone / len(rows):.0%} unranked")
-    network, ranking = (statistics.median(getattr(row, f"{name}_seconds") for row in rows) for name in _PARTS)
+    network = statistics.median(row.network_seconds for row in rows)
+    ranking = statistics.median(row.ranking_seconds for row in rows)
     print(f"  seconds of one core: network {network:.2f}, renders and ranking {ranking:.2f}")
-
-
-_PARTS = ("network", "ranking")
 
 
 def _print_pitch(rows: list[Row]) -> None:

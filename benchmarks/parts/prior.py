@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common.rows import judging
 from render.audio import Audio
-from render.data.accept import REASONS, SILENT_PEAK, refusal
+from render.data.accept import REASONS, refusal
 from render.errors import HostError
 from render.files import replacing
 from render.hosts.pool import Pool
@@ -133,7 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
     with Pool(functools.partial(_make_worker, arguments.host, targets[0].note, clips), arguments.workers) as pool:
         refused, indices, drawn, sounds = _draw(pool, arguments.count)
         coverage = _coverage(pool, clips, indices, sounds, targets[0].note)
-    golden = [features(row.audio()) for row in rows if row.group == "factory" and row.peak >= SILENT_PEAK]
+    golden = [features(row.audio()) for row in rows if row.group == "factory" and row.audible]
     table = _table(drawn, golden)
     table.append(["refused " + ", ".join(REASONS), *(f"{refused[reason] / arguments.count:.1%}" for reason in REASONS)])
     table.append(["coverage: MSS of the nearest, dB", *_quantiles(coverage)])

@@ -24,9 +24,6 @@ from render.note import SAMPLE_RATE, Note
 Renderer = Callable[[Patch, Note], Audio]
 """Plays a patch and returns audio of shape ``(2, note.n_samples)``, as a host's ``render`` does."""
 
-SILENT_PEAK = 0.001
-"""Golden rows with a lower peak are left out: next to silence, distances mean nothing."""
-
 MUSICAL = ("whole", "factory")
 """Groups of whole patches; every other group varies one block of the instrument."""
 N_WORST = 5
@@ -64,7 +61,7 @@ def audible_rows(rows: Sequence[GoldenRow], groups: Sequence[str] = ()) -> list[
     Raises:
         UnknownName: for a group that none of the rows belongs to.
     """
-    audible = [row for row in rows if row.peak >= SILENT_PEAK]
+    audible = [row for row in rows if row.audible]
     known = list(dict.fromkeys(row.group for row in audible))
     for group in groups:
         if group not in known:
