@@ -12,7 +12,6 @@ the golden render; the pitch of a guess is the estimate for its render.
 from __future__ import annotations
 
 import argparse
-import csv
 import functools
 import statistics
 import time
@@ -28,6 +27,7 @@ from benchmarks.common.targets import Sound, read_sound
 from inference.clip.target import Target
 from inference.evaluate import with_gain
 from render.audio import Audio
+from render.files import write_csv
 from render.hosts.pool import Pool
 from render.instruments.host import Host
 from render.instruments.patch import Patch
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         results = list(pool.map(jobs))
     found = [result for result in results if isinstance(result, Found)]
     if arguments.csv:
-        _write_csv(arguments.csv, [one.row for one in found])
+        write_csv(arguments.csv, [[field.name for field in fields(Row)], *(_cells(one.row) for one in found)])
     print(f"{arguments.guesses} guesses ranked; {len(jobs) - len(found)} of {len(jobs)} rows failed")
     _print_distances([one.row for one in found if one.row.group == "factory"])
     if whole:
@@ -236,10 +236,6 @@ def _choices(truth: Patch, guess: Patch) -> Iterable[tuple[str, str, str]]:
             yield row.name, truth.choice(row.name), guess.choice(row.name)
 
 
-def _write_csv(path: Path, rows: list[Row]) -> None:
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow([field.name for field in fields(Row)])
-        for row in rows:
-            values = [getattr(row, field.name) for field in fields(Row)]
-            writer.writerow([round(value, 4) if isinstance(value, float) else value for value in values])
+def _cells(row: Row) -> list[object]:
+    values = (getattr(row, field.name) for field in fields(Row))
+    return [round(value, 4) if isinstance(value, float) else value for value in values]
