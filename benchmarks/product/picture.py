@@ -12,6 +12,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.common.clocks import CLOCKS, add_clock_arguments
 from benchmarks.common.runs import Row, refined
 from benchmarks.common.table import OK, read_table
 from benchmarks.common.targets import GOLDEN_SETS, Sound, host_label, host_of, read_sound, read_sounds
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plugin", default=EMBEDDED, metavar="PATH|embedded")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--workers", type=int, default=2)
+    add_clock_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("docs/refine.png"), metavar="PNG")
 
 
@@ -72,7 +74,11 @@ def _refined(sound: Sound, models: Models, arguments: argparse.Namespace) -> tup
     options = Options(NOISEMAKER, where=arguments.plugin, seconds=arguments.seconds, workers=arguments.workers)
     guess, match = (
         refined(
-            target, replace(options, stages=METHODS[method].stages), models, analysis_seconds=analysis_seconds
+            target,
+            replace(options, stages=METHODS[method].stages),
+            models,
+            analysis_seconds=analysis_seconds,
+            clock=CLOCKS[arguments.clock](arguments.cores),
         ).best[0]
         for method in ("guess", "all")
     )
