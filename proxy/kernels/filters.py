@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 
 LANES = 8
 """Items that are filtered side by side."""
+N_SIGNALS = 14
+"""Rows of a record before its parameters."""
 N_PARAMETERS = 16
 """Parameters of an item, from ``GAIN_IN`` on."""
 N_FITTED = 6
@@ -76,10 +78,10 @@ def _row(index: int) -> np.uintp:
 #                and low of the second; s1 to s4 of the Moog-style ladder
 # T1 to T4       four results at 4x, oldest first
 # A, B           two results at 2x, older first
-X, C, OUT, Y, S1, S2, S3, S4, T1, T2, T3, T4, A, B = (_row(i) for i in range(14))
+X, C, OUT, Y, S1, S2, S3, S4, T1, T2, T3, T4, A, B = (_row(i) for i in range(N_SIGNALS))
 
 # Parameters of every family: gain of the input, factor of the control, and gain of the output, GAIN_OUT + SLOPE_OUT c.
-PARAMETERS = _row(14)
+PARAMETERS = _row(N_SIGNALS)
 GAIN_IN, SCALE, GAIN_OUT, SLOPE_OUT = (_row(14 + i) for i in range(4))
 # Of the ladder: feedback BASE + SLOPE c (of the Moog-style ladder BASE alone), constant K0 of the tuning, weights W0 to
 # W4 of u and y1 to y4 in what is heard, BENT 1 where that passes the soft clip, POSITIVE what the clip leaves above 0.
@@ -235,33 +237,39 @@ def given_adjoint(r: Floats, e: np.uintp, dx: Any, dx_before: Any, dc: Any) -> N
     r[e + SUM1], r[e + SUM2] = r[n + SUM1] + total * r[e + X], r[n + SUM2] + dc * r[e + C]
 
 
-@compiled
-def decimate(r: Floats, first: int, last: int) -> None:
-    """From T1 to T4 to Y and OUT: twice a half-band low-pass that keeps every second result.
+@inlined
+def decimate_sample(r: Floats, a: np.uintp) -> None:
+    """From T1 to T4 to Y and OUT of one sample and lane: twice a half-band low-pass that keeps every second result.
 
     At 4x, ``u[4n + j - 1]`` is Tj of sample ``n``; ``v[m] = sum_k h[k] u[m - k]``, A is ``v[4n]`` and B ``v[4n + 2]``.
     At 2x, ``w[2n]`` is A and ``w[2n + 1]`` is B of sample ``n``; Y is ``sum_k h[k] w[2n - k]``.
+    """
+    b, c, d, e, f = a - NEXT, a - NEXT2, a - NEXT3, a - NEXT4, a - NEXT5
+    r[a + A] = half_band(
+        r[d + T4], r[a + T1], r[b + T3], r[b + T1], r[c + T3], r[c + T1],
+        r[d + T3], r[d + T1], r[e + T3], r[e + T1], r[f + T3],
+    )  # fmt: skip
+    r[a + B] = half_band(
+        r[c + T2], r[a + T3], r[a + T1], r[b + T3], r[b + T1], r[c + T3],
+        r[c + T1], r[d + T3], r[d + T1], r[e + T3], r[e + T1],
+    )  # fmt: skip
+    r[a + Y] = half_band(
+        r[f + B], r[a + A], r[b + A], r[c + A], r[d + A], r[e + A],
+        r[f + A], r[a - NEXT6 + A], r[a - NEXT7 + A], r[a - NEXT8 + A], r[a - NEXT9 + A],
+    )  # fmt: skip
+    r[a + OUT] = amplified(r, a)
+
+
+@compiled
+def decimate(r: Floats, first: int, last: int) -> None:
+    """From T1 to T4 to Y and OUT.
 
     One loop over the lanes holds all of it: the compiler would unroll smaller ones.
     """
     for t in range(first, last):
-        oldest = np.uintp(t - 9) * NEXT
+        record = np.uintp(t) * NEXT
         for i in range(LANE):
-            j = oldest + i
-            f, e, d, c, b, a = j + NEXT4, j + NEXT5, j + NEXT6, j + NEXT7, j + NEXT8, j + NEXT9
-            r[a + A] = half_band(
-                r[d + T4], r[a + T1], r[b + T3], r[b + T1], r[c + T3], r[c + T1],
-                r[d + T3], r[d + T1], r[e + T3], r[e + T1], r[f + T3],
-            )  # fmt: skip
-            r[a + B] = half_band(
-                r[c + T2], r[a + T3], r[a + T1], r[b + T3], r[b + T1], r[c + T3],
-                r[c + T1], r[d + T3], r[d + T1], r[e + T3], r[e + T1],
-            )  # fmt: skip
-            r[a + Y] = half_band(
-                r[f + B], r[a + A], r[b + A], r[c + A], r[d + A], r[e + A],
-                r[f + A], r[j + NEXT3 + A], r[j + NEXT2 + A], r[j + NEXT + A], r[j + A],
-            )  # fmt: skip
-            r[a + OUT] = amplified(r, a)
+            decimate_sample(r, record + i)
 
 
 @compiled
@@ -311,27 +319,32 @@ def ladder_tap(u: Any, y1: Any, y2: Any, y3: Any, y4: Any, r: Floats, b: np.uint
     return mix + r[b + BENT] * (soft(mix) * (r[b + POSITIVE] if mix > ZERO else ONE) - mix)
 
 
+@inlined
+def ladder_sample(r: Floats, b: np.uintp) -> None:
+    """From X to T1 to T4 of one sample and lane."""
+    c = scaled(r[b + C], r[b + SCALE])
+    g = pole(c, r[b + K0])  # g = 1 - exp(-2 pi k f)
+    k = r[b + BASE] + r[b + SLOPE] * c  # 4.2 r (b + m c)
+    x = r[b - NEXT + X] * r[b + GAIN_IN]  # x[4n+j] = x[n-1] + (x[n] - x[n-1]) j / 4, j = 1 to 4
+    dx = (r[b + X] * r[b + GAIN_IN] - x) * QUARTER
+    u, y1, y2, y3, y4 = ladder_step(x + dx, g, k, r[b + S1], r[b + S2], r[b + S3], r[b + S4])
+    r[b + T1] = ladder_tap(u, y1, y2, y3, y4, r, b)
+    u, y1, y2, y3, y4 = ladder_step(x + TWO * dx, g, k, y1, y2, y3, y4)
+    r[b + T2] = ladder_tap(u, y1, y2, y3, y4, r, b)
+    u, y1, y2, y3, y4 = ladder_step(x + THREE * dx, g, k, y1, y2, y3, y4)
+    r[b + T3] = ladder_tap(u, y1, y2, y3, y4, r, b)
+    u, y1, y2, y3, y4 = ladder_step(x + FOUR * dx, g, k, y1, y2, y3, y4)
+    r[b + T4] = ladder_tap(u, y1, y2, y3, y4, r, b)
+    r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = y1, y2, y3, y4
+
+
 @compiled
 def ladder(r: Floats, first: int, last: int) -> None:
     """From X to T1 to T4."""
     for t in range(first, last):
-        a = np.uintp(t) * NEXT
+        record = np.uintp(t) * NEXT
         for i in range(LANE):
-            b = a + i
-            c = scaled(r[b + C], r[b + SCALE])
-            g = pole(c, r[b + K0])  # g = 1 - exp(-2 pi k f)
-            k = r[b + BASE] + r[b + SLOPE] * c  # 4.2 r (b + m c)
-            x = r[b - NEXT + X] * r[b + GAIN_IN]  # x[4n+j] = x[n-1] + (x[n] - x[n-1]) j / 4, j = 1 to 4
-            dx = (r[b + X] * r[b + GAIN_IN] - x) * QUARTER
-            u, y1, y2, y3, y4 = ladder_step(x + dx, g, k, r[b + S1], r[b + S2], r[b + S3], r[b + S4])
-            r[b + T1] = ladder_tap(u, y1, y2, y3, y4, r, b)
-            u, y1, y2, y3, y4 = ladder_step(x + TWO * dx, g, k, y1, y2, y3, y4)
-            r[b + T2] = ladder_tap(u, y1, y2, y3, y4, r, b)
-            u, y1, y2, y3, y4 = ladder_step(x + THREE * dx, g, k, y1, y2, y3, y4)
-            r[b + T3] = ladder_tap(u, y1, y2, y3, y4, r, b)
-            u, y1, y2, y3, y4 = ladder_step(x + FOUR * dx, g, k, y1, y2, y3, y4)
-            r[b + T4] = ladder_tap(u, y1, y2, y3, y4, r, b)
-            r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = y1, y2, y3, y4
+            ladder_sample(r, record + i)
 
 
 @inlined
@@ -421,26 +434,31 @@ def stage_step(x: Any, f: Any, damping: Any, band: Any, low: Any, r: Floats, b: 
     return wide, band, low, r[b + W_LOW] * low + r[b + W_HIGH] * high + r[b + W_BAND] * band
 
 
+@inlined
+def state_variable_sample(r: Floats, b: np.uintp) -> None:
+    """From X to T1 to T4 of one sample and lane; the states are band and low of both stages."""
+    f = QUARTER_PI * scaled(r[b + C], r[b + SCALE])  # f = pi c / 4
+    p, q = r[b + DAMP1], r[b + DAMP2]
+    x = r[b - NEXT + X] * r[b + GAIN_IN]
+    dx = (r[b + X] * r[b + GAIN_IN] - x) * QUARTER
+    _, b1, l1, y = stage_step(x + dx, f, p, r[b + S1], r[b + S2], r, b)
+    _, b2, l2, r[b + T1] = stage_step(y, f, q, r[b + S3], r[b + S4], r, b)
+    _, b1, l1, y = stage_step(x + TWO * dx, f, p, b1, l1, r, b)
+    _, b2, l2, r[b + T2] = stage_step(y, f, q, b2, l2, r, b)
+    _, b1, l1, y = stage_step(x + THREE * dx, f, p, b1, l1, r, b)
+    _, b2, l2, r[b + T3] = stage_step(y, f, q, b2, l2, r, b)
+    _, b1, l1, y = stage_step(x + FOUR * dx, f, p, b1, l1, r, b)
+    _, b2, l2, r[b + T4] = stage_step(y, f, q, b2, l2, r, b)
+    r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = b1, l1, b2, l2
+
+
 @compiled
 def state_variable(r: Floats, first: int, last: int) -> None:
-    """From X to T1 to T4; the states are band and low of both stages."""
+    """From X to T1 to T4."""
     for t in range(first, last):
-        a = np.uintp(t) * NEXT
+        record = np.uintp(t) * NEXT
         for i in range(LANE):
-            b = a + i
-            f = QUARTER_PI * scaled(r[b + C], r[b + SCALE])  # f = pi c / 4
-            p, q = r[b + DAMP1], r[b + DAMP2]
-            x = r[b - NEXT + X] * r[b + GAIN_IN]
-            dx = (r[b + X] * r[b + GAIN_IN] - x) * QUARTER
-            _, b1, l1, y = stage_step(x + dx, f, p, r[b + S1], r[b + S2], r, b)
-            _, b2, l2, r[b + T1] = stage_step(y, f, q, r[b + S3], r[b + S4], r, b)
-            _, b1, l1, y = stage_step(x + TWO * dx, f, p, b1, l1, r, b)
-            _, b2, l2, r[b + T2] = stage_step(y, f, q, b2, l2, r, b)
-            _, b1, l1, y = stage_step(x + THREE * dx, f, p, b1, l1, r, b)
-            _, b2, l2, r[b + T3] = stage_step(y, f, q, b2, l2, r, b)
-            _, b1, l1, y = stage_step(x + FOUR * dx, f, p, b1, l1, r, b)
-            _, b2, l2, r[b + T4] = stage_step(y, f, q, b2, l2, r, b)
-            r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = b1, l1, b2, l2
+            state_variable_sample(r, record + i)
 
 
 @inlined
@@ -537,22 +555,27 @@ def moog_nodes(x: Any, c: Any, base: Any, s1: Any, s2: Any, s3: Any, s4: Any) ->
     return a, b, k, sigma, u, y1, y2, y3, y4
 
 
+@inlined
+def moog_sample(r: Floats, e: np.uintp) -> None:
+    """From X to Y and OUT of one sample and lane."""
+    n = e + NEXT
+    s1, s2, s3, s4 = r[e + S1], r[e + S2], r[e + S3], r[e + S4]
+    c = scaled(r[e + C], r[e + SCALE])
+    _, _, _, _, _, y1, y2, y3, y4 = moog_nodes(r[e + X] * r[e + GAIN_IN], c, r[e + BASE], s1, s2, s3, s4)
+    # s1 and s2 become 2 y - s, s3 and s4 become soft(2 y - s)
+    r[n + S1], r[n + S2] = TWO * y1 - s1, TWO * y2 - s2
+    r[n + S3], r[n + S4] = soft(TWO * y3 - s3), soft(TWO * y4 - s4)
+    r[e + Y] = y4
+    r[e + OUT] = amplified(r, e)
+
+
 @compiled
 def moog(r: Floats, first: int, last: int) -> None:
     """From X to Y and OUT."""
     for t in range(first, last):
         record = np.uintp(t) * NEXT
         for i in range(LANE):
-            e = record + i
-            n = e + NEXT
-            s1, s2, s3, s4 = r[e + S1], r[e + S2], r[e + S3], r[e + S4]
-            c = scaled(r[e + C], r[e + SCALE])
-            _, _, _, _, _, y1, y2, y3, y4 = moog_nodes(r[e + X] * r[e + GAIN_IN], c, r[e + BASE], s1, s2, s3, s4)
-            # s1 and s2 become 2 y - s, s3 and s4 become soft(2 y - s)
-            r[n + S1], r[n + S2] = TWO * y1 - s1, TWO * y2 - s2
-            r[n + S3], r[n + S4] = soft(TWO * y3 - s3), soft(TWO * y4 - s4)
-            r[e + Y] = y4
-            r[e + OUT] = amplified(r, e)
+            moog_sample(r, record + i)
 
 
 @compiled
@@ -659,6 +682,67 @@ def forward(family: int, items: Floats, x: Floats, c: Floats, parameters: Floats
             here, there = np.uintp(t) * NEXT, np.uintp(t + size) * NEXT
             for j in range(PARAMETERS):
                 r[here + j] = r[there + j]
+
+
+@compiled
+def forward_alone(
+    first: int,
+    last: int,
+    families: Floats,
+    items: Floats,
+    parameters: Floats,
+    x: Floats,
+    c: Floats,
+    y: Floats,
+    r: Floats,
+) -> None:
+    """As ``forward``, but one item after the other, each in a lane of its own: what a thread of a GPU does.
+
+    Args:
+        first: first of the places in ``items`` to filter.
+        last: the place behind the last one.
+        families: family of each of the items.
+        items: indices of the items in the batch.
+        parameters: see ``forward``.
+        x: see ``forward``.
+        c: see ``forward``.
+        y: see ``forward``.
+        r: zeros, the records of every ``LANES`` items.
+
+    Shape:
+        families: ``(items,)``.
+        items: ``(items,)``.
+        parameters: ``(items, N_PARAMETERS)``.
+        x: ``(batch, samples)``.
+        c: ``(batch, samples)``.
+        y: ``(batch, samples)``.
+        r: ``(items / LANES, rounded up, times N_RECORDS * N_ROWS * LANES,)``.
+    """
+    n_samples = x.shape[1]
+    for place in range(first, last):
+        family, item = families[place], items[place]
+        lane = np.uintp(place // LANES) * np.uintp(N_RECORDS) * NEXT + np.uintp(place % LANES)
+        for t in range(N_RECORDS):
+            for row in range(N_PARAMETERS):
+                r[lane + np.uintp(t) * NEXT + PARAMETERS + np.uintp(row * LANES)] = parameters[place, row]
+        for start in range(0, n_samples, BLOCK):
+            size = min(BLOCK, n_samples - start)
+            for t in range(size):
+                e = lane + np.uintp(t + HISTORY) * NEXT
+                r[e + X], r[e + C] = x[item, start + t], c[item, start + t]
+                if family == LADDER:
+                    ladder_sample(r, e)
+                    decimate_sample(r, e)
+                elif family == STATE_VARIABLE:
+                    state_variable_sample(r, e)
+                    decimate_sample(r, e)
+                else:
+                    moog_sample(r, e)
+                y[item, start + t] = r[e + OUT]
+            for t in range(HISTORY + 1):
+                here, there = lane + np.uintp(t) * NEXT, lane + np.uintp(t + size) * NEXT
+                for row in range(N_SIGNALS):
+                    r[here + np.uintp(row * LANES)] = r[there + np.uintp(row * LANES)]
 
 
 @compiled

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
+from proxy.kernels.launch import launch
 from render.noisemaker import facts
 from render.noisemaker.curves import lfo_hz
 from render.noisemaker.engine.lfo import CYCLES_PER_SAMPLE, tables
@@ -79,17 +80,18 @@ class _Wave(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, n_samples: int) -> Tensor:
-        ctx.arrays = to_numpy(waveform), to_numpy(increments), to_numpy(start)
-        output = torch.empty((len(start), n_samples), dtype=increments.dtype)
-        per_item(_run, len(start), *ctx.arrays, tables(), _random_values(), output.numpy())
-        return output.to(increments.device)
+        output = increments.new_empty(len(start), n_samples)
+        launch(_run, len(start), waveform, increments, start, tables(), _random_values(), output)
+        ctx.save_for_backward(waveform, increments, start)
+        return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        _, increments, start = ctx.arrays
+        waveform, increments, start = (to_numpy(tensor) for tensor in ctx.saved_tensors)
         grad_increments, grad_start = np.zeros_like(increments), np.zeros_like(start)
-        per_item(_run_back, len(start), *ctx.arrays, tables(), to_numpy(grad), grad_increments, grad_start)
+        given = waveform, increments, start, tables(), to_numpy(grad)
+        per_item(_run_back, len(start), *given, grad_increments, grad_start)
         return (
             None,
             torch.from_numpy(grad_increments).to(grad.device),

@@ -1,7 +1,7 @@
 """The oscillators: phases, hard sync, FM and band-limited waveforms, differentiable in pitch, phase and pulse width.
 
-The loops over samples are in ``proxy.kernels.oscillators`` and run on the CPU: tensors of another device are copied
-there, and the results back.
+The loops over samples are in ``proxy.kernels.oscillators``. They run where their tensors are; gradients are computed on
+the CPU.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import per_item, to_numpy
+from proxy.kernels.launch import launch
 from proxy.kernels.oscillators import (
     MAX_INCREMENT,
     Array,
@@ -127,16 +128,18 @@ class _Wave(torch.autograd.Function):
     def forward(
         ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int
     ) -> Tensor:
-        ctx.arrays = tuple(to_numpy(tensor) for tensor in (waveform, increments, start, width, sync))
-        output = torch.zeros((len(start), n_samples), dtype=start.dtype)
-        per_item(wave_forward, len(start), *ctx.arrays, blep_tables(), sine_table(), noise(n_samples), output.numpy())
-        return output.to(increments.device)
+        given = waveform, increments, start, width, sync
+        output = start.new_zeros(len(start), n_samples)
+        launch(wave_forward, len(start), *given, blep_tables(), sine_table(), noise(n_samples), output)
+        ctx.save_for_backward(*given)
+        return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        grads = tuple(np.zeros_like(array) for array in ctx.arrays[1:])
-        per_item(wave_backward, len(grad), *ctx.arrays, blep_tables(), sine_table(), to_numpy(grad), *grads)
+        arrays = tuple(to_numpy(tensor) for tensor in ctx.saved_tensors)
+        grads = tuple(np.zeros_like(array) for array in arrays[1:])
+        per_item(wave_backward, len(grad), *arrays, blep_tables(), sine_table(), to_numpy(grad), *grads)
         by_increments, by_start, by_width, by_sync = (torch.from_numpy(array).to(grad.device) for array in grads)
         return None, by_increments, by_start, by_width, by_sync, None
 
@@ -148,16 +151,18 @@ class _Fm(torch.autograd.Function):
     def forward(
         ctx: Any, increments1: Tensor, increments2: Tensor, amount: Tensor, reach: float, n_samples: int
     ) -> Tensor:
-        ctx.arrays = tuple(to_numpy(tensor) for tensor in (increments1, increments2, amount))
+        given = increments1, increments2, amount
+        output = increments1.new_empty(len(increments1), n_samples + 1)
+        launch(fm_forward, len(increments1), *given, reach, sine_table(), output)
+        ctx.save_for_backward(*given)
         ctx.reach = reach
-        output = torch.empty((len(increments1), n_samples + 1), dtype=increments1.dtype)
-        per_item(fm_forward, len(increments1), *ctx.arrays, reach, sine_table(), output.numpy())
-        return output.to(increments1.device)
+        return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        grads = tuple(np.zeros_like(array) for array in ctx.arrays)
-        per_item(fm_backward, len(grad), *ctx.arrays, ctx.reach, sine_table(), to_numpy(grad), *grads)
+        arrays = tuple(to_numpy(tensor) for tensor in ctx.saved_tensors)
+        grads = tuple(np.zeros_like(array) for array in arrays)
+        per_item(fm_backward, len(grad), *arrays, ctx.reach, sine_table(), to_numpy(grad), *grads)
         by_increments1, by_increments2, by_amount = (torch.from_numpy(array).to(grad.device) for array in grads)
         return by_increments1, by_increments2, by_amount, None, None
