@@ -12,7 +12,7 @@ Only forward loops run on a GPU; gradients are computed on the CPU.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,6 @@ class _Table:
         return isinstance(other, _Table) and self.array is other.array
 
 
-@cache
+@lru_cache(maxsize=64)
 def _table(table: _Table, device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(table.array)).to(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def rate_factor(modulation: Tensor) -> Tensor:
     return 1.0 + torch.where(cubed < 0.0, facts.LFO_SLOWER, facts.LFO_FASTER) * cubed
 
 
-def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
+def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int, seed: int = 0) -> Tensor:
     """An LFO's output, -1..1.
 
     The jumps of saw and rectangle move with the phase but have no gradient beyond the slopes of their tables.
@@ -59,6 +59,7 @@ def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
         hz: cycles per second.
         start: phase in cycles at the first sample.
         n_samples: length.
+        seed: of the values that the random waveforms read.
 
     Shape:
         waveform: ``(batch,)``
@@ -66,22 +67,22 @@ def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
         start: ``(batch,)``
         output: ``(batch, n_samples)``
     """
-    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SAMPLE, start, n_samples)  # type: ignore[no-untyped-call]
+    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SAMPLE, start, n_samples, seed)  # type: ignore[no-untyped-call]
     return output
 
 
-@cache
-def _random_values() -> Array:
-    return np.random.default_rng(0).uniform(-1.0, 1.0, RANDOM_VALUES)
+@lru_cache(maxsize=8)
+def _random_values(seed: int) -> Array:
+    return np.random.default_rng(seed).uniform(-1.0, 1.0, RANDOM_VALUES)
 
 
 class _Wave(torch.autograd.Function):
     """Waveform ``(batch,)``, cycles per sample ``(batch, 1 or n)`` and start ``(batch,)`` to ``(batch, n)``."""
 
     @staticmethod
-    def forward(ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, n_samples: int) -> Tensor:
+    def forward(ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, n_samples: int, seed: int) -> Tensor:
         output = increments.new_empty(len(start), n_samples)
-        launch(_run, len(start), waveform, increments, start, tables(), _random_values(), output)
+        launch(_run, len(start), waveform, increments, start, tables(), _random_values(seed), output)
         ctx.save_for_backward(waveform, increments, start)
         return output
 
@@ -96,6 +97,7 @@ class _Wave(torch.autograd.Function):
             None,
             torch.from_numpy(grad_increments).to(grad.device),
             torch.from_numpy(grad_start).to(grad.device),
+            None,
             None,
         )
 

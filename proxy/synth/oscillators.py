@@ -6,7 +6,7 @@ the CPU.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,15 @@ def phase_increments(number: Tensor, bend: Tensor | None = None) -> Tensor:
     return increments.clamp(max=MAX_INCREMENT)
 
 
-def wave(waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int) -> Tensor:
+def wave(
+    waveform: Tensor,
+    increments: Tensor,
+    start: Tensor,
+    width: Tensor,
+    sync: Tensor,
+    n_samples: int,
+    noise_state: int = FRESH_NOISE,
+) -> Tensor:
     """A band-limited waveform, -0.5..0.5.
 
     Args:
@@ -64,6 +72,7 @@ def wave(waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, syn
         width: share of a cycle for which a slow pulse is high; the faster it is, the closer to a half.
         sync: cycles per sample of the oscillator whose cycles restart this one (a sine excepted); 0 for none.
         n_samples: length.
+        noise_state: state of the noise generator, see ``noise``.
 
     Returns:
         Samples with the dtype of ``start``.
@@ -76,7 +85,8 @@ def wave(waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, syn
         sync: ``(batch,)``
         output: ``(batch, n_samples)``
     """
-    output: Tensor = _Wave.apply(waveform, increments, start, width, sync, n_samples)  # type: ignore[no-untyped-call]
+    given = waveform, increments, start, width, sync, n_samples, noise_state
+    output: Tensor = _Wave.apply(*given)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -103,16 +113,21 @@ def fm(increments1: Tensor, increments2: Tensor, amount: Tensor, reach: float, n
     return modulated
 
 
-@cache
-def noise(n_samples: int) -> Array:
-    """The noise of a freshly opened plug-in, shape ``(n_samples,)``."""
-    return oscillators.noise(n_samples, FRESH_NOISE)
+def noise_state(seed: int) -> int:
+    """State of the noise generator: that of a freshly opened plug-in for seed 0, any other for another seed."""
+    return FRESH_NOISE if seed == 0 else 2 * int(np.random.default_rng(seed).integers(1 << 31)) + 1
 
 
-@cache
-def clicks(n_samples: int) -> Array:
-    """The vintage noise of a freshly opened plug-in, shape ``(n_samples,)``."""
-    return oscillators.clicks(n_samples, FRESH_NOISE)
+@lru_cache(maxsize=32)
+def noise(n_samples: int, state: int = FRESH_NOISE) -> Array:
+    """White noise from a state of the generator on, shape ``(n_samples,)``."""
+    return oscillators.noise(n_samples, state)
+
+
+@lru_cache(maxsize=32)
+def clicks(n_samples: int, state: int = FRESH_NOISE) -> Array:
+    """The vintage noise from a state of the generator on, shape ``(n_samples,)``."""
+    return oscillators.clicks(n_samples, state)
 
 
 @cache
@@ -126,11 +141,19 @@ class _Wave(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int
+        ctx: Any,
+        waveform: Tensor,
+        increments: Tensor,
+        start: Tensor,
+        width: Tensor,
+        sync: Tensor,
+        n_samples: int,
+        noise_state: int,
     ) -> Tensor:
         given = waveform, increments, start, width, sync
         output = start.new_zeros(len(start), n_samples)
-        launch(wave_forward, len(start), *given, blep_tables(), sine_table(), noise(n_samples), output)
+        tables = blep_tables(), sine_table(), noise(n_samples, noise_state)
+        launch(wave_forward, len(start), *given, *tables, output)
         ctx.save_for_backward(*given)
         return output
 
@@ -141,7 +164,7 @@ class _Wave(torch.autograd.Function):
         grads = tuple(np.zeros_like(array) for array in arrays[1:])
         per_item(wave_backward, len(grad), *arrays, blep_tables(), sine_table(), to_numpy(grad), *grads)
         by_increments, by_start, by_width, by_sync = (torch.from_numpy(array).to(grad.device) for array in grads)
-        return None, by_increments, by_start, by_width, by_sync, None
+        return None, by_increments, by_start, by_width, by_sync, None, None
 
 
 class _Fm(torch.autograd.Function):

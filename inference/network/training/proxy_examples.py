@@ -1,0 +1,268 @@
+"""Training examples that the proxy renders in large blocks, on a GPU or on the CPU.
+
+Worker processes draw patches from the prior, and compute their codes and the proxy's controls; the device renders a
+block of them at once and computes its spectrograms, while the network learns from the block before. Example ``i`` is a
+pure function of the set's seed and ``i``, up to rounding of the device: blocks are always the same draws, and a draw
+that is refused (silent, clipped, ...) is replaced by the next one of its block that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inference.network.coding.codings import CODINGS
+from inference.network.coding.variables import SILENT, Coding, gate_codes
+from inference.network.features.batches import spectrograms_of_renders
+from inference.network.features.log_mel import SHAPE
+from inference.network.model import Size
+from inference.network.training.examples import Batch
+from inference.network.training.live import draw_frequencies, estimated_note, note_rng
+from proxy.synth.controls import DISCRETE, Controls
+from proxy.synth.corrections import Corrections
+from proxy.synth.voice import render
+from proxy.synth.weights import load_corrections
+from render.data.accept import CLIPPED_PEAK, QUIETEST_PEAK
+from render.errors import HostError
+from render.hosts.pool import Pool
+from render.noisemaker.prior import draw, prior_hash
+from render.note import SAMPLE_RATE
+
+BLOCK = 4096
+"""Examples that are rendered together."""
+CHUNK = 64
+"""Draws of one job of a worker."""
+RENDERED_SECONDS = (2.0, 4.0)
+"""Lengths of renders: shorter notes are cut from the next longer one, so that a block has two shapes of signals."""
+
+_BLOCKS_AHEAD = 2  # whose draws the workers prepare beyond the block that is rendered
+
+Job = tuple[int, int]
+"""Seed of the prior's set and number of the chunk."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Consecutive draws as a worker sends them, an item per draw; see ``Controls`` and ``Batch``."""
+
+    knobs: NDArray[np.float32]
+    choices: NDArray[np.int8]
+    number: NDArray[np.float32]
+    velocity: NDArray[np.float32]
+    gate_seconds: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    editor: NDArray[np.float32]
+    notes: NDArray[np.int64]
+    codes: NDArray[np.int16]
+
+
+def draws_pool(coding: Coding, workers: int) -> Pool[Job, Drawn]:
+    """Worker processes that draw from any set.
+
+    Args:
+        coding: coding of the examples.
+        workers: number of processes.
+    """
+    name = next(name for name, known in CODINGS.items() if known is coding)
+    return Pool(partial(make_drawer, name), workers)
+
+
+def make_drawer(coding: str) -> Callable[[Job], Drawn]:
+    """The worker of a pool: it turns jobs into draws."""
+    torch.set_num_threads(1)
+    return partial(drawn_chunk, CODINGS[coding])
+
+
+def drawn_chunk(coding: Coding, job: Job) -> Drawn:
+    """Draws ``number * CHUNK`` and the next ones of a set; the codes are those of a clip that begins with the note."""
+    prior_set, number = job
+    indices = range(number * CHUNK, (number + 1) * CHUNK)
+    patches, notes = zip(*(draw(prior_set, index) for index in indices), strict=True)
+    controls = Controls.from_patches(patches, notes)
+    return Drawn(
+        knobs=controls.knobs.numpy(),
+        choices=torch.stack([controls.choices[name] for name in DISCRETE], 1).numpy().astype(np.int8),
+        number=controls.number.numpy(),
+        velocity=controls.velocity.numpy(),
+        gate_seconds=np.array([note.gate_seconds for note in notes]),
+        seconds=np.array([note.seconds for note in notes]),
+        editor=controls.editor.numpy(),
+        notes=np.array(
+            [
+                estimated_note(patch, note, note_rng(prior_set, index))
+                for index, patch, note in zip(indices, patches, notes, strict=True)
+            ],
+            np.int64,
+        ),
+        codes=coding.encode(patches, notes).astype(np.int16),
+    )
+
+
+class ProxyExamples:
+    """An ``ExampleSource`` of fresh renders of the proxy.
+
+    Args:
+        pool: workers that draw; see ``draws_pool``.
+        size: inputs and outputs of the network.
+        prior_set: seed of the set of draws.
+        device: where to render; batches stay there.
+        block: examples that are rendered together.
+
+    ``batch`` raises ``HostError`` if a whole block is refused or no worker can be started.
+    """
+
+    def __init__(
+        self, pool: Pool[Job, Drawn], size: Size, prior_set: int, device: torch.device | str, block: int = BLOCK
+    ) -> None:
+        self._pool, self._size, self.prior_set, self._block = pool, size, prior_set, block
+        self._device = torch.device(device)
+        self._corrections = load_corrections().to(self._device)
+        self._drawn: dict[int, list[Future[Drawn]]] = {}
+        self._renders: dict[int, Future[Batch]] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="render")
+        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+
+    @property
+    def coding(self) -> Coding:
+        """See ``ExampleSource``."""
+        return CODINGS[self._size.coding]
+
+    def identity(self) -> Any:
+        """See ``ExampleSource``."""
+        return {"renderer": "proxy", "prior_set": self.prior_set, "prior_hash": prior_hash(), "block": self._block}
+
+    def frequencies(self) -> list[NDArray[np.float64]]:
+        """See ``ExampleSource``; over draws that were not rendered, so refused ones are included."""
+        return draw_frequencies(self.coding, self.prior_set)
+
+    def batch(self, start: int, stop: int) -> Batch:
+        """See ``ExampleSource``; spectrograms are whole numbers from 0 to 255. The next block is rendered meanwhile."""
+        first, last = start // self._block, (stop - 1) // self._block
+        for old in [number for number in self._renders if number < first]:
+            del self._renders[old]
+        for number in range(first, last + 2):
+            if number not in self._renders:
+                self._renders[number] = self._thread.submit(self._rendered, number)
+        parts = []
+        for number in range(first, last + 1):
+            block = self._renders[number].result()
+            begin, end = max(start - number * self._block, 0), min(stop - number * self._block, self._block)
+            tensors = (block.spectrograms, block.notes, block.codes, block.knobs)
+            parts.append([tensor[begin:end] for tensor in tensors])
+        return Batch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+    def _rendered(self, number: int) -> Batch:
+        """The examples of a block, on the device."""
+        drawn = self._draws(number)
+        seed = 1 + number  # of the noise; seed 0 is the noise of a freshly opened plug-in
+        with torch.no_grad(), torch.cuda.stream(self._stream):
+            spectrograms = torch.zeros((self._block, *SHAPE), dtype=torch.uint8, device=self._device)
+            onsets = torch.zeros(self._block, device=self._device)
+            accepted = torch.zeros(self._block, dtype=torch.bool, device=self._device)
+            shortest = 0.0
+            for longest in RENDERED_SECONDS:
+                items = np.flatnonzero((drawn.seconds > shortest) & (drawn.seconds <= longest))
+                shortest = longest
+                for part, found in self._parts(drawn, items, round(longest * SAMPLE_RATE), seed):
+                    index = torch.from_numpy(part).to(self._device)
+                    accepted[index[found.kept]] = True
+                    spectrograms[index[found.kept]] = found.spectrograms
+                    onsets[index[found.kept]] = found.onsets
+            if not bool(accepted.any()):
+                raise HostError(f"all {self._block} renders of a block are silent, broken or clipped")
+            places = _next_accepted(accepted.cpu().numpy())
+            index = torch.from_numpy(places).to(self._device)
+            seconds = drawn.gate_seconds[places] - onsets[index].double().cpu().numpy()
+            batch = Batch(
+                spectrograms=spectrograms[index],
+                notes=torch.from_numpy(drawn.notes[places]).to(self._device),
+                codes=torch.from_numpy(self._codes(drawn, places, seconds)).to(self._device),
+                knobs=torch.from_numpy(drawn.knobs[places]).to(self._device),
+            )
+        if self._stream is not None:
+            self._stream.synchronize()
+        return batch
+
+    def _codes(self, drawn: Drawn, places: NDArray[np.int64], gate_seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+        codes = drawn.codes[places].astype(np.int64)
+        gate = self.coding.index("gate")
+        codes[:, gate] = np.where(codes[:, gate] == SILENT, SILENT, gate_codes(gate_seconds))
+        return self.coding.relative(codes, drawn.notes[places])
+
+    def _draws(self, number: int) -> Drawn:
+        chunks = self._block // CHUNK
+        for wanted in range(number, number + 1 + _BLOCKS_AHEAD):
+            if wanted not in self._drawn:
+                first = wanted * chunks
+                self._drawn[wanted] = [self._pool.submit((self.prior_set, first + k)) for k in range(chunks)]
+        parts = [future.result() for future in self._drawn.pop(number)]
+        columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Drawn)}
+        return Drawn(**{name: np.concatenate(column) for name, column in columns.items()})
+
+    def _parts(
+        self, drawn: Drawn, items: NDArray[np.int64], n_samples: int, seed: int
+    ) -> list[tuple[NDArray[np.int64], _Found]]:
+        """Renders of some draws; in halves where the GPU's memory is too small for all of them."""
+        if len(items) == 0:
+            return []
+        try:
+            return [(items, _found(drawn, items, n_samples, seed, self._corrections, self._device, self._size))]
+        except torch.cuda.OutOfMemoryError:
+            if len(items) == 1:
+                raise
+        torch.cuda.empty_cache()
+        half = len(items) // 2
+        return self._parts(drawn, items[:half], n_samples, seed) + self._parts(drawn, items[half:], n_samples, seed)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Accepted renders of some draws: their places among them, spectrograms and onsets in seconds."""
+
+    kept: Tensor
+    spectrograms: Tensor
+    onsets: Tensor
+
+
+def _found(
+    drawn: Drawn,
+    items: NDArray[np.int64],
+    n_samples: int,
+    seed: int,
+    corrections: Corrections,
+    device: torch.device,
+    size: Size,
+) -> _Found:
+    def tensor(values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(values[items]).to(device)
+
+    choices = tensor(drawn.choices).long()
+    controls = Controls(
+        knobs=tensor(drawn.knobs),
+        choices={name: choices[:, k] for k, name in enumerate(DISCRETE)},
+        number=tensor(drawn.number),
+        velocity=tensor(drawn.velocity),
+        gate_seconds=tensor(drawn.gate_seconds.astype(np.float32)),
+        editor=tensor(drawn.editor),
+    )
+    audio = render(controls, n_samples, corrections, seed)
+    lengths = torch.from_numpy(np.round(drawn.seconds[items] * SAMPLE_RATE)).to(device)
+    audio *= torch.arange(n_samples, device=device) < lengths[:, None, None]
+    peaks = audio.abs().amax(dim=(1, 2))
+    kept = ((peaks >= QUIETEST_PEAK) & (peaks < CLIPPED_PEAK)).nonzero().squeeze(1)  # false for NaN too
+    spectrograms, onsets = spectrograms_of_renders(audio[kept], size.spectrogram)
+    return _Found(kept, spectrograms, onsets)
+
+
+def _next_accepted(accepted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each place the next one that is accepted, from the beginning again after the last."""
+    places = np.flatnonzero(accepted)
+    return places[np.searchsorted(places, np.arange(len(accepted))) % len(places)]
