@@ -3,14 +3,15 @@
 A kernel is a function ``kernel(first, last, *arguments)`` that computes the items from ``first`` to before ``last``.
 On a GPU every thread calls the very same function for one item: numba compiles it a second time, for CUDA, so there is
 one description of the instrument. A thread reads the row of its item from the beginning to the end, so eight samples
-come with one access to memory; that matters more here than that neighbouring threads read neighbouring samples, because
-a batch of a few thousand items leaves a warp or two to a multiprocessor, which wait for memory most of the time.
+come with one access to memory. What such loops wait for is memory and each other: a GPU has more multiprocessors than a
+batch of a few thousand items fills with warps, so a warp takes only a few items, which seldom branch differently.
 
 Only forward loops run on a GPU; gradients are computed on the CPU.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
@@ -23,8 +24,8 @@ from torch import Tensor
 from proxy.kernels.compiled import per_item, to_numpy
 from render.errors import ReconstructError
 
-THREADS = 32
-"""Threads of a block: one warp, so that a batch is spread over as many multiprocessors as possible."""
+THREADS = 4
+"""Threads of a block, which is a part of one warp."""
 
 
 class NoGpuCompiler(ReconstructError):
@@ -70,6 +71,7 @@ def _gpu_kernel(kernel: Callable[..., None]) -> Any:
     try:
         from numba import cuda
 
+        warnings.filterwarnings("ignore", message=".*Grid size .* low occupancy")
         return cuda.jit(per_thread(kernel))
     except Exception as error:  # whatever an installation without a driver or without libraries raises
         raise NoGpuCompiler(error) from error
@@ -105,4 +107,6 @@ class _Table:
 
 @lru_cache(maxsize=64)
 def _table(table: _Table, device: torch.device) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(table.array)).to(device)
+    tensor = torch.from_numpy(np.ascontiguousarray(table.array)).to(device)
+    torch.cuda.current_stream(device).synchronize()  # other streams may use it from now on
+    return tensor

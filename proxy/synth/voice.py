@@ -51,12 +51,17 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
     """
     if corrections is not None:
         controls = corrections.apply_to(controls)
+    return effects(dry(controls, n_samples, seed), controls)
+
+
+def dry(controls: Controls, n_samples: int, seed: int = 0) -> Tensor:
+    """Everything before the effects, ``(batch, 2, n_samples)``."""
     moves = modulation(controls, n_samples + 1, seed)
     sound = voices(controls, moves, n_samples, seed)
     mono = highpass(sound * amplitude(controls, moves, n_samples), controls.knob("highpass"))
     sides = torch.stack([moves.left, moves.right], dim=1)[:, :, :n_samples]
     volume = volume_gain(controls.knob("volume"))[:, None, None]
-    return effects(mono[:, None] * (volume * sides), controls)
+    return mono[:, None] * (volume * sides)
 
 
 def voices(controls: Controls, moves: Modulation, n_samples: int, seed: int = 0) -> Tensor:

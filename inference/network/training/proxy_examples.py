@@ -8,10 +8,13 @@ that is refused (silent, clipped, ...) is replaced by the next one of its block 
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,12 +25,10 @@ from torch import Tensor
 from inference.network.coding.codings import CODINGS
 from inference.network.coding.variables import SILENT, Coding, gate_codes
 from inference.network.features.batches import spectrograms_of_renders
-from inference.network.features.log_mel import SHAPE
 from inference.network.model import Size
 from inference.network.training.examples import Batch
 from inference.network.training.live import draw_frequencies, estimated_note, note_rng
 from proxy.synth.controls import DISCRETE, Controls
-from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from proxy.synth.weights import load_corrections
 from render.data.accept import CLIPPED_PEAK, QUIETEST_PEAK
@@ -36,14 +37,17 @@ from render.hosts.pool import Pool
 from render.noisemaker.prior import draw, prior_hash
 from render.note import SAMPLE_RATE
 
-BLOCK = 4096
+BLOCK = 8192
 """Examples that are rendered together."""
 CHUNK = 64
 """Draws of one job of a worker."""
-RENDERED_SECONDS = (2.0, 4.0)
-"""Lengths of renders: shorter notes are cut from the next longer one, so that a block has two shapes of signals."""
+RENDERED_SECONDS = (2.0, 3.0, 4.0)
+"""Lengths of renders: shorter notes are cut from the next longer one, so that a block has few shapes of signals."""
+PART_SECONDS = 4096.0
+"""Seconds of sound that are rendered at once: 18 GB on a GPU."""
 
 _BLOCKS_AHEAD = 2  # whose draws the workers prepare beyond the block that is rendered
+_STREAMS = 4  # parts at once on a GPU: each waits for memory most of the time, and leaves multiprocessors idle
 
 Job = tuple[int, int]
 """Seed of the prior's set and number of the chunk."""
@@ -127,8 +131,9 @@ class ProxyExamples:
         self._corrections = load_corrections().to(self._device)
         self._drawn: dict[int, list[Future[Drawn]]] = {}
         self._renders: dict[int, Future[Batch]] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="render")
-        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+        self._local = threading.local()
+        self._blocks = ThreadPoolExecutor(1, thread_name_prefix="block")
+        self._parts = ThreadPoolExecutor(_STREAMS if self._device.type == "cuda" else 1, thread_name_prefix="part")
 
     @property
     def coding(self) -> Coding:
@@ -150,7 +155,7 @@ class ProxyExamples:
             del self._renders[old]
         for number in range(first, last + 2):
             if number not in self._renders:
-                self._renders[number] = self._thread.submit(self._rendered, number)
+                self._renders[number] = self._blocks.submit(self._rendered, number)
         parts = []
         for number in range(first, last + 1):
             block = self._renders[number].result()
@@ -162,36 +167,29 @@ class ProxyExamples:
     def _rendered(self, number: int) -> Batch:
         """The examples of a block, on the device."""
         drawn = self._draws(number)
-        seed = 1 + number  # of the noise; seed 0 is the noise of a freshly opened plug-in
-        with torch.no_grad(), torch.cuda.stream(self._stream):
-            spectrograms = torch.zeros((self._block, *SHAPE), dtype=torch.uint8, device=self._device)
-            onsets = torch.zeros(self._block, device=self._device)
-            accepted = torch.zeros(self._block, dtype=torch.bool, device=self._device)
-            shortest = 0.0
-            for longest in RENDERED_SECONDS:
-                items = np.flatnonzero((drawn.seconds > shortest) & (drawn.seconds <= longest))
-                shortest = longest
-                for part, found in self._parts(drawn, items, round(longest * SAMPLE_RATE), seed):
-                    index = torch.from_numpy(part).to(self._device)
-                    accepted[index[found.kept]] = True
-                    spectrograms[index[found.kept]] = found.spectrograms
-                    onsets[index[found.kept]] = found.onsets
-            if not bool(accepted.any()):
-                raise HostError(f"all {self._block} renders of a block are silent, broken or clipped")
-            places = _next_accepted(accepted.cpu().numpy())
-            index = torch.from_numpy(places).to(self._device)
-            seconds = drawn.gate_seconds[places] - onsets[index].double().cpu().numpy()
-            batch = Batch(
-                spectrograms=spectrograms[index],
-                notes=torch.from_numpy(drawn.notes[places]).to(self._device),
-                codes=torch.from_numpy(self._codes(drawn, places, seconds)).to(self._device),
-                knobs=torch.from_numpy(drawn.knobs[places]).to(self._device),
-            )
-        if self._stream is not None:
-            self._stream.synchronize()
+        parts = [self._parts.submit(self._part, drawn, *part, 1 + number) for part in _parts(drawn)]
+        kept, spectrograms, onsets = _joined([part.result() for part in parts])
+        if len(kept) == 0:
+            raise HostError(f"all {self._block} renders of a block are silent, broken or clipped")
+        order = kept.argsort()
+        kept = kept[order]
+        # A refused draw is replaced by the next one that is not, from the beginning again after the last.
+        index = torch.searchsorted(kept, torch.arange(self._block, device=kept.device)) % len(kept)
+        places, index = kept[index].cpu().numpy(), order[index]
+        seconds = drawn.gate_seconds[places] - onsets[index].double().cpu().numpy()
+        batch = Batch(
+            spectrograms=spectrograms[index],
+            notes=torch.from_numpy(drawn.notes[places]).to(self._device),
+            codes=torch.from_numpy(self._codes_at(drawn, places, seconds)).to(self._device),
+            knobs=torch.from_numpy(drawn.knobs[places]).to(self._device),
+        )
+        if self._device.type == "cuda":
+            torch.cuda.current_stream(self._device).synchronize()
         return batch
 
-    def _codes(self, drawn: Drawn, places: NDArray[np.int64], gate_seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+    def _codes_at(
+        self, drawn: Drawn, places: NDArray[np.int64], gate_seconds: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
         codes = drawn.codes[places].astype(np.int64)
         gate = self.coding.index("gate")
         codes[:, gate] = np.where(codes[:, gate] == SILENT, SILENT, gate_codes(gate_seconds))
@@ -207,62 +205,66 @@ class ProxyExamples:
         columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Drawn)}
         return Drawn(**{name: np.concatenate(column) for name, column in columns.items()})
 
-    def _parts(
-        self, drawn: Drawn, items: NDArray[np.int64], n_samples: int, seed: int
-    ) -> list[tuple[NDArray[np.int64], _Found]]:
-        """Renders of some draws; in halves where the GPU's memory is too small for all of them."""
-        if len(items) == 0:
-            return []
+    def _part(self, drawn: Drawn, items: NDArray[np.int64], n_samples: int, seed: int) -> Found:
+        """Renders some draws; in halves where the GPU's memory is too small for all of them."""
         try:
-            return [(items, _found(drawn, items, n_samples, seed, self._corrections, self._device, self._size))]
+            if self._device.type == "cpu":
+                return self._found(drawn, items, n_samples, seed)
+            with torch.cuda.stream(self._stream()):
+                found = self._found(drawn, items, n_samples, seed)
+                torch.cuda.current_stream(self._device).synchronize()
+                return found
         except torch.cuda.OutOfMemoryError:
             if len(items) == 1:
                 raise
         torch.cuda.empty_cache()
-        half = len(items) // 2
-        return self._parts(drawn, items[:half], n_samples, seed) + self._parts(drawn, items[half:], n_samples, seed)
+        return _joined([self._part(drawn, half, n_samples, seed) for half in np.array_split(items, 2)])
+
+    def _stream(self) -> torch.cuda.Stream:
+        """The stream of this thread; with new ones the memory that torch keeps for each would not be used again."""
+        if not hasattr(self._local, "stream"):
+            self._local.stream = torch.cuda.Stream(self._device)
+        return self._local.stream
+
+    @torch.no_grad()
+    def _found(self, drawn: Drawn, items: NDArray[np.int64], n_samples: int, seed: int) -> Found:
+        def tensor(values: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(values[items]).to(self._device)
+
+        choices = tensor(drawn.choices).long()
+        controls = Controls(
+            knobs=tensor(drawn.knobs),
+            choices={name: choices[:, k] for k, name in enumerate(DISCRETE)},
+            number=tensor(drawn.number),
+            velocity=tensor(drawn.velocity),
+            gate_seconds=tensor(drawn.gate_seconds.astype(np.float32)),
+            editor=tensor(drawn.editor),
+        )
+        audio = render(controls, n_samples, self._corrections, seed)
+        lengths = torch.from_numpy(np.round(drawn.seconds[items] * SAMPLE_RATE)).to(self._device)
+        audio *= torch.arange(n_samples, device=self._device) < lengths[:, None, None]
+        peaks = audio.abs().amax(dim=(1, 2))
+        kept = ((peaks >= QUIETEST_PEAK) & (peaks < CLIPPED_PEAK)).nonzero().squeeze(1)  # false for NaN too
+        spectrograms, onsets = spectrograms_of_renders(audio[kept], self._size.spectrogram)
+        return torch.from_numpy(items).to(self._device)[kept], spectrograms, onsets
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Accepted renders of some draws: their places among them, spectrograms and onsets in seconds."""
-
-    kept: Tensor
-    spectrograms: Tensor
-    onsets: Tensor
+Found = tuple[Tensor, Tensor, Tensor]
+"""Accepted renders: places in the block, spectrograms, and onsets in seconds."""
 
 
-def _found(
-    drawn: Drawn,
-    items: NDArray[np.int64],
-    n_samples: int,
-    seed: int,
-    corrections: Corrections,
-    device: torch.device,
-    size: Size,
-) -> _Found:
-    def tensor(values: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(values[items]).to(device)
-
-    choices = tensor(drawn.choices).long()
-    controls = Controls(
-        knobs=tensor(drawn.knobs),
-        choices={name: choices[:, k] for k, name in enumerate(DISCRETE)},
-        number=tensor(drawn.number),
-        velocity=tensor(drawn.velocity),
-        gate_seconds=tensor(drawn.gate_seconds.astype(np.float32)),
-        editor=tensor(drawn.editor),
-    )
-    audio = render(controls, n_samples, corrections, seed)
-    lengths = torch.from_numpy(np.round(drawn.seconds[items] * SAMPLE_RATE)).to(device)
-    audio *= torch.arange(n_samples, device=device) < lengths[:, None, None]
-    peaks = audio.abs().amax(dim=(1, 2))
-    kept = ((peaks >= QUIETEST_PEAK) & (peaks < CLIPPED_PEAK)).nonzero().squeeze(1)  # false for NaN too
-    spectrograms, onsets = spectrograms_of_renders(audio[kept], size.spectrogram)
-    return _Found(kept, spectrograms, onsets)
+def _joined(found: list[Found]) -> Found:
+    places, spectrograms, onsets = (torch.cat(tensors) for tensors in zip(*found, strict=True))
+    return places, spectrograms, onsets
 
 
-def _next_accepted(accepted: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """For each place the next one that is accepted, from the beginning again after the last."""
-    places = np.flatnonzero(accepted)
-    return places[np.searchsorted(places, np.arange(len(accepted))) % len(places)]
+def _parts(drawn: Drawn) -> list[tuple[NDArray[np.int64], int]]:
+    """Places of draws that are rendered together, and the number of samples; the longest first."""
+    parts = []
+    bounds = (0.0, *RENDERED_SECONDS)
+    for shorter, seconds in reversed(list(pairwise(bounds))):
+        items = np.flatnonzero((drawn.seconds > shorter) & (drawn.seconds <= seconds))
+        for part in np.array_split(items, max(math.ceil(len(items) * seconds / PART_SECONDS), 1)):
+            if len(part) > 0:
+                parts.append((part, round(seconds * SAMPLE_RATE)))
+    return parts
