@@ -20,7 +20,8 @@ from inference.network.coding.variables import N_BINS, SILENT, Coding, unit_code
 from inference.network.features.augment import augment
 from inference.network.features.log_mel import SHAPE, log_mel_spectrogram
 from inference.network.features.spectrograms import spectrogram_of_render
-from inference.network.model import Chain, GuessNetwork, RegressionNetwork, Size
+from inference.network.model import Chain, GuessNetwork, RegressionNetwork
+from inference.network.size import Size
 from inference.network.proposals import GUESSERS, Guesser, Regression, key_for, load_guesser, shipped_weights
 from inference.network.training.examples import Examples, ShuffledRows, split
 from inference.network.training.train import CHECKPOINT_FILE, LOG_FILE, Training, TrainOptions, blurred_bins, train

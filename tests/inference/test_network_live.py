@@ -14,7 +14,8 @@ import torch
 from inference import __main__ as command
 from inference.clip.target import Target
 from inference.network.coding.codings import KNOBS, SOUND
-from inference.network.model import GuessNetwork, Size
+from inference.network.model import GuessNetwork
+from inference.network.size import Size
 from inference.network.training.examples import Batch
 from inference.network.training.live import CHUNK, LiveExamples, live_pool, make_chunk
 from inference.network.training.train import LOG_FILE, Training, TrainOptions, train

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-    from inference.network.model import GuessNetwork, RegressionNetwork, Size
+    from inference.network.model import GuessNetwork, RegressionNetwork
+    from inference.network.size import Size
     from inference.network.training.examples import ExampleSource
     from inference.network.training.train import Judge, Training
 
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
     from rich.progress import Progress
 
-    from inference.network.model import Size
+    from inference.network.size import Size
     from inference.network.training.train import Training, TrainOptions, train
     from render.errors import UnknownName
 

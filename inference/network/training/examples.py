@@ -18,7 +18,7 @@ from inference.network.coding.note_estimates import estimated_notes
 from inference.network.coding.variables import Coding
 from inference.network.features.log_mel import as_batch
 from inference.network.features.spectrogram_files import FIELD, shard_spectrograms, spectrograms_folder
-from inference.network.model import Size
+from inference.network.size import Size
 from render.data.shards import Dataset, Shard
 from render.noisemaker.pitches import sounding_pitches
 from render.note import Note

@@ -22,7 +22,8 @@ from torch.nn import functional
 from inference.network.coding.editor_heights import FIRST_HEIGHT
 from inference.network.coding.variables import N_BINS, N_UNIT
 from inference.network.features.augment import augment
-from inference.network.model import GuessNetwork, RegressionNetwork, Size
+from inference.network.model import GuessNetwork, RegressionNetwork
+from inference.network.size import Size
 from inference.network.training.examples import Batch, ExampleSource
 from inference.network.weights import NETWORKS, read_network, read_tensors, write_network, write_tensors
 from proxy.tensor_file import must_fit
