@@ -19,6 +19,7 @@ from inference.network.features.log_mel import N_CHANNELS, N_FRAMES, N_MELS
 from inference.network.size import Size
 
 _HEAD_WIDTH = 32
+_GROUPS = 2  # of heads in the chain's self-attention, whose keys and values are what drawing waits for
 _DROPOUT = 0.1
 _WIDER = 2  # hidden width of the layers' perceptrons, in widths of the stream
 
@@ -130,37 +131,56 @@ class _TransformerDrawing:
 
 
 _Pairs = tuple[torch.Tensor, torch.Tensor]
-"""Keys and values, each of shape ``(batch, heads, tokens, head width)``."""
+"""Keys and values, each of shape ``(batch, groups, tokens, head width)``."""
 
 
 class _Attention(nn.Module):
-    """Attention of some tokens to others, with as many heads as the width has room for."""
+    """Attention of some tokens to others, in heads of ``_HEAD_WIDTH``.
 
-    def __init__(self, width: int, branches: int) -> None:
+    Args:
+        width: width of the tokens.
+        branches: see ``_Layer``.
+        groups: number of groups of heads; the heads of a group share keys and values (Ainslie et al. 2023). One group
+            for each head by default.
+    """
+
+    def __init__(self, width: int, branches: int, groups: int | None = None) -> None:
         super().__init__()
         self.head_width = min(_HEAD_WIDTH, width)
+        self.heads = width // self.head_width
+        self.groups = min(groups or self.heads, self.heads)
         self.queries = nn.Linear(width, width)
-        self.keys_values = nn.Linear(width, 2 * width)
+        self.keys_values = nn.Linear(width, 2 * self.groups * self.head_width)
         self.out = _last_linear(width, width, branches)
 
     def forward(self, x: torch.Tensor, pairs: _Pairs, *, causal: bool = False) -> torch.Tensor:
         """Shape of the queries' tokens ``x`` and of the result: ``(batch, tokens, width)``."""
-        found = functional.scaled_dot_product_attention(self._heads(self.queries(x)), *pairs, is_causal=causal)
+        if self.groups < self.heads:
+            keys, values = (
+                pair[:, :, None].expand(-1, -1, self.heads // self.groups, -1, -1).flatten(1, 2) for pair in pairs
+            )
+            pairs = keys, values
+        found = functional.scaled_dot_product_attention(self._split(self.queries(x)), *pairs, is_causal=causal)
         mixed: torch.Tensor = self.out(found.transpose(1, 2).flatten(2))
+        return mixed
+
+    def step(self, x: torch.Tensor, pairs: _Pairs) -> torch.Tensor:
+        """One token of each row: shape ``(rows, width)`` to ``(rows, width)``; the heads of a group are its queries."""
+        queries = self.queries(x).reshape(len(x), self.groups, -1, self.head_width)
+        mixed: torch.Tensor = self.out(functional.scaled_dot_product_attention(queries, *pairs).flatten(1))
         return mixed
 
     def pairs(self, x: torch.Tensor) -> _Pairs:
         """Keys and values of tokens ``(batch, tokens, width)``."""
         keys, values = self.keys_values(x).chunk(2, dim=-1)
-        return self._heads(keys), self._heads(values)
+        return self._split(keys), self._split(values)
 
     def room(self, rows: int, tokens: int) -> _Pairs:
         """Space for the keys and values of tokens that come one by one."""
-        width = self.queries.in_features
-        keys, values = self.queries.weight.new_zeros(2, rows, width // self.head_width, tokens, self.head_width)
+        keys, values = self.queries.weight.new_zeros(2, rows, self.groups, tokens, self.head_width)
         return keys, values
 
-    def _heads(self, x: torch.Tensor) -> torch.Tensor:
+    def _split(self, x: torch.Tensor) -> torch.Tensor:
         return x.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
 
 
@@ -174,7 +194,7 @@ class _Layer(nn.Module):
         super().__init__()
         self.crossed = crossed
         self.self_norm = nn.LayerNorm(width)
-        self.self_attention = _Attention(width, branches)
+        self.self_attention = _Attention(width, branches, _GROUPS if crossed else None)
         if crossed:
             self.cross_norm = nn.LayerNorm(width)
             self.cross = _Attention(width, branches)
@@ -201,12 +221,12 @@ class _Layer(nn.Module):
         for room, found in zip(kept, self.self_attention.pairs(normed), strict=True):
             room[:, :, k] = found[:, :, 0]
         keys, values = (room[:, :, : k + 1] for room in kept)
-        x = x + self.self_attention(normed, (keys, values))[:, 0]
+        x = x + self.self_attention.step(normed[:, 0], (keys, values))
         x = x + self.cross(self.cross_norm(x)[None], heard)[0]
         return x + self._perceptron(x)
 
     def _perceptron(self, x: torch.Tensor) -> torch.Tensor:
-        narrow: torch.Tensor = self.narrow(functional.gelu(self.wide(self.wide_norm(x))))
+        narrow: torch.Tensor = self.narrow(functional.relu(self.wide(self.wide_norm(x))))
         return narrow
 
 
