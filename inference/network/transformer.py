@@ -8,6 +8,7 @@ normalise their inputs (Xiong et al. 2020), and their outputs are added to the s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -108,9 +109,10 @@ class _TransformerDrawing:
     """A ``Drawing``: the keys and values of the clip's tokens are shared by all rows, those of the rows kept."""
 
     def __init__(self, chain: TransformerChain, heard: torch.Tensor, rows: int) -> None:
-        self._chain, self._rows = chain, rows
-        self._heard = [layer.cross.pairs(heard) for layer in chain.layers]
-        self._kept = [layer.self_attention.room(rows, len(chain.sizes)) for layer in chain.layers]
+        self._chain = chain
+        self._layers = [cast(_Layer, layer) for layer in chain.layers]
+        self._heard = [layer.cross.pairs(heard) for layer in self._layers]
+        self._kept = [layer.self_attention.room(rows, len(chain.sizes)) for layer in self._layers]
         self._states = self._take(0, chain.asked.new_zeros(rows, chain.asked.shape[1]))
 
     def logits(self, k: int) -> torch.Tensor:
@@ -124,7 +126,7 @@ class _TransformerDrawing:
     def _take(self, k: int, values: torch.Tensor) -> torch.Tensor:
         """The states from which variable ``k`` is predicted, given embeddings of the variable before it."""
         x = self._chain.asked[k] + values
-        for layer, heard, kept in zip(self._chain.layers, self._heard, self._kept, strict=True):
+        for layer, heard, kept in zip(self._layers, self._heard, self._kept, strict=True):
             x = layer.step(x, heard, kept, k)
         states: torch.Tensor = self._chain.norm(x)
         return states
@@ -181,7 +183,7 @@ class _Attention(nn.Module):
         return keys, values
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], -1, self.head_width).transpose(1, 2)
 
 
 class _Layer(nn.Module):
@@ -210,7 +212,8 @@ class _Layer(nn.Module):
         x = x + self.dropout(attention(normed, attention.pairs(normed), causal=self.crossed))
         if heard is not None:
             x = x + self.dropout(self.cross(self.cross_norm(x), self.cross.pairs(heard)))
-        return x + self.dropout(self._perceptron(x))
+        result: torch.Tensor = x + self.dropout(self._perceptron(x))
+        return result
 
     def step(self, x: torch.Tensor, heard: _Pairs, kept: _Pairs, k: int) -> torch.Tensor:
         """Token ``k`` of each row, after the earlier ones: shape ``(rows, width)`` to ``(rows, width)``.

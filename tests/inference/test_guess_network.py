@@ -21,8 +21,8 @@ from inference.network.features.augment import augment
 from inference.network.features.log_mel import SHAPE, log_mel_spectrogram
 from inference.network.features.spectrograms import spectrogram_of_render
 from inference.network.model import Chain, GuessNetwork, RegressionNetwork
-from inference.network.size import Size
 from inference.network.proposals import GUESSERS, Guesser, Regression, key_for, load_guesser, shipped_weights
+from inference.network.size import Size
 from inference.network.training.examples import Examples, ShuffledRows, split
 from inference.network.training.loss import blurred_bins
 from inference.network.training.options import TrainOptions

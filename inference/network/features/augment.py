@@ -97,8 +97,8 @@ def _room(x: torch.Tensor, generator: torch.Generator, hops: tuple[int, ...] | N
     since = _there((times - times[:, None]).clamp(min=0.0), x)
     past = _there(torch.ones(N_FRAMES, N_FRAMES).triu(), x)
     weights = 1.0 - 10.0 ** (-6.0 * _there(lengths[:, None], x) / seconds)
-    tails = torch.einsum("bcmf,bfg->bcmg", power, weights * past * 10.0 ** (-6.0 * since / seconds))
-    return _scaled(power + share * tails)
+    decays = weights * past * 10.0 ** (-6.0 * since / seconds)
+    return _scaled(power + share * torch.einsum("bcmf,bfg->bcmg", power, decays))
 
 
 def _tilt(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

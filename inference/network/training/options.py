@@ -12,6 +12,16 @@ from inference.network.size import Size
 from inference.network.weights import NETWORKS
 from render.errors import OutOfRange, UnknownName
 
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "chain": {
+        "learning_rate": 1.5e-3, "weight_decay": 0.05, "warm_up": 100, "largest_gradient": 5.0, "average": 0.999,
+    },
+    "transformer": {
+        "learning_rate": 6e-4, "weight_decay": 0.05, "warm_up": 500, "largest_gradient": 5.0, "average": 0.999,
+    },
+}  # fmt: skip
+"""Settings of the optimiser that suit each architecture; those of ``chain`` are the defaults of ``TrainOptions``."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:

@@ -157,7 +157,7 @@ class Training:
     def _move_average(self) -> None:
         keep = min(self.options.average, (1.0 + self.step) / (10.0 + self.step))
         with torch.no_grad():
-            move = get_ema_multi_avg_fn(keep)
+            move = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
             move(list(self.average.parameters()), list(self.network.parameters()), self.step)
             for copied, buffer in zip(self.average.buffers(), self.network.buffers(), strict=True):
                 copied.copy_(buffer)
