@@ -8,9 +8,11 @@ from typing import Any, Self
 
 from inference.network.coding.codings import CODINGS
 from inference.network.features.spectrograms import SPECTROGRAMS
-from render.errors import UnknownName
+from render.errors import OutOfRange, UnknownName
 
 ARCHITECTURES = ("chain", "transformer")
+HEAD_WIDTH = 32
+"""Width of each head of a transformer's attention."""
 _SPECTROGRAM_FIELD = "picture"  # name of ``Size.spectrogram`` in files
 
 
@@ -30,6 +32,7 @@ class Size:
 
     Raises:
         UnknownName: for an architecture, coding or kind of spectrogram that does not exist, or that do not go together.
+        OutOfRange: for a width that cannot be divided into a transformer's heads.
     """
 
     channels: tuple[int, ...] = (32, 64, 128, 256)
@@ -45,6 +48,8 @@ class Size:
         seen_by = ("chain",) if self.aligned or self.modulation else ARCHITECTURES
         if self.architecture not in seen_by:
             raise UnknownName("architecture", self.architecture, seen_by)
+        if self.architecture == "transformer" and self.hidden % HEAD_WIDTH:
+            raise OutOfRange("hidden", self.hidden, f"a multiple of {HEAD_WIDTH} for a transformer")
         if self.coding not in CODINGS:
             raise UnknownName("coding", self.coding, CODINGS)
         allowed = ["semitones"] if self.aligned else list(SPECTROGRAMS)

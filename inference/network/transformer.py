@@ -17,9 +17,8 @@ from torch.nn import functional
 from inference.network.categories import Categories, Drawing
 from inference.network.features.estimated_note import N_NOTES
 from inference.network.features.log_mel import N_CHANNELS, N_FRAMES, N_MELS
-from inference.network.size import Size
+from inference.network.size import HEAD_WIDTH, Size
 
-_HEAD_WIDTH = 32
 _GROUPS = 2  # of heads in the chain's self-attention, whose keys and values are what drawing waits for
 _DROPOUT = 0.1
 _WIDER = 2  # hidden width of the layers' perceptrons, in widths of the stream
@@ -137,7 +136,7 @@ _Pairs = tuple[torch.Tensor, torch.Tensor]
 
 
 class _Attention(nn.Module):
-    """Attention of some tokens to others, in heads of ``_HEAD_WIDTH``.
+    """Attention of some tokens to others, in heads of ``HEAD_WIDTH``.
 
     Args:
         width: width of the tokens.
@@ -148,11 +147,10 @@ class _Attention(nn.Module):
 
     def __init__(self, width: int, branches: int, groups: int | None = None) -> None:
         super().__init__()
-        self.head_width = min(_HEAD_WIDTH, width)
-        self.heads = width // self.head_width
+        self.heads = width // HEAD_WIDTH
         self.groups = min(groups or self.heads, self.heads)
         self.queries = nn.Linear(width, width)
-        self.keys_values = nn.Linear(width, 2 * self.groups * self.head_width)
+        self.keys_values = nn.Linear(width, 2 * self.groups * HEAD_WIDTH)
         self.out = _last_linear(width, width, branches)
 
     def forward(self, x: torch.Tensor, pairs: _Pairs, *, causal: bool = False) -> torch.Tensor:
@@ -168,7 +166,7 @@ class _Attention(nn.Module):
 
     def step(self, x: torch.Tensor, pairs: _Pairs) -> torch.Tensor:
         """One token of each row: shape ``(rows, width)`` to ``(rows, width)``; the heads of a group are its queries."""
-        queries = self.queries(x).reshape(len(x), self.groups, -1, self.head_width)
+        queries = self.queries(x).reshape(len(x), self.groups, -1, HEAD_WIDTH)
         mixed: torch.Tensor = self.out(functional.scaled_dot_product_attention(queries, *pairs).flatten(1))
         return mixed
 
@@ -179,11 +177,11 @@ class _Attention(nn.Module):
 
     def room(self, rows: int, tokens: int) -> _Pairs:
         """Space for the keys and values of tokens that come one by one."""
-        keys, values = self.queries.weight.new_zeros(2, rows, self.groups, tokens, self.head_width)
+        keys, values = self.queries.weight.new_zeros(2, rows, self.groups, tokens, HEAD_WIDTH)
         return keys, values
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
-        return x.reshape(*x.shape[:2], -1, self.head_width).transpose(1, 2)
+        return x.reshape(*x.shape[:2], -1, HEAD_WIDTH).transpose(1, 2)
 
 
 class _Layer(nn.Module):
