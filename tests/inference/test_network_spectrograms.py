@@ -11,7 +11,8 @@ from inference.network.features.log_mel import SHAPE
 from inference.network.features.semitones import ASSUMED_NOTE, LOWEST_NOTE, NOTE_BAND, aligned, semitone_spectrogram
 from inference.network.features.spectrograms import SPECTROGRAMS
 from inference.network.features.stretched import SEGMENTS, stretched_spectrogram
-from inference.network.model import GuessNetwork, Modulation, Size
+from inference.network.model import GuessNetwork, Modulation
+from inference.network.size import Size
 from render.errors import InvalidAudio, UnknownName
 from render.note import SAMPLE_RATE
 

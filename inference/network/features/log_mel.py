@@ -88,7 +88,12 @@ def quantised(power: torch.Tensor) -> torch.Tensor:
 
 def as_batch(spectrograms: NDArray[np.uint8]) -> torch.Tensor:
     """Spectrograms ``(batch, *SHAPE)`` as floats 0 to 1, in the memory order that convolutions are fastest with."""
-    batch = torch.from_numpy(spectrograms).to(torch.float32).mul_(1.0 / 255.0)
+    return as_floats(torch.from_numpy(spectrograms))
+
+
+def as_floats(spectrograms: torch.Tensor) -> torch.Tensor:
+    """See ``as_batch``: bytes on any device."""
+    batch = spectrograms.to(torch.float32).mul_(1.0 / 255.0)
     return batch.contiguous(memory_format=torch.channels_last)
 
 

@@ -24,7 +24,7 @@ from inference.network.coding.note_estimates import estimated_notes
 from inference.network.coding.variables import Coding
 from inference.network.features.log_mel import SHAPE, as_batch
 from inference.network.features.spectrograms import spectrogram_of_render
-from inference.network.model import Size
+from inference.network.size import Size
 from inference.network.training.examples import Batch, frequencies
 from render.audio import Audio
 from render.data.accept import refusal
