@@ -42,7 +42,7 @@ class Size:
     aligned: bool = False
     modulation: bool = False
     architecture: str = "chain"
-    layers: tuple[int, int] = (4, 3)
+    layers: tuple[int, int] = (5, 2)
 
     def __post_init__(self) -> None:
         seen_by = ("chain",) if self.aligned or self.modulation else ARCHITECTURES

@@ -105,28 +105,34 @@ class TransformerChain(Categories):
 
 
 class _TransformerDrawing:
-    """A ``Drawing``: the keys and values of the clip's tokens are shared by all rows, those of the rows kept."""
+    """A ``Drawing``: the keys and values of the clip's tokens are shared by all rows, those of the rows are kept.
+
+    A variable's place is computed when a distribution at or after it is asked for: silence at the end costs nothing.
+    """
 
     def __init__(self, chain: TransformerChain, heard: torch.Tensor, rows: int) -> None:
         self._chain = chain
         self._layers = [cast(_Layer, layer) for layer in chain.layers]
         self._heard = [layer.cross.pairs(heard) for layer in self._layers]
         self._kept = [layer.self_attention.room(rows, len(chain.sizes)) for layer in self._layers]
-        self._states = self._take(0, chain.asked.new_zeros(rows, chain.asked.shape[1]))
+        # Embedding of the variable before each place whose states are not computed yet.
+        self._coming = [(0, chain.asked.new_zeros(rows, chain.asked.shape[1]))]
+        self._states = torch.empty(0)
 
     def logits(self, k: int) -> torch.Tensor:
+        for place, value in self._coming:
+            self._states = self._taken(place, value)
+        self._coming.clear()
         return self._chain.logits_of(k, self._states)
 
     def extend(self, k: int, codes: torch.Tensor) -> None:
-        chain = self._chain
-        if k + 1 < len(chain.sizes):
-            self._states = self._take(k + 1, chain.value(chain.table[k, codes]))
+        self._coming.append((k + 1, self._chain.value(self._chain.table[k, codes])))
 
-    def _take(self, k: int, values: torch.Tensor) -> torch.Tensor:
-        """The states from which variable ``k`` is predicted, given embeddings of the variable before it."""
-        x = self._chain.asked[k] + values
+    def _taken(self, place: int, value: torch.Tensor) -> torch.Tensor:
+        """The states from which the variable at a place is predicted."""
+        x = self._chain.asked[place] + value
         for layer, heard, kept in zip(self._layers, self._heard, self._kept, strict=True):
-            x = layer.step(x, heard, kept, k)
+            x = layer.step(x, heard, kept, place)
         states: torch.Tensor = self._chain.norm(x)
         return states
 

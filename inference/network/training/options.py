@@ -17,7 +17,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "learning_rate": 1.5e-3, "weight_decay": 0.05, "warm_up": 100, "largest_gradient": 5.0, "average": 0.999,
     },
     "transformer": {
-        "learning_rate": 6e-4, "weight_decay": 0.05, "warm_up": 500, "largest_gradient": 5.0, "average": 0.999,
+        "learning_rate": 1e-3, "weight_decay": 0.05, "warm_up": 500, "largest_gradient": 20.0, "average": 0.999,
     },
 }  # fmt: skip
 """Settings of the optimiser that suit each architecture; those of ``chain`` are the defaults of ``TrainOptions``."""
