@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MODELS = ("network", "regression")
 _ARCHITECTURES = ("chain", "transformer")
 _CODINGS = ("sound", "knobs")
+_RENDERERS = ("host", "proxy")
 _SPECTROGRAMS = ("mel", "semitones", "stretched")
 _SAVE_SECONDS, _LIVE_SAVE_SECONDS = 120.0, 60.0
 _BATCHES_AHEAD = 3  # that workers make while a step is taken
@@ -35,10 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="data set made by python -m render dataset; may be repeated",
     )  # fmt: skip
     parser.add_argument("--live", action="store_true", help="draw and render examples instead of reading --data")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that render, with --live")
+    parser.add_argument(
+        "--renderer", choices=_RENDERERS, default="host",
+        help="what renders with --live: the host in the workers, or the proxy on --device",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw or render with --live")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run, which is resumed")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder for spectrograms (default: in --out)")
     parser.add_argument("--model", choices=_MODELS, default="network")
+    parser.add_argument(
+        "--regression-beside", action="store_true", help="train a regression on the same examples, in OUT/regression"
+    )
     parser.add_argument("--architecture", choices=_ARCHITECTURES, default="chain")
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
     parser.add_argument("--encoder", type=Path, metavar="FILE", help="weights of a network whose encoder to begin with")
@@ -86,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
     from rich.progress import Progress
 
-    from inference.network.size import default_size
+    from inference.network.size import Size, default_size
     from inference.network.training.devices import device_errors, open_device
     from inference.network.training.options import DEFAULTS, TrainOptions
     from inference.network.training.replay import Replay
@@ -134,6 +142,11 @@ def run(arguments: argparse.Namespace) -> int:
             **settings,
         )
         training = Training(source, options, arguments.out)
+        beside = None
+        if arguments.regression_beside:
+            plain = Size(coding=size.coding, spectrogram=size.spectrogram)
+            own = {"model": "regression", "size": plain, "start": None, "encoder": None} | DEFAULTS["chain"]
+            beside = Training(source, replace(options, **own), arguments.out / "regression")
         began, first = time.monotonic(), training.seen
         if first:
             print(f"continuing from example {first}", flush=True)
@@ -151,6 +164,7 @@ def run(arguments: argparse.Namespace) -> int:
         train(
             training,
             judge,
+            beside=beside,
             save_seconds=save_seconds,
             judge_seconds=60.0 * arguments.judge_minutes,
             on_step=on_step,
@@ -195,20 +209,32 @@ def _live(
     """Fresh draws of the prior; those for validation are of another set and rendered once."""
     from inference.network.coding.codings import CODINGS
     from inference.network.model import GuessNetwork
-    from inference.network.training.live import FIRST_SET, VALIDATION_SET, LiveExamples, live_pool
+    from inference.network.training.live import FIRST_SET, VALIDATION_SET
     from inference.network.training.validate import nats_by_variable, summary
     from render.errors import OutOfRange, UnknownName
-    from render.noisemaker.hosts import open_host
 
     if arguments.data or arguments.epochs is not None:
         raise OutOfRange("options with --live", "--data or --epochs", "--examples or --minutes")
     if arguments.model != "network":
         raise UnknownName("model with --live", arguments.model, ["network"])
-    pool = stack.enter_context(live_pool(open_host, size, arguments.workers))
-    coding = CODINGS[size.coding]
-    unseen = LiveExamples(pool, coding, VALIDATION_SET)
+    source: ExampleSource
+    unseen: ExampleSource
+    if arguments.renderer == "proxy":
+        from inference.network.training.proxy_examples import CHUNK, ProxyExamples, draws_pool
+
+        draws = stack.enter_context(draws_pool(CODINGS[size.coding], arguments.workers))
+        block = -(-arguments.held_out // CHUNK) * CHUNK
+        unseen = ProxyExamples(draws, size, VALIDATION_SET, arguments.device, block)
+        source = ProxyExamples(draws, size, FIRST_SET + arguments.seed, arguments.device)
+    else:
+        from inference.network.training.live import LiveExamples, live_pool
+        from render.noisemaker.hosts import open_host
+
+        renders = stack.enter_context(live_pool(open_host, size, arguments.workers))
+        unseen = LiveExamples(renders, CODINGS[size.coding], VALIDATION_SET)
+        ahead = _BATCHES_AHEAD * arguments.batch
+        source = LiveExamples(renders, CODINGS[size.coding], FIRST_SET + arguments.seed, ahead)
     batches = unseen.batch(0, arguments.held_out).split(arguments.batch)
-    source = LiveExamples(pool, coding, FIRST_SET + arguments.seed, ahead=_BATCHES_AHEAD * arguments.batch)
     shares = source.frequencies()
 
     def figures(network: GuessNetwork | RegressionNetwork) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from torch import Tensor
 from inference.network.coding.codings import CODINGS
 from inference.network.coding.variables import SILENT, Coding, gate_codes
 from inference.network.features.batches import spectrograms_of_renders
-from inference.network.model import Size
+from inference.network.size import Size
 from inference.network.training.examples import Batch
 from inference.network.training.live import draw_frequencies, estimated_note, note_rng
 from proxy.synth.controls import DISCRETE, Controls
@@ -37,8 +37,8 @@ from render.hosts.pool import Pool
 from render.noisemaker.prior import draw, prior_hash
 from render.note import SAMPLE_RATE
 
-BLOCK = 8192
-"""Examples that are rendered together."""
+BLOCKS = {"cuda": 8192, "cpu": 256}
+"""Number of examples that are rendered together, by the type of the device."""
 CHUNK = 64
 """Draws of one job of a worker."""
 RENDERED_SECONDS = (2.0, 3.0, 4.0)
@@ -118,16 +118,17 @@ class ProxyExamples:
         size: inputs and outputs of the network.
         prior_set: seed of the set of draws.
         device: where to render; batches stay there.
-        block: examples that are rendered together.
+        block: number of examples that are rendered together; by default that of the device's type.
 
     ``batch`` raises ``HostError`` if a whole block is refused or no worker can be started.
     """
 
     def __init__(
-        self, pool: Pool[Job, Drawn], size: Size, prior_set: int, device: torch.device | str, block: int = BLOCK
+        self, pool: Pool[Job, Drawn], size: Size, prior_set: int, device: torch.device | str, block: int | None = None
     ) -> None:
-        self._pool, self._size, self.prior_set, self._block = pool, size, prior_set, block
+        self._pool, self._size, self.prior_set = pool, size, prior_set
         self._device = torch.device(device)
+        self._block = BLOCKS[self._device.type] if block is None else block
         self._corrections = load_corrections().to(self._device)
         self._drawn: dict[int, list[Future[Drawn]]] = {}
         self._renders: dict[int, Future[Batch]] = {}

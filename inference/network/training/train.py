@@ -167,6 +167,7 @@ def train(
     training: Training,
     judge: Judge | None,
     *,
+    beside: Training | None = None,
     save_seconds: float = 120.0,
     judge_seconds: float = 600.0,
     on_step: Callable[[Training, float], None] | None = None,
@@ -177,6 +178,7 @@ def train(
     Args:
         training: the run, new or resumed.
         judge: returns figures of the averaged network; None for no validation.
+        beside: another run on the same examples and as many steps; it is not validated.
         save_seconds: seconds between checkpoints.
         judge_seconds: seconds between validations; there is always one at the end.
         on_step: called with the run and a running mean of the loss after every step, on a GPU after some of them.
@@ -193,6 +195,9 @@ def train(
     running = math.nan
     while training.progress < 1.0:
         loss = training.take_step()
+        if beside is not None:
+            beside.seconds = training.seconds
+            beside.take_step()
         mean = loss if mean is None else mean.lerp(loss, 0.01)
         over = training.progress >= 1.0
         if over or training.step % every == 0:
@@ -214,6 +219,8 @@ def train(
             judged = time.monotonic()
         if over or now - saved >= save_seconds:
             training.save()
+            if beside is not None:
+                beside.save()
             write_text(training.folder / LOG_FILE, "".join(json.dumps(line) + "\n" for line in log))
             saved = time.monotonic()
 
