@@ -98,8 +98,18 @@ def _add_edge(output: Array, table: Array, t: int, offset: float, height: float)
     high = height * (place - row)
     low = height - high
     last = min(STEP_SAMPLES, len(output) - t + 1)
-    for k in range(last):
-        output[t - 1 + k] += low * table[row, k] + high * table[row + 1, k]
+    lower, upper = table[row], table[row + 1]
+    for k in range(0, last - 3, 4):
+        # Four at a time: what is read before something is written need not wait for it.
+        n = t - 1 + k
+        one, two, three, four = output[n], output[n + 1], output[n + 2], output[n + 3]
+        one += low * lower[k] + high * upper[k]
+        two += low * lower[k + 1] + high * upper[k + 1]
+        three += low * lower[k + 2] + high * upper[k + 2]
+        four += low * lower[k + 3] + high * upper[k + 3]
+        output[n], output[n + 1], output[n + 2], output[n + 3] = one, two, three, four
+    for k in range(last - last % 4, last):
+        output[t - 1 + k] += low * lower[k] + high * upper[k]
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""A log-mel spectrogram whose hop grows from 3 ms at the onset to 12 ms and 46 ms, so that it covers 3.9 s.
+"""A log-mel spectrogram whose hop grows from 3 ms at the onset to 12 ms and 33 ms, so that it covers 3 s.
 
 Channels, bands and levels are those of ``log_mel.py``.
 """
@@ -21,7 +21,7 @@ from inference.network.features.log_mel import (
 from render.audio import Audio
 from render.note import SAMPLE_RATE
 
-SEGMENTS = ((64, 128, 512), (64, 512, 2048), (64, 2048, 4096))
+SEGMENTS = ((64, 128, 512), (64, 512, 2048), (64, 1456, 4096))
 """Frames, hop and window in samples, one segment after the other."""
 
 _N_FFT = 4096
@@ -30,7 +30,7 @@ STRETCHED_SAMPLES = sum(frames * hop for frames, hop, _ in SEGMENTS)
 
 
 def stretched_spectrogram(audio: Audio) -> Spectrogram:
-    """The stretched spectrogram of the first 3.9 s of a clip; see ``log_mel_spectrogram`` for shapes and errors."""
+    """The stretched spectrogram of the first 3 s of a clip; see ``log_mel_spectrogram`` for shapes and errors."""
     return spectrogram_from_power(audio, stretched_power, STRETCHED_SAMPLES)
 
 

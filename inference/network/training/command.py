@@ -225,7 +225,9 @@ def _live(
         draws = stack.enter_context(draws_pool(CODINGS[size.coding], arguments.workers))
         block = -(-arguments.held_out // CHUNK) * CHUNK
         unseen = ProxyExamples(draws, size, VALIDATION_SET, arguments.device, block)
+        unseen.begin(0, 1)
         source = ProxyExamples(draws, size, FIRST_SET + arguments.seed, arguments.device)
+        shares = source.frequencies()
     else:
         from inference.network.training.live import LiveExamples, live_pool
         from render.noisemaker.hosts import open_host
@@ -234,8 +236,8 @@ def _live(
         unseen = LiveExamples(renders, CODINGS[size.coding], VALIDATION_SET)
         ahead = _BATCHES_AHEAD * arguments.batch
         source = LiveExamples(renders, CODINGS[size.coding], FIRST_SET + arguments.seed, ahead)
+        shares = source.frequencies()
     batches = unseen.batch(0, arguments.held_out).split(arguments.batch)
-    shares = source.frequencies()
 
     def figures(network: GuessNetwork | RegressionNetwork) -> dict[str, Any]:
         assert isinstance(network, GuessNetwork)

@@ -41,13 +41,17 @@ BLOCKS = {"cuda": 8192, "cpu": 256}
 """Number of examples that are rendered together, by the type of the device."""
 CHUNK = 64
 """Draws of one job of a worker."""
-RENDERED_SECONDS = (2.0, 3.0, 4.0)
-"""Lengths of renders: shorter notes are cut from the next longer one, so that a block has few shapes of signals."""
-PART_SECONDS = 4096.0
-"""Seconds of sound that are rendered at once: 18 GB on a GPU."""
+RENDERED_SECONDS = (2.0, 3.05)
+"""Lengths of renders, so that a block has few shapes of signals: shorter notes are cut from the next longer one, and no
+spectrogram sees more than the longest."""
+PART_SECONDS = 4200.0
+"""Seconds of sound that are rendered at once: 16 GB on a GPU."""
+BYTES_PER_STREAM = 22e9
+"""Memory of a GPU for each part that is rendered at the same time. A part waits for memory most of the time, and leaves
+most multiprocessors idle."""
 
+_BLOCKS_AT_ONCE = 2
 _BLOCKS_AHEAD = 2  # whose draws the workers prepare beyond the block that is rendered
-_STREAMS = 4  # parts at once on a GPU: each waits for memory most of the time, and leaves multiprocessors idle
 
 Job = tuple[int, int]
 """Seed of the prior's set and number of the chunk."""
@@ -131,10 +135,16 @@ class ProxyExamples:
         self._block = BLOCKS[self._device.type] if block is None else block
         self._corrections = load_corrections().to(self._device)
         self._drawn: dict[int, list[Future[Drawn]]] = {}
+        self._newest = -1  # of the blocks whose draws were asked for
+        self._lock = threading.Lock()
         self._renders: dict[int, Future[Batch]] = {}
         self._local = threading.local()
-        self._blocks = ThreadPoolExecutor(1, thread_name_prefix="block")
-        self._parts = ThreadPoolExecutor(_STREAMS if self._device.type == "cuda" else 1, thread_name_prefix="part")
+        streams = 1
+        if self._device.type == "cuda":
+            memory = torch.cuda.get_device_properties(self._device).total_memory
+            streams = max(int(memory / BYTES_PER_STREAM), 1)
+        self._blocks = ThreadPoolExecutor(_BLOCKS_AT_ONCE, thread_name_prefix="block")
+        self._parts = ThreadPoolExecutor(streams, thread_name_prefix="part")
 
     @property
     def coding(self) -> Coding:
@@ -150,13 +160,11 @@ class ProxyExamples:
         return draw_frequencies(self.coding, self.prior_set)
 
     def batch(self, start: int, stop: int) -> Batch:
-        """See ``ExampleSource``; spectrograms are whole numbers from 0 to 255. The next block is rendered meanwhile."""
+        """See ``ExampleSource``; spectrograms are whole numbers from 0 to 255. Next blocks are rendered meanwhile."""
         first, last = start // self._block, (stop - 1) // self._block
         for old in [number for number in self._renders if number < first]:
             del self._renders[old]
-        for number in range(first, last + 2):
-            if number not in self._renders:
-                self._renders[number] = self._blocks.submit(self._rendered, number)
+        self.begin(first, last + 1 + _BLOCKS_AT_ONCE)
         parts = []
         for number in range(first, last + 1):
             block = self._renders[number].result()
@@ -164,6 +172,12 @@ class ProxyExamples:
             tensors = (block.spectrograms, block.notes, block.codes, block.knobs)
             parts.append([tensor[begin:end] for tensor in tensors])
         return Batch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+    def begin(self, first: int, last: int) -> None:
+        """Begin to render the blocks from ``first`` to before ``last``."""
+        for number in range(first, last):
+            if number not in self._renders:
+                self._renders[number] = self._blocks.submit(self._rendered, number)
 
     def _rendered(self, number: int) -> Batch:
         """The examples of a block, on the device."""
@@ -197,12 +211,16 @@ class ProxyExamples:
         return self.coding.relative(codes, drawn.notes[places])
 
     def _draws(self, number: int) -> Drawn:
-        chunks = self._block // CHUNK
-        for wanted in range(number, number + 1 + _BLOCKS_AHEAD):
-            if wanted not in self._drawn:
-                first = wanted * chunks
-                self._drawn[wanted] = [self._pool.submit((self.prior_set, first + k)) for k in range(chunks)]
-        parts = [future.result() for future in self._drawn.pop(number)]
+        with self._lock:
+            ahead = range(max(self._newest, number) + 1, number + 1 + _BLOCKS_AHEAD)
+            for wanted in (number, *ahead):
+                if wanted not in self._drawn:
+                    chunks = self._block // CHUNK
+                    jobs = [(self.prior_set, wanted * chunks + k) for k in range(chunks)]
+                    self._drawn[wanted] = [self._pool.submit(job) for job in jobs]
+            self._newest = max(self._newest, *(ahead or (number,)))
+            futures = self._drawn.pop(number)
+        parts = [future.result() for future in futures]
         columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Drawn)}
         return Drawn(**{name: np.concatenate(column) for name, column in columns.items()})
 
