@@ -19,8 +19,10 @@ def open_device(name: str) -> None:
         UnknownName: if there is no such device here.
         DeviceError: if it is too old.
     """
-    if name.split(":")[0] not in ("cpu", "cuda") or (name != "cpu" and not torch.cuda.is_available()):
-        raise UnknownName("device", name, ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    known = ["cpu", *(["cuda"] if count else []), *(f"cuda:{k}" for k in range(count))]
+    if name not in known:
+        raise UnknownName("device", name, known)
     if name == "cpu":
         return
     with device_errors(name):

@@ -83,6 +83,9 @@ class TrainOptions:
         for name in ("learning_rate", "largest_gradient"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise OutOfRange(name.replace("_", " "), getattr(self, name), "above 0")
+        for name in ("weight_decay", "average"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise OutOfRange(name.replace("_", " "), getattr(self, name), "0 or more, less than 1")
 
     def fixed(self) -> dict[str, Any]:
         """Settings that must not change when a run is resumed, in JSON's types."""

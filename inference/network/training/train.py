@@ -199,17 +199,18 @@ def train(
             beside.seconds = training.seconds
             beside.take_step()
         mean = loss if mean is None else mean.lerp(loss, 0.01)
+        now = time.monotonic()
         over = training.progress >= 1.0
-        if over or training.step % every == 0:
+        to_judge, to_save = over or now - judged >= judge_seconds, over or now - saved >= save_seconds
+        if to_judge or to_save or training.step % every == 0:
             running = float(mean)
+            training.seconds += time.monotonic() - now  # in which a GPU finished what it was told to do
             if not math.isfinite(running):
-                raise OutOfRange(
-                    f"loss at step {training.step}", running, "a finite number; a lower learning rate helps"
-                )
+                allowed = "a finite number; try a lower learning rate"
+                raise OutOfRange(f"loss at step {training.step}", running, allowed)
             if on_step is not None:
                 on_step(training, running)
-        now = time.monotonic()
-        if over or now - judged >= judge_seconds:
+        if to_judge:
             line = {"step": training.step, "seconds": round(training.seconds, 1), "loss": running}
             line["examples"] = training.seen
             line |= {} if judge is None else judge(training.average)
@@ -217,7 +218,7 @@ def train(
             if on_judged is not None:
                 on_judged(line)
             judged = time.monotonic()
-        if over or now - saved >= save_seconds:
+        if to_save:
             training.save()
             if beside is not None:
                 beside.save()
