@@ -352,7 +352,7 @@ class _Reverb(torch.autograd.Function):
         given = signal, decay.double(), whole.long().flatten(0, 1), eta.flatten(0, 1), ALL_PASS_LENGTHS, gain
         launch(_reverb_forward, 2 * rows, *given, *memory, delayed, combs, sides)
         ctx.save_for_backward(signal, decay, lengths, combs)
-        return sides.unflatten(0, (rows, 2))
+        return sides.reshape(rows, 2, n_samples)
 
     @staticmethod
     @once_differentiable
@@ -362,7 +362,7 @@ class _Reverb(torch.autograd.Function):
         grad_x = np.zeros((len(grad), grad.shape[2]), grad.dtype)
         grad_decay = np.zeros(len(grad))
         gain = np.array(facts.REVERB_ALL_PASS_GAIN, grad.dtype)
-        combs = to_numpy(combs.unflatten(0, (len(grad), 2)))
+        combs = to_numpy(combs).reshape(len(grad), 2, -1, COMBS)
         given = to_numpy(decay.double()), to_numpy(lengths.double()), ALL_PASS_LENGTHS, gain, combs, grad
         per_item(_reverb_backward, len(grad), *given, grad_x, grad_decay)
         return to_tensor(grad_x, signal), to_tensor(grad_decay, decay), None

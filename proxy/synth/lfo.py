@@ -59,7 +59,7 @@ def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int, seed: int 
         hz: cycles per second.
         start: phase in cycles at the first sample.
         n_samples: length.
-        seed: of the values that the random waveforms read.
+        seed: seed of the values that the random waveforms read.
 
     Shape:
         waveform: ``(batch,)``

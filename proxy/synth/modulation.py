@@ -49,7 +49,7 @@ def modulation(controls: Controls, n_samples: int, seed: int = 0) -> Modulation:
     Args:
         controls: patches and notes.
         n_samples: length of the signals.
-        seed: of the LFOs' random waveforms.
+        seed: seed of the LFOs' random waveforms.
 
     Returns:
         Signals of shape ``(batch, 1)`` or ``(batch, n_samples)``.

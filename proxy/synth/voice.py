@@ -33,7 +33,7 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
         controls: patches and notes; the voices of a chord are summed before the effects.
         n_samples: length at ``SAMPLE_RATE``.
         corrections: what was learned from renders; none for the formulas as they are.
-        seed: of the noise and of the LFOs' random waveforms, which all items have in common.
+        seed: seed of the noise and of the LFOs' random waveforms, which all items have in common.
 
     Returns:
         Left and right, shape ``(batch, 2, n_samples)``.

@@ -37,7 +37,7 @@ def spectrograms_of_renders(audio: Tensor, kind: str) -> tuple[Tensor, Tensor]:
         audio: ``(batch, 2, samples)``.
         Returns: ``(batch, 2, bands, frames)`` uint8, and ``(batch,)``.
     """
-    parts = [_part(part, *POWERS[kind]) for part in audio.split(_AT_ONCE)]
+    parts = [_part(part, *POWERS[kind]) for part in torch.split(audio, _AT_ONCE)]
     spectrograms, onsets = zip(*parts, strict=True)
     return torch.cat(spectrograms), torch.cat(onsets)
 
@@ -60,5 +60,5 @@ def _part(audio: Tensor, power_of: Callable[[Tensor], Tensor], seen_samples: int
     cut = audio.gather(2, places.clamp(max=audio.shape[2] - 1)[:, None].expand(-1, 2, -1)) * inside
     channels = torch.stack([0.5 * (cut[:, 0] + cut[:, 1]), 0.5 * (cut[:, 0] - cut[:, 1])], dim=1)
     channels = channels / channels.abs().amax(dim=(1, 2), keepdim=True)
-    power = power_of(channels.flatten(0, 1)).unflatten(0, (len(audio), 2))
-    return quantised(power), start / SAMPLE_RATE
+    power = power_of(channels.flatten(0, 1))
+    return quantised(power.reshape(len(audio), 2, *power.shape[1:])), start / SAMPLE_RATE

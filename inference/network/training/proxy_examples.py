@@ -39,7 +39,7 @@ from render.note import SAMPLE_RATE
 
 BLOCKS = {"cuda": 8192, "cpu": 256}
 """Number of examples that are rendered together, by the type of the device."""
-CHUNK = 64
+CHUNK = 32
 """Draws of one job of a worker."""
 RENDERED_SECONDS = (2.0, 3.05)
 """Lengths of renders, so that a block has few shapes of signals: shorter notes are cut from the next longer one, and no
@@ -50,7 +50,7 @@ BYTES_PER_STREAM = 22e9
 """Memory of a GPU for each part that is rendered at the same time. A part waits for memory most of the time, and leaves
 most multiprocessors idle."""
 
-_BLOCKS_AT_ONCE = 2
+_BLOCKS_AT_ONCE = 2  # on a GPU, so that a block's last parts do not run alone
 _BLOCKS_AHEAD = 2  # whose draws the workers prepare beyond the block that is rendered
 
 Job = tuple[int, int]
@@ -139,11 +139,11 @@ class ProxyExamples:
         self._lock = threading.Lock()
         self._renders: dict[int, Future[Batch]] = {}
         self._local = threading.local()
-        streams = 1
+        streams, self._at_once = 1, 1
         if self._device.type == "cuda":
             memory = torch.cuda.get_device_properties(self._device).total_memory
-            streams = max(int(memory / BYTES_PER_STREAM), 1)
-        self._blocks = ThreadPoolExecutor(_BLOCKS_AT_ONCE, thread_name_prefix="block")
+            streams, self._at_once = max(int(memory / BYTES_PER_STREAM), 1), _BLOCKS_AT_ONCE
+        self._blocks = ThreadPoolExecutor(self._at_once, thread_name_prefix="block")
         self._parts = ThreadPoolExecutor(streams, thread_name_prefix="part")
 
     @property
@@ -164,7 +164,7 @@ class ProxyExamples:
         first, last = start // self._block, (stop - 1) // self._block
         for old in [number for number in self._renders if number < first]:
             del self._renders[old]
-        self.begin(first, last + 1 + _BLOCKS_AT_ONCE)
+        self.begin(first, last + 1 + self._at_once)
         parts = []
         for number in range(first, last + 1):
             block = self._renders[number].result()
@@ -242,8 +242,9 @@ class ProxyExamples:
     def _stream(self) -> torch.cuda.Stream:
         """The stream of this thread; with new ones the memory that torch keeps for each would not be used again."""
         if not hasattr(self._local, "stream"):
-            self._local.stream = torch.cuda.Stream(self._device)
-        return self._local.stream
+            self._local.stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        stream: torch.cuda.Stream = self._local.stream
+        return stream
 
     @torch.no_grad()
     def _found(self, drawn: Drawn, items: NDArray[np.int64], n_samples: int, seed: int) -> Found:
