@@ -32,7 +32,7 @@ from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.table import TABLE
 from render.note import Note
 
-TEMPERATURE = 0.8
+TEMPERATURE = 0.5
 _AUDIBLE_SHARE = 0.15  # share of the oscillators' power from which one of them may be estimated as the pitch
 
 

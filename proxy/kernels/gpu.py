@@ -38,7 +38,7 @@ def per_thread(kernel: Callable[..., None]) -> Callable[[int, tuple[Any, ...]], 
     """What a thread does, for ``numba.cuda.jit``."""
 
     def run(n_items: int, arguments: tuple[Any, ...]) -> None:
-        item = cuda.grid(1)
+        item = cuda.grid(1)  # type: ignore[attr-defined]
         if item < n_items:
             kernel(item, item + 1, *arguments)
 
@@ -47,12 +47,12 @@ def per_thread(kernel: Callable[..., None]) -> Callable[[int, tuple[Any, ...]], 
 
 @cache
 def _compiled(kernel: Callable[..., None]) -> Any:
-    return cuda.jit(per_thread(kernel))
+    return cuda.jit(per_thread(kernel))  # type: ignore[no-untyped-call]
 
 
 def _as_gpu_array(argument: Tensor | NDArray[Any], device: torch.device) -> Any:
     tensor = _table(_Table(argument), device) if isinstance(argument, np.ndarray) else argument
-    return cuda.as_cuda_array(tensor.detach().contiguous(), sync=False)
+    return cuda.as_cuda_array(tensor.detach().contiguous(), sync=False)  # type: ignore[no-untyped-call]
 
 
 class _Table:

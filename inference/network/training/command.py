@@ -145,9 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
         beside = None
         if arguments.regression_beside:
             plain = Size(coding=size.coding, spectrogram=size.spectrogram)
-            own: dict[str, Any] = {"model": "regression", "size": plain, "start": None, "encoder": None} | DEFAULTS[
-                "chain"
-            ]
+            own = {"model": "regression", "size": plain, "start": None, "encoder": None, **DEFAULTS["chain"]}
             beside = Training(source, replace(options, **own), arguments.out / "regression")
         began, first = time.monotonic(), training.seen
         if first:
