@@ -429,4 +429,4 @@ def test_a_key_is_moved_until_the_estimated_note_sounds() -> None:
 @pytest.mark.parametrize("name", list(GUESSERS))
 def test_the_shipped_weights_load_and_are_small(name: str) -> None:
     assert load_guesser(name).propose(target_of(clip(), Note(60, seconds=0.7)), count=3, seed=0)
-    assert sum(shipped_weights(kind).stat().st_size for kind in GUESSERS) <= 16e6
+    assert sum(shipped_weights(kind).stat().st_size for kind in GUESSERS) <= 25e6

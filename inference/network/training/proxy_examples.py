@@ -44,8 +44,8 @@ CHUNK = 32
 RENDERED_SECONDS = (2.0, 3.05)
 """Lengths of renders, so that a block has few shapes of signals: shorter notes are cut from the next longer one, and no
 spectrogram sees more than the longest."""
-PART_SECONDS = 4200.0
-"""Seconds of sound that are rendered at once: 16 GB on a GPU."""
+PART_SECONDS = {"cuda": 4200.0, "cpu": 64.0}
+"""Seconds of sound that are rendered at once, by the type of the device: 16 GB on a GPU, 0.3 GB on the CPU."""
 BYTES_PER_STREAM = 22e9
 """Memory of a GPU for each part that is rendered at the same time. A part waits for memory most of the time, and leaves
 most multiprocessors idle."""
@@ -182,7 +182,7 @@ class ProxyExamples:
     def _rendered(self, number: int) -> Batch:
         """The examples of a block, on the device."""
         drawn = self._draws(number)
-        parts = [self._parts.submit(self._part, drawn, *part, 1 + number) for part in _parts(drawn)]
+        parts = [self._parts.submit(self._part, drawn, *part, 1 + number) for part in _parts(drawn, PART_SECONDS[self._device.type])]
         kept, spectrograms, onsets = _joined([part.result() for part in parts])
         if len(kept) == 0:
             raise HostError(f"all {self._block} renders of a block are silent, broken or clipped")
@@ -278,13 +278,13 @@ def _joined(found: list[Found]) -> Found:
     return places, spectrograms, onsets
 
 
-def _parts(drawn: Drawn) -> list[tuple[NDArray[np.int64], int]]:
+def _parts(drawn: Drawn, part_seconds: float) -> list[tuple[NDArray[np.int64], int]]:
     """Places of draws that are rendered together, and the number of samples; the longest first."""
     parts = []
     bounds = (0.0, *RENDERED_SECONDS)
     for shorter, seconds in reversed(list(pairwise(bounds))):
         items = np.flatnonzero((drawn.seconds > shorter) & (drawn.seconds <= seconds))
-        for part in np.array_split(items, max(math.ceil(len(items) * seconds / PART_SECONDS), 1)):
+        for part in np.array_split(items, max(math.ceil(len(items) * seconds / part_seconds), 1)):
             if len(part) > 0:
                 parts.append((part, round(seconds * SAMPLE_RATE)))
     return parts
