@@ -182,7 +182,10 @@ class ProxyExamples:
     def _rendered(self, number: int) -> Batch:
         """The examples of a block, on the device."""
         drawn = self._draws(number)
-        parts = [self._parts.submit(self._part, drawn, *part, 1 + number) for part in _parts(drawn, PART_SECONDS[self._device.type])]
+        parts = [
+            self._parts.submit(self._part, drawn, *part, 1 + number)
+            for part in _parts(drawn, PART_SECONDS[self._device.type])
+        ]
         kept, spectrograms, onsets = _joined([part.result() for part in parts])
         if len(kept) == 0:
             raise HostError(f"all {self._block} renders of a block are silent, broken or clipped")
