@@ -100,7 +100,7 @@ SUMS = _row(44)
 SUM1, SUM2, SUM3, SUM4, SUM5, SUM6 = (_row(44 + i) for i in range(N_FITTED))
 N_ROWS = 44 + N_FITTED
 
-LANE, KEPT = np.uintp(LANES), _row(N_KEPT)
+FIRST, LANE, KEPT = np.uintp(0), np.uintp(LANES), _row(N_KEPT)
 # Distances to the records of the following samples.
 NEXT, NEXT2, NEXT3, NEXT4, NEXT5, NEXT6, NEXT7, NEXT8, NEXT9 = (_row(i * N_ROWS) for i in range(1, 10))
 
@@ -238,38 +238,32 @@ def given_adjoint(r: Floats, e: np.uintp, dx: Any, dx_before: Any, dc: Any) -> N
 
 
 @inlined
-def decimate_sample(r: Floats, a: np.uintp) -> None:
-    """From T1 to T4 to Y and OUT of one sample and lane: twice a half-band low-pass that keeps every second result.
+def decimate(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) -> None:
+    """From T1 to T4 to Y and OUT: twice a half-band low-pass that keeps every second result.
 
     At 4x, ``u[4n + j - 1]`` is Tj of sample ``n``; ``v[m] = sum_k h[k] u[m - k]``, A is ``v[4n]`` and B ``v[4n + 2]``.
     At 2x, ``w[2n]`` is A and ``w[2n + 1]`` is B of sample ``n``; Y is ``sum_k h[k] w[2n - k]``.
-    """
-    b, c, d, e, f = a - NEXT, a - NEXT2, a - NEXT3, a - NEXT4, a - NEXT5
-    r[a + A] = half_band(
-        r[d + T4], r[a + T1], r[b + T3], r[b + T1], r[c + T3], r[c + T1],
-        r[d + T3], r[d + T1], r[e + T3], r[e + T1], r[f + T3],
-    )  # fmt: skip
-    r[a + B] = half_band(
-        r[c + T2], r[a + T3], r[a + T1], r[b + T3], r[b + T1], r[c + T3],
-        r[c + T1], r[d + T3], r[d + T1], r[e + T3], r[e + T1],
-    )  # fmt: skip
-    r[a + Y] = half_band(
-        r[f + B], r[a + A], r[b + A], r[c + A], r[d + A], r[e + A],
-        r[f + A], r[a - NEXT6 + A], r[a - NEXT7 + A], r[a - NEXT8 + A], r[a - NEXT9 + A],
-    )  # fmt: skip
-    r[a + OUT] = amplified(r, a)
-
-
-@compiled
-def decimate(r: Floats, first: int, last: int) -> None:
-    """From T1 to T4 to Y and OUT.
 
     One loop over the lanes holds all of it: the compiler would unroll smaller ones.
     """
     for t in range(first, last):
-        record = np.uintp(t) * NEXT
-        for i in range(LANE):
-            decimate_sample(r, record + i)
+        oldest = np.uintp(t - 9) * NEXT
+        for i in range(lane, lanes):
+            j = oldest + i
+            f, e, d, c, b, a = j + NEXT4, j + NEXT5, j + NEXT6, j + NEXT7, j + NEXT8, j + NEXT9
+            r[a + A] = half_band(
+                r[d + T4], r[a + T1], r[b + T3], r[b + T1], r[c + T3], r[c + T1],
+                r[d + T3], r[d + T1], r[e + T3], r[e + T1], r[f + T3],
+            )  # fmt: skip
+            r[a + B] = half_band(
+                r[c + T2], r[a + T3], r[a + T1], r[b + T3], r[b + T1], r[c + T3],
+                r[c + T1], r[d + T3], r[d + T1], r[e + T3], r[e + T1],
+            )  # fmt: skip
+            r[a + Y] = half_band(
+                r[f + B], r[a + A], r[b + A], r[c + A], r[d + A], r[e + A],
+                r[f + A], r[j + NEXT3 + A], r[j + NEXT2 + A], r[j + NEXT + A], r[j + A],
+            )  # fmt: skip
+            r[a + OUT] = amplified(r, a)
 
 
 @compiled
@@ -320,31 +314,26 @@ def ladder_tap(u: Any, y1: Any, y2: Any, y3: Any, y4: Any, r: Floats, b: np.uint
 
 
 @inlined
-def ladder_sample(r: Floats, b: np.uintp) -> None:
-    """From X to T1 to T4 of one sample and lane."""
-    c = scaled(r[b + C], r[b + SCALE])
-    g = pole(c, r[b + K0])  # g = 1 - exp(-2 pi k f)
-    k = r[b + BASE] + r[b + SLOPE] * c  # 4.2 r (b + m c)
-    x = r[b - NEXT + X] * r[b + GAIN_IN]  # x[4n+j] = x[n-1] + (x[n] - x[n-1]) j / 4, j = 1 to 4
-    dx = (r[b + X] * r[b + GAIN_IN] - x) * QUARTER
-    u, y1, y2, y3, y4 = ladder_step(x + dx, g, k, r[b + S1], r[b + S2], r[b + S3], r[b + S4])
-    r[b + T1] = ladder_tap(u, y1, y2, y3, y4, r, b)
-    u, y1, y2, y3, y4 = ladder_step(x + TWO * dx, g, k, y1, y2, y3, y4)
-    r[b + T2] = ladder_tap(u, y1, y2, y3, y4, r, b)
-    u, y1, y2, y3, y4 = ladder_step(x + THREE * dx, g, k, y1, y2, y3, y4)
-    r[b + T3] = ladder_tap(u, y1, y2, y3, y4, r, b)
-    u, y1, y2, y3, y4 = ladder_step(x + FOUR * dx, g, k, y1, y2, y3, y4)
-    r[b + T4] = ladder_tap(u, y1, y2, y3, y4, r, b)
-    r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = y1, y2, y3, y4
-
-
-@compiled
-def ladder(r: Floats, first: int, last: int) -> None:
+def ladder(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) -> None:
     """From X to T1 to T4."""
     for t in range(first, last):
         record = np.uintp(t) * NEXT
-        for i in range(LANE):
-            ladder_sample(r, record + i)
+        for i in range(lane, lanes):
+            b = record + i
+            c = scaled(r[b + C], r[b + SCALE])
+            g = pole(c, r[b + K0])  # g = 1 - exp(-2 pi k f)
+            k = r[b + BASE] + r[b + SLOPE] * c  # 4.2 r (b + m c)
+            x = r[b - NEXT + X] * r[b + GAIN_IN]  # x[4n+j] = x[n-1] + (x[n] - x[n-1]) j / 4, j = 1 to 4
+            dx = (r[b + X] * r[b + GAIN_IN] - x) * QUARTER
+            u, y1, y2, y3, y4 = ladder_step(x + dx, g, k, r[b + S1], r[b + S2], r[b + S3], r[b + S4])
+            r[b + T1] = ladder_tap(u, y1, y2, y3, y4, r, b)
+            u, y1, y2, y3, y4 = ladder_step(x + TWO * dx, g, k, y1, y2, y3, y4)
+            r[b + T2] = ladder_tap(u, y1, y2, y3, y4, r, b)
+            u, y1, y2, y3, y4 = ladder_step(x + THREE * dx, g, k, y1, y2, y3, y4)
+            r[b + T3] = ladder_tap(u, y1, y2, y3, y4, r, b)
+            u, y1, y2, y3, y4 = ladder_step(x + FOUR * dx, g, k, y1, y2, y3, y4)
+            r[b + T4] = ladder_tap(u, y1, y2, y3, y4, r, b)
+            r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = y1, y2, y3, y4
 
 
 @inlined
@@ -435,30 +424,25 @@ def stage_step(x: Any, f: Any, damping: Any, band: Any, low: Any, r: Floats, b: 
 
 
 @inlined
-def state_variable_sample(r: Floats, b: np.uintp) -> None:
-    """From X to T1 to T4 of one sample and lane; the states are band and low of both stages."""
-    f = QUARTER_PI * scaled(r[b + C], r[b + SCALE])  # f = pi c / 4
-    p, q = r[b + DAMP1], r[b + DAMP2]
-    x = r[b - NEXT + X] * r[b + GAIN_IN]
-    dx = (r[b + X] * r[b + GAIN_IN] - x) * QUARTER
-    _, b1, l1, y = stage_step(x + dx, f, p, r[b + S1], r[b + S2], r, b)
-    _, b2, l2, r[b + T1] = stage_step(y, f, q, r[b + S3], r[b + S4], r, b)
-    _, b1, l1, y = stage_step(x + TWO * dx, f, p, b1, l1, r, b)
-    _, b2, l2, r[b + T2] = stage_step(y, f, q, b2, l2, r, b)
-    _, b1, l1, y = stage_step(x + THREE * dx, f, p, b1, l1, r, b)
-    _, b2, l2, r[b + T3] = stage_step(y, f, q, b2, l2, r, b)
-    _, b1, l1, y = stage_step(x + FOUR * dx, f, p, b1, l1, r, b)
-    _, b2, l2, r[b + T4] = stage_step(y, f, q, b2, l2, r, b)
-    r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = b1, l1, b2, l2
-
-
-@compiled
-def state_variable(r: Floats, first: int, last: int) -> None:
-    """From X to T1 to T4."""
+def state_variable(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) -> None:
+    """From X to T1 to T4; the states are band and low of both stages."""
     for t in range(first, last):
         record = np.uintp(t) * NEXT
-        for i in range(LANE):
-            state_variable_sample(r, record + i)
+        for i in range(lane, lanes):
+            b = record + i
+            f = QUARTER_PI * scaled(r[b + C], r[b + SCALE])  # f = pi c / 4
+            p, q = r[b + DAMP1], r[b + DAMP2]
+            x = r[b - NEXT + X] * r[b + GAIN_IN]
+            dx = (r[b + X] * r[b + GAIN_IN] - x) * QUARTER
+            _, b1, l1, y = stage_step(x + dx, f, p, r[b + S1], r[b + S2], r, b)
+            _, b2, l2, r[b + T1] = stage_step(y, f, q, r[b + S3], r[b + S4], r, b)
+            _, b1, l1, y = stage_step(x + TWO * dx, f, p, b1, l1, r, b)
+            _, b2, l2, r[b + T2] = stage_step(y, f, q, b2, l2, r, b)
+            _, b1, l1, y = stage_step(x + THREE * dx, f, p, b1, l1, r, b)
+            _, b2, l2, r[b + T3] = stage_step(y, f, q, b2, l2, r, b)
+            _, b1, l1, y = stage_step(x + FOUR * dx, f, p, b1, l1, r, b)
+            _, b2, l2, r[b + T4] = stage_step(y, f, q, b2, l2, r, b)
+            r[b + NEXT + S1], r[b + NEXT + S2], r[b + NEXT + S3], r[b + NEXT + S4] = b1, l1, b2, l2
 
 
 @inlined
@@ -556,26 +540,21 @@ def moog_nodes(x: Any, c: Any, base: Any, s1: Any, s2: Any, s3: Any, s4: Any) ->
 
 
 @inlined
-def moog_sample(r: Floats, e: np.uintp) -> None:
-    """From X to Y and OUT of one sample and lane."""
-    n = e + NEXT
-    s1, s2, s3, s4 = r[e + S1], r[e + S2], r[e + S3], r[e + S4]
-    c = scaled(r[e + C], r[e + SCALE])
-    _, _, _, _, _, y1, y2, y3, y4 = moog_nodes(r[e + X] * r[e + GAIN_IN], c, r[e + BASE], s1, s2, s3, s4)
-    # s1 and s2 become 2 y - s, s3 and s4 become soft(2 y - s)
-    r[n + S1], r[n + S2] = TWO * y1 - s1, TWO * y2 - s2
-    r[n + S3], r[n + S4] = soft(TWO * y3 - s3), soft(TWO * y4 - s4)
-    r[e + Y] = y4
-    r[e + OUT] = amplified(r, e)
-
-
-@compiled
-def moog(r: Floats, first: int, last: int) -> None:
+def moog(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) -> None:
     """From X to Y and OUT."""
     for t in range(first, last):
         record = np.uintp(t) * NEXT
-        for i in range(LANE):
-            moog_sample(r, record + i)
+        for i in range(lane, lanes):
+            e = record + i
+            n = e + NEXT
+            s1, s2, s3, s4 = r[e + S1], r[e + S2], r[e + S3], r[e + S4]
+            c = scaled(r[e + C], r[e + SCALE])
+            _, _, _, _, _, y1, y2, y3, y4 = moog_nodes(r[e + X] * r[e + GAIN_IN], c, r[e + BASE], s1, s2, s3, s4)
+            # s1 and s2 become 2 y - s, s3 and s4 become soft(2 y - s)
+            r[n + S1], r[n + S2] = TWO * y1 - s1, TWO * y2 - s2
+            r[n + S3], r[n + S4] = soft(TWO * y3 - s3), soft(TWO * y4 - s4)
+            r[e + Y] = y4
+            r[e + OUT] = amplified(r, e)
 
 
 @compiled
@@ -663,13 +642,13 @@ def forward(family: int, items: Floats, x: Floats, c: Floats, parameters: Floats
                 e = np.uintp(t + HISTORY) * NEXT + np.uintp(lane)
                 r[e + X], r[e + C] = x[item, start + t], c[item, start + t]
         if family == LADDER:
-            ladder(r, HISTORY, last)
-            decimate(r, HISTORY, last)
+            ladder(r, HISTORY, last, FIRST, LANE)
+            decimate(r, HISTORY, last, FIRST, LANE)
         elif family == STATE_VARIABLE:
-            state_variable(r, HISTORY, last)
-            decimate(r, HISTORY, last)
+            state_variable(r, HISTORY, last, FIRST, LANE)
+            decimate(r, HISTORY, last, FIRST, LANE)
         else:
-            moog(r, HISTORY, last)
+            moog(r, HISTORY, last, FIRST, LANE)
         for lane, item in enumerate(items):
             for t in range(size):
                 y[item, start + t] = r[np.uintp(t + HISTORY) * NEXT + np.uintp(lane) + OUT]
@@ -722,22 +701,24 @@ def forward_alone(
     for place in range(first, last):
         family, item = families[place], items[place]
         lane = np.uintp(place // LANES) * np.uintp(N_RECORDS) * NEXT + np.uintp(place % LANES)
+        beside = lane + np.uintp(1)
         for t in range(N_RECORDS):
             for row in range(N_PARAMETERS):
                 r[lane + np.uintp(t) * NEXT + PARAMETERS + np.uintp(row * LANES)] = parameters[place, row]
         for start in range(0, n_samples, BLOCK):
             size = min(BLOCK, n_samples - start)
             for t in range(size):
-                e = lane + np.uintp(t + HISTORY) * NEXT
+                n = t + HISTORY
+                e = lane + np.uintp(n) * NEXT
                 r[e + X], r[e + C] = x[item, start + t], c[item, start + t]
                 if family == LADDER:
-                    ladder_sample(r, e)
-                    decimate_sample(r, e)
+                    ladder(r, n, n + 1, lane, beside)
+                    decimate(r, n, n + 1, lane, beside)
                 elif family == STATE_VARIABLE:
-                    state_variable_sample(r, e)
-                    decimate_sample(r, e)
+                    state_variable(r, n, n + 1, lane, beside)
+                    decimate(r, n, n + 1, lane, beside)
                 else:
-                    moog_sample(r, e)
+                    moog(r, n, n + 1, lane, beside)
                 y[item, start + t] = r[e + OUT]
             for t in range(HISTORY + 1):
                 here, there = lane + np.uintp(t) * NEXT, lane + np.uintp(t + size) * NEXT

@@ -18,10 +18,25 @@ from numba import cuda
 from numpy.typing import NDArray
 from torch import Tensor
 
+from proxy.kernels.oscillators import whole
+
+try:
+    from numba.cuda.extending import overload
+except ImportError:  # numba's own target, which its simulator belongs to
+    from numba.extending import overload
+
 THREADS = 4
 """Threads of a block, which is a part of one warp."""
 
 warnings.filterwarnings("ignore", message=".*Grid size .* low occupancy")
+
+
+@overload(whole, target="cuda")
+def _whole(number: Any) -> Any:
+    def compute(number: Any) -> Any:
+        return float(int(number))
+
+    return compute
 
 
 def launch_on_gpu(

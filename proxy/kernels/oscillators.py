@@ -13,8 +13,10 @@ is below its duty, then -0.5; triangle ``2 |p - 0.5| - 0.5``; sine ``0.5 cos(2 p
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from proxy.kernels.compiled import compiled
@@ -63,10 +65,17 @@ def blep_tables() -> Array:
     return np.stack([min_blep_residuals(), blamp_residuals()])
 
 
-@compiled
-def _whole(number: float) -> float:
-    """The whole part of a number that is 0 or more; ``np.floor`` does not exist on a GPU."""
-    return float(int(number))
+def whole(number: float) -> float:
+    """The whole part of a number that is 0 or more, as a function that every target compiles in its own way."""
+    return float(np.floor(number))
+
+
+@overload(whole)
+def _whole(number: Any) -> Any:
+    def compute(number: Any) -> Any:
+        return np.floor(number)
+
+    return compute
 
 
 @compiled
@@ -76,7 +85,7 @@ def _lookup(sines: Array, cycles: float) -> tuple[float, float]:
     A Taylor polynomial of third order around the nearest point of the table, ``d`` radians away:
     ``sin(a + d) = sin a (1 - d^2 / 2) + cos a (d - d^3 / 6)``.
     """
-    place = (cycles - _whole(cycles)) * SINE_POINTS + 0.5
+    place = (cycles - whole(cycles)) * SINE_POINTS + 0.5
     index = int(place)
     away = (place - 0.5 - index) * (2.0 * np.pi / SINE_POINTS)
     sine, cosine = sines[index], sines[index + SINE_POINTS // 4]
@@ -98,18 +107,8 @@ def _add_edge(output: Array, table: Array, t: int, offset: float, height: float)
     high = height * (place - row)
     low = height - high
     last = min(STEP_SAMPLES, len(output) - t + 1)
-    lower, upper = table[row], table[row + 1]
-    for k in range(0, last - 3, 4):
-        # Four at a time: what is read before something is written need not wait for it.
-        n = t - 1 + k
-        one, two, three, four = output[n], output[n + 1], output[n + 2], output[n + 3]
-        one += low * lower[k] + high * upper[k]
-        two += low * lower[k + 1] + high * upper[k + 1]
-        three += low * lower[k + 2] + high * upper[k + 2]
-        four += low * lower[k + 3] + high * upper[k + 3]
-        output[n], output[n + 1], output[n + 2], output[n + 3] = one, two, three, four
-    for k in range(last - last % 4, last):
-        output[t - 1 + k] += low * lower[k] + high * upper[k]
+    for k in range(last):
+        output[t - 1 + k] += low * table[row, k] + high * table[row + 1, k]
 
 
 @compiled
@@ -168,7 +167,7 @@ def wave_forward(
             for t in range(n_samples):
                 output[t] = 0.5 * _lookup(sines, phase + 0.25)[0]
                 phase += increments[item, t * moving]
-                phase -= _whole(phase)
+                phase -= whole(phase)
             continue
         low = 0  # 1 in the second part of a cycle: where a pulse is low, where a triangle rises
         next_restart = 1.0
@@ -182,7 +181,7 @@ def wave_forward(
                 offset = min(((t + 1) * sync - next_restart) / sync, 1.0)
                 next_restart += 1.0
                 end = before + increment * (1.0 - offset)
-                half = 0.5 * (_whole(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
+                half = 0.5 * (whole(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
                 phase = half + offset * increment
                 low = int(phase >= duty)
                 if t > 0:
@@ -191,10 +190,10 @@ def wave_forward(
                     elif waveform == PULSE:
                         _add_edge(output, tables[MIN_BLEP], t, offset, float(before_low - low))
                     else:
-                        height = 2.0 * (abs(half - 0.5) - abs(end - _whole(end) - 0.5))
+                        height = 2.0 * (abs(half - 0.5) - abs(end - whole(end) - 0.5))
                         _add_edge(output, tables[MIN_BLEP], t + TRIANGLE_DELAY, offset, height)
             else:
-                turn = _whole(phase)
+                turn = whole(phase)
                 phase -= turn
                 low = int(phase >= duty)
                 if t > 0:
@@ -282,7 +281,7 @@ def wave_backward(
                 offset = min(((t + 1) * sync - next_restart) / sync, 1.0)
                 next_restart += 1.0
                 end = before + increment * (1.0 - offset)
-                half = 0.5 * (_whole(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
+                half = 0.5 * (whole(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
                 phase = half + offset * increment
                 low = int(phase >= duty)
                 offsets[t] = offset
@@ -295,7 +294,7 @@ def wave_backward(
                         if before_low != low:
                             by_offset = (before_low - low) * _edge_backward(grad, tables[MIN_BLEP], t, offset)[1]
                     else:
-                        past = end - _whole(end) - 0.5
+                        past = end - whole(end) - 0.5
                         by_end, by_offset = _edge_backward(grad, tables[MIN_BLEP], t + TRIANGLE_DELAY, offset)
                         by_offset *= 2.0 * (abs(half - 0.5) - abs(past))
                         by_end *= -2.0 * np.sign(past)
@@ -303,7 +302,7 @@ def wave_backward(
                     by_increment[t] += by_end * (1.0 - offset)
                     by_sync += (by_offset - by_end * increment) * (t + 1 - offset) / sync
             else:
-                turn = _whole(phase)
+                turn = whole(phase)
                 phase -= turn
                 low = int(phase >= duty)
                 if t > 0:
@@ -366,7 +365,7 @@ def _sine_backward(
     for t in range(n_samples):
         slopes[t] = 0.5 * _lookup(sines, phase + 0.25)[1]
         phase += increments[t * moving]
-        phase -= _whole(phase)
+        phase -= whole(phase)
     total, increment_sum = 0.0, 0.0
     for t in range(n_samples - 1, 0, -1):
         total += grad[t] * slopes[t]
@@ -407,7 +406,7 @@ def fm_forward(
         for t in range(outputs.shape[1]):
             increment = float(increments1[item, t * moving1])
             carrier += increment
-            carrier -= _whole(carrier)
+            carrier -= whole(carrier)
             push = reach * amounts[item, t * moving] * increment * (1.0 + _lookup(sines, carrier)[0])
             outputs[item, t] = min(increments2[item, t * moving2] + push, MAX_INCREMENT)
 
@@ -442,7 +441,7 @@ def fm_backward(
         for t in range(n):
             increment, amount = float(increments1[item, t * moving1]), float(amounts[item, t * moving])
             carrier += increment
-            carrier -= _whole(carrier)
+            carrier -= whole(carrier)
             sine, slope = _lookup(sines, carrier)
             capped = increments2[item, t * moving2] + reach * amount * increment * (1.0 + sine) >= MAX_INCREMENT
             grad = 0.0 if capped else float(grads[item, t])
