@@ -21,7 +21,7 @@ from torch import Tensor
 from proxy.kernels.oscillators import whole
 
 try:
-    from numba.cuda.extending import overload
+    from numba.cuda.extending import overload  # type: ignore[attr-defined, unused-ignore]
 except ImportError:  # numba's own target, which its simulator belongs to
     from numba.extending import overload
 
@@ -31,7 +31,7 @@ THREADS = 4
 warnings.filterwarnings("ignore", message=".*Grid size .* low occupancy")
 
 
-@overload(whole, target="cuda")
+@overload(whole, target="cuda")  # type: ignore[untyped-decorator, unused-ignore]
 def _whole(number: Any) -> Any:
     def compute(number: Any) -> Any:
         return float(int(number))
