@@ -16,10 +16,19 @@ from inference.network.size import Size
 from inference.network.training import proxy_examples
 from inference.network.training.examples import Batch
 from inference.network.training.live import make_chunk
-from inference.network.training.proxy_examples import Drawn, Found, ProxyExamples, drawn_chunk, draws_pool
+from inference.network.training.proxy_examples import (
+    RENDERED_SECONDS,
+    Drawn,
+    Found,
+    ProxyExamples,
+    _parts,
+    drawn_chunk,
+    draws_pool,
+)
 from render.errors import HostError
 from render.hosts.pool import Pool
 from render.noisemaker.hosts import open_host
+from render.note import SAMPLE_RATE
 
 SIZE = Size(spectrogram="stretched")
 SET = 3
@@ -104,3 +113,14 @@ def test_the_command_trains_on_renders_of_the_proxy(tmp_path: Path, monkeypatch:
     assert command.main([*given, "--held-out", "32", "--hidden", "16", "--regression-beside"]) == 0
     assert (tmp_path / "network.safetensors").exists()
     assert (tmp_path / "regression" / "regression.safetensors").exists()
+
+
+def test_every_draw_is_rendered_once_whatever_its_length() -> None:
+    drawn = drawn_chunk(SOUND, (SET, 0))
+    assert drawn.seconds.max() > max(RENDERED_SECONDS)
+    parts = _parts(drawn, 20.0)
+    np.testing.assert_array_equal(np.sort(np.concatenate([part for part, _ in parts])), np.arange(len(drawn.seconds)))
+    for part, n_samples in parts:
+        rendered = n_samples / SAMPLE_RATE
+        assert len(part) * rendered <= 20.0 + rendered
+        assert (np.minimum(drawn.seconds[part], max(RENDERED_SECONDS)) <= rendered).all()

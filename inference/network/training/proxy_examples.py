@@ -14,7 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,8 +41,8 @@ BLOCKS = {"cuda": 8192, "cpu": 256}
 CHUNK = 32
 """Draws of one job of a worker."""
 RENDERED_SECONDS = (2.0, 3.05)
-"""Lengths of renders, so that a block has few shapes of signals: shorter notes are cut from the next longer one, and no
-spectrogram sees more than the longest."""
+"""Lengths of renders, so that a block has few shapes of signals: shorter notes are cut from the next longer one, and
+longer ones end with the longest, beyond which no spectrogram sees."""
 PART_SECONDS = {"cuda": 4200.0, "cpu": 64.0}
 """Seconds of sound that are rendered at once, by the type of the device: 16 GB on a GPU, 0.3 GB on the CPU."""
 BYTES_PER_STREAM = 22e9
@@ -284,9 +283,9 @@ def _joined(found: list[Found]) -> Found:
 def _parts(drawn: Drawn, part_seconds: float) -> list[tuple[NDArray[np.int64], int]]:
     """Places of draws that are rendered together, and the number of samples; the longest first."""
     parts = []
-    bounds = (0.0, *RENDERED_SECONDS)
-    for shorter, seconds in reversed(list(pairwise(bounds))):
-        items = np.flatnonzero((drawn.seconds > shorter) & (drawn.seconds <= seconds))
+    kinds = np.searchsorted(RENDERED_SECONDS[:-1], drawn.seconds)
+    for kind, seconds in reversed(list(enumerate(RENDERED_SECONDS))):
+        items = np.flatnonzero(kinds == kind)
         for part in np.array_split(items, max(math.ceil(len(items) * seconds / part_seconds), 1)):
             if len(part) > 0:
                 parts.append((part, round(seconds * SAMPLE_RATE)))
