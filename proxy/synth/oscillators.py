@@ -115,16 +115,16 @@ def fm(increments1: Tensor, increments2: Tensor, amount: Tensor, reach: float, n
 
 def noise_state(seed: int) -> int:
     """State of the noise generator: that of a freshly opened plug-in for seed 0, any other for another seed."""
-    return FRESH_NOISE if seed == 0 else 2 * int(np.random.default_rng(seed).integers(1 << 31)) + 1
+    return FRESH_NOISE if seed == 0 else 2 * int(np.random.default_rng(seed).integers(np.iinfo(np.int32).max)) + 1
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def noise(n_samples: int, state: int = FRESH_NOISE) -> Array:
     """White noise from a state of the generator on, shape ``(n_samples,)``."""
     return oscillators.noise(n_samples, state)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def clicks(n_samples: int, state: int = FRESH_NOISE) -> Array:
     """The vintage noise from a state of the generator on, shape ``(n_samples,)``."""
     return oscillators.clicks(n_samples, state)
