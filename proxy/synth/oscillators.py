@@ -118,13 +118,13 @@ def noise_state(seed: int) -> int:
     return FRESH_NOISE if seed == 0 else 2 * int(np.random.default_rng(seed).integers(np.iinfo(np.int32).max)) + 1
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=10)
 def noise(n_samples: int, state: int = FRESH_NOISE) -> Array:
     """White noise from a state of the generator on, shape ``(n_samples,)``."""
     return oscillators.noise(n_samples, state)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=10)
 def clicks(n_samples: int, state: int = FRESH_NOISE) -> Array:
     """The vintage noise from a state of the generator on, shape ``(n_samples,)``."""
     return oscillators.clicks(n_samples, state)
