@@ -31,12 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     def report(done: int, count: int) -> None:
         if done % 100 == 0 or done == count:
-            print(f"{done} of {count} patches", file=sys.stderr, flush=True)
+            print(f"{done} of {count} draws", file=sys.stderr, flush=True)
 
     prior = NOISEMAKER.prior
     assert prior is not None
     library = open_library(
         arguments.out, NOISEMAKER.table, prior, info, open_host, workers=arguments.workers, progress=report
     )
-    print(f"{arguments.out}: {len(library)} patches from {int(library.indices[-1]) + 1} draws, notes {library.notes}")
+    counts = ", ".join(
+        f"{len(one.codes)} at note {note}" for note, one in zip(library.notes, library.sounds, strict=True)
+    )
+    print(f"{arguments.out}: {len(library)} patches, {counts}")
     return 0

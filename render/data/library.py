@@ -12,9 +12,8 @@ from __future__ import annotations
 import functools
 import json
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from itertools import count
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from render.audio import Audio
 from render.data.accept import refusal
+from render.data.packed_sounds import PackedSounds, pack
 from render.errors import HostError, InvalidAudio, OutOfRange
 from render.files import replacing
 from render.hosts.pool import Pool
@@ -36,13 +36,12 @@ from render.measures.fingerprint import (
     HELD_EDGES,
     RELEASED_EDGES,
     Steps,
-    distances,
     fingerprint,
     to_steps,
 )
 from render.note import Note
 
-SCHEMA = 2
+SCHEMA = 3
 SEED = 0
 """Seed of the draws that the library is made of; training data must use another seed."""
 DUPLICATE_DB = 1.0
@@ -54,7 +53,7 @@ MOST_DRAWS_PER_PATCH = 20
 """Average number of draws per patch beyond which the host is taken for broken."""
 
 Progress = Callable[[int, int], None]
-"""Called with the number of patches that are ready and the number wanted."""
+"""Called with the number of draws that were tried and their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +61,23 @@ class Plan:
     """What a library is made of.
 
     Attributes:
-        size: number of patches.
         notes: MIDI note numbers of the reference notes.
+        draws: for each note, how many of the first draws are played with it. A draw is left out if it cannot be heard
+            with one of them.
     """
 
-    size: int = 7000
     notes: tuple[int, ...] = (36, 60, 84)
+    draws: tuple[int, ...] = (7291, 7291, 7291)
+
+    def positions(self, index: int) -> list[int]:
+        """Positions of the notes that a draw is played with."""
+        return [k for k, draws in enumerate(self.draws) if index < draws]
+
+    @property
+    def main(self) -> int:
+        """Position of the note with the most draws, the middle one of several."""
+        positions = [k for k, draws in enumerate(self.draws) if draws == max(self.draws)]
+        return positions[len(positions) // 2]
 
 
 DEFAULT_PLAN = Plan()
@@ -81,7 +91,7 @@ class Library:
         prior: distribution that the patches are drawn from.
         notes: MIDI note numbers of the reference notes.
         indices: index of each patch among the draws with ``SEED``, shape ``(patches,)``.
-        sounds: fingerprints, shape ``(notes, patches, cells, bands)``.
+        sounds: for each reference note the fingerprints of the first patches.
 
     Example:
         >>> from render.noisemaker.hosts import open_host
@@ -95,7 +105,7 @@ class Library:
     prior: Prior
     notes: tuple[int, ...]
     indices: NDArray[np.int64]
-    sounds: Steps
+    sounds: tuple[PackedSounds, ...]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -107,6 +117,8 @@ class Library:
     def nearest(self, audio: Audio, note: Note, k: int) -> list[Patch]:
         """The ``k`` patches that sound most like a clip, closest first; level differences do not count.
 
+        Only patches that were played with the closest reference note can be found.
+
         Args:
             audio: clip with the key press at sample 0.
             note: key press of the clip (its length is taken from the audio).
@@ -116,21 +128,21 @@ class Library:
             audio: ``(channels, samples)``.
 
         Raises:
-            OutOfRange: if the library has fewer than ``k`` patches.
+            OutOfRange: if fewer than ``k`` patches were played with that note.
             InvalidAudio: if the clip is silent or too short.
         """
-        if not 1 <= k <= len(self):
-            raise OutOfRange("number of patches", k, f"1 to {len(self)}")
         order = np.argsort(self.distances(audio, note), kind="stable")
+        if not 1 <= k <= len(order):
+            raise OutOfRange("number of patches", k, f"1 to {len(order)}")
         return [self.patch(int(position)) for position in order[:k]]
 
     def distances(self, audio: Audio, note: Note) -> NDArray[np.float32]:
-        """Distance in dB of each patch from a clip, shape ``(patches,)``; see ``nearest``."""
+        """Distance in dB of each patch that can be found from a clip, shape ``(patches,)``; see ``nearest``."""
         target = fingerprint(audio, note.gate_seconds)
         if target is None:
             raise InvalidAudio("a silent or very short clip has no nearest patch")
         reference = min(range(len(self.notes)), key=lambda k: abs(self.notes[k] - note.number))
-        return distances(target, self.sounds[reference])
+        return self.sounds[reference].distances(target)
 
 
 def open_library(
@@ -165,7 +177,7 @@ def open_library(
     if kept is not None:
         return kept
     with Pool(functools.partial(_make_worker, make_host, prior, plan), workers) as pool:
-        library = build(pool.map(count()), prior, plan, progress)
+        library = build(pool.map(range(max(plan.draws))), prior, plan, progress)
     _write(path, identity | {"host": host.as_dict()}, library)
     return library
 
@@ -176,13 +188,13 @@ def read_library(path: Path, table: Table, prior: Prior, plan: Plan = DEFAULT_PL
 
 
 def build(
-    renders: Iterator[Steps | HostError | None], prior: Prior, plan: Plan, progress: Progress | None = None
+    renders: Iterable[Steps | HostError | None], prior: Prior, plan: Plan, progress: Progress | None = None
 ) -> Library:
     """Collect the patches of a library.
 
     Args:
-        renders: fingerprints of draw 0, 1, 2, ... with ``SEED``, each of shape ``(notes, cells, bands)``; None for a
-            refused draw, and the error for a render that failed.
+        renders: fingerprints of draw 0, 1, 2, ... with ``SEED``, each of shape ``(notes, cells, bands)`` with the notes
+            that it is played with; None for a refused draw, and the error for a render that failed.
         prior: distribution that the patches are drawn from.
         plan: what to make.
         progress: see ``Progress``.
@@ -191,33 +203,52 @@ def build(
         HostError: if hardly any draw is accepted.
     """
     indices: list[int] = []
-    sounds = np.zeros((0, 0, 0, 0), np.uint8)
+    sounds: list[list[Steps]] = [[] for _ in plan.notes]
+    known = _Known(max(plan.draws))
     error: HostError | None = None
     for index, sound in enumerate(renders):
+        positions = plan.positions(index)
         if isinstance(sound, HostError):
             error = sound
-        elif sound is not None:
-            if not indices:
-                sounds = np.zeros((len(plan.notes), plan.size, *sound.shape[1:]), np.uint8)
-            if not _is_known(sound, sounds[:, : len(indices)]):
-                sounds[:, len(indices)] = sound
-                indices.append(index)
-                if progress is not None:
-                    progress(len(indices), plan.size)
-        if len(indices) == plan.size:
-            break
+        elif sound is not None and known.add(sound[positions.index(plan.main)]):
+            indices.append(index)
+            for position, steps in zip(positions, sound, strict=True):
+                sounds[position].append(steps)
+        if progress is not None:
+            progress(index + 1, max(plan.draws))
         if index + 1 >= MOST_DRAWS_PER_PATCH * max(len(indices), 10):
             raise HostError(f"only {len(indices)} of {index + 1} draws for the library can be heard") from error
-    return Library(prior, plan.notes, np.array(indices, np.int64), sounds)
+    if not all(sounds):
+        raise HostError("none of the draws for the library can be heard") from error
+    return Library(prior, plan.notes, np.array(indices, np.int64), pack([np.stack(one) for one in sounds]))
 
 
-def _is_known(sound: Steps, sounds: Steps) -> bool:
-    """Whether a sound, at the middle note, is almost the same as one of ``(notes, n, cells, bands)``."""
-    middle = len(sound) // 2
-    lowest = np.int16(FLOOR_DB / DECIBELS_PER_STEP)
-    levels = np.minimum(sounds[middle], lowest)
-    steps = np.abs(levels - np.minimum(sound[middle], lowest)).mean(axis=(1, 2))
-    return bool(steps.min(initial=np.inf) * DECIBELS_PER_STEP < DUPLICATE_DB)
+class _Known:
+    """The sounds of a library that is being made, at its main note."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._n = most, 0
+        self._levels = np.zeros((0, 0, 0), np.int16)
+        self._cells = np.zeros((0, 0), np.int32)
+
+    def add(self, sound: Steps) -> bool:
+        """Add a sound of shape ``(cells, bands)``, unless it is almost the same as one that was added before."""
+        levels = np.minimum(sound, _LOWEST).astype(np.int16)
+        if not self._n:
+            self._levels = np.zeros((self._most, *levels.shape), np.int16)
+            self._cells = np.zeros((self._most, len(levels)), np.int32)
+        cells = levels.sum(axis=1, dtype=np.int32)
+        most = DUPLICATE_DB / DECIBELS_PER_STEP * levels.size
+        # Sums over bands differ by no more than the bands themselves do, and are soon compared.
+        close = np.flatnonzero(np.abs(self._cells[: self._n] - cells).sum(axis=1) < most)
+        if (np.abs(self._levels[close] - levels).sum(axis=(1, 2), dtype=np.int64) < most).any():
+            return False
+        self._levels[self._n], self._cells[self._n] = levels, cells
+        self._n += 1
+        return True
+
+
+_LOWEST = np.int16(FLOOR_DB / DECIBELS_PER_STEP)
 
 
 def _make_worker(make_host: Callable[[], Host], prior: Prior, plan: Plan) -> Callable[[int], Steps | None]:
@@ -225,14 +256,14 @@ def _make_worker(make_host: Callable[[], Host], prior: Prior, plan: Plan) -> Cal
 
 
 def _render(host: Host, prior: Prior, plan: Plan, index: int) -> Steps | None:
-    """Fingerprints of a draw, shape ``(notes, cells, bands)``; None if it cannot be heard at one of the notes.
+    """Fingerprints of a draw with its notes, shape ``(notes, cells, bands)``; None if one of them cannot be heard.
 
     Renders need not be clean: traces of an earlier one are too faint for a fingerprint.
     """
     patch, _ = prior.draw(SEED, index, 0)
     sounds = []
-    for number in plan.notes:
-        note = Note(number, 100, GATE_SECONDS, SECONDS)
+    for position in plan.positions(index):
+        note = Note(plan.notes[position], 100, GATE_SECONDS, SECONDS)
         audio = host.render(patch, note, clean=False)
         found = None if refusal(audio) in ("broken", "silent") else fingerprint(audio, GATE_SECONDS)
         if found is None:
@@ -246,7 +277,7 @@ def _identity(table: Table, prior: Prior, plan: Plan) -> dict[str, Any]:
         "schema": SCHEMA,
         "table_hash": table.hash,
         "prior_hash": prior.hash(),
-        "plan": asdict(plan) | {"notes": list(plan.notes)},
+        "plan": {"notes": list(plan.notes), "draws": list(plan.draws)},
     }
 
 
@@ -258,11 +289,15 @@ def _read(path: Path, prior: Prior, identity: dict[str, Any], host: HostInfo | N
             made_on = found.pop("host")
             if found != identity or (host is not None and made_on != host.as_dict()):
                 return None
-            return Library(prior, tuple(identity["plan"]["notes"]), kept["indices"], kept["sounds"])
+            notes, book, n_cells = tuple(identity["plan"]["notes"]), kept["book"], int(kept["n_cells"])
+            sounds = tuple(PackedSounds(kept[f"codes-{note}"], book, n_cells) for note in notes)
+            return Library(prior, notes, kept["indices"], sounds)
     except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile):
         return None
 
 
 def _write(path: Path, identity: dict[str, Any], library: Library) -> None:
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, identity=json.dumps(identity), indices=library.indices, sounds=library.sounds)
+        fields: dict[str, Any] = {f"codes-{note}": one.codes for note, one in zip(library.notes, library.sounds, strict=True)}
+        fields |= {"indices": library.indices, "book": library.sounds[0].book, "n_cells": library.sounds[0].n_cells}
+        np.savez_compressed(file, identity=json.dumps(identity), **fields)
