@@ -68,6 +68,10 @@ class Budget:
         assert self.seconds is not None
         return self.elapsed() / self.seconds
 
+    def share(self, seconds: float) -> float:
+        """Fraction of the budget that some seconds are; 0 if it is in renders."""
+        return seconds / self.seconds if self.seconds is not None else 0.0
+
     def steps_used(self) -> float:
         """Fraction of the descent steps that is used; 0 if they have no limit."""
         return self.n_steps / self.steps if self.steps is not None else 0.0

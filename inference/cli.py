@@ -190,19 +190,19 @@ def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Cons
     from inference.clip.focus import Focus
     from inference.command.calibrate import advice
     from inference.command.jobs import Job, in_groups, resumed_groups
-    from inference.command.notes import notes_of
+    from inference.command.notes import notes_of, with_corrections
     from inference.output.files import suffixes
     from inference.output.names import plan_results
 
-    clips = _clips(arguments.clips)
-    notes, velocities = notes_of(arguments, len(clips))
+    resumed, clips = arguments.resume is not None, _clips(arguments.clips)
+    notes, velocities = notes_of(arguments, len(clips)) if not resumed else ([], [])
     n_keys = len(notes[0]) if notes and isinstance(notes[0], tuple) else 1  # only a single clip may be a chord
     Budget(60.0 if arguments.seconds is None else arguments.seconds, arguments.renders, arguments.steps)
     options = _options(arguments, instrument, _host(arguments, instrument, console), n_keys)
     if not arguments.calibrate and (advised := advice(options)) is not None:
         console.say(advised)
-    if arguments.resume is not None:
-        return resumed_groups(arguments.resume, options, claims)
+    if resumed:
+        return with_corrections(resumed_groups(arguments.resume, options, claims), arguments)
     names = plan_results(clips, arguments.out, suffixes(instrument), arguments.candidates, claims)
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:

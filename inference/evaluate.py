@@ -92,10 +92,10 @@ class Evaluator:
         budget: Budget | None = None,
         pool: Pool[Job, Reply] | None = None,
     ) -> None:
-        clips, hearings = zip(*((target.audio, target.hearing) for target in targets), strict=True)
+        clips, conditions = zip(*((target.audio, target.conditions) for target in targets), strict=True)
         self._other_notes = tuple(target.note for target in targets[1:])
         self._pool = pool or start_workers(make_host, workers)
-        self._pool.begin(functools.partial(Worker, clips, hearings, weights, seed, solve_level))
+        self._pool.begin(functools.partial(Worker, clips, conditions, weights, seed, solve_level))
         self.budget = budget or (board.budget if board is not None else Budget())
         self.board = board or Leaderboard(self.budget)
         self.failures = 0

@@ -54,7 +54,7 @@ class Judge:
             [target.audio for target in targets],
             SAMPLE_RATE,
             level_free=level_free,
-            hearings=[target.hearing for target in targets],
+            conditions=[target.conditions for target in targets],
         ).measure
 
     def judge(self, evaluator: Evaluator, count: int = _CONFIRMED_PER_STAGE) -> bool:

@@ -296,5 +296,5 @@ def _verdict(run: Run) -> Iterator[str]:
     """A notice if the match is far from the clip, with the likely reason."""
     best = run.judge.best
     if best is not None and best.mss > max(UNREACHABLE_DB, 2.0 * run.judge.rerender_mss):
-        left = residual(run.target.compared, run.target.heard(best.matches[0]), best.candidate.note.gate_seconds)
+        left = residual(run.target.compared, run.target.as_compared(best.matches[0]), best.candidate.note.gate_seconds)
         yield f"the match is still {best.mss:.1f} dB from the clip. {left.sentence()}"

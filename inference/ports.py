@@ -59,18 +59,17 @@ class DescentJob:
         starts: candidates to start from.
         targets: one clip, or several that one patch must match.
         constraints: locked knobs.
-        n_going_on: how many of the starts, the first ones, continue earlier descents or are as close.
+        n_continued: how many of the starts, the first ones, continue earlier descents or are as close.
         used: returns the share of the stage's budget that is used; at 1 the descent ends.
-        judged: whether to minimise what judges the answer, beside the distance: MSS at equal loudness. All starts are
+        judged: whether to minimise the judging measure, MSS at equal loudness, beside the distance; all starts are
             close already then.
-        patient: whether all starts take more steps before the farther ones are dropped.
         on_step: called after every step with the number of candidates that were moved.
     """
 
     starts: Sequence[Candidate]
     targets: Sequence[Target]
     constraints: Constraints
-    n_going_on: int = 0
+    n_continued: int = 0
     used: Callable[[], float] = lambda: 0.0
     judged: bool = False
     on_step: Callable[[int], None] = lambda n: None

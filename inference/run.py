@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,8 @@ from render.instruments.hints import Hints
 
 TIDY_SHARE = 0.05
 """Share of the budget that tidying may take; of a long one three seconds."""
+LATEST = 3
+"""Number of the latest steps or measurements, the slowest of which predicts the next one: a machine's load changes."""
 GOOD_ENOUGH_LOSS = 0.004  # search distance: some 0.05 dB of MSS, which is inaudible
 
 _FINISH_FACTOR = 1.5  # time for judging the last stage, relative to that of the last judgement
@@ -29,7 +32,8 @@ _FEWEST_RENDERS = 2
 _FEWEST_SECONDS = {"guess": 0.3, "descend": 2.0, "search": 0.3}  # a stage needs at least this much
 _SEARCH_SECONDS, _SEARCH_RENDERS = 2.5, 150  # what descend leaves for search in a small budget
 _SEARCH_JUDGEMENTS = 25  # of the duration of one judgement, each of some eight renders: what search gains most with
-_MOST_FOR_SEARCH = 0.25  # share of the budget
+_MOST_FOR_SEARCH, _LEAST_FOR_SEARCH = 0.25, 0.05  # shares of the budget
+_PARTS = 2  # renders for each slot of the workers between two looks at the clock
 _TIDY_SECONDS, _TIDY_RENDERS = 3.0, 4  # that tidying takes at most, and at least
 
 
@@ -48,6 +52,7 @@ class Run:
         judge: holds the answer so far.
         finishing: returns an estimate of the seconds that are needed after the last stage.
         judging_seconds: duration of the last judgement.
+        render_seconds: duration of a render in each of the latest measurements, by all workers together.
         prepared_seconds: time that the budget does not count.
         notices: notices for the user.
         tidied: effect of tidying; None before it.
@@ -60,6 +65,7 @@ class Run:
     judge: Judge
     finishing: Callable[[], float] = lambda: 0.0
     judging_seconds: float = 0.0
+    render_seconds: deque[float] = field(default_factory=lambda: deque([0.0], LATEST))
     prepared_seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
     tidied: Tidied | None = None
@@ -72,9 +78,9 @@ class Run:
     @cached_property
     def hints(self) -> Hints:
         """Values estimated from the clip, or from the first of several."""
-        from inference.clip.hints import hear_hints
+        from inference.clip.hints import estimate_hints
 
-        return hear_hints(self.target.audio, self.target.note.gate_seconds)
+        return estimate_hints(self.target.audio, self.target.note.gate_seconds)
 
     @property
     def board(self) -> Leaderboard:
@@ -88,7 +94,28 @@ class Run:
 
     def measure(self, found: Sequence[Candidate], meanwhile: Callable[[], None] | None = None) -> list[Candidate]:
         """Render candidates; returns those whose render succeeded, with their losses. See ``Evaluator.measure``."""
-        return self.evaluator.measure(found, meanwhile)
+        began = self.budget.elapsed()
+        measured = self.evaluator.measure(found, meanwhile)
+        if found and meanwhile is None:
+            self.render_seconds.append((self.budget.elapsed() - began) / len(found))
+        return measured
+
+    def measure_until(self, found: Sequence[Candidate], until: float) -> list[Candidate]:
+        """Render the first of some candidates, as many as a share of a budget in seconds is expected to allow."""
+        if self.budget.seconds is None:
+            return self.measure(found)
+        measured: list[Candidate] = []
+        size = _PARTS * self.evaluator.slots
+        for first in range(0, len(found), size):
+            part = found[first : first + size]
+            if self.budget.used() + self.measuring_share(len(part)) >= until:
+                break
+            measured += self.measure(part)
+        return measured
+
+    def measuring_share(self, count: int) -> float:
+        """Share of a budget in seconds that it takes to measure some candidates, as slowly as it took lately."""
+        return self.budget.share(count * max(self.render_seconds))
 
     def once(self, work: Callable[[], T], *, longer_than: float = _ONCE_SECONDS) -> T:
         """Do work that takes long only the first time on a machine, when the budget does not count it.
@@ -133,16 +160,24 @@ class Run:
         if budget.renders is not None:
             return budget.renders - budget.n_renders < _FEWEST_RENDERS
         assert budget.seconds is not None
-        return budget.seconds - budget.elapsed() < _FEWEST_SECONDS[stage]
+        end = self.descend_until() if stage == "descend" else 1.0
+        return end * budget.seconds - budget.elapsed() < _FEWEST_SECONDS[stage]
 
     def descend_until(self) -> float:
-        """Share of the budget at which descend ends, which leaves the search a minimum number of renders."""
+        """Share of the budget at which descend ends, which leaves the search a minimum number of renders.
+
+        Of a budget in seconds, at least a twentieth lies between the judgement of the descent and the time that is
+        reserved after the search.
+        """
         if "search" not in self.options.stages:
             return self.before_judging()
         seconds, renders = self.budget.seconds, self.budget.renders
+        if seconds is None:
+            left = _SEARCH_RENDERS / (renders or 1)
+            return min(self.options.descend_until, 1.0 - min(left, _MOST_FOR_SEARCH))
         wanted = max(_SEARCH_SECONDS, _SEARCH_JUDGEMENTS * self.judging_seconds)
-        left = wanted / seconds if seconds is not None else _SEARCH_RENDERS / (renders or 1)
-        return min(self.options.descend_until, 1.0 - min(left, _MOST_FOR_SEARCH))
+        latest = self.before_judging() - _LEAST_FOR_SEARCH - self.budget.share(self.judging_seconds)
+        return min(self.options.descend_until, 1.0 - min(wanted / seconds, _MOST_FOR_SEARCH), latest)
 
     def before_judging(self) -> float:
         """Share of the budget after which the rest is reserved for judging, tidying and writing."""

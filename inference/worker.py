@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from render.audio import Audio
 from render.instruments.host import Compiling, Host, HostInfo
 from render.instruments.patch import Patch
+from render.measures.conditions import Conditions, HeardDistance
 from render.measures.distance import Weights
-from render.measures.hearing import HeardDistance, Hearing
 from render.measures.loudness import EqualLoudnessMss
 from render.note import SAMPLE_RATE, Note
 
@@ -85,7 +85,7 @@ class Worker:
 
     Args:
         clips: the clips.
-        hearings: how each clip is heard.
+        conditions: conditions of the comparison with each clip.
         weights: weights of the terms of the distance.
         seed: seed of the instrument's random generators.
         solve_level: whether the level is free.
@@ -93,19 +93,23 @@ class Worker:
     """
 
     def __init__(
-        self, clips: Audios, hearings: Sequence[Hearing], weights: Weights, seed: int, solve_level: bool, host: Host
+        self,
+        clips: Audios,
+        conditions: Sequence[Conditions],
+        weights: Weights,
+        seed: int,
+        solve_level: bool,
+        host: Host,
     ) -> None:
         self._host = host
-        self._clips, self._hearings = clips, hearings
-        self._distances = [
-            HeardDistance(audio, hearing, weights) for audio, hearing in zip(clips, hearings, strict=True)
-        ]
+        self._clips, self._conditions = clips, conditions
+        self._distances = [HeardDistance(audio, one, weights) for audio, one in zip(clips, conditions, strict=True)]
         self._seed = seed
         self._solve_level = solve_level
 
     @functools.cached_property
     def _judged(self) -> EqualLoudnessMss:
-        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level, hearings=self._hearings)
+        return EqualLoudnessMss(self._clips, SAMPLE_RATE, level_free=self._solve_level, conditions=self._conditions)
 
     def __call__(self, job: Job) -> Reply:
         """Do a job."""

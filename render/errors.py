@@ -39,6 +39,10 @@ class HostError(ReconstructError):
     """A host that cannot be opened, or a render that failed."""
 
 
+class DeviceError(ReconstructError):
+    """A device that cannot be used for training: too old, out of memory, or no longer there."""
+
+
 class FileError(ReconstructError):
     """A file or folder that cannot be read or written."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -144,6 +146,13 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, completely or not at all; raises ``FileError``."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write a table, its head first, as a CSV file that replaces another one as a whole; raises ``FileError``."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    write_text(path, stream.getvalue())
 
 
 def write_text(path: Path, content: str) -> None:

@@ -11,7 +11,7 @@ _BEATS_PER_SECOND = 2.0
 """120 beats per minute, at which the renders run and which a file without a tempo has."""
 
 
-def midi_file(note: Note) -> bytes:
+def midi_file(note: Note, program: int | None = None) -> bytes:
     """The content of a ``.mid`` file that plays a note, or a chord, as it was rendered.
 
     The note begins at the start of the file; the track ends where the render ends.
@@ -21,11 +21,14 @@ def midi_file(note: Note) -> bytes:
 
     Args:
         note: keys, velocity, length of the key press, and length of the track.
+        program: number of the sound, from 0, that is chosen before the note; none if missing.
     """
     gate = max(1, round(note.gate_seconds * _BEATS_PER_SECOND * _TICKS_PER_BEAT))
     end = max(gate, round(note.seconds * _BEATS_PER_SECOND * _TICKS_PER_BEAT))
     tempo = round(1e6 / _BEATS_PER_SECOND)
     track = b"\0\xff\x51\x03" + tempo.to_bytes(3, "big")
+    if program is not None:
+        track += bytes((0, 0xC0, program))
     track += b"".join(bytes((0, 0x90, key, note.velocity)) for key in note.keys)
     track += b"".join(_variable_length(gate if key == note.number else 0) + bytes((0x80, key, 0)) for key in note.keys)
     track += _variable_length(end - gate) + b"\xff\x2f\x00"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 from render.errors import OutOfRange
 
@@ -60,7 +60,6 @@ class Note:
             value = getattr(self, name)
             if not math.isfinite(value) or not 0.0 < value <= MAX_SECONDS:
                 raise OutOfRange(name, value, f"above 0, at most {MAX_SECONDS:g} s")
-        object.__setattr__(self, "chord", tuple(self.chord))  # which a file holds as a list
         if self.chord:
             self._check_chord()
 
@@ -95,6 +94,20 @@ class Note:
             raise OutOfRange("keys", several, "one or more, all different")
         chord = tuple(key - several[0] for key in several[1:])
         return cls(several[0], velocity, gate_seconds, seconds, chord)
+
+    def as_data(self) -> dict[str, Any]:
+        """All fields as JSON-ready data; ``from_data`` reads it."""
+        return asdict(self) | {"chord": list(self.chord)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Read ``as_data``, also as it was before there were chords.
+
+        Raises:
+            OutOfRange: for a value outside its range.
+            TypeError: for an unknown field, or a chord that is no list.
+        """
+        return cls(**{**data, "chord": tuple(data.get("chord", ()))})
 
     @staticmethod
     def parse(text: str) -> int:
@@ -143,8 +156,8 @@ class Note:
         return (self.number, *(self.number + above for above in self.chord))
 
     @property
-    def told(self) -> Keys:
-        """The key, or all keys of a chord, as a caller names them."""
+    def as_keys(self) -> Keys:
+        """The key, or all keys of a chord, in the form that ``of`` takes."""
         return self.keys if self.chord else self.number
 
     @property

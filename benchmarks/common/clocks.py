@@ -8,6 +8,7 @@ machine tend to be too large.
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -64,3 +65,16 @@ CLOCKS: Mapping[str, Callable[[int], Callable[[], float]]] = {
     PROCESSOR: ProcessorClock,
 }
 """By name: from the number of cores to a function that returns the time."""
+
+
+def add_clock_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a clock."""
+    parser.add_argument(
+        "--clock",
+        choices=tuple(CLOCKS),
+        default=WALL,
+        help="what a budget counts: the wall clock, or processor time, for a machine that is busy with other work",
+    )
+    parser.add_argument(
+        "--cores", type=int, default=2, help="cores that the processor clock stands for, whatever the workers"
+    )

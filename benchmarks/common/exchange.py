@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from inference.stages.start import on_key
 from render.audio import Audio
 from render.instruments.host import Host
+from render.instruments.keys import on_key
 from render.instruments.patch import Patch
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.trials.sections import JOINED, SECTIONS, TUNING

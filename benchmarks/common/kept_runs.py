@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common.exchange import Played
-from benchmarks.common.targets import Sound, library_of, read_sound
+from benchmarks.common.runs import refined
+from benchmarks.common.targets import Sound, read_sound
 from inference.match import Ended
 from inference.options import Options
 from inference.output.files import write_match
 from inference.output.names import ResultFiles
-from inference.output.record import read_record
-from inference.pipeline import refine
+from inference.output.record import note_of, read_record
 from inference.ports import Models
 from inference.stages.models import load_models
 from render.audio import write_wav
-from render.errors import FormatError, HostError
-from render.noisemaker.hosts import open_host
+from render.errors import FormatError
 from render.noisemaker.instrument import NOISEMAKER
-from render.note import Note
 
 _ASKED = ("where", "seconds", "renders", "steps", "seed", "workers", "tidy")
 """Options that make two runs the same run, except for the workers."""
@@ -51,7 +48,7 @@ class Answer:
         """The best answer of a record; see ``inference.output.record``."""
         best = record["best"]
         extra = NOISEMAKER.extra.from_data(best["extra"]) if NOISEMAKER.extra is not None else ()
-        note = Note(**best["note"])
+        note = note_of(record)
         return cls(
             Played(NOISEMAKER.table.patch(best["knobs"], extra), note),
             record["onset_seconds"],
@@ -99,18 +96,7 @@ class Runs:
         clip = self._folder / "clips" / f"{sound.name}.wav"
         write_wav(clip, sound.audio)
         target, analysis_seconds = read_sound(sound, known_note=known_note)
-        match = refine(
-            [target],
-            options,
-            open_library=library_of(options.where, options.workers),
-            make_host=functools.partial(open_host, options.where),
-            models=self._models,
-            analysis_seconds=analysis_seconds,
-        )
-        if match.ended is Ended.INTERRUPTED:
-            raise KeyboardInterrupt
-        if match.ended is Ended.FAILED:
-            raise HostError("; ".join(match.notices))
+        match = refined(target, options, self._models, analysis_seconds=analysis_seconds)
         return Answer.of_record(write_match(match, match.clips[0], clip, ResultFiles(self._folder, sound.name)))
 
 

@@ -10,6 +10,6 @@ def judging(
     rows: list[GoldenRow], count: int, *, held_out_only: bool = True, group: str = "factory"
 ) -> list[GoldenRow]:
     """The ``count`` audible rows of a group that come first by the hash of their name."""
-    wanted = [row for row in rows if row.group == group and row.peak >= 0.001]
+    wanted = [row for row in rows if row.group == group and row.audible]
     wanted = [row for row in wanted if not held_out_only or held_out(row.name)]
     return sorted(wanted, key=lambda row: name_hash(row.name))[:count]

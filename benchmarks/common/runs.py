@@ -1,10 +1,64 @@
-"""The result row of one run of ``compare`` and ``budgets``."""
+"""One run of ``refine`` in a benchmark, and the result row of a run of ``compare`` and ``budgets``."""
 
 from __future__ import annotations
 
+import functools
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.common.table import OK
+from benchmarks.common.targets import library_of
+from inference.clip.target import Target
+from inference.leaderboard import Leaderboard
+from inference.match import Ended, Match
+from inference.options import Options
+from inference.pipeline import refine
+from inference.ports import Models
+from render.errors import HostError
+from render.noisemaker.hosts import open_host
+
+
+def refined(
+    target: Target,
+    options: Options,
+    models: Models,
+    *,
+    analysis_seconds: float,
+    library: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+    on_progress: Callable[[Leaderboard], None] | None = None,
+) -> Match:
+    """Run ``refine`` to its end.
+
+    Args:
+        target: the clip.
+        options: options of the run, NoiseMaker's.
+        models: the network and the proxy.
+        analysis_seconds: seconds of the budget that reading the clip took.
+        library: whether the library's patches are among the starts.
+        clock: returns the time in seconds by which the budget is counted.
+        on_progress: called after every render and descent step.
+
+    Raises:
+        HostError: if the run failed.
+        KeyboardInterrupt: if it was interrupted.
+    """
+    match = refine(
+        [target],
+        options,
+        open_library=library_of(options.where, options.workers) if library else None,
+        make_host=functools.partial(open_host, options.where),
+        models=models,
+        analysis_seconds=analysis_seconds,
+        clock=clock,
+        on_progress=on_progress,
+    )
+    if match.ended is Ended.INTERRUPTED:
+        raise KeyboardInterrupt
+    if match.ended is Ended.FAILED:
+        raise HostError(match.error)
+    return match
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from render.errors import FileError, FormatError
+from render.hosts.processes import die_with_parent
 
 OK = "ok"
 
@@ -125,7 +126,7 @@ def run_jobs(
 
     Args:
         jobs: jobs to do.
-        work: does one job; runs in this process, or in a new one if ``side_by_side`` is above 1.
+        work: does one job; runs in this process, or in one that ends with it if ``side_by_side`` is above 1.
         failed: returns the rows of a job whose process died.
         side_by_side: number of jobs that run at the same time.
     """
@@ -137,7 +138,9 @@ def run_jobs(
     pending = dict(enumerate(jobs))
     while pending:
         context = multiprocessing.get_context("spawn")
-        executor = ProcessPoolExecutor(side_by_side, mp_context=context)
+        executor = ProcessPoolExecutor(
+            side_by_side, mp_context=context, initializer=die_with_parent, initargs=(os.getpid(),)
+        )
         try:
             futures = {executor.submit(work, job): number for number, job in pending.items()}
             for future in as_completed(futures):

@@ -65,7 +65,7 @@ LINES = (
     Line("large", "files of 200 MB", limits.large_files, 4, 1, 3),
     Line("clock", "jumping clocks", machines.jumping_clocks, 4, 1, 5),
     Line("company", "two or ten runs in one folder", machines.company, 2, 1, 6),
-    Line("users", "users on odd machines", machines.frozen_users, len(machines.USERS), 1, 2),
+    Line("users", "users on odd machines", machines.unusual_users, len(machines.USERS), 1, 2),
 )
 """In the order in which they run."""
 

@@ -58,8 +58,8 @@ class Ended:
     peak_mib: float
 
     @property
-    def told(self) -> bool:
-        """Whether it succeeded, or told in one line why not."""
+    def explained(self) -> bool:
+        """Whether it succeeded, or explained in one line why not."""
         return self.code == 0 or (self.code == 1 and len(self.said.strip().splitlines()) == 1)
 
     def count(self, total: Count, what: str) -> None:
@@ -146,7 +146,7 @@ class Command:
             time.sleep(_LOOK_SECONDS)
         names = [_command_line(pid).replace(b"\0", b" ").decode("utf-8", "replace")[-60:] for pid in left]
         for pid in left:
-            _kill(pid)
+            kill(pid)
         self._said.seek(0)
         said = self._said.read().decode("utf-8", "replace")
         self._said.close()
@@ -193,7 +193,8 @@ def _command_line(pid: int) -> bytes:
         return b""
 
 
-def _kill(pid: int) -> None:
+def kill(pid: int) -> None:
+    """Send SIGKILL to a process, which may be gone already."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

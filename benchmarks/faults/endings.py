@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.faults.commands import QUICK, Command, cases, failure_of, mss_of, problem_of, visible, write_clip
+from benchmarks.faults.commands import QUICK, Command, cases, failure_of, kill, mss_of, problem_of, visible, write_clip
 from benchmarks.faults.rows import Count
 from render.hosts.pool import Pool
 from render.hosts.processes import at_work
@@ -128,7 +128,7 @@ def killed_workers_of_runs(part: int, seed: int, count: int) -> Count:
                 command.wait_for(60.0, until=lambda: _has_started(command))
             command.wait_for(choose.expovariate(1.0))
             if workers := command.workers():
-                _kill(choose.choice(workers))
+                kill(choose.choice(workers))
                 n_killed += 1
         ended = command.end()
         ended.count(total, f"run {part}")
@@ -153,7 +153,7 @@ def killed_workers(part: int, seed: int, count: int) -> Count:
                 total.lose(f"pool {part}: result {n_results}: {result!r:.200}")
             n_results += 1
             if time.monotonic() >= due and (pids := pool.pids):
-                _kill(choose.choice(pids))
+                kill(choose.choice(pids))
                 n_killed += 1
                 due = time.monotonic() + choose.expovariate(1.0 / 0.15)
             if n_killed >= count:
@@ -167,10 +167,3 @@ def _make_worker() -> Callable[[int], bytes]:
 
 def _answer(job: int) -> bytes:
     return job.to_bytes(4, "big") * (_POOL_BYTES // 4)
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -41,7 +41,7 @@ def full_disks(part: int, seed: int, count: int) -> Count:
             what = f"disk {number} with {room} bytes: exit code {ended.code}"
             ended.count(total, what)
             problem = problem_of(disk / "out", "clip") if again or visible(disk / "out") else None
-            if not ended.told or (problem is not None and not ended.hung):
+            if not ended.explained or (problem is not None and not ended.hung):
                 total.lose(f"{what}: {problem} {ended.said[-200:]}")
             elif ended.code == 0 and problem_of(disk / "out", "clip") is not None:
                 total.lose(f"{what}: no results, and no error")
@@ -107,7 +107,7 @@ def large_files(part: int, seed: int, count: int) -> Count:
             arguments[0] = "/dev/stdin"
         ended = Command(arguments, cwd=folder, wrapper=wrapper).end()
         ended.count(total, f"200 MB: {kind}")
-        if not ended.told:
+        if not ended.explained:
             total.lose(f"200 MB, {kind}: exit code {ended.code}: {ended.said[-200:]}")
         if ended.peak_mib > _MOST_MIB:
             total.lose(f"200 MB, {kind}: {ended.peak_mib:.0f} MiB")

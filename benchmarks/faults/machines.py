@@ -1,4 +1,4 @@
-"""Machines and users that are not ours: jumping clocks, company, frozen installations, other languages and names."""
+"""Unusual machines and users: jumping clocks, several runs in one folder, read-only installations, other locales."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def damaged_folders(part: int, seed: int, count: int) -> Count:
 
 @dataclass(frozen=True)
 class User:
-    """A user on a machine that is not ours.
+    """A user on an unusual machine.
 
     Attributes:
         name: what is special.
@@ -204,8 +204,8 @@ USERS = (
 )
 
 
-def frozen_users(part: int, seed: int, count: int) -> Count:
-    """Users on machines that are not ours, one after the other; every second round runs all stages."""
+def unusual_users(part: int, seed: int, count: int) -> Count:
+    """Users on unusual machines, one after the other; every second round runs all stages."""
     return of_users(USERS[(part * count) % len(USERS) :][:count], part, seed, full=part * count >= len(USERS))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from render.measures.fidelity import Renderer, Score, audible_rows, score, table, write_csv
+from render.measures.fidelity import Renderer, Score, audible_rows, score, table, write_scores
 from render.measures.golden import read_rows
 from render.noisemaker.hosts import open_host
 from render.note import SAMPLE_RATE
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         scores = [score(row, host.render) for row in rows]
         print(*table(scores), sep="\n")
         if arguments.csv is not None:
-            write_csv(scores, arguments.csv)
+            write_scores(scores, arguments.csv)
         if arguments.plot is not None:
             for one in sorted(scores, key=lambda s: -s.mss)[:N_PLOTS]:
                 _plot(one, host.render, arguments.plot)

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    rows = [row for row in read_rows(arguments.golden) if row.peak >= 0.001 and not held_out(row.name)]
+    rows = [row for row in read_rows(arguments.golden) if row.audible and not held_out(row.name)]
     factory = [row for row in rows if row.group == "factory"]
     host = open_host()
     sets = {

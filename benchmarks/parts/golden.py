@@ -8,7 +8,6 @@ by ``gain``. With ``--against`` the renders are compared with those of another g
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import platform
@@ -23,7 +22,7 @@ import soundfile
 
 from render.audio import Audio
 from render.errors import FileError, HostError
-from render.files import replacing, write_text
+from render.files import replacing, write_csv, write_text
 from render.hosts.pool import Pool
 from render.instruments.instrument import Program
 from render.instruments.patch import Patch
@@ -134,11 +133,9 @@ def compare(rows: Iterable[Mapping[str, Any]], folder: Path, reference: Path, ta
     share = n_within / len(lists)
     print(f"{n_within} of {len(lists)} ({share:.1%}) within the reference's floor + {MARGIN_DB} dB of MSS")
     if table is not None:
-        with replacing(table) as temporary, temporary.open("w", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([f"# {host}: {share:.1%} within floor_mss + {MARGIN_DB} dB"])
-            writer.writerow(["name", "mss", "floor_mss", "own_floor_mss", "within", "uses_envelope_editor"])
-            writer.writerows(lists)
+        comment = [f"# {host}: {share:.1%} within floor_mss + {MARGIN_DB} dB"]
+        head = ["name", "mss", "floor_mss", "own_floor_mss", "within", "uses_envelope_editor"]
+        write_csv(table, [comment, head, *lists])
     return share
 
 

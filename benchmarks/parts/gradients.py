@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     import torch
 
-    from benchmarks.parts.slopes import Slope, cases, slopes, table, write_csv
+    from benchmarks.parts.slopes import Slope, cases, slopes, table, write_slopes
     from proxy.synth.weights import load_corrections
 
     torch.set_num_threads(arguments.threads)
@@ -47,5 +47,5 @@ def run(arguments: argparse.Namespace) -> int:
     print(file=sys.stderr)
     print(*table(found), sep="\n")
     if arguments.csv is not None:
-        write_csv(found, arguments.csv)
+        write_slopes(found, arguments.csv)
     return 0

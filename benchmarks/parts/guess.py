@@ -12,10 +12,8 @@ the golden render; the pitch of a guess is the estimate for its render.
 from __future__ import annotations
 
 import argparse
-import csv
 import functools
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -23,12 +21,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from benchmarks.common.rows import judging
-from inference.clip.target import Target, read_target
+from benchmarks.common.targets import Sound, read_sound
+from inference.clip.target import Target
 from inference.evaluate import with_gain
 from render.audio import Audio
+from render.files import write_csv
 from render.hosts.pool import Pool
 from render.instruments.host import Host
 from render.instruments.patch import Patch
@@ -52,7 +51,7 @@ class Row:
     name: str
     group: str
     note: int
-    heard: int
+    estimated_note: int
     floor: float | None
     unranked: float
     best: float
@@ -104,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         results = list(pool.map(jobs))
     found = [result for result in results if isinstance(result, Found)]
     if arguments.csv:
-        _write_csv(arguments.csv, [one.row for one in found])
+        write_csv(arguments.csv, [[field.name for field in fields(Row)], *(_cells(one.row) for one in found)])
     print(f"{arguments.guesses} guesses ranked; {len(jobs) - len(found)} of {len(jobs)} rows failed")
     _print_distances([one.row for one in found if one.row.group == "factory"])
     if whole:
@@ -146,7 +145,7 @@ class _Worker:
             name=golden.name,
             group=golden.group,
             note=golden.note.number,
-            heard=target.note.number,
+            estimated_note=target.note.number,
             floor=golden.floor_mss,
             unranked=judged(*first)[0],
             best=ranked_first[0][0],
@@ -172,10 +171,7 @@ class _Worker:
 
 def _target(golden: GoldenRow) -> Target:
     """The golden render, read from a file as ``refine`` does."""
-    with tempfile.TemporaryDirectory() as folder:
-        clip = Path(folder) / "clip.wav"
-        soundfile.write(clip, golden.audio().T, SAMPLE_RATE, subtype="FLOAT")
-        return read_target(clip, velocity=golden.note.velocity)
+    return read_sound(Sound(golden.group, golden.stem, golden.audio(), golden.note))[0]
 
 
 def _pitch_error(target: Audio, guess: Audio) -> tuple[float | None, float]:
@@ -200,11 +196,9 @@ def _print_distances(rows: list[Row]) -> None:
     better = sum(row.best < row.regression for row in rows)
     alone = sum(row.unranked < row.regression for row in rows)
     print(f"  better than regression: {better / len(rows):.0%} ranked, {alone / len(rows):.0%} unranked")
-    network, ranking = (statistics.median(getattr(row, f"{name}_seconds") for row in rows) for name in _PARTS)
+    network = statistics.median(row.network_seconds for row in rows)
+    ranking = statistics.median(row.ranking_seconds for row in rows)
     print(f"  seconds of one core: network {network:.2f}, renders and ranking {ranking:.2f}")
-
-
-_PARTS = ("network", "ranking")
 
 
 def _print_pitch(rows: list[Row]) -> None:
@@ -242,10 +236,6 @@ def _choices(truth: Patch, guess: Patch) -> Iterable[tuple[str, str, str]]:
             yield row.name, truth.choice(row.name), guess.choice(row.name)
 
 
-def _write_csv(path: Path, rows: list[Row]) -> None:
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow([field.name for field in fields(Row)])
-        for row in rows:
-            values = [getattr(row, field.name) for field in fields(Row)]
-            writer.writerow([round(value, 4) if isinstance(value, float) else value for value in values])
+def _cells(row: Row) -> list[object]:
+    values = (getattr(row, field.name) for field in fields(Row))
+    return [round(value, 4) if isinstance(value, float) else value for value in values]

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in names:
         if name not in ESTIMATORS:
             raise UnknownName("estimator", name, ESTIMATORS)
-    rows = [row for row in read_rows(arguments.golden) if row.group in ("whole", "factory") and row.peak >= 0.001]
+    rows = [row for row in read_rows(arguments.golden) if row.group in ("whole", "factory") and row.audible]
     sets = {group: [make_case(row) for row in rows if row.group == group] for group in ("whole", "factory")}
     for group, cases in sets.items():
         pitched = [case for case in cases if case.pitches]

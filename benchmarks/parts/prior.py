@@ -8,7 +8,6 @@ draws. Level, brightness, attack and decay are compared with all golden rows. Wr
 from __future__ import annotations
 
 import argparse
-import csv
 import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,9 +19,9 @@ from numpy.typing import NDArray
 
 from benchmarks.common.rows import judging
 from render.audio import Audio
-from render.data.accept import REASONS, SILENT_PEAK, refusal
+from render.data.accept import REASONS, refusal
 from render.errors import HostError
-from render.files import replacing
+from render.files import replacing, write_csv
 from render.hosts.pool import Pool
 from render.measures.fingerprint import Steps, distances, fingerprint, to_steps
 from render.measures.golden import read_rows
@@ -133,14 +132,13 @@ def run(arguments: argparse.Namespace) -> int:
     with Pool(functools.partial(_make_worker, arguments.host, targets[0].note, clips), arguments.workers) as pool:
         refused, indices, drawn, sounds = _draw(pool, arguments.count)
         coverage = _coverage(pool, clips, indices, sounds, targets[0].note)
-    golden = [features(row.audio()) for row in rows if row.group == "factory" and row.peak >= SILENT_PEAK]
+    golden = [features(row.audio()) for row in rows if row.group == "factory" and row.audible]
     table = _table(drawn, golden)
     table.append(["refused " + ", ".join(REASONS), *(f"{refused[reason] / arguments.count:.1%}" for reason in REASONS)])
     table.append(["coverage: MSS of the nearest, dB", *_quantiles(coverage)])
     for line in table:
         print(f"{line[0]:40}" + "".join(f"{cell:>9}" for cell in line[1:]))
-    with replacing(arguments.out / "prior.csv") as temporary, temporary.open("w", newline="") as file:
-        csv.writer(file).writerows(table)
+    write_csv(arguments.out / "prior.csv", table)
     with replacing(arguments.out / "prior.png") as temporary:
         _plot(temporary, drawn, golden, coverage)
     median = float(np.median(coverage))

@@ -6,7 +6,7 @@ import argparse
 import functools
 from pathlib import Path
 
-from render.measures.fidelity import audible_rows, score, table, write_csv
+from render.measures.fidelity import audible_rows, score, table, write_scores
 from render.measures.golden import read_rows
 
 
@@ -37,5 +37,5 @@ def run(arguments: argparse.Namespace) -> int:
     scores = [score(row, functools.partial(play, corrections=corrections)) for row in rows]
     print(*table(scores), sep="\n")
     if arguments.csv is not None:
-        write_csv(scores, arguments.csv)
+        write_scores(scores, arguments.csv)
     return 0

@@ -11,7 +11,6 @@ passed as functions; nothing here opens one.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -27,7 +26,7 @@ from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from render.audio import Audio
 from render.data.accept import refusal
-from render.files import replacing
+from render.files import write_csv
 from render.instruments.patch import Patch
 from render.noisemaker.curves import BIPOLAR
 from render.noisemaker.prior import draw
@@ -178,10 +177,7 @@ def _agreement(some: Sequence[Slope]) -> float:
     return sum(slope.agrees for slope in counted) / len(counted) if counted else math.inf
 
 
-def write_csv(found: Sequence[Slope], path: Path) -> None:
-    """One line per slope; raises ``FileError``."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([field.name for field in fields(Slope)])
-        for slope in found:
-            writer.writerow([value if isinstance(value, int | str) else f"{value:.6g}" for value in astuple(slope)])
+def write_slopes(found: Sequence[Slope], path: Path) -> None:
+    """Write one line per slope; raises ``FileError``."""
+    cells = ([value if isinstance(value, int | str) else f"{value:.6g}" for value in astuple(one)] for one in found)
+    write_csv(path, [[field.name for field in fields(Slope)], *cells])

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.clocks import CLOCKS, WALL
+from benchmarks.common.clocks import WALL, add_clock_arguments
 from benchmarks.common.runs import Row
 from benchmarks.common.summary import summary, write_plot
 from benchmarks.common.table import OK, Table, machine, run_jobs
@@ -60,15 +60,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--side-by-side", type=int, default=1, metavar="N", help="number of runs at the same time (default: 1)"
     )
-    parser.add_argument(
-        "--clock",
-        choices=tuple(CLOCKS),
-        default=WALL,
-        help="what a budget counts: the wall clock, or processor time, for a machine that is busy with other work",
-    )
-    parser.add_argument(
-        "--cores", type=int, default=2, help="cores that the processor clock stands for, whatever the workers"
-    )
+    add_clock_arguments(parser)
     parser.add_argument(
         "--csv", type=Path, metavar="FILE", help="file that rows are appended to; rows in it are skipped"
     )

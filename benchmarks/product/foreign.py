@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from benchmarks.common.foreign_sounds import ROWS, ForeignSound
 from render.audio import Audio, read_audio
 from render.errors import FileError, HostError
 from render.files import replacing, write_text
+from render.midi import midi_file
 from render.note import SAMPLE_RATE, Note
 
 SEED = 8
@@ -186,7 +186,7 @@ def play_general_midi(program: int, note: Note) -> Audio:
     """Play a note of the sound font, without reverb and chorus; shape ``(2, note.n_samples)``."""
     with tempfile.TemporaryDirectory() as folder:
         midi, wave = Path(folder) / "note.mid", Path(folder) / "note.wav"
-        midi.write_bytes(midi_file(program, note))
+        midi.write_bytes(midi_file(note, program))
         options = ["-ni", "-q", "-R", "0", "-C", "0", "-r", str(SAMPLE_RATE), "-O", "float", "-T", "wav", "-F"]
         command = ["fluidsynth", *options, str(wave), str(SOUND_FONT), str(midi)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -195,22 +195,6 @@ def play_general_midi(program: int, note: Note) -> Audio:
         audio, _, _ = read_audio(wave)
     missing = note.n_samples - audio.shape[1]
     return np.pad(audio, ((0, 0), (0, max(missing, 0))))[:, : note.n_samples]
-
-
-def midi_file(program: int, note: Note) -> bytes:
-    """A standard MIDI file (format 0) with one note at 120 bpm, as long as the note's render."""
-    ticks_per_second = 960  # 480 per quarter at 120 bpm
-    gate = round(note.gate_seconds * ticks_per_second)
-    rest = max(round(note.seconds * ticks_per_second) - gate, 0)
-    track = b"".join(
-        (
-            b"\x00" + bytes((0xC0, program)),
-            b"\x00" + bytes((0x90, note.number, note.velocity)),
-            _variable_length(gate) + bytes((0x80, note.number, 0)),
-            _variable_length(rest) + b"\xff\x2f\x00",
-        )
-    )
-    return b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480) + b"MTrk" + struct.pack(">I", len(track)) + track
 
 
 def mda_presets(instrument: str, folder: Path = MDA) -> dict[str, dict[str, float]]:
@@ -266,11 +250,3 @@ def _write(folder: Path, sound: ForeignSound) -> dict[str, object]:
         "gate_seconds": note.gate_seconds,
         "seconds": note.seconds,
     }
-
-
-def _variable_length(value: int) -> bytes:
-    """A MIDI delta time: seven bits per byte, the most significant first."""
-    digits = [value & 0x7F]
-    while value := value >> 7:
-        digits.insert(0, value & 0x7F | 0x80)
-    return bytes(digits)

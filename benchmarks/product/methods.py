@@ -16,18 +16,16 @@ from itertools import count, islice
 from typing import Any
 
 from benchmarks.common.clocks import CLOCKS, WALL
-from benchmarks.common.runs import Row
+from benchmarks.common.runs import Row, refined
 from benchmarks.common.table import one_line
-from benchmarks.common.targets import Sound, floor_mss, host_of, library_of, parameter_error, read_sound
+from benchmarks.common.targets import Sound, floor_mss, host_of, parameter_error, read_sound
 from inference.budget import Budget
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.evaluate import Evaluator
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
-from inference.match import Ended
 from inference.options import Options
-from inference.pipeline import refine
 from inference.ports import Models
 from inference.stages.models import load_models
 from render.errors import FileError, HostError
@@ -178,20 +176,15 @@ def _refine(
     models = _models(options)
     if ("guess" in method.stages and models.guesser is None) or ("descend" in method.stages and not models.descender):
         raise FileError("; ".join(models.notices))
-    match = refine(
-        [target],
+    match = refined(
+        target,
         options,
-        open_library=library_of(options.where, options.workers) if method.library else None,
-        make_host=functools.partial(open_host, options.where),
-        models=models,
+        models,
         analysis_seconds=analysis_seconds,
+        library=method.library,
         clock=clock,
         on_progress=curve,
     )
-    if match.ended is Ended.INTERRUPTED:
-        raise KeyboardInterrupt
-    if match.ended is Ended.FAILED:
-        raise HostError(match.error)
     after = {stage.name: stage.best.mss for stage in match.stages}
     best = match.best[0]
     return _Outcome(best.candidate, best.mean_distances(), best.own_mss[0], match.seconds, match.renders, after)

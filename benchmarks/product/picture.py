@@ -6,28 +6,26 @@ It takes the targets in the rows of ``compare`` whose final MSS is at the quarti
 from __future__ import annotations
 
 import argparse
-import functools
 from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.common.runs import Row
+from benchmarks.common.clocks import CLOCKS, add_clock_arguments
+from benchmarks.common.runs import Row, refined
 from benchmarks.common.table import OK, read_table
-from benchmarks.common.targets import GOLDEN_SETS, Sound, host_label, host_of, library_of, read_sound, read_sounds
+from benchmarks.common.targets import GOLDEN_SETS, Sound, host_label, host_of, read_sound, read_sounds
 from benchmarks.product.methods import METHODS
 from inference.clip.target import Target
 from inference.match import Confirmed
 from inference.options import STAGES, Options
 from inference.output.plots import decibels, draw_spectrogram
-from inference.pipeline import refine
 from inference.ports import Models
 from inference.stages.models import load_models
 from render.errors import FormatError
 from render.files import replacing
 from render.instruments.host import EMBEDDED
-from render.noisemaker.hosts import open_host
 from render.noisemaker.instrument import NOISEMAKER
 from render.note import SAMPLE_RATE
 
@@ -42,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plugin", default=EMBEDDED, metavar="PATH|embedded")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--workers", type=int, default=2)
+    add_clock_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("docs/refine.png"), metavar="PNG")
 
 
@@ -74,13 +73,12 @@ def _refined(sound: Sound, models: Models, arguments: argparse.Namespace) -> tup
     target, analysis_seconds = read_sound(sound)
     options = Options(NOISEMAKER, where=arguments.plugin, seconds=arguments.seconds, workers=arguments.workers)
     guess, match = (
-        refine(
-            [target],
+        refined(
+            target,
             replace(options, stages=METHODS[method].stages),
-            open_library=library_of(arguments.plugin, arguments.workers),
-            make_host=functools.partial(open_host, arguments.plugin),
-            models=models,
+            models,
             analysis_seconds=analysis_seconds,
+            clock=CLOCKS[arguments.clock](arguments.cores),
         ).best[0]
         for method in ("guess", "all")
     )

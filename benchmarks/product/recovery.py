@@ -9,7 +9,6 @@ it is worse than the start.
 from __future__ import annotations
 
 import argparse
-import csv
 import functools
 import time
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from inference.stages.descended import free_knobs
 from inference.stages.proxy_descent import Path as Descended
 from inference.stages.proxy_descent import Settings, descend
 from proxy.synth.weights import load_corrections
-from render.files import replacing
+from render.files import write_csv
 from render.measures.golden import GoldenRow, read_rows
 from render.measures.loudness import EqualLoudnessMss
 from render.noisemaker.hosts import open_host
@@ -99,12 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     for distance in arguments.distances:
         _summary(distance, [row for row in found if row.distance == distance])
     if arguments.csv is not None:
-        with replacing(arguments.csv) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(
-                [f"{v:.4g}" if isinstance(v := getattr(row, c), float) else v for c in COLUMNS] for row in found
-            )
+        cells = ([f"{v:.4g}" if isinstance(v := getattr(row, c), float) else v for c in COLUMNS] for row in found)
+        write_csv(arguments.csv, [COLUMNS, *cells])
     return 0
 
 

@@ -59,7 +59,6 @@ class Row:
         after_start: MSS of the best starting point.
         mss: MSS of the match.
         best_gain: MSS of the match at the best gain.
-        note_error: semitones from the true key to that of the match; None for a clip.
         status: ``ok``, or why the run failed.
     """
 

@@ -12,7 +12,7 @@ import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from inference.clip.partials import hear_partials
+from inference.clip.partials import find_partials
 from render.audio import Audio
 from render.instruments.hints import Hints
 from render.measures.spectra import MelScale, decibels, floor_of, mel_power
@@ -32,7 +32,7 @@ _SAME_RATE = 0.08  # relative
 Bands = NDArray[np.float64]
 
 
-def hear_hints(audio: Audio, gate_seconds: float) -> Hints:
+def estimate_hints(audio: Audio, gate_seconds: float) -> Hints:
     """Estimate the hints from a clip.
 
     Args:
@@ -53,7 +53,7 @@ def hear_hints(audio: Audio, gate_seconds: float) -> Hints:
         _delays(levels),
         audio.shape[1] / SAMPLE_RATE,
         *_curves_over_time(power),
-        hear_partials(audio, gate_seconds),
+        find_partials(audio, gate_seconds),
     )
 
 

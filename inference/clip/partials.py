@@ -20,7 +20,7 @@ _QUIETEST_DB = 60.0  # below the loudest of all
 _SPREAD = 2.5  # bins on both sides over which a partial's strength falls to 0
 
 
-def hear_partials(audio: Audio, held_seconds: float) -> Partials:
+def find_partials(audio: Audio, held_seconds: float) -> Partials:
     """Find the partials in the beginning of a clip.
 
     Args:

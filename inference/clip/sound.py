@@ -26,10 +26,10 @@ _SILENT_PEAK = 1e-7  # -140 dB of full scale, below the smallest step of 24 bits
 _SMALLEST_PEAK = 1e-3  # a recording outside this and its inverse is scaled before anything is computed
 _LOWEST_PEAK_DB, _HIGHEST_PEAK_DB = -60.0, 24.0  # a clip whose peak is outside is brought to
 _QUIET_PEAK_DB, _USUAL_PEAK_DB = -40.0, -12.0  # one of these, which the instrument reaches with most patches
-_ONSET_DB = 60.0  # below the peak; what is quieter before the first crossing is cut
-_TAIL_DB = 80.0  # the floor of the metrics: what is quieter after the last crossing is not compared anyway
-_KEPT_TAIL_SECONDS = 0.25  # silence that is kept after the sound, so that a match must end too
-_LEAD_SECONDS = 0.005  # silence up to this long stays: a clip that was cut at the key press keeps its first sample
+ONSET_DB = 60.0  # below the peak; what is quieter before the first crossing is cut
+TAIL_DB = 80.0  # the floor of the metrics: what is quieter after the last crossing is not compared anyway
+KEPT_TAIL_SECONDS = 0.25  # silence that is kept after the sound, so that a match must end too
+LEAD_SECONDS = 0.005  # silence up to this long stays: a clip that was cut at the key press keeps its first sample
 _ABOVE_BACKGROUND = 1.5  # times the background's peak: where a sound begins in it
 _LATE_SECONDS = 1.0  # an onset later than this is worth a notice
 _MOST_TIMES = 5  # that a notice lists
@@ -161,11 +161,11 @@ def sounding_range(audio: Audio, *, floor: float = 0.0, end: int | None = None) 
     envelope = np.abs(audio).max(axis=0)
     peak = envelope.max()
     floor = min(floor, 0.5 * peak)
-    start = int(np.argmax(envelope > max(peak * 10.0 ** (-_ONSET_DB / 20.0), floor)))
-    if start <= _LEAD_SECONDS * SAMPLE_RATE:
+    start = int(np.argmax(envelope > max(peak * 10.0 ** (-ONSET_DB / 20.0), floor)))
+    if start <= LEAD_SECONDS * SAMPLE_RATE:
         start = 0
-    loud = np.flatnonzero(envelope[:end] > peak * 10.0 ** (-_TAIL_DB / 20.0))
-    stop = min(int(loud[-1]) + 1 + round(_KEPT_TAIL_SECONDS * SAMPLE_RATE), audio.shape[1])
+    loud = np.flatnonzero(envelope[:end] > peak * 10.0 ** (-TAIL_DB / 20.0))
+    stop = min(int(loud[-1]) + 1 + round(KEPT_TAIL_SECONDS * SAMPLE_RATE), audio.shape[1])
     return start, stop
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from inference.clip.focus import EVERYTHING, Focus
 from inference.clip.sound import find_sound
 from render.audio import Audio, read_recording
-from render.measures.hearing import Hearing
+from render.measures.conditions import Conditions
 from render.measures.metrics import Distances, distances, mss
 from render.note import SAMPLE_RATE, Keys, Note
 
@@ -66,9 +66,9 @@ class Target:
     noise: Audio | None = None
 
     @property
-    def told(self) -> Keys | None:
+    def fixed_keys(self) -> Keys | None:
         """The key, or the keys of a chord, that the caller named; None if the key is an estimate."""
-        return self.note.told if self.note_fixed else None
+        return self.note.as_keys if self.note_fixed else None
 
     @property
     def stereo(self) -> bool:
@@ -76,23 +76,23 @@ class Target:
         return len(self.audio) == 2
 
     @cached_property
-    def hearing(self) -> Hearing:
+    def conditions(self) -> Conditions:
         """Mask and noise for the comparison of renders with ``audio``."""
-        return Hearing(self.focus.mask(self.onset_seconds), self.noise)
+        return Conditions(self.focus.mask(self.onset_seconds), self.noise)
 
     @property
     def share(self) -> float:
         """Share of the time and frequencies of ``audio`` that is compared."""
-        return self.hearing.mask.share(self.audio.shape[1])
+        return self.conditions.mask.share(self.audio.shape[1])
 
     @property
     def compared(self) -> Audio:
         """``audio`` in the form that is compared: with the noise, if there is any."""
-        return self.hearing.under_noise(self.audio)
+        return self.conditions.under_noise(self.audio)
 
-    def heard(self, audio: Audio) -> Audio:
+    def as_compared(self, audio: Audio) -> Audio:
         """A sound at the level of the clip, masked and with the noise, for the comparison with ``compared``."""
-        return self.hearing.under_noise(self.hearing.masked(audio))
+        return self.conditions.under_noise(self.conditions.masked(audio))
 
     def in_mono(self) -> Self:
         """The target with the mean of its sides."""
@@ -108,14 +108,14 @@ class Target:
 
     def distances(self, audio: Audio) -> Distances:
         """Every metric of a sound's compared part; MSS is the mean over that part, like ``mss``."""
-        found, share = distances(self.compared, self.heard(audio), SAMPLE_RATE), self.share
+        found, share = distances(self.compared, self.as_compared(audio), SAMPLE_RATE), self.share
         side_mss = None if found.side_mss is None else found.side_mss / share
         return replace(found, mss=found.mss / share, side_mss=side_mss)
 
     def mss(self, audio: Audio, other: Audio | None = None) -> float:
         """MSS in dB of a sound from the clip, or from another sound, within the compared part."""
-        reference = self.compared if other is None else self.heard(other)
-        return mss(reference, self.heard(audio), SAMPLE_RATE) / self.share
+        reference = self.compared if other is None else self.as_compared(other)
+        return mss(reference, self.as_compared(audio), SAMPLE_RATE) / self.share
 
 
 def read_target(

@@ -56,7 +56,10 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--renders", type=int, metavar="N", help="number of renders instead, for repeatable runs")
     group.add_argument("--steps", type=int, metavar="N", help="limit of descent steps, beside --renders")
     group.add_argument(
-        "--resume", type=path_argument, metavar="DIR", help="continue from the results in a folder, with another budget"
+        "--resume",
+        type=path_argument,
+        metavar="DIR",
+        help="continue from the results in a folder; --note, --velocity and --gate correct what was assumed",
     )
     group.add_argument("--again", action="store_true", help="refine finished clips of a batch again")
 

@@ -76,7 +76,7 @@ class Console:
         if count and (done == count or done % max(count // 10, 1) == 0):
             self.say(f"{what}: {done} of {count}")
 
-    def heard(self, clip: Path, target: Target) -> None:
+    def analysed(self, clip: Path, target: Target) -> None:
         """Print the note, gate and notices of a clip."""
         note = target.note
         key = f"chord {note.title}" if note.chord else f"note {note.number} ({note.title})"

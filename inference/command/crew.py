@@ -132,16 +132,16 @@ def _library(instrument: str, where: str, workers: int) -> LibraryOpener:
 
 
 class _Silent:
-    """Watches whether the command was asked to end."""
+    """Prints nothing, and ends a run when the command is asked to end."""
 
-    def heard(self, clip: Path, target: Target) -> None:
-        """Nobody is told."""
+    def analysed(self, clip: Path, target: Target) -> None:
+        """Nothing is printed."""
 
     def say(self, text: str) -> None:
-        """Nobody is told."""
+        """Nothing is printed."""
 
     def judged(self, match: Match) -> None:
-        """Nobody is told."""
+        """Nothing is printed."""
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Callable[[Leaderboard], None]]:

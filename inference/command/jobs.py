@@ -16,7 +16,7 @@ from inference.match import Ended
 from inference.options import Options
 from inference.output.claims import Claims
 from inference.output.names import RECORD_SUFFIX, ResultFiles
-from inference.output.record import read_record, told_note
+from inference.output.record import fixed_keys, read_record
 from render.errors import FileError, FormatError, ReconstructError
 from render.instruments.instrument import Instrument
 from render.note import Keys, Note
@@ -82,7 +82,7 @@ def resumed_groups(folder: Path, options: Options, claims: Claims | None = None)
 
     Args:
         folder: folder of an earlier run's results.
-        options: the budget, the workers and the host to continue with; all other options are those of the earlier run.
+        options: the budget, the workers and the host to continue with; all others are those of the earlier run.
         claims: claims the results against other programs that run at the same time.
 
     Raises:
@@ -117,7 +117,7 @@ def candidates_of(record: dict[str, Any], instrument: Instrument) -> tuple[Candi
     candidates = []
     for one in record["candidates"]:
         extra = instrument.extra.from_data(one["extra"]) if instrument.extra is not None else ()
-        patch, note = instrument.table.patch(one["knobs"], extra), Note(**one["note"])
+        patch, note = instrument.table.patch(one["knobs"], extra), Note.from_data(one["note"])
         candidates.append(Candidate(patch, note, one["loss"], one["origin"]))
     return tuple(candidates)
 
@@ -129,7 +129,7 @@ def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Op
     job = Job(
         clip,
         files,
-        told_note(record),
+        fixed_keys(record),
         record["velocity"],
         record["gate_seconds"] if record["gate_fixed"] else None,
         Focus.from_data(record),

@@ -33,7 +33,7 @@ _TRIAL_SECONDS, _LESSON_SECONDS = 0.3, 0.02  # for each match and one more, and 
 class Listener(Protocol):
     """An observer of a run: the terminal, or the studio."""
 
-    def heard(self, clip: Path, target: Target) -> None:
+    def analysed(self, clip: Path, target: Target) -> None:
         """Called with the target that was read from a clip."""
 
     def progress(self) -> contextlib.AbstractContextManager[Callable[[Leaderboard], None]]:
@@ -98,7 +98,7 @@ def _refined_by(
             for job in jobs
         ]
     for job, target in zip(jobs, targets, strict=True):
-        listener.heard(job.clip, target)
+        listener.analysed(job.clip, target)
     keeper = Keeper(group)
 
     def on_judged(match: Match) -> None:

@@ -1,81 +1,35 @@
 """The guess networks: an encoder of spectrograms, and two heads on it.
 
 ``GuessNetwork`` gives a distribution over whole patches: a chain over a coding's variables in which each is
-conditioned on the clip and on the ones before (NADE: Larochelle and Murray 2011), so that samples are consistent
-patches and not independent knobs. ``RegressionNetwork`` is the direct approach, a knob vector trained with squared
-error.
+conditioned on the clip and on the ones before, so that samples are consistent patches and not independent knobs. There
+are two architectures: convolutions and NADE (Larochelle and Murray 2011) here, and the transformers of
+``transformer.py``. ``RegressionNetwork`` is the direct approach, a knob vector trained with squared error.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from inference.network.categories import Categories, Drawing
 from inference.network.coding.codings import CODINGS
 from inference.network.features.estimated_note import N_NOTES
 from inference.network.features.log_mel import N_CHANNELS, N_FRAMES, N_MELS
 from inference.network.features.semitones import aligned
-from inference.network.features.spectrograms import SPECTROGRAMS
-from render.errors import UnknownName
+from inference.network.size import Size
+from inference.network.transformer import TransformerChain, TransformerEncoder
 from render.noisemaker.table import TABLE
 
 _STEM = 4  # mels and frames of a patch that the first layer reads
 _NOTE_WIDTH = 32
-_SPECTROGRAM_FIELD = "picture"  # name of ``Size.spectrogram`` in files
 _DROPOUT = 0.3  # without it, 20,000 sounds are memorised after four epochs
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The inputs, outputs and size of a network.
-
-    Attributes:
-        channels: widths of the encoder's layers; each after the first halves mels and frames.
-        hidden: width of the clip's embedding and of the chain.
-        coding: name of the coding, one of ``CODINGS``.
-        spectrogram: kind of spectrogram, one of ``SPECTROGRAMS``.
-        aligned: whether the mid signal is also an input with the estimated note in a fixed band (``semitones`` only).
-        modulation: whether modulation spectra are an input too (``Modulation``).
-
-    Raises:
-        UnknownName: for a coding or kind of spectrogram that does not exist.
-    """
-
-    channels: tuple[int, ...] = (32, 64, 128, 256)
-    hidden: int = 256
-    coding: str = "sound"
-    spectrogram: str = "mel"
-    aligned: bool = False
-    modulation: bool = False
-
-    def __post_init__(self) -> None:
-        if self.coding not in CODINGS:
-            raise UnknownName("coding", self.coding, CODINGS)
-        allowed = ["semitones"] if self.aligned else list(SPECTROGRAMS)
-        if self.spectrogram not in allowed:
-            raise UnknownName("spectrogram", self.spectrogram, allowed)
-
-    @classmethod
-    def parse(cls, content: Mapping[str, Any]) -> Self:
-        """The inverse of ``as_json``; weights from before there were several codings have ``knobs``."""
-        fields = {"coding": "knobs", **content, "channels": tuple(content["channels"])}
-        return cls(spectrogram=fields.pop(_SPECTROGRAM_FIELD, "mel"), **fields)
-
-    def as_json(self) -> dict[str, Any]:
-        """The form that is stored in files of weights and checkpoints."""
-        fields = asdict(self)
-        fields[_SPECTROGRAM_FIELD] = fields.pop("spectrogram")
-        return fields
-
-
 class Encoder(nn.Module):
-    """Spectrograms and estimated notes to embeddings.
+    """Spectrograms and estimated notes to embeddings, the activation included.
 
     Shape:
         ``(batch, 2, mels, frames)`` floats 0 to 1 and ``(batch,)`` whole numbers to ``(batch, hidden)``.
@@ -111,8 +65,7 @@ class Encoder(nn.Module):
         x = x.flatten(1)
         if self.modulation is not None:
             x = torch.cat([x, self.modulation(spectrograms[:, 0])], dim=1)
-        embedding: torch.Tensor = self.out(torch.cat([self.dropout(x), note], dim=1))
-        return embedding
+        return functional.relu(self.out(torch.cat([self.dropout(x), note], dim=1)))
 
 
 class Modulation(nn.Module):
@@ -158,105 +111,72 @@ class _Layer(nn.Module):
         return functional.relu(x + self.mix_norm(self.mix(x)))
 
 
-class Chain(nn.Module):
+class Chain(Categories):
     """Distributions of the variables, each given an embedding of the clip and the variables before it."""
 
-    table: torch.Tensor
-    order: torch.Tensor
-    place: torch.Tensor
-    rows: torch.Tensor
-
     def __init__(self, hidden: int, sizes: Sequence[int]) -> None:
-        super().__init__()
-        self.sizes, self.total = tuple(sizes), sum(sizes)
-        n_variables, total = len(self.sizes), self.total
+        super().__init__(hidden, sizes)
         self.clip = nn.Linear(hidden, hidden)
         # A direct path from the clip to each variable, past the chain's state; initialised to zero.
-        self.direct = nn.Linear(hidden, total + 1, bias=False)
+        self.direct = nn.Linear(hidden, self.total + 1, bias=False)
         nn.init.zeros_(self.direct.weight)
-        self.start = nn.Parameter(0.1 * torch.randn(n_variables, hidden))
-        self.value = nn.Embedding(total + 1, hidden)  # the last is silence
-        nn.init.normal_(self.value.weight, std=0.05)
+        self.start = nn.Parameter(0.1 * torch.randn(len(self.sizes), hidden))
         self.mix_norm = nn.LayerNorm(hidden)
         self.mix = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
-        self.weight = nn.Parameter(0.3 * torch.randn(total + 1, hidden) * hidden**-0.5)
-        self.bias = nn.Parameter(torch.zeros(total + 1))
-        offsets = torch.tensor([0, *self.sizes[:-1]]).cumsum(0)
-        columns = torch.arange(max(self.sizes))
-        inside = columns < torch.tensor(self.sizes)[:, None]
-        table = torch.where(inside, offsets[:, None] + columns, total)
-        # (variables, categories + 1): row of each category, the padding's where there is none; silence is index -1
-        self.register_buffer("table", torch.cat([table, torch.full((n_variables, 1), total)], 1), persistent=False)
-        order = sorted(range(n_variables), key=lambda k: self.sizes[k])
-        self.groups = [(size, len(list(group))) for size, group in itertools.groupby(self.sizes[k] for k in order)]
-        rows = torch.cat([table[k, : self.sizes[k]] for k in order])
-        for name, tensor in (("order", torch.tensor(order)), ("place", torch.tensor(order).argsort()), ("rows", rows)):
-            self.register_buffer(name, tensor, persistent=False)
-
-    @torch.no_grad()
-    def begin_with(self, frequencies: list[torch.Tensor]) -> None:
-        """Initialise the biases with the frequencies of each variable's categories."""
-        self.bias.copy_(torch.cat([*(f.clamp(min=1e-9).log() for f in frequencies), torch.zeros(1)]))
 
     def forward(self, embedding: torch.Tensor, codes: torch.Tensor, blur: torch.Tensor | None = None) -> torch.Tensor:
-        """Negative log likelihood in nats of all variables, each given the true earlier ones.
-
-        Args:
-            embedding: embeddings of clips.
-            codes: categories; -1 where a variable is silent, whose nats are then those of category 0.
-            blur: target distribution for each category, for variables with as many categories as it has rows.
+        """Negative log likelihood in nats of all variables, each given the true earlier ones; see ``Categories.nats``.
 
         Shape:
-            embedding: ``(batch, hidden)``.
-            codes: ``(batch, variables)``.
-            blur: ``(categories, categories)``, rows of sum 1.
-            Returns: ``(batch, variables)``.
+            ``(batch, hidden)`` and ``(batch, variables)`` to ``(batch, variables)``.
         """
-        values = self.value(self.table[torch.arange(len(self.sizes), device=codes.device), codes]).float()
+        values = self.values(codes).float()
         before = values.cumsum(1) - values
         state = before + self.start + self.clip(embedding).float()[:, None]
-        # Variables with equally many categories are next to each other from here on: a matrix product for each size.
-        mixed = self._mixed(state).index_select(1, self.order)
-        known = codes.index_select(1, self.order).clamp(min=0)
-        weight, bias = self.weight.index_select(0, self.rows), self.bias.index_select(0, self.rows)
-        direct = self.direct(embedding).index_select(1, self.rows)
-        nats, first, row = [], 0, 0
-        for size, count in self.groups:
-            variables, rows = slice(first, first + count), slice(row, row + size * count)
-            logits = torch.einsum("bvh,vch->bvc", mixed[:, variables], weight[rows].reshape(count, size, -1))
-            logits = logits.float() + (bias[rows] + direct[:, rows].float()).reshape(-1, count, size)
-            log_probs = functional.log_softmax(logits, dim=2)
-            if blur is not None and len(blur) == size:
-                nats.append(-(log_probs * blur[known[:, variables]]).sum(2))
-            else:
-                nats.append(-log_probs.gather(2, known[:, variables, None])[..., 0])
-            first, row = first + count, row + size * count
-        return torch.cat(nats, dim=1).index_select(1, self.place)
+        return self.nats(self.mixed(state), codes, blur, self.direct(embedding))
 
-    def step(self, k: int, embedding: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-        """Logits of variable ``k``, shape ``(rows, its categories)``; embedding and state are ``(rows, hidden)``."""
-        rows = self.table[k, : self.sizes[k]]
-        logits = functional.linear(self._mixed(state + self.start[k]), self.weight[rows], self.bias[rows])
-        return logits + functional.linear(embedding, self.direct.weight[rows])
+    def drawing(self, heard: torch.Tensor, rows: int) -> Drawing:
+        """Rows to draw for a clip, whose embedding has shape ``(1, hidden)``."""
+        return _ChainDrawing(self, heard.expand(rows, -1))
 
-    def extend(self, k: int, state: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """The state once variable ``k`` is known; ``codes`` has shape ``(rows,)``."""
-        extended: torch.Tensor = state + self.value(self.table[k, codes])
-        return extended
-
-    def _mixed(self, state: torch.Tensor) -> torch.Tensor:
+    def mixed(self, state: torch.Tensor) -> torch.Tensor:
+        """The states from which variables are predicted, given sums of embeddings: any shape ``(..., hidden)``."""
         state = functional.relu(state)
         mixed: torch.Tensor = state + self.mix(self.mix_norm(state))
         return mixed
 
 
+class _ChainDrawing:
+    """A ``Drawing`` of a ``Chain`` for embeddings of shape ``(rows, hidden)``."""
+
+    def __init__(self, chain: Chain, embeddings: torch.Tensor) -> None:
+        self._chain, self._embeddings = chain, embeddings
+        self._state: torch.Tensor = chain.clip(embeddings)
+
+    def logits(self, k: int) -> torch.Tensor:
+        chain = self._chain
+        logits = chain.logits_of(k, chain.mixed(self._state + chain.start[k]))
+        rows = chain.table[k, : chain.sizes[k]]
+        return logits + functional.linear(self._embeddings, chain.direct.weight[rows])
+
+    def extend(self, k: int, codes: torch.Tensor) -> None:
+        self._state = self._state + self._chain.value(self._chain.table[k, codes])
+
+
 class GuessNetwork(nn.Module):
-    """Encoder and chain."""
+    """An encoder, and a chain of distributions given what it returns: ``Encoder`` and ``Chain``, or transformers."""
+
+    encoder: Encoder | TransformerEncoder
+    chain: Chain | TransformerChain
 
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.size, self.coding = size, CODINGS[size.coding]
-        self.encoder, self.chain = Encoder(size), Chain(size.hidden, self.coding.sizes)
+        self.encoder = encoder_of(size)
+        if size.architecture == "transformer":
+            self.chain = TransformerChain(size.hidden, size.layers[1], self.coding.sizes)
+        else:
+            self.chain = Chain(size.hidden, self.coding.sizes)
 
     def forward(
         self, spectrograms: torch.Tensor, notes: torch.Tensor, codes: torch.Tensor, blur: torch.Tensor | None = None
@@ -265,9 +185,9 @@ class GuessNetwork(nn.Module):
 
         Shape:
             ``(batch, 2, mels, frames)``, ``(batch,)`` and ``(batch, variables)`` to ``(batch, variables)``; for
-            ``blur`` see ``Chain``.
+            ``blur`` see ``Categories.nats``.
         """
-        nats: torch.Tensor = self.chain(functional.relu(self.encoder(spectrograms, notes)), codes, blur)
+        nats: torch.Tensor = self.chain(self.encoder(spectrograms, notes), codes, blur)
         return nats * (codes >= 0)
 
 
@@ -277,9 +197,17 @@ class RegressionNetwork(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.size = size
-        self.encoder = Encoder(size)
+        self.encoder = encoder_of(size)
         self.knobs = nn.Linear(size.hidden, len(TABLE.parameters))
 
     def forward(self, spectrograms: torch.Tensor, notes: torch.Tensor) -> torch.Tensor:
         """Shape: ``(batch, 2, mels, frames)`` and ``(batch,)`` to ``(batch, parameters)``."""
-        return torch.sigmoid(self.knobs(functional.relu(self.encoder(spectrograms, notes))).float())
+        heard = self.encoder(spectrograms, notes)
+        if heard.ndim == 3:  # the mean of a transformer's tokens
+            heard = heard.mean(dim=1)
+        return torch.sigmoid(self.knobs(heard).float())
+
+
+def encoder_of(size: Size) -> Encoder | TransformerEncoder:
+    """The encoder of an architecture."""
+    return TransformerEncoder(size) if size.architecture == "transformer" else Encoder(size)

@@ -14,7 +14,6 @@ from typing import Self, cast
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from inference.clip.target import Target
 from inference.network.coding.variables import SILENT
@@ -33,7 +32,7 @@ from render.noisemaker.pitches import sounding_pitches
 from render.noisemaker.table import TABLE
 from render.note import Note
 
-TEMPERATURE = 0.8
+TEMPERATURE = 0.5
 _AUDIBLE_SHARE = 0.15  # share of the oscillators' power from which one of them may be estimated as the pitch
 
 
@@ -66,7 +65,7 @@ class Guesser:
         note_number = note.number if target.pitched and not note_fixed else UNKNOWN_NOTE
         coding = self.network.coding
         spectrograms = as_batch(SPECTROGRAMS[self.network.size.spectrogram](audio)[None])
-        embedding = functional.relu(self.network.encoder(spectrograms, torch.tensor([note_number])))
+        heard = self.network.encoder(spectrograms, torch.tensor([note_number]))
         keeps_gate = np.full(count, target.gate_fixed)
         keeps_gate[::2] = True  # the others have the network's gate: either may be wrong
         always = coding.given(note, gate=False, key=note_fixed)
@@ -77,9 +76,8 @@ class Guesser:
         temperature = np.full(count, self.temperature)
         temperature[0] = 0.0
         draws = draw(
-            coding,
-            self.network.chain,
-            embedding.expand(count, -1),
+            self.network,
+            heard,
             given,
             temperature=temperature,
             generator=torch.Generator().manual_seed(seed),

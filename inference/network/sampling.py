@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from inference.network.coding.variables import N_BINS, N_UNIT, SILENT, Codes, Coding, unit_value
-from inference.network.model import Chain
+from inference.network.coding.variables import N_BINS, N_UNIT, SILENT, Codes, unit_value
+from inference.network.model import GuessNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,41 +31,38 @@ class Draws:
 
 @torch.inference_mode()
 def draw(
-    coding: Coding,
-    chain: Chain,
-    embeddings: torch.Tensor,
+    network: GuessNetwork,
+    heard: torch.Tensor,
     given: Mapping[int, Codes],
     *,
     temperature: NDArray[np.float64],
     generator: torch.Generator,
 ) -> Draws:
-    """Draw a row for each embedding.
+    """Draw rows for a clip.
 
     Args:
-        coding: meaning of the network's categories.
-        chain: the network's chain, from which rows are drawn.
-        embeddings: embeddings of clips, after the activation.
+        network: network on the CPU, in evaluation mode.
+        heard: what its encoder returns for the clip, a batch of one.
         given: known categories by variable; ``SILENT`` in rows in which the variable is unknown.
         temperature: temperature of each row: 1 draws from the network's distribution, 0 takes the likeliest category
             of every choice and the median of every continuous variable.
         generator: source of all random numbers.
 
     Shape:
-        embeddings: ``(rows, hidden)``.
         given: ``(rows,)`` each.
         temperature: ``(rows,)``.
     """
-    rows = len(embeddings)
+    rows, coding = len(temperature), network.coding
     codes = np.full((rows, len(coding)), SILENT, np.int64)
     fractions = np.full((rows, len(coding)), 0.5)
     log_probs = torch.zeros(rows)
     temperatures = torch.from_numpy(temperature).float()[:, None]
     unknown = np.full(rows, SILENT, np.int64)
-    state = chain.clip(embeddings)
+    drawing = network.chain.drawing(heard, rows)
     for k, variable in enumerate(coding.variables):
         audible = coding.sounding(k, codes)
         if audible.any():
-            logs = functional.log_softmax(chain.step(k, embeddings, state), dim=1)
+            logs = functional.log_softmax(drawing.logits(k), dim=1)
             noise = -torch.log(-torch.log(torch.rand(logs.shape, generator=generator).clamp(1e-9, 1.0 - 1e-7)))
             drawn = (logs + temperatures * noise).argmax(1)  # the Gumbel trick: a draw from logs / temperatures
             if variable.unit:
@@ -77,7 +74,7 @@ def draw(
             if variable.unit:
                 fractions[:, k] = _fractions(logs.exp()[:, :N_BINS], drawn)
             codes[audible, k] = drawn.numpy()[audible]
-        state = chain.extend(k, state, torch.from_numpy(codes[:, k]))
+        drawing.extend(k, torch.from_numpy(codes[:, k]))
     return Draws(codes, fractions, log_probs.double().numpy())
 
 

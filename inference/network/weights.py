@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from inference.network.features.log_mel import FEATURES_SCHEMA
-from inference.network.model import GuessNetwork, RegressionNetwork, Size
+from inference.network.model import GuessNetwork, RegressionNetwork
+from inference.network.size import Size
 from proxy import tensor_file
 
 WEIGHTS_SCHEMA = 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import itertools
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,9 @@ _INK, _ACCENT = "#20242c", "#d4572a"
 _WINDOW = 2048
 _LOWEST_HZ, _ROWS, _MOST_COLUMNS = 30.0, 96, 400  # size of a small image
 _FULL_RED_DB = 30.0
+_LABEL_POINTS = 10.0  # height of a row of labels
+_LETTER_SHARE = 0.008  # width of a letter of a label, as a share of the axis
+_LABEL_LINE = {"arrowstyle": "-", "color": _INK, "linewidth": 0.6, "linestyle": ":", "shrinkA": 0.0, "shrinkB": 0.0}
 
 Decibels = NDArray[np.float32]
 
@@ -126,28 +131,49 @@ def _image(values: Decibels, low: float, high: float, colours: str) -> bytes:
 
 
 def progress_png(history: list[dict[str, Any]], stages: list[dict[str, Any]], seconds: float) -> bytes:
-    """The loss of the best candidate over time, with a line at the start of each stage, as a PNG file.
+    """What ``progress_figure`` draws, as a PNG file."""
+    return _png(progress_figure(history, stages, seconds))
+
+
+def progress_figure(history: list[dict[str, Any]], stages: list[dict[str, Any]], seconds: float) -> Figure:
+    """The loss of the best candidate over time, with a line and a label at the start of each stage.
+
+    The labels stand above the plot, in as many rows as it takes for none to cover another label or its line.
 
     Args:
         history: points with ``seconds`` and ``loss``.
         stages: stages with ``name`` and ``seconds``, in order; before them the clip was read.
         seconds: length of the whole run.
     """
-    figure = Figure(figsize=(10.5, 2.4), dpi=110, layout="constrained")
+    figure = Figure(figsize=(10.5, 2.6), dpi=110, layout="constrained")
     axis = figure.subplots()
     passed = max(seconds - sum(stage["seconds"] for stage in stages), 0.0)
     times = [point["seconds"] for point in history] + [max(seconds, history[-1]["seconds"])]
     losses = [point["loss"] for point in history] + [history[-1]["loss"]]
     axis.step(times, losses, where="post", color=_ACCENT)
-    for stage in stages:
-        axis.axvline(passed, color=_INK, linewidth=0.6, linestyle=":")
-        axis.annotate(
-            stage["name"], (passed, 0.98), xycoords=("data", "axes fraction"), va="top", fontsize=8, rotation=90
-        )
-        passed += stage["seconds"]
-    axis.set(xlabel="seconds", ylabel="loss of the best", xlim=(0.0, None), ylim=(0.0, None))
+    begins = list(itertools.accumulate((stage["seconds"] for stage in stages[:-1]), initial=passed))
+    names = [stage["name"] for stage in stages]
+    annotate = functools.partial(
+        axis.annotate, xycoords=("data", "axes fraction"), textcoords="offset points", annotation_clip=False
+    )
+    for name, begin, row in zip(names, begins, _label_rows(names, begins, times[-1]), strict=True):
+        height = _LABEL_POINTS * (row + 1.0)
+        axis.axvline(begin, color=_INK, linewidth=0.6, linestyle=":")
+        annotate("", (begin, 1.0), (0.0, height), arrowprops=_LABEL_LINE)
+        annotate(name, (begin, 1.0), (3.0, height), va="top", fontsize=8)
+    axis.set(xlabel="seconds", ylabel="loss of the best", xlim=(0.0, times[-1]), ylim=(0.0, None))
     axis.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return figure
+
+
+def _label_rows(names: list[str], begins: list[float], seconds: float) -> list[int]:
+    """The row of each label, 0 for the lowest: above the labels to its right that begin before it ends."""
+    rows: list[int] = []
+    for name, begin in zip(reversed(names), reversed(begins), strict=True):
+        end = begin + (len(name) + 1) * _LETTER_SHARE * seconds
+        covered = [row for row, other in zip(rows, reversed(begins), strict=False) if other < end]
+        rows.append(max(covered, default=-1) + 1)
+    return rows[::-1]
 
 
 def _png(figure: Figure) -> bytes:

@@ -46,7 +46,6 @@ def as_data(
         "ended": match.ended,
         "error": match.error,
         "note": best.note.number,
-        "chord": list(best.note.chord),
         "pitched": target.pitched,
         "note_fixed": target.note_fixed,
         "velocity": best.note.velocity,
@@ -130,12 +129,12 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def note_of(record: Mapping[str, Any]) -> Note:
     """The key press of a clip's best match."""
-    return Note(**record["best"]["note"])
+    return Note.from_data(record["best"]["note"])
 
 
-def told_note(record: Mapping[str, Any]) -> Keys | None:
+def fixed_keys(record: Mapping[str, Any]) -> Keys | None:
     """The key, or the keys of a chord, that the user named; None if the key is an estimate."""
-    return note_of(record).told if record["note_fixed"] else None
+    return note_of(record).as_keys if record["note_fixed"] else None
 
 
 def _answer(match: Match, answer: Answer) -> dict[str, Any]:
@@ -148,7 +147,7 @@ def _answer(match: Match, answer: Answer) -> dict[str, Any]:
         "gain_db": round(answer.gain_db, 2),
         "distance": _rounded(answer.distance),
         "own_mss": round(answer.own_mss, 4),
-        "note": asdict(answer.note) | {"chord": list(answer.note.chord)},
+        "note": answer.note.as_data(),
         "gate_seconds": round(answer.note.gate_seconds, 4),
         "knobs": dict(zip(instrument.table.names, patch.knobs, strict=True)),
         "settings": patch.settings(),

@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 
 from inference.clip.target import Target
+from inference.output.record import note_of
 from render.audio import Audio
 from render.instruments.parameter import Parameter
 from render.instruments.table import Table
@@ -71,13 +72,13 @@ def report_html(table: Table, result: dict[str, Any], target: Target, match: Aud
     best = result["best"]
     host = result["host"]
     title = f"{escape(result['clip'])} as a patch of {escape(table.title)}"
-    keys = [result["note"] + above for above in (0, *result["chord"])]
-    names = ", ".join(f"{key} ({Note.name(key)})" for key in keys)
-    played = f"{'note' if len(keys) == 1 else 'chord of the notes'} {names}, velocity {result['velocity']}"
-    if target.pitched and target.note.number != result["note"]:
+    note = note_of(result)
+    names = ", ".join(f"{key} ({Note.name(key)})" for key in note.keys)
+    played = f"{'chord of the notes' if note.chord else 'note'} {names}, velocity {note.velocity}"
+    if target.pitched and target.note.number != note.number:
         played = f"pitch of the clip {target.note.title}; preset played on {played}"
     notices = "".join(f"<p class=quiet>{escape(notice)}</p>" for notice in result["notices"])
-    spectrograms, progress = _plots(result, target.audio, target.hearing.masked(match))
+    spectrograms, progress = _plots(result, target.audio, target.conditions.masked(match))
     version = f" {host['version']}" if host["version"] else ""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
@@ -153,7 +154,8 @@ def _sections_table(result: dict[str, Any]) -> str:
         for part in tidied["sections"]
     )
     return (
-        "<h2>What each part brings</h2><table><tr><th>switched off</th><th class=n>MSS</th><th class=n>more</th></tr>"
+        "<h2>Contribution of each part</h2><table><tr><th>switched off</th><th class=n>MSS</th>"
+        "<th class=n>difference</th></tr>"
         f"{rows}</table><p class=quiet>The distance of the match, {now:.3g} dB, with one part of the patch off. "
         f"{tidied['differing_before']} settings differed from the plain patch before tidying, "
         f"{tidied['differing_after']} do now.</p>\n"

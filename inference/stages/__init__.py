@@ -1,1 +1,1 @@
-"""The stages of a run: start, guess, descend and search."""
+"""The stages of a run: start, guess, descend, search and tidy."""

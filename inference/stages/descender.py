@@ -27,12 +27,12 @@ from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.trials.auditions import EVERYTHING
 from render.note import Note
 
-_JUDGED_RATE, _JUDGED_GAIN = 0.25, 0.001  # factor of the rates, and least gain, of a descent on what judges
+_JUDGED_RATE, _JUDGED_GAIN = 0.25, 0.001  # factor of the rates, and least gain, of a descent on the judging measure
 _JUDGED_SURVIVORS = {6: 4, 20: 2}
 
 
-def _on_what_judges(settings: Settings) -> Settings:
-    """Settings for starts that are already close, and for a loss in dB."""
+def _for_judging_measure(settings: Settings) -> Settings:
+    """Settings of a descent on the judging measure: its starts are already close, and its loss is in dB."""
     rate, curve_rate = _JUDGED_RATE * settings.rate, _JUDGED_RATE * settings.curve_rate
     return replace(
         settings, rate=rate, curve_rate=curve_rate, survivors=_JUDGED_SURVIVORS, short_steps=0, least_gain=_JUDGED_GAIN
@@ -97,7 +97,7 @@ class ProxyDescender:
         """Descend from every start."""
         settings = self.settings
         if job.judged:
-            settings = _on_what_judges(settings)
+            settings = _for_judging_measure(settings)
         paths = descend(
             job,
             corrections=self.corrections,
@@ -119,7 +119,7 @@ class ProxyDescender:
         """See ``inference.ports.Descender``."""
         if not candidates:
             return []
-        distances = [self.distances.of(target.audio, target.hearing) for target in targets]
+        distances = [self.distances.of(target.audio, target.conditions) for target in targets]
         at_once = AT_ONCE // min(self.threads, AT_ONCE) // len(candidates[0].note.keys)
         size = min(-(-len(candidates) // self.threads), max(at_once, 1))
         parts = [candidates[first : first + size] for first in range(0, len(candidates), size)]

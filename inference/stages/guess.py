@@ -7,16 +7,17 @@ from dataclasses import replace
 from inference.candidate import Candidate
 from inference.ports import Guess
 from inference.run import Run
-from inference.stages.start import candidates, on_key
+from inference.stages.start import candidates
+from render.instruments.keys import on_key
 
 
 def guess(run: Run, guesser: Guess) -> None:
     """Measure a network's proposals, moved to the target's key if the transposition allows it."""
     options, target = run.options, run.target
     several = len(run.targets) > 1
-    heard = replace(target, gate_fixed=target.gate_fixed or several)
+    clip = replace(target, gate_fixed=target.gate_fixed or several)
     found: list[Candidate] = []
-    for proposal in guesser.propose(heard, count=run.afford(options.guesses), seed=options.draws):
+    for proposal in guesser.propose(clip, count=run.afford(options.guesses), seed=options.draws):
         note = replace(proposal.note, number=target.note.number)
         moved = on_key(proposal.patch, proposal.note.number, note)
         if moved is not None and (not several or moved[1] == target.note):

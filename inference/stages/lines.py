@@ -24,10 +24,14 @@ from inference.run import GOOD_ENOUGH_LOSS, Run
 GATE = "gate"
 """Name of the line of the key press's length, as a fraction of the clip."""
 
+SHORTEST_GATE = 0.01
+"""The shortest key press that is tried, as a fraction of the clip."""
+
 ORIGIN = "search"
+"""Origin of the candidates of the search."""
+
 _FIRST_STEP, _LONGEST_STEP, _SHORTEST_STEP = 0.12, 0.5, 0.002
 _LONGER, _SHORTER = 1.7, 0.35
-_SHORTEST_GATE = 0.01  # fraction of the clip
 _LEAST_GAIN = 1e-4  # relative improvement that counts
 _LONGEST_REST = 16  # sweeps
 _POLISH_STEP, _POLISH_SHARE, _POLISH_RENDERS = 0.05, 0.02, 50  # first step; share of the budget, and renders at most
@@ -188,8 +192,8 @@ class LineSearch:
 
     def _due(self) -> list[str]:
         """The lines that do not rest, in random order."""
-        heard = [name for name in self._names if name == GATE or self.best.patch.sounds(name)]
-        due = [name for name in heard if self._line(name).rest_until <= self._sweep]
+        audible = [name for name in self._names if name == GATE or self.best.patch.sounds(name)]
+        due = [name for name in audible if self._line(name).rest_until <= self._sweep]
         return [due[k] for k in self._rng.permutation(len(due))]
 
     def _line(self, name: str) -> Line:
@@ -199,7 +203,7 @@ class LineSearch:
         line, base = self._line(name), self.best
         if name == GATE:
             value = base.note.gate_seconds / base.note.seconds
-            moved = self._moved(line, value, _SHORTEST_GATE)
+            moved = self._moved(line, value, SHORTEST_GATE)
         else:
             row = base.patch.table.parameter(name)
             if not base.patch.sounds(name):

@@ -77,10 +77,10 @@ def crossovers(
         for names in sections.values():
             patch = candidate.patch.with_knobs({name: other.patch[name] for name in names})
             changed = candidate.patch.diff(patch)
-            heard = {(n, patch[n]) for n in changed if candidate.patch.sounds(n) or patch.sounds(n)}
-            if heard:
+            audible = {(n, patch[n]) for n in changed if candidate.patch.sounds(n) or patch.sounds(n)}
+            if audible:
                 with_section = extra is not None and extra.KNOB in names
-                patches[frozenset(heard)] = patch.with_extra(other.patch.extra) if with_section else patch
+                patches[frozenset(audible)] = patch.with_extra(other.patch.extra) if with_section else patch
     return [Candidate(patch, candidate.note, origin="crossover") for patch in patches.values()]
 
 

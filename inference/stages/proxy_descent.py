@@ -50,7 +50,7 @@ class Settings:
         curve_rate: learning rate of the heights of the envelope editor's curve.
         homing: weight decay towards the defaults: how far a step also moves a knob towards its default, as a share of
             the longest step, so that others need not compensate for knobs with little effect.
-        again_rate: factor of the rate for starts that continue an earlier descent, because they are close already.
+        continued_rate: factor of the rate for starts that continue an earlier descent, because they are close already.
         survivors: successive halving of the other starts: ``{5: 8, 10: 4}`` keeps the 8 closest after step 5 and the 4
             closest after step 10.
         short_steps: number of first steps that use the beginning of a clip only, because most starts are dropped after
@@ -71,7 +71,7 @@ class Settings:
     tiny: float = 1e-8
     curve_rate: float = 0.06
     homing: float = 0.02
-    again_rate: float = 0.3
+    continued_rate: float = 0.3
     survivors: Mapping[int, int] = field(default_factory=lambda: {5: 8, 10: 4, 20: 2})
     short_steps: int = 5
     short_share: float = 0.5
@@ -153,12 +153,12 @@ class _Batch:
     def __init__(
         self, job: DescentJob, corrections: Corrections | None, settings: Settings, threads: int, distances: Distances
     ) -> None:
-        starts, targets, n_going_on = job.starts, job.targets, job.n_going_on
+        starts, targets, n_continued = job.starts, job.targets, job.n_continued
         self.settings, self.corrections = settings, corrections
-        self.n_going_on, self.threads = n_going_on, min(threads, AT_ONCE)
+        self.n_continued, self.threads = n_continued, min(threads, AT_ONCE)
         self.paths = [Path(start) for start in starts]
         self.active = list(range(len(starts)))
-        clips = [(target.audio, target.hearing) for target in targets]
+        clips = [(target.audio, target.conditions) for target in targets]
         self.losses: list[_Loss] = [distances.of(*clip) for clip in clips]
         self.beginnings: list[_Loss] = [distances.of(*clip, self._n_short(clip[0])) for clip in clips]
         if job.judged:
@@ -169,7 +169,7 @@ class _Batch:
         self.free = [free_knobs(one.patch, job.constraints, sparse=one.sparse) for one in starts]
         group_rates = torch.tensor([settings.group_rates.get(row.group, 1.0) for row in TABLE.parameters])
         free = torch.tensor([[name in names for name in TABLE.names] for names in self.free])
-        again = torch.tensor([settings.again_rate if item < n_going_on else 1.0 for item in range(len(starts))])
+        again = torch.tensor([settings.continued_rate if item < n_continued else 1.0 for item in range(len(starts))])
         self.rates = settings.rate * again[:, None] * group_rates * free
         self.curves = [free_curve(one.patch, job.constraints) for one in starts]
         drawn = torch.tensor([[curve is not None] for curve in self.curves])
@@ -208,8 +208,8 @@ class _Batch:
             if step - self.closest_step[item] < self.settings.patience:
                 going.append(item)
         # Starts that continue earlier descents are ahead, and do not compete with the others.
-        new = sorted((item for item in going if item >= self.n_going_on), key=lambda item: self.paths[item].closest)
-        self.active = [item for item in going if item < self.n_going_on] + sorted(
+        new = sorted((item for item in going if item >= self.n_continued), key=lambda item: self.paths[item].closest)
+        self.active = [item for item in going if item < self.n_continued] + sorted(
             new[: self.settings.survivors.get(step)]
         )
 

@@ -23,14 +23,13 @@ from inference.constraints import Constraints
 from inference.evaluate import Evaluator, Measurer
 from inference.methods import DEFAULT_METHOD, METHODS, Phase
 from inference.run import GOOD_ENOUGH_LOSS, Run
+from inference.stages.lines import ORIGIN, SHORTEST_GATE
 from render.errors import UnknownName
 from render.instruments.instrument import ExtraCodes, ExtraState
 from render.instruments.parameter import Parameter
 
 Code = NDArray[np.float64]
 
-ORIGIN = "search"
-_SHORTEST_GATE = 0.01  # fraction of the clip
 _NEAR_SIGMA, _FEWEST_FOR_CMA = 0.01, 2
 _FAILED_LOSS = 1e3  # loss of a failed render: worse than silence, and finite for the optimisers
 
@@ -88,7 +87,7 @@ class Space:
             patch = self.extra.decode(patch, list(itertools.islice(values, self.extra.count)))
         note = self.base.note
         if self.gate:
-            note = replace(note, gate_seconds=max(next(values), _SHORTEST_GATE) * note.seconds)
+            note = replace(note, gate_seconds=max(next(values), SHORTEST_GATE) * note.seconds)
         return Candidate(patch, note, origin=ORIGIN)
 
     def _code(self, row: Parameter, knob: float) -> float:

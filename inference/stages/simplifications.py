@@ -102,11 +102,11 @@ class Simplifier:
         }
         sections = [one for one in self._sections() if one.name not in never_off]
         found: dict[Patch, Simplification] = {}
-        heard = self.bare(patch)
-        before = self.differing(heard)
+        bare = self.bare(patch)
+        before = self.differing(bare)
         for one in (*sections, *switches, *self._moves()):
-            simpler = self.applied(heard, one)
-            if simpler != heard and (one in switches or self.differing(simpler) < before):
+            simpler = self.applied(bare, one)
+            if simpler != bare and (one in switches or self.differing(simpler) < before):
                 found.setdefault(simpler, one)
         return list(found.values())
 

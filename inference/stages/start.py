@@ -4,25 +4,26 @@ clip itself, and the default patch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from inference.candidate import Candidate
+from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.run import Run
 from render.data.library import Library
 from render.errors import InvalidAudio
+from render.instruments.instrument import Instrument
+from render.instruments.keys import in_octaves, transposed
 from render.instruments.patch import Patch
-from render.note import HIGHEST_NOTE, LOWEST_NOTE, Note
+from render.note import Note
 
 _EARLY = 8
 """Number of starting points that are measured before a first result."""
-_OCTAVE_SHARE = 5
-"""One in this many of the library's patches, the closest ones, is also tried an octave lower and higher."""
 
 
 def start(run: Run, library: Library | None, early: Callable[[], None], meanwhile: Callable[[], None]) -> None:
-    """Measure the starting points; resumed candidates are judged unchanged, so that the answer cannot become worse.
+    """Measure the starting points; resumed candidates are judged as they are, so that the answer cannot become worse.
 
     Args:
         run: what the stages share.
@@ -31,7 +32,8 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
         meanwhile: called while the workers render the others.
     """
     options, note = run.options, run.target.note
-    found = [replace(candidate, origin="resumed") for candidate in options.resumed]
+    resumed = (corrected(one, run.target, options.instrument, options.constraints) for one in options.resumed)
+    found = [replace(candidate, origin="resumed") for candidate in resumed]
     run.judge.confirm(found, run.evaluator)
     if options.start is not None:
         found += candidates([options.start], note, "start preset", options.constraints)
@@ -55,42 +57,35 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
     run.measure(found[_EARLY:], meanwhile)
 
 
+def corrected(candidate: Candidate, target: Target, instrument: Instrument, constraints: Constraints) -> Candidate:
+    """A candidate of an earlier run with the key, chord, velocity and gate that the user names now.
+
+    If the user names another key than the candidate's, the patch is transposed, so that it sounds at the same pitch as
+    before. If it cannot be transposed that far, or its tuning is locked, it is played on the named key as it is.
+
+    Args:
+        candidate: candidate of the earlier run.
+        target: the clip as it is analysed now.
+        instrument: its instrument.
+        constraints: locked knobs.
+    """
+    was, now, patch = candidate.note, target.note, candidate.patch
+    note = replace(was, velocity=now.velocity, seconds=now.seconds)
+    if target.gate_fixed:
+        note = replace(note, gate_seconds=now.gate_seconds)
+    if was.chord != now.chord:  # which of the keys a patch of other keys plays is unknown
+        note, patch = replace(note, number=now.number, chord=now.chord), patch.with_voices_for(len(now.keys))
+    elif target.note_fixed and was.number != now.number:
+        note = replace(note, number=now.number)
+        moved = transposed(instrument, patch, was.number - now.number)
+        if moved is not None and all(constraints.apply(moved)[name] == moved[name] for name in patch.diff(moved)):
+            patch = moved
+    return replace(candidate, patch=patch, note=note)
+
+
 def _settled(candidate: Candidate, settle: Callable[[Patch], Patch], constraints: Constraints) -> Candidate:
     """A candidate without what differs from note to note, unless that is locked."""
     return replace(candidate, patch=constraints.apply(settle(candidate.patch)))
-
-
-def on_key(patch: Patch, key: int, note: Note) -> tuple[Patch, Note] | None:
-    """Change a patch that was meant for another key so that it sounds the same with this note.
-
-    Whole octaves go into the transposition as far as it reaches, so that all candidates share one key; otherwise the
-    note changes.
-
-    Args:
-        patch: patch to move.
-        key: MIDI note number that it was meant for.
-        note: key press of the target.
-
-    Returns:
-        The patch and the key press; None if there is no such key.
-    """
-    octaves, rest = divmod(key - note.number, 12)
-    row = patch.table.transpose
-    if row is not None and rest == 0:
-        transposition = patch.index(row.name) + octaves
-        if 0 <= transposition < len(row.choices):
-            return patch.with_knobs({row.name: row.choice_knobs[transposition]}), note
-    highest = key + note.highest - note.number
-    return (patch, replace(note, number=key)) if key >= LOWEST_NOTE and highest <= HIGHEST_NOTE else None
-
-
-def in_octaves(patches: Sequence[Patch], note: Note) -> Iterator[Patch]:
-    """The first patches an octave lower and higher, because the octave of the key is hard to estimate."""
-    for patch in patches[: -(-len(patches) // _OCTAVE_SHARE)]:
-        for key in (note.number - 12, note.number + 12):
-            moved = on_key(patch, key, note)
-            if moved is not None and moved[1] == note:
-                yield moved[0]
 
 
 def candidates(patches: Iterable[Patch], note: Note, origin: str, constraints: Constraints) -> list[Candidate]:

@@ -32,7 +32,7 @@ ALLOWED_DB = 0.05
 
 _MOST_RENDERS = 100
 _MEASURED_SHARE = 0.6  # of the renders, for trying everything alone
-_SECTIONS_SHARE, _MOST_SECTIONS = 0.2, 12  # of the renders, for what each section brings
+_SECTIONS_SHARE, _MOST_SECTIONS = 0.2, 12  # of the renders, for measuring the contribution of each section
 _OCTAVE, _PLAYABLE = 12, range(24, 97)  # semitones; keys on which sounds are usually played
 _JUDGED = 2  # renders of the judge at the end
 
@@ -49,7 +49,7 @@ def tidy(run: Run) -> bool:
     moved = _without_transposition(run)
     if moved is not None and run.judge.settle(moved, run.evaluator, work.most):
         changed = True
-        work.go_on_from(moved)
+        work.continue_from(moved)
     assert run.judge.best is not None
     answer = run.judge.best.candidate.patch
     differing = (simplifier.differing(best.candidate.patch), simplifier.differing(answer))
@@ -91,8 +91,8 @@ class _Tidying:
         self._mss = {answer.patch: mss}
         self._n_before, self._share_used = run.budget.n_renders, run.tidying()
 
-    def go_on_from(self, answer: Candidate) -> None:
-        """Replace the answer by one on another key; earlier measurements are of the one before."""
+    def continue_from(self, answer: Candidate) -> None:
+        """Replace the answer by one on another key, and forget the measurements of the earlier one."""
         self.answer, self._mss = answer, {}
 
     def candidate(self, patch: Patch) -> Candidate:
@@ -105,7 +105,7 @@ class _Tidying:
         Args:
             audios: clean renders of the answer, one for each clip.
         """
-        patch = self._without_the_unheard(audios)
+        patch = self._without_inaudible(audios)
         patch = self._accept(patch, self._cheapest_first(patch, self.simplifier.simplifications(patch)), until=0.9)
         return self._accept(patch, self.simplifier.roundings(patch), until=1.0)
 
@@ -131,7 +131,7 @@ class _Tidying:
         self._mss.update((patch, mss) for patch, mss in zip(new, results, strict=True) if mss is not None)
         return [self._mss.get(patch) for patch in patches]
 
-    def _without_the_unheard(self, audios: Sequence[np.ndarray]) -> Patch:
+    def _without_inaudible(self, audios: Sequence[np.ndarray]) -> Patch:
         """The answer with inaudible parameters at their defaults, if that changes no sample."""
         patch = self.simplifier.bare(self.answer.patch)
         if patch == self.answer.patch:

@@ -33,8 +33,8 @@ _LOUDEST = 0.89  # peak of a sound that is played, -1 dB of full scale
 
 
 @dataclass(frozen=True)
-class Hear:
-    """Asks what is heard in a clip; see ``inference.clip.target.read_target``."""
+class Analyse:
+    """Asks for the analysis of a clip; see ``inference.clip.target.read_target``."""
 
     clip: Path
     focus: Focus = EVERYTHING
@@ -44,8 +44,8 @@ class Hear:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A clip as it is shown.
+class ClipAnalysis:
+    """What was found in a clip, and its pictures.
 
     Attributes:
         target: what is matched.
@@ -128,8 +128,8 @@ class Offspring:
     sound: Sound
 
 
-Job = Hear | Play | Compare | Vary | Nearest
-Done = Heard | Sound | tuple[Offspring, ...] | tuple[Candidate, ...]
+Job = Analyse | Play | Compare | Vary | Nearest
+Done = ClipAnalysis | Sound | tuple[Offspring, ...] | tuple[Candidate, ...]
 
 
 def open_bench(open_host: Callable[[], Host], workers: int) -> Pool[Job, Done]:
@@ -151,12 +151,12 @@ class _Bench:
 
         self._host = open_host()
         beep = np.sin(np.arange(SAMPLE_RATE // 4, dtype=np.float32) / 20.0)
-        estimate_note(beep, SAMPLE_RATE)  # so that the first clip is heard as fast as the others
+        estimate_note(beep, SAMPLE_RATE)  # so that the first clip is analysed as fast as the others
 
     def __call__(self, job: Job) -> Done:
         match job:
-            case Hear():
-                return _heard(job)
+            case Analyse():
+                return _analysed(job)
             case Play(patch, note):
                 audio = self._host.render(patch, note)
                 return Sound(wav(audio), b"", float(np.abs(audio).max(initial=0.0)))
@@ -169,13 +169,13 @@ class _Bench:
 
     def _nearest(self, job: Nearest) -> tuple[Candidate, ...]:
         from inference.evaluate import with_gain
-        from render.measures.hearing import HeardDistance
+        from render.measures.conditions import HeardDistance
 
         target, found = job.target, []
         library = _library(job.instrument)
         if library is None:
             return ()
-        distance = HeardDistance(target.audio, target.hearing)
+        distance = HeardDistance(target.audio, target.conditions)
         for plain in library.nearest(target.audio, target.note, job.count):
             patch = plain.with_voices_for(len(target.note.keys))
             loss, gain = distance.measure(self._host.render(patch, target.note))
@@ -214,13 +214,13 @@ def _library(name: str) -> Library | None:
     return read_library(instrument.library, instrument.table, instrument.prior)
 
 
-def _heard(job: Hear) -> Heard:
+def _analysed(job: Analyse) -> ClipAnalysis:
     from inference.clip.target import read_target
     from inference.output.plots import spectrogram_image
 
     target = read_target(job.clip, note=job.note, velocity=job.velocity, gate_seconds=job.gate_seconds, focus=job.focus)
     shown = read_recording(job.clip, max_seconds=SHOWN_SECONDS, resample=True).audio
-    return Heard(
+    return ClipAnalysis(
         target, shown.shape[1] / SAMPLE_RATE, _waveform(shown), spectrogram_image(shown, SAMPLE_RATE), wav(target.audio)
     )
 
@@ -230,16 +230,16 @@ def _compared(audio: Audio, note: Note, target: Target) -> Sound:
     from inference.output.residual import residual
     from render.measures.loudness import EqualLoudnessMss, amplified
 
-    mss, gain_db = EqualLoudnessMss([target.audio], SAMPLE_RATE, hearings=[target.hearing]).measure([audio])
+    mss, gain_db = EqualLoudnessMss([target.audio], SAMPLE_RATE, conditions=[target.conditions]).measure([audio])
     match = amplified(audio, gain_db)  # as loud as the clip, so that eye and ear compare the timbre only
-    heard = target.heard(match)
+    compared = target.as_compared(match)
     return Sound(
         wav(match),
         spectrogram_image(match, SAMPLE_RATE),
         float(np.abs(audio).max(initial=0.0)),
         mss,
-        residual_image(target.compared, heard, SAMPLE_RATE),
-        residual(target.compared, heard, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
+        residual_image(target.compared, compared, SAMPLE_RATE),
+        residual(target.compared, compared, note.gate_seconds).sentence() if audio.any() else "the patch is silent",
     )
 
 

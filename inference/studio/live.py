@@ -1,4 +1,4 @@
-"""A session while the studio is open: what was heard, the run that goes on, and its candidates."""
+"""A session while the studio is open: the analysed clip, the run that goes on, and its candidates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inference.candidate import Candidate
-from inference.studio.bench import Heard
+from inference.studio.bench import ClipAnalysis
 from inference.studio.messages import Event, Found, Judged, Notice, Over, Progress
 from inference.studio.sessions import SessionFiles
 from render.instruments.instrument import Program
@@ -26,8 +26,8 @@ class Live:
     Attributes:
         files: its files.
         programs: the programs of a session that began with a preset file.
-        heard: what was heard in the clip; None before it was, or where there is no clip.
-        times_heard: how often it was heard, as corrections change what is compared.
+        analysis: the analysed clip; None before it was analysed, or where there is no clip.
+        times_analysed: how often it was analysed, as corrections change what is compared.
         problem: why the clip cannot be used.
         state: one of the states above.
         stage: name of the stage that runs.
@@ -38,14 +38,14 @@ class Live:
         candidates: the best different candidates so far, closest first.
         record: the newest result.
         message: what the user should read.
-        hearing: whether the clip is listened to just now.
+        analysing: whether the clip is being analysed.
         version: changes with everything else.
     """
 
     files: SessionFiles
     programs: tuple[Program, ...] = ()
-    heard: Heard | None = None
-    times_heard: int = 0
+    analysis: ClipAnalysis | None = None
+    times_analysed: int = 0
     problem: str = ""
     state: str = IDLE
     stage: str = ""
@@ -56,13 +56,13 @@ class Live:
     candidates: tuple[Candidate, ...] = ()
     record: dict[str, Any] | None = None
     message: str = ""
-    hearing: bool = False
+    analysing: bool = False
     version: int = 0
 
     @property
     def note(self) -> Note:
         """The key press of the clip."""
-        return self.heard.target.note if self.heard is not None else PLAIN_NOTE
+        return self.analysis.target.note if self.analysis is not None else PLAIN_NOTE
 
     @property
     def active(self) -> bool:

@@ -20,7 +20,7 @@ class Wish:
         name: name of the session.
         clip: the clip's file.
         folder: folder of the results.
-        target: the clip as it was heard, with the user's corrections.
+        target: the analysed clip, with the user's corrections.
         instrument: name of the synth.
         where: host to search on.
         seconds: budget.

@@ -179,7 +179,7 @@ def _group(wish: Wish) -> Group:
     job = Job(
         wish.clip,
         files,
-        target.told,
+        target.fixed_keys,
         note.velocity,
         note.gate_seconds if target.gate_fixed else None,
         target.focus,
@@ -203,19 +203,19 @@ class _Listener:
 
     def __init__(self, send: Callable[[Event], None], stopped: threading.Event, wanted: int) -> None:
         self._send, self._stopped, self._wanted = send, stopped, wanted
-        self._told = self._best_told = self._others_told = 0.0
+        self._progress_sent = self._best_sent = self._others_sent = 0.0
         self._best: Candidate | None = None
         self._others: tuple[Candidate, ...] = ()
 
-    def heard(self, clip: Path, target: Target) -> None:
-        """The page knows."""
+    def analysed(self, clip: Path, target: Target) -> None:
+        """Nothing is sent: the page has analysed the clip already."""
 
     def say(self, text: str) -> None:
         """Tell what happens before the run."""
         self._send(Notice(text))
 
     def judged(self, match: Match) -> None:
-        """Tell the answer of a stage, and the candidates."""
+        """Send the result of a stage, and the candidates."""
         if match.stages:
             stage = match.stages[-1]
             self._send(Judged(stage.name, stage.best.mss))
@@ -223,24 +223,24 @@ class _Listener:
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Callable[[Leaderboard], None]]:
-        """Tell where the run is, some times a second."""
+        """Send the progress of the run a few times a second."""
         yield self._progress
 
     def _progress(self, board: Leaderboard) -> None:
         if self._stopped.is_set():
             raise KeyboardInterrupt
         now = time.monotonic()
-        if now - self._told >= _PROGRESS_SECONDS:
-            self._told = now
+        if now - self._progress_sent >= _PROGRESS_SECONDS:
+            self._progress_sent = now
             budget = board.budget
             left = max((budget.seconds or 0.0) - budget.elapsed(), 0.0)
             loss = board.best[0].loss if board.best else None
             self._send(Progress(board.stage, budget.elapsed(), left, budget.n_renders, loss))
-        if board.best and board.best[0] is not self._best and now - self._best_told >= _BEST_SECONDS:
+        if board.best and board.best[0] is not self._best and now - self._best_sent >= _BEST_SECONDS:
             from inference.judge import different
 
-            self._best, self._best_told = board.best[0], now
-            if now - self._others_told >= _OTHERS_SECONDS:
-                self._others_told = now
+            self._best, self._best_sent = board.best[0], now
+            if now - self._others_sent >= _OTHERS_SECONDS:
+                self._others_sent = now
                 self._others = tuple(different(board.best[:_LOOKED_AT], self._wanted)[1:])
             self._send(Found((self._best, *(other for other in self._others if other is not self._best))))

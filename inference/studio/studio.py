@@ -7,7 +7,6 @@ import contextlib
 import functools
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from inference.candidate import Candidate
 from inference.clip.focus import Focus
 from inference.command.jobs import candidates_of
 from inference.constraints import Constraints
-from inference.output.record import told_note
-from inference.studio.bench import Compare, Hear, Job, Nearest, Offspring, Play, Sound, Vary, open_bench
+from inference.output.record import fixed_keys
+from inference.studio.bench import Analyse, Compare, Job, Nearest, Offspring, Play, Sound, Vary, open_bench
 from inference.studio.live import IDLE, WAITING, Live
 from inference.studio.messages import Event, Wish
 from inference.studio.runner import Runner
@@ -109,33 +108,33 @@ class Studio:
         """Whether a file is a preset by its name."""
         return path.suffix.lower() in (self.instrument.presets.SUFFIX, *PRESET_SUFFIXES)
 
-    # Hearing and playing
+    # Analysing and playing
 
     async def begin(self, live: Live, seconds: float) -> None:
-        """Hear a clip that was just dropped, show the library's closest patches, and start its run."""
-        await self.hear(live)
-        if live.heard is None:
+        """Analyse a clip that was just dropped, show the library's closest patches, and start its run."""
+        await self.analyse(live)
+        if live.analysis is None:
             return
         with contextlib.suppress(HostError):  # a second before the run, which takes all cores
-            live.candidates = await self._done(Nearest(self.instrument.name, live.heard.target, _PREVIEWED))
+            live.candidates = await self._done(Nearest(self.instrument.name, live.analysis.target, _PREVIEWED))
             live.changed()
             for first in live.candidates[:1]:
                 await self.compare(live, first.patch, first.note)
         self.start(live, seconds)
 
-    async def hear(self, live: Live, **known: Any) -> None:
-        """Hear a clip, with what the user knows of it; ``known`` are attributes of ``Hear``."""
-        if live.heard is None and live.record is not None and not known:
+    async def analyse(self, live: Live, **known: Any) -> None:
+        """Analyse a clip, with what the user knows of it; ``known`` are attributes of ``Analyse``."""
+        if live.analysis is None and live.record is not None and not known:
             known = _known(live.record)
-        live.hearing = True
+        live.analysing = True
         try:
-            live.heard = await self._done(Hear(live.files.source, **known))
+            live.analysis = await self._done(Analyse(live.files.source, **known))
             live.problem = ""
-            live.times_heard += 1
+            live.times_analysed += 1
         except HostError as error:  # the pool's name for whatever a worker raises
             live.problem = str(error)
         finally:
-            live.hearing = False
+            live.analysing = False
         live.changed()
 
     async def play(self, patch: Patch, note: Note) -> Sound:
@@ -144,10 +143,10 @@ class Studio:
 
     async def compare(self, live: Live, patch: Patch, note: Note) -> Sound:
         """A patch beside the session's clip; raises ``HostError``."""
-        if live.heard is None:
+        if live.analysis is None:
             return await self.play(patch, note)
-        key = patch, note, live.files.name, live.times_heard
-        return await self._kept(key, Compare(patch, note, live.heard.target))
+        key = patch, note, live.files.name, live.times_analysed
+        return await self._kept(key, Compare(patch, note, live.analysis.target))
 
     async def vary(self, parent: Patch, other: Patch | None, note: Note, variety: Variety) -> tuple[Offspring, ...]:
         """Children of a patch or of two; raises ``HostError``."""
@@ -185,22 +184,15 @@ class Studio:
         """Start a run, or go on with one.
 
         Args:
-            live: session with a clip that was heard.
+            live: session with an analysed clip.
             seconds: budget.
             resumed: candidates to begin with.
             start: patch that is adapted, and that the page compares with.
             locked: knobs that stay, by name.
         """
-        if live.heard is None or live.active:
+        if live.analysis is None or live.active:
             return
-        note = live.heard.target.note
-        n_keys = len(note.keys)
-        resumed = tuple(
-            one
-            if one.note.chord == note.chord
-            else replace(one, note=note, patch=one.patch.with_voices_for(n_keys))  # found before the chord was named
-            for one in resumed
-        )
+        n_keys = len(live.analysis.target.note.keys)
         try:
             constraints = Constraints(dict(locked or {})).for_keys(self.instrument, n_keys, start)
         except OutOfRange as error:
@@ -213,7 +205,7 @@ class Studio:
             live.files.name,
             live.files.source,
             results[0] if goes_on else live.files.new_results(),
-            live.heard.target,
+            live.analysis.target,
             self.instrument.name,
             self.where,
             seconds,
@@ -250,7 +242,7 @@ def _known(record: dict[str, Any]) -> dict[str, Any]:
     """What the user knew of a clip that was refined before."""
     return {
         "focus": Focus.from_data(record),
-        "note": told_note(record),
+        "note": fixed_keys(record),
         "velocity": record["velocity"],
         "gate_seconds": record["gate_seconds"] if record["gate_fixed"] else None,
     }

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy, to_tensor
+from proxy.kernels.launch import launch
 from render.noisemaker import facts
 from render.noisemaker.facts import DELAY_AVERAGE
 
@@ -115,11 +116,10 @@ def reverb_network(signal: Tensor, decay: Tensor, lengths: Tensor) -> Tensor:
 class _CascadedSections(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, signal: Tensor, coefficients: Tensor) -> Tensor:
-        x = to_numpy(signal)
-        y, z = np.empty_like(x), np.empty_like(x)
-        per_item(_sections_forward, len(x), x, to_numpy(coefficients.double()), y, z)
-        ctx.save_for_backward(signal, coefficients, to_tensor(y, signal), to_tensor(z, signal))
-        return to_tensor(z, signal)
+        y, z = signal.new_empty(signal.shape), signal.new_empty(signal.shape)
+        launch(_sections_forward, len(signal), signal, coefficients.double(), y, z)
+        ctx.save_for_backward(signal, coefficients, y, z)
+        return z
 
     @staticmethod
     @once_differentiable
@@ -172,21 +172,18 @@ def _sections_backward(
 class _FeedbackDelay(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, signal: Tensor, coefficients: Tensor, whole_samples: Tensor) -> Tensor:
-        x = to_numpy(signal)
-        states = tuple(np.empty_like(x) for _ in range(5))
-        wet = np.empty_like(x)
-        per_item(_delay_forward, len(x), x, to_numpy(coefficients.double()), to_numpy(whole_samples), *states, wet)
-        ctx.states = states
-        ctx.save_for_backward(signal, coefficients, whole_samples)
-        return to_tensor(wet, signal)
+        *states, wet = (signal.new_empty(signal.shape) for _ in range(6))
+        launch(_delay_forward, len(signal), signal, coefficients.double(), whole_samples, *states, wet)
+        ctx.save_for_backward(signal, coefficients, whole_samples, *states)
+        return wet
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        signal, coefficients, whole_samples = ctx.saved_tensors
-        grad_x, grad_delayed = (np.empty_like(ctx.states[0]) for _ in range(2))
+        signal, coefficients, whole_samples, *states = ctx.saved_tensors
+        grad_x, grad_delayed = (np.empty_like(to_numpy(signal)) for _ in range(2))
         grad_c = np.zeros(coefficients.shape)
-        given = [to_numpy(coefficients.double()), to_numpy(whole_samples), *ctx.states, to_numpy(grads[0])]
+        given = [to_numpy(one) for one in (coefficients.double(), whole_samples, *states, grads[0])]
         per_item(_delay_backward, len(grad_x), *given, grad_delayed, grad_x, grad_c)
         return to_tensor(grad_x, signal), to_tensor(grad_c, coefficients), None
 
@@ -296,11 +293,10 @@ def _delay_backward(
 class _ModulatedDelayLine(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, signal: Tensor, whole_samples: Rows, all_pass: Rows) -> Tensor:
-        x = to_numpy(signal)
-        delayed = np.empty_like(x)
-        per_item(_modulated_forward, len(x), x, whole_samples, all_pass, delayed)
+        delayed = signal.new_empty(signal.shape)
+        launch(_modulated_forward, len(signal), signal, whole_samples, all_pass, delayed)
         ctx.curves = whole_samples, all_pass
-        return to_tensor(delayed, signal)
+        return delayed
 
     @staticmethod
     @once_differentiable
@@ -344,26 +340,30 @@ def _modulated_backward(first: int, last: int, grad: Rows, whole_samples: Rows, 
 class _Reverb(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, signal: Tensor, decay: Tensor, lengths: Tensor) -> Tensor:
-        x = to_numpy(signal)
-        rows, n_samples = x.shape
-        combs = np.empty((rows, 2, n_samples, COMBS), x.dtype)
-        sides = np.empty((rows, 2, n_samples), x.dtype)
-        gain = np.array(facts.REVERB_ALL_PASS_GAIN, x.dtype)
-        given = to_numpy(decay.double()), to_numpy(lengths.double()), ALL_PASS_LENGTHS, gain
-        per_item(_reverb_forward, rows, x, *given, combs, sides)
-        ctx.combs = combs
-        ctx.save_for_backward(signal, decay, lengths)
-        return to_tensor(sides, signal)
+        rows, n_samples = signal.shape
+        combs = signal.new_empty(2 * rows, n_samples, COMBS)
+        sides = signal.new_empty(2 * rows, n_samples)
+        # Of the memory of each item a thread of the CPU uses only that of its first one.
+        memory = signal.new_empty(2 * rows, n_samples, COMBS), signal.new_empty(2 * rows, n_samples)
+        delayed = signal.new_empty(2 * rows, COMBS, dtype=torch.float64)
+        whole = lengths.double().floor()
+        eta = 1.0 - (lengths.double() - whole)
+        gain = torch.full((1,), facts.REVERB_ALL_PASS_GAIN, dtype=signal.dtype, device=signal.device)
+        given = signal, decay.double(), whole.long().flatten(0, 1), eta.flatten(0, 1), ALL_PASS_LENGTHS, gain
+        launch(_reverb_forward, 2 * rows, *given, *memory, delayed, combs, sides)
+        ctx.save_for_backward(signal, decay, lengths, combs)
+        return sides.reshape(rows, 2, n_samples)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        signal, decay, lengths = ctx.saved_tensors
+        signal, decay, lengths, combs = ctx.saved_tensors
         grad = to_numpy(grads[0])
         grad_x = np.zeros((len(grad), grad.shape[2]), grad.dtype)
         grad_decay = np.zeros(len(grad))
         gain = np.array(facts.REVERB_ALL_PASS_GAIN, grad.dtype)
-        given = to_numpy(decay.double()), to_numpy(lengths.double()), ALL_PASS_LENGTHS, gain, ctx.combs, grad
+        combs = to_numpy(combs).reshape(len(grad), 2, -1, COMBS)
+        given = to_numpy(decay.double()), to_numpy(lengths.double()), ALL_PASS_LENGTHS, gain, combs, grad
         per_item(_reverb_backward, len(grad), *given, grad_x, grad_decay)
         return to_tensor(grad_x, signal), to_tensor(grad_decay, decay), None
 
@@ -374,51 +374,53 @@ def _reverb_forward(
     last: int,
     x: Rows,
     decay: Rows,
-    lengths: Rows,
+    wholes: Rows,
+    etas: Rows,
     all_pass_lengths: Rows,
     all_pass_gain: Rows,
+    lines: Rows,
+    states: Rows,
+    delayeds: Rows,
     combs: Rows,
     sides: Rows,
 ) -> None:
+    """The sides of the rows: item ``2 row + side``."""
     n_samples = x.shape[1]
-    g = all_pass_gain.item()
-    state = np.empty(n_samples, x.dtype)
-    line = np.empty((n_samples, COMBS), x.dtype)
-    delayed = np.empty(COMBS)
-    for row in range(first, last):
+    g = all_pass_gain[0]
+    line, state, delayed = lines[first], states[first], delayeds[first]
+    for item in range(first, last):
+        row, side = item // 2, item % 2
         d = decay[row]
-        wholes = np.floor(lengths[row]).astype(np.int64)
-        etas = 1.0 - (lengths[row] - wholes)
-        for side in range(2):
-            out = sides[row, side]
-            o = combs[row, side]
-            delayed[:] = 0.0
-            for n in range(n_samples):
-                total = 0.0
-                for k in range(COMBS):
-                    # Comb k, the output of its fractional delay one sample late: o[n] = delayed[n-1].
-                    before = delayed[k]
-                    w, eta = wholes[side, k], etas[side, k]
-                    o[n, k] = before
-                    line[n, k] = x[row, n] + d * before  # v[n] = x[n] + d o[n]
-                    total += before if k % 2 == 0 else -before  # out[n] = o_0[n] - o_1[n] + o_2[n] - o_3[n]
-                    new = line[n - w + 1, k] * eta if n >= w - 1 else 0.0
-                    old = line[n - w, k] if n >= w else 0.0
-                    delayed[k] = new + old - eta * before  # delayed[n] = eta v[n-w+1] + v[n-w] - eta delayed[n-1]
-                out[n] = total
-            for length in all_pass_lengths[side]:
-                # All-pass of L samples: v[n] = x[n] + g v[n-L];  y[n] = v[n-L] - g v[n].
-                # Within one length nothing depends on itself: the inner loops are vectors.
-                m = min(length, n_samples)
-                state[:m] = out[:m]
-                out[:m] *= -g
-                for start in range(length, n_samples, length):
-                    stop = min(start + length, n_samples)
-                    now, past, y = state[start:stop], state[start - length : stop - length], out[start:stop]
-                    for i in range(stop - start):
-                        v = y[i] + g * past[i]
-                        now[i] = v
-                        y[i] = past[i] - g * v
+        out, o = sides[item], combs[item]
+        for k in range(COMBS):
+            delayed[k] = 0.0
+        for n in range(n_samples):
+            total = 0.0
+            for k in range(COMBS):
+                # Comb k, the output of its fractional delay one sample late: o[n] = delayed[n-1].
+                before = delayed[k]
+                w, eta = wholes[item, k], etas[item, k]
+                o[n, k] = before
+                line[n, k] = x[row, n] + d * before  # v[n] = x[n] + d o[n]
+                total += before if k % 2 == 0 else -before  # out[n] = o_0[n] - o_1[n] + o_2[n] - o_3[n]
+                new = line[n - w + 1, k] * eta if n >= w - 1 else 0.0
+                old = line[n - w, k] if n >= w else 0.0
+                delayed[k] = new + old - eta * before  # delayed[n] = eta v[n-w+1] + v[n-w] - eta delayed[n-1]
+            out[n] = total
+        for stage in range(all_pass_lengths.shape[1]):
+            # All-pass of L samples: v[n] = x[n] + g v[n-L];  y[n] = v[n-L] - g v[n].
+            # Within one length nothing depends on itself: the inner loops are vectors.
+            length = all_pass_lengths[side, stage]
+            for i in range(min(length, n_samples)):
+                state[i] = out[i]
+                out[i] = -g * out[i]
+            for start in range(length, n_samples, length):
+                stop = min(start + length, n_samples)
+                now, past, y = state[start:stop], state[start - length : stop - length], out[start:stop]
+                for i in range(stop - start):
+                    v = y[i] + g * past[i]
+                    now[i] = v
+                    y[i] = past[i] - g * v
 
 
 @compiled

@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 
 LANES = 8
 """Items that are filtered side by side."""
+N_SIGNALS = 14
+"""Rows of a record before its parameters."""
 N_PARAMETERS = 16
 """Parameters of an item, from ``GAIN_IN`` on."""
 N_FITTED = 6
@@ -76,10 +78,10 @@ def _row(index: int) -> np.uintp:
 #                and low of the second; s1 to s4 of the Moog-style ladder
 # T1 to T4       four results at 4x, oldest first
 # A, B           two results at 2x, older first
-X, C, OUT, Y, S1, S2, S3, S4, T1, T2, T3, T4, A, B = (_row(i) for i in range(14))
+X, C, OUT, Y, S1, S2, S3, S4, T1, T2, T3, T4, A, B = (_row(i) for i in range(N_SIGNALS))
 
 # Parameters of every family: gain of the input, factor of the control, and gain of the output, GAIN_OUT + SLOPE_OUT c.
-PARAMETERS = _row(14)
+PARAMETERS = _row(N_SIGNALS)
 GAIN_IN, SCALE, GAIN_OUT, SLOPE_OUT = (_row(14 + i) for i in range(4))
 # Of the ladder: feedback BASE + SLOPE c (of the Moog-style ladder BASE alone), constant K0 of the tuning, weights W0 to
 # W4 of u and y1 to y4 in what is heard, BENT 1 where that passes the soft clip, POSITIVE what the clip leaves above 0.
@@ -98,7 +100,7 @@ SUMS = _row(44)
 SUM1, SUM2, SUM3, SUM4, SUM5, SUM6 = (_row(44 + i) for i in range(N_FITTED))
 N_ROWS = 44 + N_FITTED
 
-LANE, KEPT = np.uintp(LANES), _row(N_KEPT)
+FIRST, LANE, KEPT = np.uintp(0), np.uintp(LANES), _row(N_KEPT)
 # Distances to the records of the following samples.
 NEXT, NEXT2, NEXT3, NEXT4, NEXT5, NEXT6, NEXT7, NEXT8, NEXT9 = (_row(i * N_ROWS) for i in range(1, 10))
 
@@ -235,8 +237,8 @@ def given_adjoint(r: Floats, e: np.uintp, dx: Any, dx_before: Any, dc: Any) -> N
     r[e + SUM1], r[e + SUM2] = r[n + SUM1] + total * r[e + X], r[n + SUM2] + dc * r[e + C]
 
 
-@compiled
-def decimate(r: Floats, first: int, last: int) -> None:
+@inlined
+def decimate(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) -> None:
     """From T1 to T4 to Y and OUT: twice a half-band low-pass that keeps every second result.
 
     At 4x, ``u[4n + j - 1]`` is Tj of sample ``n``; ``v[m] = sum_k h[k] u[m - k]``, A is ``v[4n]`` and B ``v[4n + 2]``.
@@ -246,7 +248,7 @@ def decimate(r: Floats, first: int, last: int) -> None:
     """
     for t in range(first, last):
         oldest = np.uintp(t - 9) * NEXT
-        for i in range(LANE):
+        for i in range(lane, lanes):
             j = oldest + i
             f, e, d, c, b, a = j + NEXT4, j + NEXT5, j + NEXT6, j + NEXT7, j + NEXT8, j + NEXT9
             r[a + A] = half_band(
@@ -311,13 +313,13 @@ def ladder_tap(u: Any, y1: Any, y2: Any, y3: Any, y4: Any, r: Floats, b: np.uint
     return mix + r[b + BENT] * (soft(mix) * (r[b + POSITIVE] if mix > ZERO else ONE) - mix)
 
 
-@compiled
-def ladder(r: Floats, first: int, last: int) -> None:
+@inlined
+def ladder(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) -> None:
     """From X to T1 to T4."""
     for t in range(first, last):
-        a = np.uintp(t) * NEXT
-        for i in range(LANE):
-            b = a + i
+        record = np.uintp(t) * NEXT
+        for i in range(lane, lanes):
+            b = record + i
             c = scaled(r[b + C], r[b + SCALE])
             g = pole(c, r[b + K0])  # g = 1 - exp(-2 pi k f)
             k = r[b + BASE] + r[b + SLOPE] * c  # 4.2 r (b + m c)
@@ -421,13 +423,13 @@ def stage_step(x: Any, f: Any, damping: Any, band: Any, low: Any, r: Floats, b: 
     return wide, band, low, r[b + W_LOW] * low + r[b + W_HIGH] * high + r[b + W_BAND] * band
 
 
-@compiled
-def state_variable(r: Floats, first: int, last: int) -> None:
+@inlined
+def state_variable(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) -> None:
     """From X to T1 to T4; the states are band and low of both stages."""
     for t in range(first, last):
-        a = np.uintp(t) * NEXT
-        for i in range(LANE):
-            b = a + i
+        record = np.uintp(t) * NEXT
+        for i in range(lane, lanes):
+            b = record + i
             f = QUARTER_PI * scaled(r[b + C], r[b + SCALE])  # f = pi c / 4
             p, q = r[b + DAMP1], r[b + DAMP2]
             x = r[b - NEXT + X] * r[b + GAIN_IN]
@@ -537,12 +539,12 @@ def moog_nodes(x: Any, c: Any, base: Any, s1: Any, s2: Any, s3: Any, s4: Any) ->
     return a, b, k, sigma, u, y1, y2, y3, y4
 
 
-@compiled
-def moog(r: Floats, first: int, last: int) -> None:
+@inlined
+def moog(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) -> None:
     """From X to Y and OUT."""
     for t in range(first, last):
         record = np.uintp(t) * NEXT
-        for i in range(LANE):
+        for i in range(lane, lanes):
             e = record + i
             n = e + NEXT
             s1, s2, s3, s4 = r[e + S1], r[e + S2], r[e + S3], r[e + S4]
@@ -640,13 +642,13 @@ def forward(family: int, items: Floats, x: Floats, c: Floats, parameters: Floats
                 e = np.uintp(t + HISTORY) * NEXT + np.uintp(lane)
                 r[e + X], r[e + C] = x[item, start + t], c[item, start + t]
         if family == LADDER:
-            ladder(r, HISTORY, last)
-            decimate(r, HISTORY, last)
+            ladder(r, HISTORY, last, FIRST, LANE)
+            decimate(r, HISTORY, last, FIRST, LANE)
         elif family == STATE_VARIABLE:
-            state_variable(r, HISTORY, last)
-            decimate(r, HISTORY, last)
+            state_variable(r, HISTORY, last, FIRST, LANE)
+            decimate(r, HISTORY, last, FIRST, LANE)
         else:
-            moog(r, HISTORY, last)
+            moog(r, HISTORY, last, FIRST, LANE)
         for lane, item in enumerate(items):
             for t in range(size):
                 y[item, start + t] = r[np.uintp(t + HISTORY) * NEXT + np.uintp(lane) + OUT]
@@ -659,6 +661,69 @@ def forward(family: int, items: Floats, x: Floats, c: Floats, parameters: Floats
             here, there = np.uintp(t) * NEXT, np.uintp(t + size) * NEXT
             for j in range(PARAMETERS):
                 r[here + j] = r[there + j]
+
+
+@compiled
+def forward_alone(
+    first: int,
+    last: int,
+    families: Floats,
+    items: Floats,
+    parameters: Floats,
+    x: Floats,
+    c: Floats,
+    y: Floats,
+    r: Floats,
+) -> None:
+    """As ``forward``, but one item after the other, each in a lane of its own: what a thread of a GPU does.
+
+    Args:
+        first: first of the places in ``items`` to filter.
+        last: the place behind the last one.
+        families: family of each of the items.
+        items: indices of the items in the batch.
+        parameters: see ``forward``.
+        x: see ``forward``.
+        c: see ``forward``.
+        y: see ``forward``.
+        r: zeros, the records of every ``LANES`` items.
+
+    Shape:
+        families: ``(items,)``.
+        items: ``(items,)``.
+        parameters: ``(items, N_PARAMETERS)``.
+        x: ``(batch, samples)``.
+        c: ``(batch, samples)``.
+        y: ``(batch, samples)``.
+        r: ``(items / LANES, rounded up, times N_RECORDS * N_ROWS * LANES,)``.
+    """
+    n_samples = x.shape[1]
+    for place in range(first, last):
+        family, item = families[place], items[place]
+        lane = np.uintp(place // LANES) * np.uintp(N_RECORDS) * NEXT + np.uintp(place % LANES)
+        beside = lane + np.uintp(1)
+        for t in range(N_RECORDS):
+            for row in range(N_PARAMETERS):
+                r[lane + np.uintp(t) * NEXT + PARAMETERS + np.uintp(row * LANES)] = parameters[place, row]
+        for start in range(0, n_samples, BLOCK):
+            size = min(BLOCK, n_samples - start)
+            for t in range(size):
+                n = t + HISTORY
+                e = lane + np.uintp(n) * NEXT
+                r[e + X], r[e + C] = x[item, start + t], c[item, start + t]
+                if family == LADDER:
+                    ladder(r, n, n + 1, lane, beside)
+                    decimate(r, n, n + 1, lane, beside)
+                elif family == STATE_VARIABLE:
+                    state_variable(r, n, n + 1, lane, beside)
+                    decimate(r, n, n + 1, lane, beside)
+                else:
+                    moog(r, n, n + 1, lane, beside)
+                y[item, start + t] = r[e + OUT]
+            for t in range(HISTORY + 1):
+                here, there = lane + np.uintp(t) * NEXT, lane + np.uintp(t + size) * NEXT
+                for row in range(N_SIGNALS):
+                    r[here + np.uintp(row * LANES)] = r[there + np.uintp(row * LANES)]
 
 
 @compiled

@@ -13,8 +13,10 @@ is below its duty, then -0.5; triangle ``2 |p - 0.5| - 0.5``; sine ``0.5 cos(2 p
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from proxy.kernels.compiled import compiled
@@ -63,6 +65,19 @@ def blep_tables() -> Array:
     return np.stack([min_blep_residuals(), blamp_residuals()])
 
 
+def whole(number: float) -> float:
+    """The whole part of a number that is 0 or more, as a function that every target compiles in its own way."""
+    return float(np.floor(number))
+
+
+@overload(whole)
+def _whole(number: Any) -> Any:
+    def compute(number: Any) -> Any:
+        return np.floor(number)
+
+    return compute
+
+
 @compiled
 def _lookup(sines: Array, cycles: float) -> tuple[float, float]:
     """Sine of a phase in cycles, 0 or more, and its derivative by the phase.
@@ -70,7 +85,7 @@ def _lookup(sines: Array, cycles: float) -> tuple[float, float]:
     A Taylor polynomial of third order around the nearest point of the table, ``d`` radians away:
     ``sin(a + d) = sin a (1 - d^2 / 2) + cos a (d - d^3 / 6)``.
     """
-    place = (cycles - np.floor(cycles)) * SINE_POINTS + 0.5
+    place = (cycles - whole(cycles)) * SINE_POINTS + 0.5
     index = int(place)
     away = (place - 0.5 - index) * (2.0 * np.pi / SINE_POINTS)
     sine, cosine = sines[index], sines[index + SINE_POINTS // 4]
@@ -145,13 +160,14 @@ def wave_forward(
         waveform, output, sync = waveforms[item], outputs[item], float(syncs[item])
         phase = float(starts[item])
         if waveform == NOISE:
-            output[:] = noises
+            for t in range(n_samples):
+                output[t] = noises[t]
             continue
         if waveform == SINE:
             for t in range(n_samples):
                 output[t] = 0.5 * _lookup(sines, phase + 0.25)[0]
                 phase += increments[item, t * moving]
-                phase -= np.floor(phase)
+                phase -= whole(phase)
             continue
         low = 0  # 1 in the second part of a cycle: where a pulse is low, where a triangle rises
         next_restart = 1.0
@@ -165,7 +181,7 @@ def wave_forward(
                 offset = min(((t + 1) * sync - next_restart) / sync, 1.0)
                 next_restart += 1.0
                 end = before + increment * (1.0 - offset)
-                half = 0.5 * (np.floor(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
+                half = 0.5 * (whole(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
                 phase = half + offset * increment
                 low = int(phase >= duty)
                 if t > 0:
@@ -174,10 +190,10 @@ def wave_forward(
                     elif waveform == PULSE:
                         _add_edge(output, tables[MIN_BLEP], t, offset, float(before_low - low))
                     else:
-                        height = 2.0 * (abs(half - 0.5) - abs(end - np.floor(end) - 0.5))
+                        height = 2.0 * (abs(half - 0.5) - abs(end - whole(end) - 0.5))
                         _add_edge(output, tables[MIN_BLEP], t + TRIANGLE_DELAY, offset, height)
             else:
-                turn = np.floor(phase)
+                turn = whole(phase)
                 phase -= turn
                 low = int(phase >= duty)
                 if t > 0:
@@ -265,7 +281,7 @@ def wave_backward(
                 offset = min(((t + 1) * sync - next_restart) / sync, 1.0)
                 next_restart += 1.0
                 end = before + increment * (1.0 - offset)
-                half = 0.5 * (np.floor(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
+                half = 0.5 * (whole(2.0 * end + TIE) % 2.0) if waveform == TRIANGLE else 0.0
                 phase = half + offset * increment
                 low = int(phase >= duty)
                 offsets[t] = offset
@@ -278,7 +294,7 @@ def wave_backward(
                         if before_low != low:
                             by_offset = (before_low - low) * _edge_backward(grad, tables[MIN_BLEP], t, offset)[1]
                     else:
-                        past = end - np.floor(end) - 0.5
+                        past = end - whole(end) - 0.5
                         by_end, by_offset = _edge_backward(grad, tables[MIN_BLEP], t + TRIANGLE_DELAY, offset)
                         by_offset *= 2.0 * (abs(half - 0.5) - abs(past))
                         by_end *= -2.0 * np.sign(past)
@@ -286,7 +302,7 @@ def wave_backward(
                     by_increment[t] += by_end * (1.0 - offset)
                     by_sync += (by_offset - by_end * increment) * (t + 1 - offset) / sync
             else:
-                turn = np.floor(phase)
+                turn = whole(phase)
                 phase -= turn
                 low = int(phase >= duty)
                 if t > 0:
@@ -349,7 +365,7 @@ def _sine_backward(
     for t in range(n_samples):
         slopes[t] = 0.5 * _lookup(sines, phase + 0.25)[1]
         phase += increments[t * moving]
-        phase -= np.floor(phase)
+        phase -= whole(phase)
     total, increment_sum = 0.0, 0.0
     for t in range(n_samples - 1, 0, -1):
         total += grad[t] * slopes[t]
@@ -390,7 +406,7 @@ def fm_forward(
         for t in range(outputs.shape[1]):
             increment = float(increments1[item, t * moving1])
             carrier += increment
-            carrier -= np.floor(carrier)
+            carrier -= whole(carrier)
             push = reach * amounts[item, t * moving] * increment * (1.0 + _lookup(sines, carrier)[0])
             outputs[item, t] = min(increments2[item, t * moving2] + push, MAX_INCREMENT)
 
@@ -425,7 +441,7 @@ def fm_backward(
         for t in range(n):
             increment, amount = float(increments1[item, t * moving1]), float(amounts[item, t * moving])
             carrier += increment
-            carrier -= np.floor(carrier)
+            carrier -= whole(carrier)
             sine, slope = _lookup(sines, carrier)
             capped = increments2[item, t * moving2] + reach * amount * increment * (1.0 + sine) >= MAX_INCREMENT
             grad = 0.0 if capped else float(grads[item, t])

@@ -1,6 +1,6 @@
 """Conditions of a comparison with a clip, in torch: a mask, and noise that is added to every render.
 
-``render/measures/mask.py`` and ``render/measures/hearing.py`` are the reference implementations.
+``render/measures/mask.py`` and ``render/measures/conditions.py`` are the reference implementations.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from proxy.loss.distance import TargetDistance
 from render.audio import Audio
-from render.measures.hearing import Hearing
+from render.measures.conditions import Conditions
 from render.measures.mask import FILTER_TAPS, Mask, band_response, fades
 
 _KEPT = 16  # distances from clips
@@ -23,7 +23,7 @@ class HeardDistance:
 
     Args:
         target: the clip, masked and without its noise, shape ``(1 or 2, samples)``.
-        hearing: mask and noise.
+        conditions: mask and noise.
 
     Attributes:
         n_samples: length of the clip in samples.
@@ -32,13 +32,13 @@ class HeardDistance:
         InvalidAudio: if the target is silent, not finite or of the wrong shape.
     """
 
-    def __init__(self, target: Audio, hearing: Hearing) -> None:
-        self._mask = hearing.mask
+    def __init__(self, target: Audio, conditions: Conditions) -> None:
+        self._mask = conditions.mask
         self._distance = TargetDistance(torch.from_numpy(target))
         self.n_samples = self._distance.n_samples
         self._noisy: tuple[TargetDistance, Tensor] | None = None
-        if hearing.noise is not None:
-            noise = torch.from_numpy(hearing.noise[:, : self.n_samples])
+        if conditions.noise is not None:
+            noise = torch.from_numpy(conditions.noise[:, : self.n_samples])
             self._noisy = TargetDistance(torch.from_numpy(target) + noise), noise
 
     def measure(self, renders: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,7 +65,7 @@ class Distances:
     def __init__(self) -> None:
         self._made: dict[tuple[int, int], tuple[Audio, HeardDistance]] = {}
 
-    def of(self, audio: Audio, hearing: Hearing, n_samples: int | None = None) -> HeardDistance:
+    def of(self, audio: Audio, conditions: Conditions, n_samples: int | None = None) -> HeardDistance:
         """The distance from the first samples of a clip, or from all of it if there are too few or they are silent."""
         n_samples = audio.shape[1] if n_samples is None else min(n_samples, audio.shape[1])
         heard = audio[:, :n_samples] if audio[:, :n_samples].any() else audio
@@ -73,7 +73,7 @@ class Distances:
         if key not in self._made:
             while len(self._made) >= _KEPT:
                 del self._made[next(iter(self._made))]
-            self._made[key] = audio, HeardDistance(heard, hearing)
+            self._made[key] = audio, HeardDistance(heard, conditions)
         return self._made[key][1]
 
 

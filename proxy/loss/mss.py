@@ -14,7 +14,7 @@ from torch import Tensor
 from proxy.loss.heard import HeardDistance, masked
 from render.audio import Audio
 from render.errors import InvalidAudio
-from render.measures.hearing import Hearing
+from render.measures.conditions import Conditions
 from render.measures.mss import MSS_SCALES
 from render.measures.spectra import (
     FLOOR_DB,
@@ -96,20 +96,20 @@ class JudgedLoss:
 
     Args:
         target: the clip, masked and without its noise, shape ``(1 or 2, samples)``.
-        hearing: mask and noise.
+        conditions: mask and noise.
         distance: the distance from it.
 
     Attributes:
         n_samples: length of the target in samples.
     """
 
-    def __init__(self, target: Audio, hearing: Hearing, distance: HeardDistance) -> None:
+    def __init__(self, target: Audio, conditions: Conditions, distance: HeardDistance) -> None:
         self._distance, self._mss = distance, TargetMss(torch.from_numpy(target))
         self.n_samples = distance.n_samples
-        self._mask, self._share = hearing.mask, hearing.mask.share(self.n_samples)
+        self._mask, self._share = conditions.mask, conditions.mask.share(self.n_samples)
         self._noisy: tuple[TargetMss, Tensor] | None = None
-        if hearing.noise is not None:
-            noise = torch.from_numpy(hearing.noise[:, : self.n_samples])
+        if conditions.noise is not None:
+            noise = torch.from_numpy(conditions.noise[:, : self.n_samples])
             self._noisy = TargetMss(torch.from_numpy(target) + noise), noise
 
     def measure(self, renders: Tensor) -> tuple[Tensor, Tensor]:

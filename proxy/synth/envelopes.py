@@ -7,6 +7,7 @@ known in closed form. Unlike the instrument's, a decay begins between two sample
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
+from proxy.kernels.launch import launch
 from render.noisemaker.curves import attack_rate, attack_top, decay_rate, release_rate
 from render.noisemaker.facts import ENVELOPE_STEP, RELEASE_RAMP
 
@@ -83,15 +85,15 @@ class _Levels(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, settings: Tensor, n_gate: Tensor, n_samples: int, dtype: torch.dtype) -> Tensor:
-        ctx.arrays = to_numpy(settings), to_numpy(n_gate)
-        levels = torch.empty((len(settings), n_samples), dtype=dtype)
-        per_item(_run, len(settings), *ctx.arrays, levels.numpy())
-        return levels.to(settings.device)
+        levels = settings.new_empty(len(settings), n_samples, dtype=dtype)
+        launch(_run, len(settings), settings, n_gate, levels)
+        ctx.save_for_backward(settings, n_gate)
+        return levels
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        settings, n_gate = ctx.arrays
+        settings, n_gate = (to_numpy(tensor) for tensor in ctx.saved_tensors)
         grads = np.zeros_like(settings)
         per_item(_run_back, len(settings), settings, n_gate, to_numpy(grad), grads)
         return torch.from_numpy(grads).to(grad.device), None, None, None
@@ -100,7 +102,7 @@ class _Levels(torch.autograd.Function):
 @compiled
 def _attack_time(setting: Array) -> float:
     """Samples until the attack reaches 1, not rounded."""
-    return float(np.log((setting[TOP] - 1.0) / setting[TOP]) / np.log1p(-setting[ATTACK]))
+    return float(math.log((setting[TOP] - 1.0) / setting[TOP]) / math.log1p(-setting[ATTACK]))
 
 
 @compiled
@@ -167,11 +169,11 @@ def _run_back(
             g = grad[t] + (by_level if t == n_held - 1 else 0.0)
             if offset - ENVELOPE_STEP > setting[SUSTAIN]:
                 out[DECAY] -= g * offset * (t + 1 - attack_time) / keep
-                by_time -= g * offset * np.log(keep)
+                by_time -= g * offset * math.log(keep)
                 offset *= keep
             else:
                 out[SUSTAIN] += g
-        log_keep = np.log1p(-setting[ATTACK])
+        log_keep = math.log1p(-setting[ATTACK])
         out[TOP] += by_time * (1.0 / (top - 1.0) - 1.0 / top) / log_keep
         out[ATTACK] += by_time * attack_time / log_keep / (1.0 - setting[ATTACK])
 

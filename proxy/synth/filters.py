@@ -1,8 +1,8 @@
 """Drive, the twelve filters and the master high-pass, differentiable in their signals and knobs.
 
 The recursions are those of the engine's Faust programs (``render/noisemaker/engine/faust``), compiled by numba, with
-adjoints written by hand (``proxy/kernels/filters.py``); what depends on the knobs alone is torch. The recursions run on
-the CPU: tensors of another device are copied there, and the results back.
+adjoints written by hand (``proxy/kernels/filters.py``); what depends on the knobs alone is torch. The recursions run
+where their tensors are; with gradients they run on the CPU, and tensors of another device are copied there and back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 from proxy.kernels import filters as recursions
 from proxy.kernels.compiled import per_item, to_numpy
 from proxy.kernels.filters import LADDER, LANES, MOOG, STATE_VARIABLE, Floats
+from proxy.kernels.launch import launch
 from render.errors import InvalidAudio, OutOfRange
 from render.noisemaker import facts
 from render.noisemaker.curves import log20
@@ -154,8 +155,8 @@ def _fitted(
 
 
 def _parameters(kinds: Sequence[int], fitted: Floats) -> Floats:
-    """All parameters of one group of items; rows as in ``proxy.kernels.filters``, shape ``(N_PARAMETERS, LANES)``."""
-    parameters = np.zeros((recursions.N_PARAMETERS, LANES), fitted.dtype)
+    """All parameters of some items, rows as in ``proxy.kernels.filters``, shape ``(N_PARAMETERS, LANES or more)``."""
+    parameters = np.zeros((recursions.N_PARAMETERS, max(LANES, len(kinds))), fitted.dtype)
     parameters[: len(fitted), : len(kinds)] = fitted
     for lane, row in enumerate(FILTERS[kind] for kind in kinds):
         if row.family is Family.LADDER:
@@ -172,10 +173,12 @@ class _Filtered(torch.autograd.Function):
     def forward(
         ctx: Any, signal: Tensor, cutoff: Tensor, fitted: Tensor, kinds: tuple[int, ...], oscillates: tuple[bool, ...]
     ) -> Tensor:
+        needed = any(ctx.needs_input_grad)
+        if signal.is_cuda and not needed:
+            return filtered_alone(signal, cutoff, fitted, kinds)
         x, c, values = to_numpy(signal), to_numpy(cutoff), to_numpy(fitted)
         y = np.empty_like(x)
         groups = _groups(kinds)
-        needed = any(ctx.needs_input_grad)
         kept = [np.empty((x.shape[1] if needed else 0, recursions.N_KEPT * LANES), x.dtype) for _ in groups]
 
         def run(first: int, last: int) -> None:
@@ -229,6 +232,29 @@ class _Filtered(torch.autograd.Function):
         )
 
 
+def filtered_alone(signal: Tensor, cutoff: Tensor, fitted: Tensor, kinds: Sequence[int]) -> Tensor:
+    """As ``filtered``, each item by itself, which is how a GPU computes them; without a gradient.
+
+    Args:
+        signal: see ``filtered``.
+        cutoff: see ``filtered``.
+        fitted: the parameters that have gradients elsewhere, ``(N_FITTED, batch)``.
+        kinds: position of each item's type in ``facts.FILTERS``.
+    """
+    y = torch.empty_like(signal)
+    # Neighbouring threads of a GPU go through the same instructions, so items of a family are next to each other.
+    families = np.array([FAMILIES[kind] for kind in kinds])
+    items = np.argsort(families, kind="stable")[: np.count_nonzero(families != THROUGH)]
+    through = torch.from_numpy(np.flatnonzero(families == THROUGH)).to(signal.device)
+    y[through] = signal[through] * (fitted[0, through] * fitted[2, through])[:, None]
+    parameters = _parameters([kinds[item] for item in items], to_numpy(fitted)[:, items])[:, : len(items)].T.copy()
+    of_items = [torch.from_numpy(array).to(signal.device) for array in (families[items], items, parameters)]
+    n_groups = -(-len(items) // LANES)
+    records = signal.new_zeros(n_groups * recursions.N_RECORDS * recursions.N_ROWS * LANES)
+    launch(recursions.forward_alone, len(items), *of_items, signal, cutoff, y, records)
+    return y
+
+
 def _groups(kinds: tuple[int, ...]) -> list[tuple[int, list[int]]]:
     """Families with up to ``LANES`` items of them each, the slowest first."""
     groups = []
@@ -243,10 +269,8 @@ class _HighPass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, signal: Tensor, feedback: Tensor) -> Tensor:
-        x, a = to_numpy(signal), to_numpy(feedback)
-        y = np.empty_like(x)
-        per_item(recursions.highpass_rows, len(x), x, a, y)
-        result = torch.from_numpy(y).to(signal)
+        result = signal.new_empty(signal.shape)
+        launch(recursions.highpass_rows, len(signal), signal, feedback, result)
         ctx.save_for_backward(feedback, result)
         return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
+from proxy.kernels.launch import launch
 from render.noisemaker import facts
 from render.noisemaker.curves import lfo_hz
 from render.noisemaker.engine.lfo import CYCLES_PER_SAMPLE, tables
@@ -48,7 +49,7 @@ def rate_factor(modulation: Tensor) -> Tensor:
     return 1.0 + torch.where(cubed < 0.0, facts.LFO_SLOWER, facts.LFO_FASTER) * cubed
 
 
-def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
+def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int, seed: int = 0) -> Tensor:
     """An LFO's output, -1..1.
 
     The jumps of saw and rectangle move with the phase but have no gradient beyond the slopes of their tables.
@@ -58,6 +59,7 @@ def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
         hz: cycles per second.
         start: phase in cycles at the first sample.
         n_samples: length.
+        seed: seed of the values that the random waveforms read.
 
     Shape:
         waveform: ``(batch,)``
@@ -65,35 +67,37 @@ def wave(waveform: Tensor, hz: Tensor, start: Tensor, n_samples: int) -> Tensor:
         start: ``(batch,)``
         output: ``(batch, n_samples)``
     """
-    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SAMPLE, start, n_samples)  # type: ignore[no-untyped-call]
+    output: Tensor = _Wave.apply(waveform, hz * CYCLES_PER_SAMPLE, start, n_samples, seed)  # type: ignore[no-untyped-call]
     return output
 
 
-@cache
-def _random_values() -> Array:
-    return np.random.default_rng(0).uniform(-1.0, 1.0, RANDOM_VALUES)
+@lru_cache(maxsize=8)
+def _random_values(seed: int) -> Array:
+    return np.random.default_rng(seed).uniform(-1.0, 1.0, RANDOM_VALUES)
 
 
 class _Wave(torch.autograd.Function):
     """Waveform ``(batch,)``, cycles per sample ``(batch, 1 or n)`` and start ``(batch,)`` to ``(batch, n)``."""
 
     @staticmethod
-    def forward(ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, n_samples: int) -> Tensor:
-        ctx.arrays = to_numpy(waveform), to_numpy(increments), to_numpy(start)
-        output = torch.empty((len(start), n_samples), dtype=increments.dtype)
-        per_item(_run, len(start), *ctx.arrays, tables(), _random_values(), output.numpy())
-        return output.to(increments.device)
+    def forward(ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, n_samples: int, seed: int) -> Tensor:
+        output = increments.new_empty(len(start), n_samples)
+        launch(_run, len(start), waveform, increments, start, tables(), _random_values(seed), output)
+        ctx.save_for_backward(waveform, increments, start)
+        return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        _, increments, start = ctx.arrays
+        waveform, increments, start = (to_numpy(tensor) for tensor in ctx.saved_tensors)
         grad_increments, grad_start = np.zeros_like(increments), np.zeros_like(start)
-        per_item(_run_back, len(start), *ctx.arrays, tables(), to_numpy(grad), grad_increments, grad_start)
+        given = waveform, increments, start, tables(), to_numpy(grad)
+        per_item(_run_back, len(start), *given, grad_increments, grad_start)
         return (
             None,
             torch.from_numpy(grad_increments).to(grad.device),
             torch.from_numpy(grad_start).to(grad.device),
+            None,
             None,
         )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import compiled, per_item, to_numpy
+from proxy.kernels.launch import launch
 from render.noisemaker.facts import RING_GAIN
 
 Array = NDArray[np.float64]
@@ -42,16 +43,17 @@ class _Mixed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> Tensor:
-        ctx.arrays = tuple(to_numpy(tensor) for tensor in tensors)
-        output = torch.empty(tensors[0].shape, dtype=tensors[0].dtype)
-        per_item(_run, len(output), *ctx.arrays, output.numpy())
-        return output.to(tensors[0].device)
+        output = tensors[0].new_empty(tensors[0].shape)
+        launch(_run, len(output), *tensors, output)
+        ctx.save_for_backward(*tensors)
+        return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
-        grads = tuple(np.zeros_like(array) for array in ctx.arrays)
-        per_item(_run_back, len(grad), *ctx.arrays, to_numpy(grad), *grads)
+        arrays = tuple(to_numpy(tensor) for tensor in ctx.saved_tensors)
+        grads = tuple(np.zeros_like(array) for array in arrays)
+        per_item(_run_back, len(grad), *arrays, to_numpy(grad), *grads)
         return tuple(torch.from_numpy(array).to(grad.device) for array in grads)
 
 

@@ -40,7 +40,7 @@ class Modulation:
     right: Tensor
 
 
-def modulation(controls: Controls, n_samples: int) -> Modulation:
+def modulation(controls: Controls, n_samples: int, seed: int = 0) -> Modulation:
     """Run the modulators of a batch of patches along their routes.
 
     Destinations sound as the weighted sum of their choices, waveforms of LFOs too. What no item of the batch uses
@@ -49,6 +49,7 @@ def modulation(controls: Controls, n_samples: int) -> Modulation:
     Args:
         controls: patches and notes.
         n_samples: length of the signals.
+        seed: seed of the LFOs' random waveforms.
 
     Returns:
         Signals of shape ``(batch, 1)`` or ``(batch, n_samples)``.
@@ -64,7 +65,7 @@ def modulation(controls: Controls, n_samples: int) -> Modulation:
             if not moves_rate(ROUTES[name][destination])  # which the other LFO asks for
         }
         if used:
-            _add(result, name, amount, used, _signal(controls, name, n_samples))
+            _add(result, name, amount, used, _signal(controls, name, n_samples, seed))
     return result
 
 
@@ -92,7 +93,7 @@ def _add(to: Modulation, name: str, amount: Tensor, used: Mapping[str, Tensor], 
                 setattr(to, target, before + moved)
 
 
-def _signal(controls: Controls, name: str, n_samples: int) -> Tensor:
+def _signal(controls: Controls, name: str, n_samples: int, seed: int) -> Tensor:
     """The signal of a modulator, ``(batch, n_samples)``."""
     match name:
         case "free AD":
@@ -104,12 +105,12 @@ def _signal(controls: Controls, name: str, n_samples: int) -> Tensor:
     amount = SOURCES[other].curve(controls.knob(SOURCES[other].amount))
     for destination, weight in _used(controls, other, amount).items():
         if moves_rate(ROUTES[other][destination]):
-            unipolar = SOURCES[other].shaped(_lfo(controls, other, n_samples), Shape.UNIPOLAR)
-            return _lfo(controls, name, n_samples, unipolar * (weight * amount)[:, None])
-    return _lfo(controls, name, n_samples)
+            unipolar = SOURCES[other].shaped(_lfo(controls, other, n_samples, seed), Shape.UNIPOLAR)
+            return _lfo(controls, name, n_samples, seed, unipolar * (weight * amount)[:, None])
+    return _lfo(controls, name, n_samples, seed)
 
 
-def _lfo(controls: Controls, name: str, n_samples: int, by: Tensor | None = None) -> Tensor:
+def _lfo(controls: Controls, name: str, n_samples: int, seed: int, by: Tensor | None = None) -> Tensor:
     """The output of an LFO, whose rate is modulated by ``by``; both ``(batch, n_samples)``."""
     synced = controls.choice(f"{name}sync") == 1
     hz = lfo.rate_hz(controls.knob(f"{name}rate"), synced)[:, None]
@@ -119,7 +120,7 @@ def _lfo(controls: Controls, name: str, n_samples: int, by: Tensor | None = None
     start = controls.knob(f"{name}phase") * (controls.choice(f"{name}keytrigger") == 1)
     return weighted(
         controls.weights(f"{name}waveform"),
-        lambda items, waveform: lfo.wave(waveform, hz[items], start[items], n_samples),
+        lambda items, waveform: lfo.wave(waveform, hz[items], start[items], n_samples, seed),
     )
 
 

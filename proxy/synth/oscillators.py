@@ -1,12 +1,12 @@
 """The oscillators: phases, hard sync, FM and band-limited waveforms, differentiable in pitch, phase and pulse width.
 
-The loops over samples are in ``proxy.kernels.oscillators`` and run on the CPU: tensors of another device are copied
-there, and the results back.
+The loops over samples are in ``proxy.kernels.oscillators``. They run where their tensors are; gradients are computed on
+the CPU.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels.compiled import per_item, to_numpy
+from proxy.kernels.launch import launch
 from proxy.kernels.oscillators import (
     MAX_INCREMENT,
     Array,
@@ -53,7 +54,15 @@ def phase_increments(number: Tensor, bend: Tensor | None = None) -> Tensor:
     return increments.clamp(max=MAX_INCREMENT)
 
 
-def wave(waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int) -> Tensor:
+def wave(
+    waveform: Tensor,
+    increments: Tensor,
+    start: Tensor,
+    width: Tensor,
+    sync: Tensor,
+    n_samples: int,
+    noise_state: int = FRESH_NOISE,
+) -> Tensor:
     """A band-limited waveform, -0.5..0.5.
 
     Args:
@@ -63,6 +72,7 @@ def wave(waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, syn
         width: share of a cycle for which a slow pulse is high; the faster it is, the closer to a half.
         sync: cycles per sample of the oscillator whose cycles restart this one (a sine excepted); 0 for none.
         n_samples: length.
+        noise_state: state of the noise generator, see ``noise``.
 
     Returns:
         Samples with the dtype of ``start``.
@@ -75,7 +85,8 @@ def wave(waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, syn
         sync: ``(batch,)``
         output: ``(batch, n_samples)``
     """
-    output: Tensor = _Wave.apply(waveform, increments, start, width, sync, n_samples)  # type: ignore[no-untyped-call]
+    given = waveform, increments, start, width, sync, n_samples, noise_state
+    output: Tensor = _Wave.apply(*given)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -102,16 +113,21 @@ def fm(increments1: Tensor, increments2: Tensor, amount: Tensor, reach: float, n
     return modulated
 
 
-@cache
-def noise(n_samples: int) -> Array:
-    """The noise of a freshly opened plug-in, shape ``(n_samples,)``."""
-    return oscillators.noise(n_samples, FRESH_NOISE)
+def noise_state(seed: int) -> int:
+    """State of the noise generator: that of a freshly opened plug-in for seed 0, any other for another seed."""
+    return FRESH_NOISE if seed == 0 else 2 * int(np.random.default_rng(seed).integers(1 << 31)) + 1
 
 
-@cache
-def clicks(n_samples: int) -> Array:
-    """The vintage noise of a freshly opened plug-in, shape ``(n_samples,)``."""
-    return oscillators.clicks(n_samples, FRESH_NOISE)
+@lru_cache(maxsize=32)
+def noise(n_samples: int, state: int = FRESH_NOISE) -> Array:
+    """White noise from a state of the generator on, shape ``(n_samples,)``."""
+    return oscillators.noise(n_samples, state)
+
+
+@lru_cache(maxsize=32)
+def clicks(n_samples: int, state: int = FRESH_NOISE) -> Array:
+    """The vintage noise from a state of the generator on, shape ``(n_samples,)``."""
+    return oscillators.clicks(n_samples, state)
 
 
 @cache
@@ -125,20 +141,30 @@ class _Wave(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, waveform: Tensor, increments: Tensor, start: Tensor, width: Tensor, sync: Tensor, n_samples: int
+        ctx: Any,
+        waveform: Tensor,
+        increments: Tensor,
+        start: Tensor,
+        width: Tensor,
+        sync: Tensor,
+        n_samples: int,
+        noise_state: int,
     ) -> Tensor:
-        ctx.arrays = tuple(to_numpy(tensor) for tensor in (waveform, increments, start, width, sync))
-        output = torch.zeros((len(start), n_samples), dtype=start.dtype)
-        per_item(wave_forward, len(start), *ctx.arrays, blep_tables(), sine_table(), noise(n_samples), output.numpy())
-        return output.to(increments.device)
+        given = waveform, increments, start, width, sync
+        output = start.new_zeros(len(start), n_samples)
+        tables = blep_tables(), sine_table(), noise(n_samples, noise_state)
+        launch(wave_forward, len(start), *given, *tables, output)
+        ctx.save_for_backward(*given)
+        return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        grads = tuple(np.zeros_like(array) for array in ctx.arrays[1:])
-        per_item(wave_backward, len(grad), *ctx.arrays, blep_tables(), sine_table(), to_numpy(grad), *grads)
+        arrays = tuple(to_numpy(tensor) for tensor in ctx.saved_tensors)
+        grads = tuple(np.zeros_like(array) for array in arrays[1:])
+        per_item(wave_backward, len(grad), *arrays, blep_tables(), sine_table(), to_numpy(grad), *grads)
         by_increments, by_start, by_width, by_sync = (torch.from_numpy(array).to(grad.device) for array in grads)
-        return None, by_increments, by_start, by_width, by_sync, None
+        return None, by_increments, by_start, by_width, by_sync, None, None
 
 
 class _Fm(torch.autograd.Function):
@@ -148,16 +174,18 @@ class _Fm(torch.autograd.Function):
     def forward(
         ctx: Any, increments1: Tensor, increments2: Tensor, amount: Tensor, reach: float, n_samples: int
     ) -> Tensor:
-        ctx.arrays = tuple(to_numpy(tensor) for tensor in (increments1, increments2, amount))
+        given = increments1, increments2, amount
+        output = increments1.new_empty(len(increments1), n_samples + 1)
+        launch(fm_forward, len(increments1), *given, reach, sine_table(), output)
+        ctx.save_for_backward(*given)
         ctx.reach = reach
-        output = torch.empty((len(increments1), n_samples + 1), dtype=increments1.dtype)
-        per_item(fm_forward, len(increments1), *ctx.arrays, reach, sine_table(), output.numpy())
-        return output.to(increments1.device)
+        return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        grads = tuple(np.zeros_like(array) for array in ctx.arrays)
-        per_item(fm_backward, len(grad), *ctx.arrays, ctx.reach, sine_table(), to_numpy(grad), *grads)
+        arrays = tuple(to_numpy(tensor) for tensor in ctx.saved_tensors)
+        grads = tuple(np.zeros_like(array) for array in arrays)
+        per_item(fm_backward, len(grad), *arrays, ctx.reach, sine_table(), to_numpy(grad), *grads)
         by_increments1, by_increments2, by_amount = (torch.from_numpy(array).to(grad.device) for array in grads)
         return by_increments1, by_increments2, by_amount, None, None

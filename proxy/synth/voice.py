@@ -1,8 +1,8 @@
 """The synthesizer, read like its panel: knobs and notes to audio, differentiable in every continuous knob.
 
 The formulas are those of ``docs/noisemaker.md``, as in ``render.noisemaker.engine.host``, with the same figures
-(``render.noisemaker.facts``). What the instrument draws at random is fixed: noise is that of a freshly opened plug-in,
-and the random detune is 0, so that its knob has no gradient.
+(``render.noisemaker.facts``). What the instrument draws at random is fixed by a seed: for seed 0 noise is that of a
+freshly opened plug-in. The random detune is 0, so that its knob has no gradient.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from render.noisemaker.table import FILTER_TYPES
 from render.note import SAMPLE_RATE
 
 
-def render(controls: Controls, n_samples: int, corrections: Corrections | None = None) -> Tensor:
+def render(controls: Controls, n_samples: int, corrections: Corrections | None = None, seed: int = 0) -> Tensor:
     """Play a batch of patches.
 
     Args:
         controls: patches and notes; the voices of a chord are summed before the effects.
         n_samples: length at ``SAMPLE_RATE``.
         corrections: what was learned from renders; none for the formulas as they are.
+        seed: seed of the noise and of the LFOs' random waveforms, which all items have in common.
 
     Returns:
         Left and right, shape ``(batch, 2, n_samples)``.
@@ -50,19 +51,24 @@ def render(controls: Controls, n_samples: int, corrections: Corrections | None =
     """
     if corrections is not None:
         controls = corrections.apply_to(controls)
-    moves = modulation(controls, n_samples + 1)
-    sound = voices(controls, moves, n_samples)
+    return effects(dry(controls, n_samples, seed), controls)
+
+
+def dry(controls: Controls, n_samples: int, seed: int = 0) -> Tensor:
+    """Everything before the effects, ``(batch, 2, n_samples)``."""
+    moves = modulation(controls, n_samples + 1, seed)
+    sound = voices(controls, moves, n_samples, seed)
     mono = highpass(sound * amplitude(controls, moves, n_samples), controls.knob("highpass"))
     sides = torch.stack([moves.left, moves.right], dim=1)[:, :, :n_samples]
     volume = volume_gain(controls.knob("volume"))[:, None, None]
-    return effects(mono[:, None] * (volume * sides), controls)
+    return mono[:, None] * (volume * sides)
 
 
-def voices(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
+def voices(controls: Controls, moves: Modulation, n_samples: int, seed: int = 0) -> Tensor:
     """The sum of the voices after their filters, ``(batch, n_samples)``; they have their envelopes in common."""
 
     def voice(number: Tensor) -> Tensor:
-        mix = mixer(controls, number, moves, n_samples)
+        mix = mixer(controls, number, moves, n_samples, seed)
         return voice_filter(controls, mix, cutoff(controls, number, moves, n_samples))
 
     first, *others = controls.voices
@@ -74,7 +80,7 @@ def voices(controls: Controls, moves: Modulation, n_samples: int) -> Tensor:
     return total
 
 
-def mixer(controls: Controls, number: Tensor, moves: Modulation, n_samples: int) -> Tensor:
+def mixer(controls: Controls, number: Tensor, moves: Modulation, n_samples: int, seed: int = 0) -> Tensor:
     """Everything of a voice before its filter.
 
     Shape:
@@ -88,18 +94,21 @@ def mixer(controls: Controls, number: Tensor, moves: Modulation, n_samples: int)
     sync = sub_increments[:, 0] * (controls.choice("oscsync") == 1)
     increments1 = oscillators.phase_increments(pitch + tuning(controls, 1), moves.pitch1)
     increments2 = oscillators.phase_increments(pitch + tuning(controls, 2), moves.pitch2)
-    first = oscillator1(controls, moves, increments1, sync, n_samples)
-    second = oscillator2(controls, moves, increments1, increments2, sync, n_samples)
+    noise_state = oscillators.noise_state(seed)
+    first = oscillator1(controls, moves, increments1, sync, n_samples, noise_state)
+    second = oscillator2(controls, moves, increments1, increments2, sync, n_samples, noise_state)
     ring = controls.knob("ringmodulation")[:, None] + moves.ring
     mix = mixed(first, second, level(controls, 1), level(controls, 2), ring)
     mix = crushed(mix, controls.knob("oscbitcrusher"))
     sub_level = (facts.SUB_POLARITY * log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
     mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_increments, n_samples))
-    clicks = torch.from_numpy(oscillators.clicks(n_samples)).to(mix)
+    clicks = torch.from_numpy(oscillators.clicks(n_samples, noise_state)).to(mix)
     return torch.addcmul(mix, (controls.knob("vintagenoise") * controls.factor("click gain"))[:, None], clicks)
 
 
-def oscillator1(controls: Controls, moves: Modulation, increments: Tensor, sync: Tensor, n_samples: int) -> Tensor:
+def oscillator1(
+    controls: Controls, moves: Modulation, increments: Tensor, sync: Tensor, n_samples: int, noise_state: int
+) -> Tensor:
     """Oscillator 1 at full level, ``(batch, n_samples)``."""
     width = (controls.knob("osc1pw")[:, None] + moves.duty).clamp(max=1.0)
     start = controls.knob("osc1phase")
@@ -107,13 +116,19 @@ def oscillator1(controls: Controls, moves: Modulation, increments: Tensor, sync:
     return weighted(
         controls.weights("osc1waveform"),
         lambda items, choice: oscillators.wave(
-            waveforms[choice], increments[items], start[items], width[items], sync[items], n_samples
+            waveforms[choice], increments[items], start[items], width[items], sync[items], n_samples, noise_state
         ),
     )
 
 
 def oscillator2(
-    controls: Controls, moves: Modulation, increments1: Tensor, increments2: Tensor, sync: Tensor, n_samples: int
+    controls: Controls,
+    moves: Modulation,
+    increments1: Tensor,
+    increments2: Tensor,
+    sync: Tensor,
+    n_samples: int,
+    noise_state: int,
 ) -> Tensor:
     """Oscillator 2 at full level, ``(batch, n_samples)``."""
     amount = (log20(controls.knob("osc2fm"))[:, None] + moves.fm).clamp(min=0.0)
@@ -123,7 +138,7 @@ def oscillator2(
     return weighted(
         controls.weights("osc2waveform"),
         lambda items, choice: oscillators.wave(
-            choice, increments[items], start[items], square[items], sync[items], n_samples
+            choice, increments[items], start[items], square[items], sync[items], n_samples, noise_state
         ),
     )
 

@@ -58,7 +58,7 @@ class PluginPresets:
             values = _parameters(content, path.name)
         else:
             try:
-                values = _plugin_of(description.plugin).submit((content, self.SUFFIX)).result()
+                values = _plugin_of(description.plugin).submit(_Load(content, self.SUFFIX)).result()
             except HostError as error:
                 raise PresetError(f"{path.name}: {error}") from error
         knobs = {p.name: min(max(values[p.index], 0.0), 1.0) for p in description.rows() if p.index < len(values)}
@@ -71,7 +71,7 @@ class PluginPresets:
         if self.SUFFIX == ".fxp":
             write_bytes(Path(path), _program_file(description, values, program.name))
             return
-        state, class_id = _plugin_of(description.plugin).submit(values).result()
+        state, class_id = _plugin_of(description.plugin).submit(_Save(values)).result()
         write_bytes(Path(path), vstpreset(vst3_component(state), class_id))
 
 
@@ -113,13 +113,28 @@ def _signed(number: int) -> int:
     return number - (1 << 32) if number >= 1 << 31 else number
 
 
+@dataclass(frozen=True)
+class _Save:
+    """Asks for the plug-in's state with some values by number; the reply is the state and the class id."""
+
+    values: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Asks for the values of all parameters after a preset, the content of a file with a suffix, was loaded."""
+
+    content: bytes
+    suffix: str
+
+
 @functools.cache
-def _plugin_of(path: str) -> Pool[Any, Any]:
-    """A process that holds the plug-in: it gives a state for values, and values for a state."""
+def _plugin_of(path: str) -> Pool[_Save | _Load, Any]:
+    """A process that holds the plug-in."""
     return Pool(functools.partial(_make_worker, path), 1)
 
 
-def _make_worker(path: str) -> Callable[[Any], Any]:
+def _make_worker(path: str) -> Callable[[_Save | _Load], Any]:
     from render.hosts.dawdreamer import PluginInstance
     from render.hosts.plugin import findable
     from render.hosts.plugin_files import plugin_class
@@ -128,20 +143,19 @@ def _make_worker(path: str) -> Callable[[Any], Any]:
     instance = PluginInstance(findable(Path(path), kind))
     class_id = plugin_class(Path(path)).class_id if kind == "VST3" else ""
 
-    def do(job: Any) -> Any:
+    def work(job: _Save | _Load) -> tuple[bytes, str] | list[float]:
         with tempfile.TemporaryDirectory() as folder:
-            if isinstance(job, dict):
-                for index, value in job.items():
+            if isinstance(job, _Save):
+                for index, value in job.values.items():
                     instance.set_parameter(index, value)
                 instance.play([60], 1, 0.0, 0.01, 512)  # values arrive with the first block
                 instance.save_state(Path(folder) / "state")
                 return (Path(folder) / "state").read_bytes(), class_id
-            content, suffix = job
-            file = Path(folder) / f"preset{suffix}"
-            file.write_bytes(content)
+            file = Path(folder) / f"preset{job.suffix}"
+            file.write_bytes(job.content)
             if not instance.load_preset(file):
                 raise HostError("the plug-in refused it")
             instance.play([60], 1, 0.0, 0.01, 512)
             return [instance.parameter(index) for index in range(len(instance.parameter_names()))]
 
-    return do
+    return work

@@ -1,8 +1,7 @@
 """Reading a plug-in: its parameters from their value texts, and which of them sound from renders.
 
-A parameter sounds if a change of it moves the sound further than two renders of the same patch are apart, from the
-initial patch or from one of some random patches: a filter's envelope, for example, cannot be heard where it has no
-depth.
+A parameter sounds if a change of it alters the sound by more than two renders of the same patch differ, in the initial
+patch or in one of some random patches: a filter's envelope, for example, is inaudible where it has no depth.
 """
 
 from __future__ import annotations
@@ -32,8 +31,11 @@ _TEXTS = 65
 _MOST_CHOICES = 32
 _MOST_PARAMETERS = 512
 _LEVELS = 17
+"""Number of knobs at which a volume is measured."""
 _BASES = 12
+"""Number of random patches in which parameters are tested, beside the initial one."""
 _VALUES = (0.0, 0.2, 0.5, 1.0)
+"""Knobs that are tried for each parameter."""
 _NUMBER, _GATE_SECONDS, _SECONDS = 57, 0.6, 1.1
 _VELOCITIES = (100, 60)
 """Taken in turns: an accent may need a hard note, and a sensitivity one that is not the hardest."""
@@ -86,8 +88,8 @@ def _describe(path: Path, instance: PluginInstance) -> Description:
     for k in loud:
         gains = _gains(instance, parameters[k])
         parameters[k] = replace(parameters[k], gains=gains) if k == loud[0] else replace(parameters[k], role=KEPT)
-    heard = _heard(instance, [p for p in parameters if p.role is None])
-    parameters = [replace(p, sounds=p.role == LEVEL or p.name in heard) for p in parameters]
+    audible = _audible(instance, [p for p in parameters if p.role is None])
+    parameters = [replace(p, sounds=p.role == LEVEL or p.name in audible) for p in parameters]
     if not any(p.sounds and p.role is None for p in parameters):
         raise HostError(f"{path.name} has no parameter that changes its sound")
     return Description(path.stem, str(path), _program(instance), tuple(parameters))
@@ -152,10 +154,10 @@ def _gains(instance: PluginInstance, parameter: Described) -> tuple[float, ...]:
     return tuple(round(level / loudest, 5) for level in levels)
 
 
-def _heard(instance: PluginInstance, parameters: Sequence[Described]) -> set[str]:
-    """Names of the parameters whose change was heard."""
+def _audible(instance: PluginInstance, parameters: Sequence[Described]) -> set[str]:
+    """Names of the parameters whose change is audible from one of some patches."""
     rng = np.random.default_rng(_SEED)
-    heard: set[str] = set()
+    audible: set[str] = set()
     for k in range(_BASES + 1):
         base = {p.index: p.default if k == 0 or rng.random() < 0.3 else float(rng.random()) for p in parameters}
         for index, knob in base.items():
@@ -168,17 +170,17 @@ def _heard(instance: PluginInstance, parameters: Sequence[Described]) -> set[str
         target = TargetDistance(before)
         least = max(_LEAST_CHANGE, 3.0 * target(again))
         for parameter in parameters:
-            if parameter.name in heard:
+            if parameter.name in audible:
                 continue
             for value in _VALUES:
                 instance.set_parameter(parameter.index, value)
                 if target(_play(instance, velocity)) > least:
-                    heard.add(parameter.name)
+                    audible.add(parameter.name)
                     break
             instance.set_parameter(parameter.index, base[parameter.index])
     for parameter in parameters:
         instance.set_parameter(parameter.index, parameter.default)
-    return heard
+    return audible
 
 
 def _program(instance: PluginInstance) -> dict[str, int]:

@@ -213,8 +213,8 @@ class Pool(Generic[Job, Result]):
             self._running.append(start_worker(self._context, self._seconds_to_start))
             self._missing -= 1
         for worker in self._running:
-            if worker.prepared and not worker.told and self._make_worker is not None:
-                worker.told, worker.start = True, Start(self._seconds_to_start)
+            if worker.prepared and not worker.assigned and self._make_worker is not None:
+                worker.assigned, worker.start = True, Start(self._seconds_to_start)
                 worker.send(self._make_worker)
 
     def _hand_out(self) -> None:

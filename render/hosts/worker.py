@@ -126,11 +126,11 @@ class Worker:
     Attributes:
         process: the process.
         connection: the parent's end of its pipe.
-        start: its start, until it is ready, but for the time in which it waits to be told.
+        start: its start, until it is ready, without the time in which it waits for how to make its function.
         deadline: when its running job takes too long, in the time of ``time.monotonic``.
         started: whether it listens, and was sent what to prepare.
-        prepared: whether it is prepared, and waits for how to make its function.
-        told: whether it was sent that.
+        prepared: whether it is prepared.
+        assigned: whether it was sent how to make its function.
         ready: whether it takes jobs.
         tasks: what it was given; the first one is the one that runs.
     """
@@ -141,14 +141,14 @@ class Worker:
     deadline: float = float("inf")
     started: bool = False
     prepared: bool = False
-    told: bool = False
+    assigned: bool = False
     ready: bool = False
     tasks: deque[Task] = field(default_factory=deque)
 
     @property
     def starting(self) -> bool:
         """Whether it is busy with its start."""
-        return not self.ready and (self.told or not self.prepared)
+        return not self.ready and (self.assigned or not self.prepared)
 
     def receive(self) -> tuple[bool, Any, str]:
         """Read one reply, which must have arrived: success, value or error message, traceback.

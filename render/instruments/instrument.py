@@ -157,6 +157,8 @@ class Instrument:
         from_hints: makes plain patches from the hints alone, each with the name of its kind.
         pitches: function from a patch and a key to the MIDI note numbers at which it sounds, and each one's share of
             the power; None if unknown.
+        transposed: function from a patch and a number of semitones to a patch that sounds higher by those on the same
+            key, or None if that is out of reach; by the octaves of ``Role.TRANSPOSE`` alone where missing.
         plugin_state: writes the plug-in's own state for a program; None if there are no presets in plug-in formats.
         class_ids: class ids of the known VST3 builds, the likeliest first.
         vst2_id: the plug-in's VST2 id, four bytes; empty if there is none.
@@ -188,6 +190,7 @@ class Instrument:
     structure: Callable[[Patch, Note, Hints], Iterable[tuple[str, Patch]]] | None = None
     from_hints: Callable[[Note, Hints], Iterable[tuple[str, Patch]]] | None = None
     pitches: Callable[[Patch, int], tuple[list[int], list[float]]] | None = None
+    transposed: Callable[[Patch, int], Patch | None] | None = None
     plugin_state: Callable[[Program], bytes] | None = None
     class_ids: tuple[str, ...] = ()
     vst2_id: bytes = b""

@@ -6,7 +6,6 @@ level.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from render.audio import Audio
 from render.errors import UnknownName
-from render.files import replacing
+from render.files import write_csv
 from render.instruments.patch import Patch
 from render.measures.golden import GoldenRow
 from render.measures.metrics import lsd, mss, side_mss, sot
@@ -23,9 +22,6 @@ from render.note import SAMPLE_RATE, Note
 
 Renderer = Callable[[Patch, Note], Audio]
 """Plays a patch and returns audio of shape ``(2, note.n_samples)``, as a host's ``render`` does."""
-
-SILENT_PEAK = 0.001
-"""Golden rows with a lower peak are left out: next to silence, distances mean nothing."""
 
 MUSICAL = ("whole", "factory")
 """Groups of whole patches; every other group varies one block of the instrument."""
@@ -64,7 +60,7 @@ def audible_rows(rows: Sequence[GoldenRow], groups: Sequence[str] = ()) -> list[
     Raises:
         UnknownName: for a group that none of the rows belongs to.
     """
-    audible = [row for row in rows if row.peak >= SILENT_PEAK]
+    audible = [row for row in rows if row.audible]
     known = list(dict.fromkeys(row.group for row in audible))
     for group in groups:
         if group not in known:
@@ -134,7 +130,7 @@ def _figures(values: Iterable[float], quantile: float = 0.9) -> str:
     return f"{np.median(listed):5.2f} {np.quantile(listed, quantile):6.2f}" if listed else f"{'-':>12s}"
 
 
-def write_csv(scores: Sequence[Score], path: Path) -> None:
+def write_scores(scores: Sequence[Score], path: Path) -> None:
     """Write one line per golden render.
 
     Args:
@@ -144,11 +140,9 @@ def write_csv(scores: Sequence[Score], path: Path) -> None:
     Raises:
         FileError: if the file cannot be written.
     """
-    with replacing(path) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["name", "group", "mss", "floor_mss", "lsd", "sot", "side_mss", "level_db"])
-        for one in scores:
-            side = "" if one.side is None else f"{one.side:.3f}"
-            values = (one.mss, one.row.floor_mss or 0.0, one.lsd, one.sot)
-            figures = [f"{value:.3f}" for value in values]
-            writer.writerow([one.row.stem, one.row.group, *figures, side, f"{one.level_db:.3f}"])
+    lines: list[list[str]] = [["name", "group", "mss", "floor_mss", "lsd", "sot", "side_mss", "level_db"]]
+    for one in scores:
+        side = "" if one.side is None else f"{one.side:.3f}"
+        figures = [f"{value:.3f}" for value in (one.mss, one.row.floor_mss or 0.0, one.lsd, one.sot)]
+        lines.append([one.row.stem, one.row.group, *figures, side, f"{one.level_db:.3f}"])
+    write_csv(path, lines)

@@ -17,6 +17,9 @@ from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.table import TABLE
 from render.note import Note
 
+SILENT_PEAK = 0.001
+"""A render with a lower peak counts as silent: next to silence, distances mean nothing."""
+
 
 @dataclass(frozen=True)
 class GoldenRow:
@@ -53,6 +56,11 @@ class GoldenRow:
     def stem(self) -> str:
         """Stem of the file, which unlike ``name`` is unique."""
         return Path(self.file).stem
+
+    @property
+    def audible(self) -> bool:
+        """Whether the render is loud enough to be compared."""
+        return self.peak >= SILENT_PEAK
 
     def audio(self) -> Audio:
         """The render at the plug-in's own level, shape ``(2, note.n_samples)``."""

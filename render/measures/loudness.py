@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from render.measures.hearing import Hearing
+from render.measures.conditions import Conditions
 from render.measures.inputs import AnyAudio, mono
 from render.measures.mss import MSS_SCALES, MssTarget
 from render.measures.spectra import mel_power, mel_widths_hz
@@ -55,7 +55,7 @@ class EqualLoudnessMss:
         targets: the clips.
         sample_rate: sample rate in Hz of everything.
         level_free: whether the level may be matched; if not, the gain is always 0 dB.
-        hearings: mask and noise of each clip; none if missing.
+        conditions: mask and noise of each clip; none if missing.
 
     Shape:
         targets: ``(channels, samples)`` or ``(samples,)`` each.
@@ -71,13 +71,13 @@ class EqualLoudnessMss:
         sample_rate: int,
         *,
         level_free: bool = True,
-        hearings: Sequence[Hearing] | None = None,
+        conditions: Sequence[Conditions] | None = None,
     ) -> None:
         self._rate, self._level_free = sample_rate, level_free
-        self._hearings = [Hearing()] * len(targets) if hearings is None else list(hearings)
-        pairs = list(zip(self._hearings, targets, strict=True))
-        self._shares = [hearing.mask.share(target.shape[-1]) for hearing, target in pairs]
-        self._targets = [MssTarget(hearing.under_noise(target), sample_rate) for hearing, target in pairs]
+        self._conditions = [Conditions()] * len(targets) if conditions is None else list(conditions)
+        pairs = list(zip(self._conditions, targets, strict=True))
+        self._shares = [one.mask.share(target.shape[-1]) for one, target in pairs]
+        self._targets = [MssTarget(one.under_noise(target), sample_rate) for one, target in pairs]
         self._energies = [band_energy(target, sample_rate) for target in targets]
 
     def measure(self, renders: Sequence[AnyAudio]) -> tuple[float, float]:
@@ -91,15 +91,15 @@ class EqualLoudnessMss:
         Shape:
             renders: ``(channels, samples)`` or ``(samples,)`` each.
         """
-        masked = [hearing.masked(one) for hearing, one in zip(self._hearings, renders, strict=True)]
+        masked = [c.masked(one) for c, one in zip(self._conditions, renders, strict=True)]
         gain_db = self._gain_db(masked)
-        heard = [h.under_noise(amplified(one, gain_db)) for h, one in zip(self._hearings, masked, strict=True)]
+        heard = [c.under_noise(amplified(one, gain_db)) for c, one in zip(self._conditions, masked, strict=True)]
         pairs = zip(self._targets, self._shares, heard, strict=True)
         return math.fsum(target.distance(one) / share for target, share, one in pairs) / len(renders), gain_db
 
     def gain_db(self, renders: Sequence[AnyAudio]) -> float:
         """The gain in dB that makes the loudness equal; silent clips and renders are ignored."""
-        return self._gain_db([hearing.masked(one) for hearing, one in zip(self._hearings, renders, strict=True)])
+        return self._gain_db([c.masked(one) for c, one in zip(self._conditions, renders, strict=True)])
 
     def _gain_db(self, renders: Sequence[AnyAudio]) -> float:
         if not self._level_free:

@@ -9,7 +9,7 @@ from render.instruments.instrument import Instrument, Prior
 from render.noisemaker import editor_curves, hosts, presets, prior
 from render.noisemaker.changes import pairings, structure
 from render.noisemaker.panel.drawings import drawn_curves
-from render.noisemaker.pitches import sounding_pitches
+from render.noisemaker.pitches import sounding_pitches, transposed
 from render.noisemaker.plugin import CLASS_IDS, VST2_ID, plugin_state, preset_folders
 from render.noisemaker.table import TABLE
 from render.noisemaker.trials.auditions import ENDLESS, PARTS, RICH
@@ -39,6 +39,7 @@ NOISEMAKER = Instrument(
     structure=structure.changes,
     from_hints=pairings.plain_patches,
     pitches=sounding_pitches,
+    transposed=transposed,
     plugin_state=plugin_state,
     class_ids=CLASS_IDS,
     vst2_id=VST2_ID,

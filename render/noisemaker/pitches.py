@@ -1,11 +1,13 @@
-"""The keys and pitches at which a patch sounds, from its knobs."""
+"""The keys and pitches at which a patch sounds, from its knobs, and patches that sound higher or lower."""
 
 from __future__ import annotations
 
 from render.instruments.patch import Patch
 from render.noisemaker.curves import LEVEL
-from render.noisemaker.facts import SUB_SEMITONES, TRANSPOSITIONS
+from render.noisemaker.facts import SUB_SEMITONES, TRANSPOSITIONS, TUNE_SEMITONES
 from render.note import Note
+
+_TUNES = ("osc1tune", "osc2tune")
 
 
 def sounding_keys(patch: Patch, note: Note) -> tuple[int, ...]:
@@ -35,3 +37,29 @@ def sounding_pitches(patch: Patch, number: int) -> tuple[list[int], list[float]]
         powers.append(0.0 if noise else LEVEL.setting(patch[f"osc{k}volume"]) ** 2)
     total = sum(powers)
     return pitches, [power / total for power in powers] if total > 0.0 else powers
+
+
+def transposed(patch: Patch, semitones: int) -> Patch | None:
+    """A patch that sounds higher by some semitones on the same key.
+
+    Whole octaves go into the transposition, and all other intervals into the tunings of both oscillators, as far as
+    these reach. The sub has no tuning, so where it sounds whole octaves alone are possible. The filter is not changed,
+    so that its cutoff is another one if it follows the key.
+
+    Args:
+        patch: patch to transpose.
+        semitones: interval, negative for a patch that sounds lower.
+
+    Returns:
+        The patch; None if the interval is out of reach.
+    """
+    now = TRANSPOSITIONS[patch.index("transpose")]
+    row = patch.table.parameter("transpose")
+    for choice in sorted(TRANSPOSITIONS, key=lambda choice: (semitones != choice - now, abs(choice - now))):
+        rest = semitones - (choice - now)
+        tunes = {name: round(float(patch.choice(name))) + rest for name in _TUNES if rest and patch.sounds(name)}
+        beyond = any(abs(tune) > TUNE_SEMITONES for tune in tunes.values())
+        if not beyond and not (rest and LEVEL.setting(patch["osc3volume"]) > 0.0):
+            tuned = {name: f"{tune:+d}" if tune else "0" for name, tune in tunes.items()}
+            return patch.with_knobs({row.name: row.choice_knobs[TRANSPOSITIONS.index(choice)]}).with_settings(tuned)
+    return None

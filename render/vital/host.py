@@ -36,9 +36,11 @@ shapes."""
 _SEEDS = 16
 """Number of seeds that differ."""
 _THROWAWAY = Note(60, gate_seconds=0.03, seconds=0.037)
-"""Played once for each unit of the seed, some 80 dB below a usual level: the next phases are others."""
+"""Played once for each unit of the seed, some 80 dB below a usual level, to reach other phases."""
 _FAINT = 0.01
+"""Level of the oscillators in throwaway notes."""
 _FORKS, _SECONDS_PER_SECOND = 3, 10.0
+"""How often a render is tried whose process dies, and seconds that it may take for a second of sound."""
 
 
 class VitalHost:
@@ -105,7 +107,10 @@ def check_controls(engine: Engine) -> None:
 
 
 def _prepared() -> Engine:
-    """A fresh engine that plays throwaway notes with all that is random or goes on, at a level that leaves no trace."""
+    """A fresh engine with all oscillators almost silent, and the effects on whose modulation goes on.
+
+    A throwaway note then changes all random phases, and leaves nothing audible behind.
+    """
     engine = Engine()
     engine.set_values({f"osc_{k}_on": 1.0 for k in OSCILLATORS} | {f"osc_{k}_level": _FAINT for k in OSCILLATORS})
     engine.set_values(dict.fromkeys(_GOES_ON, 1.0))

@@ -40,7 +40,6 @@ _SEMITONES = (-24, -19, -12, -7, -5, -1, 1, 5, 7, 12, 19, 24)
 """Steps by which a transposition is moved to reach its neighbours."""
 
 _ANALOG, _FORMANT, _COMB, _PHASER = (0, 1, 2, 3, 4), 5, 6, 7  # models of the filters
-_KEYTRACKED = 4  # lfo_sync: the rate follows the key
 
 
 def _row(name: str, group: str, *needs: Clause, **columns: Any) -> Parameter:

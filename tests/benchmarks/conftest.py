@@ -11,7 +11,7 @@ from tests.scale_host import make_any
 
 @pytest.fixture
 def fake_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    benchmarks = ("product.compare", "product.methods", "product.optimizers", "product.picture", "common.targets")
+    benchmarks = ("product.compare", "product.methods", "product.optimizers", "common.runs", "common.targets")
     for benchmark in benchmarks:
         monkeypatch.setattr(importlib.import_module(f"benchmarks.{benchmark}"), "open_host", make_any)
     library = importlib.import_module("inference.stages.library")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.common import kept_runs
+from benchmarks.common import kept_runs, runs
 from benchmarks.common.best_gain import BestGainMss
 from benchmarks.common.blame_report import report
 from benchmarks.common.blame_row import LEVEL, BlameRow
@@ -29,7 +29,7 @@ from render.noisemaker.trials import inversynth2, single_modulations
 from render.noisemaker.trials.sections import JOINED, SECTIONS, TUNING
 from render.note import SAMPLE_RATE, Note
 from tests.paths import GOLDEN, needs_golden
-from tests.scale_host import ScaleHost, make_any
+from tests.scale_host import ScaleHost
 
 NOTE = Note(60, 100, 0.4, 0.5)
 OPTIONS = {"where": "embedded", "seconds": 1.0, "renders": None, "steps": None, "seed": 0, "workers": 1}
@@ -161,7 +161,6 @@ def test_the_report_ranks_sections_and_lists_runs() -> None:
 def test_runs_are_made_kept_resumed_and_read(
     fake_hosts: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(kept_runs, "open_host", make_any)
     monkeypatch.setattr(kept_runs, "load_models", lambda options: Models())
     monkeypatch.setattr(single_modulations, "NOTE", Note(48, 100, 0.2, 0.3))
     out, csv = tmp_path / "runs", tmp_path / "rows.csv"
@@ -179,7 +178,7 @@ def test_runs_are_made_kept_resumed_and_read(
     def broken(*arguments: object, **named: object) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr(kept_runs, "refine", broken)
+    monkeypatch.setattr(runs, "refine", broken)
     before = csv.read_bytes()
     assert main([*command, *budget]) == 0
     assert csv.read_bytes() == before

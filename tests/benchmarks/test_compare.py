@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.common import targets
+from benchmarks.common import runs, targets
 from benchmarks.common.foreign_sounds import ForeignSound
 from benchmarks.common.runs import Row
 from benchmarks.common.summary import curve, interval, per_target, summary, time_to_share, wins, write_plot
@@ -122,10 +122,10 @@ def test_a_run_that_breaks_is_a_row_without_folders(quick: None, monkeypatch: py
     def broken(*arguments: object, **named: object) -> None:
         raise RuntimeError(f"no {Path.cwd()}/x")
 
-    monkeypatch.setattr(methods, "refine", broken)
+    monkeypatch.setattr(runs, "refine", broken)
     (row,) = methods.do_job(job("search"))
     assert row.status == "RuntimeError: no x"
-    monkeypatch.setattr(methods, "refine", lambda *arguments, **named: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(runs, "refine", lambda *arguments, **named: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         methods.do_job(job("search"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.common.foreign_sounds import ForeignSound, read_foreign
 from benchmarks.product import foreign
-from benchmarks.product.foreign import mda_presets, midi_file, require, sounds_of
+from benchmarks.product.foreign import mda_presets, require, sounds_of
 from render.errors import FileError, HostError
 from render.note import Note
 from tests.plugins import needs_nekobi
@@ -45,14 +44,6 @@ def test_a_missing_instrument_names_its_package(
     assert main(["foreign", "--out", str(tmp_path / "out"), "--only", instrument]) == 1
     assert f"{instrument} is not installed" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-
-
-def test_a_midi_file_has_the_note_and_lasts_as_long_as_the_render() -> None:
-    data = midi_file(33, NOTE)
-    assert data[:14] == b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480)
-    assert struct.unpack(">I", data[18:22])[0] == len(data) - 22
-    # 0.5 s and 1.0 s are 480 and 960 ticks, in groups of seven bits
-    assert data[22:] == bytes([0, 0xC0, 33, 0, 0x90, 60, 90, 0x83, 0x60, 0x80, 60, 0, 0x87, 0x40, 0xFF, 0x2F, 0])
 
 
 def test_presets_are_read_by_symbol(tmp_path: Path) -> None:

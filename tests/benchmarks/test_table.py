@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +16,7 @@ import pytest
 
 from benchmarks.common.table import Table, machine, one_line, read_table, run_jobs
 from render.errors import FileError, FormatError
+from tests.paths import ROOT
 
 
 @dataclass(frozen=True)
@@ -105,3 +112,45 @@ def test_one_at_a_time_stays_in_this_process() -> None:
 def test_texts_for_rows_hold_no_folders() -> None:
     assert one_line(f"cannot read {Path.cwd()}/a/b:\n no such file") == "cannot read a/b: no such file"
     assert f"{os.cpu_count()} cores" in machine()
+
+
+def sleep(folder: str) -> list[Row]:
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(120.0)
+    return []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_the_processes_of_jobs_end_with_the_benchmark(tmp_path: Path) -> None:
+    code = (
+        "from benchmarks.common.table import run_jobs; from tests.benchmarks.test_table import sleep\n"
+        f"list(run_jobs([{str(tmp_path)!r}] * 2, sleep, None, 2))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as process:
+        until(lambda: len(list(tmp_path.iterdir())) == 2)
+        process.terminate()
+        assert process.wait(20.0) == -signal.SIGTERM
+    numbers = [int(path.name) for path in tmp_path.iterdir()]
+    try:
+        until(lambda: all(map(ended, numbers)))
+    finally:
+        for number in numbers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+
+
+def until(what: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def ended(number: int) -> bool:
+    """Whether a process is gone, or waits for nobody but a parent that collects its exit code."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return True
+    status = Path(f"/proc/{number}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"

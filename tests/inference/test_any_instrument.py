@@ -67,7 +67,7 @@ def test_from_a_clip_to_a_preset_and_a_report_by_search(tmp_path: Path) -> None:
     assert "a patch of Toy" in page
     assert "NoiseMaker" not in page
     match, _ = soundfile.read(tmp_path / "out" / "toy clip.match.wav", always_2d=True)
-    note = Note(**record["best"]["note"])
+    note = Note.from_data(record["best"]["note"])
     np.testing.assert_array_equal(match.T.astype(np.float32), ToyHost().render(program.patch, note))
     assert json.loads(files.record.read_text()) == record
 

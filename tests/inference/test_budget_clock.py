@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.random import Generator
 
 from inference import pipeline
 from inference.budget import Budget
@@ -21,7 +24,7 @@ from inference.match import Match
 from inference.options import Options
 from inference.output.names import ResultFiles
 from inference.output.record import read_record
-from inference.ports import Models
+from inference.ports import Descent, DescentJob, Models
 from inference.run import Run
 from render.note import Note
 from tests.toy import TABLE, TOY, ToyHost
@@ -81,6 +84,76 @@ def test_a_small_budget_and_a_slow_host_leave_more_to_the_search(seconds: float,
     with Evaluator([target()], ToyHost, workers=1, board=Leaderboard(Budget(seconds))) as evaluator:
         run = run_of(evaluator, judging_seconds=judging)
         assert run.descend_until() == pytest.approx(end)
+
+
+@pytest.mark.parametrize("writing", [0.1, 5.0, 30.0])
+def test_a_twentieth_is_left_to_the_search_however_long_judging_and_writing_take(writing: float) -> None:
+    with Evaluator([target()], ToyHost, workers=1, board=Leaderboard(Budget(60.0))) as evaluator:
+        run = run_of(evaluator, judging_seconds=0.5, finishing=lambda: writing)
+        assert run.before_judging() - run.descend_until() >= 0.05 + 0.5 / 60.0 - 1e-9
+
+
+class BusyClock:
+    """Seconds that pass with renders and descent steps, more of them the later it is."""
+
+    def __init__(self, slower: float) -> None:
+        self.seconds, self._slower = 0.0, slower
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def work(self, seconds: float) -> None:
+        """As many seconds as it takes on an idle machine, times a factor that grows from 1 within the first minute."""
+        self.seconds += seconds * (1.0 + (self._slower - 1.0) * min(self.seconds / 60.0, 1.0))
+
+
+@dataclass
+class SteppingDescender:
+    """Descends in up to 40 steps, which take as long as the candidates are many; never comes closer."""
+
+    clock: BusyClock
+    batch_size: int = 24
+
+    def descend(self, job: DescentJob) -> Descent:
+        for step in range(40):
+            n_active = min(len(job.starts), 24 if step < 5 else 8 if step < 10 else 4)
+            self.clock.work(0.05 * n_active)
+            if job.used() >= 1.0:
+                break
+            job.on_step(n_active)
+        return Descent(tuple(replace(start, origin="descend") for start in job.starts))
+
+    def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
+        self.clock.work(0.02 * len(candidates))
+        return [replace(candidate, loss=0.5 + 0.1 * (k + 1)) for k, candidate in enumerate(candidates)]
+
+    def changes(
+        self, answer: Candidate, others: object, constraints: object, rng: Generator, **_: object
+    ) -> list[Candidate]:
+        drawn = [{"fade": rng.random(), "shake": rng.random()} for _ in range(60)]
+        return [replace(answer, patch=answer.patch.with_knobs(knobs)) for knobs in drawn]
+
+
+@pytest.mark.parametrize("slower", [1.0, 4.0, 12.0])
+def test_the_search_gets_its_share_on_a_machine_that_becomes_slower(slower: float) -> None:
+    clock = BusyClock(slower)
+    options = Options(TOY, seconds=100.0, workers=1, stages=("descend", "search"))
+    hiss = 0.02 * np.random.default_rng(0).standard_normal(target().audio.shape).astype(np.float32)
+    match = pipeline.refine(
+        [replace(target(), audio=target().audio + hiss)],  # which the toy cannot make
+        options,
+        make_host=ToyHost,
+        models=Models(descender=SteppingDescender(clock)),
+        clock=clock,
+        finishing=lambda: 3.0,
+        on_progress=lambda board: clock.work(0.05),
+    )
+    stages = {stage.name: stage for stage in match.stages}
+    begin = sum(stages[name].seconds for name in ("start", "descend"))
+    assert begin > (88.0 if slower == 1.0 else 80.0)  # no time is wasted
+    assert stages["search"].seconds >= 5.0
+    assert stages["search"].renders > 4
+    assert match.seconds < 100.0
 
 
 @pytest.mark.parametrize(("renders", "end"), [(100, 0.75), (1000, 0.85), (10000, 0.9)])

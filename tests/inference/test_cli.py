@@ -329,6 +329,23 @@ def test_a_range_and_limits_hold_in_every_stage_and_when_resumed(
     assert len(first["trials"][0]) == 9
 
 
+def test_a_note_velocity_and_gate_can_be_corrected_when_resumed(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    shared = ["--workers", 1, "--plugin", "embedded", "--json"]
+    assert run_main(clip, "--out", out, "--note", "A3", "--renders", 60, "--stages", "guess", *shared) == 0
+    first = json.loads(capsys.readouterr().out)
+    corrected = ["--note", "A2", "--velocity", 80, "--gate", 0.3]
+    assert run_main("--resume", out, "--renders", 4, *corrected, *shared) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert (first["note"], first["velocity"], second["note"], second["velocity"]) == (57, 100, 45, 80)
+    assert {one["note"]["number"] for one in second["candidates"]} == {45}
+    assert (second["note_fixed"], second["gate_fixed"], second["gate_seconds"]) == (True, True, 0.3)
+    assert run_main("--resume", out, "--note", "A2", "--note", "A3", "--renders", 4, *shared) == 2
+    assert "--note" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["1", "a:b", "2:1", "-1:2"])
 def test_impossible_ranges_are_one_line(
     text: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -71,14 +71,14 @@ class TestBatches:
     ) -> None:
         clips = [toy_clip(tmp_path / f"{name}.wav", colour) for name, colour in (("a", 0.2), ("b", 0.4), ("c", 0.6))]
         batch = toy_batch(clips, tmp_path / "out")
-        heard = batch.console.heard
+        analysed = batch.console.analysed
 
         def press(clip: Path, target: Any) -> None:
-            heard(clip, target)
+            analysed(clip, target)
             if clip.stem == "b":
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(batch.console, "heard", press)
+        monkeypatch.setattr(batch.console, "analysed", press)
         batch.run()
         assert batch.interrupted
         assert [Path(record["clip"]).stem for record in batch.records] == ["a"]

@@ -43,10 +43,10 @@ def descend(
     settings: Settings,
     constraints: Constraints | None = None,
     threads: int = 1,
-    n_going_on: int = 0,
+    n_continued: int = 0,
     used: Callable[[], float] = lambda: 0.0,
 ) -> list[Path]:
-    job = DescentJob(starts, targets, constraints or Constraints(), n_going_on, used)
+    job = DescentJob(starts, targets, constraints or Constraints(), n_continued, used)
     return descend_job(job, settings=settings, threads=threads)
 
 
@@ -123,10 +123,10 @@ def test_threads_and_parts_change_nothing(target: Target) -> None:
 
 
 def test_a_start_that_goes_on_takes_smaller_steps_and_is_not_left_behind(target: Target) -> None:
-    settings = dataclasses.replace(SHORT, steps=1, again_rate=0.25, kept_every=1, survivors={0: 0})
+    settings = dataclasses.replace(SHORT, steps=1, continued_rate=0.25, kept_every=1, survivors={0: 0})
     start = Candidate(TRUE.with_knobs(MOVED), NOTE)
     (first,) = descend([start], [target], settings=dataclasses.replace(settings, survivors={}))
-    again, new = descend([start, start], [target], settings=settings, n_going_on=1)
+    again, new = descend([start, start], [target], settings=settings, n_continued=1)
     assert len(new.losses) == 1
     moved = [
         name

@@ -58,7 +58,7 @@ def test_what_is_ignored_is_silent_at_its_place(recording: Path) -> None:
     first, last = (round((seconds - target.onset_seconds) * SAMPLE_RATE) for seconds in (1.0, 1.2))
     assert not target.audio[:, first:last].any()
     clean = pluck(1.5)[round((target.onset_seconds - 0.5) * SAMPLE_RATE) :][: target.audio.shape[1]]
-    assert target.heard(np.float32([clean]))[0, :first] == pytest.approx(target.audio[0, :first], abs=0.01)
+    assert target.as_compared(np.float32([clean]))[0, :first] == pytest.approx(target.audio[0, :first], abs=0.01)
     assert target.share == pytest.approx(1.0 - 0.2 / 1.5, abs=0.04)
 
 

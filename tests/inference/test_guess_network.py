@@ -20,10 +20,13 @@ from inference.network.coding.variables import N_BINS, SILENT, Coding, unit_code
 from inference.network.features.augment import augment
 from inference.network.features.log_mel import SHAPE, log_mel_spectrogram
 from inference.network.features.spectrograms import spectrogram_of_render
-from inference.network.model import Chain, GuessNetwork, RegressionNetwork, Size
+from inference.network.model import Chain, GuessNetwork, RegressionNetwork
 from inference.network.proposals import GUESSERS, Guesser, Regression, key_for, load_guesser, shipped_weights
+from inference.network.size import Size
 from inference.network.training.examples import Examples, ShuffledRows, split
-from inference.network.training.train import CHECKPOINT_FILE, LOG_FILE, Training, TrainOptions, blurred_bins, train
+from inference.network.training.loss import blurred_bins
+from inference.network.training.options import TrainOptions
+from inference.network.training.train import CHECKPOINT_FILE, LOG_FILE, Training, train
 from inference.network.training.validate import judge, sound_distances
 from inference.network.weights import read_network, read_tensors, write_network, write_tensors
 from render.audio import Audio
@@ -217,7 +220,7 @@ def test_the_network_overfits_eight_sounds(tmp_path: Path, size: Size) -> None:
 def test_regression_learns(tmp_path: Path, examples: Examples) -> None:
     options = replace(OPTIONS, model="regression", examples=480, batch=12, learning_rate=4e-3, augmented=False)
     training = Training(source_of(examples), options, tmp_path)
-    losses = [training.take_step() for _ in range(40)]
+    losses = [float(training.take_step()) for _ in range(40)]
     assert np.mean(losses[-3:]) < 0.75 * np.mean(losses[:3])
 
 
@@ -286,7 +289,7 @@ def test_bins_are_learnt_with_their_neighbours_and_exact_values_alone() -> None:
     state = torch.randn(1, 8)
     torch.testing.assert_close(chain(state, codes), chain(state, codes, torch.eye(len(blur))))
     first = SOUND.index("osc1")
-    logs = torch.log_softmax(chain.step(first, state, chain.clip(state)), dim=1)
+    logs = torch.log_softmax(chain.drawing(state, 1).logits(first), dim=1)
     torch.testing.assert_close(chain(state, codes)[:, first], -logs[:, codes[0, first]])
 
 
@@ -426,4 +429,4 @@ def test_a_key_is_moved_until_the_estimated_note_sounds() -> None:
 @pytest.mark.parametrize("name", list(GUESSERS))
 def test_the_shipped_weights_load_and_are_small(name: str) -> None:
     assert load_guesser(name).propose(target_of(clip(), Note(60, seconds=0.7)), count=3, seed=0)
-    assert sum(shipped_weights(kind).stat().st_size for kind in GUESSERS) <= 16e6
+    assert sum(shipped_weights(kind).stat().st_size for kind in GUESSERS) <= 25e6

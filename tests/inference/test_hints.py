@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.clip.hints import hear_hints
+from inference.clip.hints import estimate_hints
 from render.noisemaker.changes.lfos import with_lfo
 from render.noisemaker.curves import delay_seconds
 from render.noisemaker.hosts import open_host
@@ -29,7 +29,7 @@ SAW = TABLE.patch({"osc1volume": 0.8, "osc3volume": 0.0, "osc1tune": 0.5, "cutof
 )
 def test_the_rate_of_an_lfo_is_heard_wherever_it_goes(name: str, destination: str, amount: float, hz: float) -> None:
     audio = open_host().render(with_lfo(SAW, name, destination, hz, amount), NOTE)
-    rates = hear_hints(audio, NOTE.gate_seconds).rates_hz
+    rates = estimate_hints(audio, NOTE.gate_seconds).rates_hz
     assert rates[destination == "pulse width"] == pytest.approx(hz, rel=0.03)  # widths of 0.4 and 0.6 sound alike
 
 
@@ -38,12 +38,12 @@ def test_the_time_of_a_delay_is_heard() -> None:
         {"ampdecay": 0.3, "ampsustain": 0.0, "delaywet": 0.6, "delaytime": 0.6, "delayfeedback": 0.4}
     )
     time = float(delay_seconds(0.6))
-    heard = hear_hints(open_host().render(pluck, NOTE), NOTE.gate_seconds).delays_seconds
+    heard = estimate_hints(open_host().render(pluck, NOTE), NOTE.gate_seconds).delays_seconds
     assert min(abs(one - time) for one in heard[:2]) < 0.01
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.2])
 def test_short_and_steady_clips_have_hints_too(seconds: float) -> None:
     audio = np.ones((1, int(44100 * seconds)), np.float32)
-    hints = hear_hints(audio, seconds)
+    hints = estimate_hints(audio, seconds)
     assert all(np.isfinite(one) and one > 0.0 for one in (*hints.rates_hz, *hints.delays_seconds))

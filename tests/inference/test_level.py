@@ -26,8 +26,8 @@ from inference.ports import Models
 from inference.worker import Measure, Measurement, Worker
 from render.audio import Audio
 from render.instruments.patch import Patch
+from render.measures.conditions import Conditions
 from render.measures.distance import DEFAULT_WEIGHTS
-from render.measures.hearing import Hearing
 from render.measures.loudness import amplified, band_energy
 from render.measures.metrics import mss
 from render.note import SAMPLE_RATE, Note
@@ -133,7 +133,7 @@ def test_a_render_that_is_next_to_silent_does_not_match_by_its_noise_floor() -> 
             return np.float32(10.0 ** (-1.0 if patch["loud"] > 0.1 else -5.0)) * noise
 
     clips = (noise[:1] + noise[1:],)
-    worker = Worker(clips, (Hearing(),), DEFAULT_WEIGHTS, 0, True, Hissing())
+    worker = Worker(clips, (Conditions(),), DEFAULT_WEIGHTS, 0, True, Hissing())
     loud, silent = (worker(Measure(TRUE.with_knobs({"loud": level}), (NOTE,))) for level in (0.5, 0.0))
     assert isinstance(loud, Measurement)
     assert isinstance(silent, Measurement)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from inference.network.features.batches import spectrograms_of_renders
 from inference.network.features.estimated_note import UNKNOWN_NOTE
 from inference.network.features.log_mel import SHAPE
 from inference.network.features.semitones import ASSUMED_NOTE, LOWEST_NOTE, NOTE_BAND, aligned, semitone_spectrogram
-from inference.network.features.spectrograms import SPECTROGRAMS
+from inference.network.features.spectrograms import SPECTROGRAMS, spectrogram_of_render
 from inference.network.features.stretched import SEGMENTS, stretched_spectrogram
-from inference.network.model import GuessNetwork, Modulation, Size
+from inference.network.model import GuessNetwork, Modulation
+from inference.network.size import Size
 from render.errors import InvalidAudio, UnknownName
 from render.note import SAMPLE_RATE
 
@@ -47,7 +49,7 @@ def test_a_band_is_a_semitone_and_the_note_can_be_put_in_its_place(number: int) 
 def test_the_hop_of_a_stretched_spectrogram_grows() -> None:
     audio = np.zeros((1, 4 * SAMPLE_RATE), np.float32)
     wanted = [(frame, start) for (frame, start) in ((20, 20 * 128), (64 + 30, 64 * 128 + 30 * 512))]
-    wanted.append((128 + 40, 64 * 128 + 64 * 512 + 40 * 2048))
+    wanted.append((128 + 40, 64 * 128 + 64 * 512 + 40 * 1456))
     for _, sample in wanted:
         audio[0, sample] = 1.0
     loudness = stretched_spectrogram(audio)[0].astype(float).mean(axis=0)
@@ -85,3 +87,18 @@ def test_a_size_says_what_a_network_sees_and_predicts() -> None:
     nats = network(torch.rand(3, *SHAPE), torch.tensor([60, 20, 128]), torch.zeros(3, len(network.coding)).long())
     assert nats.shape == (3, len(network.coding))
     assert torch.isfinite(nats).all()
+
+
+@pytest.mark.parametrize("kind", list(SPECTROGRAMS))
+def test_a_batch_of_renders_has_the_spectrograms_of_each(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    audio = np.zeros((4, 2, 2 * SAMPLE_RATE), np.float32)
+    audio[0] = np.resize(tone(48), (2, 2 * SAMPLE_RATE))
+    audio[1, :, 9000:30000] = 0.1 * rng.standard_normal((2, 21000))  # late, short and wide
+    audio[2, 0] = np.resize(tone(90), 2 * SAMPLE_RATE)  # on the left
+    audio[3] = audio[0] * np.exp(-np.arange(2 * SAMPLE_RATE) / 2000.0)
+    spectrograms, onsets = spectrograms_of_renders(torch.from_numpy(audio), kind)
+    for k, render in enumerate(audio):
+        alone, onset = spectrogram_of_render(render, kind)
+        assert np.abs(spectrograms[k].numpy().astype(int) - alone.astype(int)).max() <= 1
+        assert float(onsets[k]) == pytest.approx(onset, abs=1e-6)

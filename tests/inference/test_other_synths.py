@@ -49,7 +49,7 @@ def sounds_like_the_match(instrument: Instrument, record: dict[str, Any]) -> Non
     if instrument.table.level is not None:  # not every preset file holds the level
         patch = patch.with_knobs({instrument.table.level.name: best["knobs"][instrument.table.level.name]})
     host = instrument.hosts.open_host(record["options"]["where"])
-    audio, match = host.render(patch, Note(**best["note"])), read_audio(files["match"])[0]
+    audio, match = host.render(patch, Note.from_data(best["note"])), read_audio(files["match"])[0]
     host.close()
     np.testing.assert_allclose(match / np.abs(match).max(), audio / np.abs(audio).max(), atol=1e-4)
 

@@ -21,8 +21,9 @@ from inference.output.residual import residual
 from inference.pipeline import refine
 from inference.ports import Descent, DescentJob, Models, Proposal
 from inference.stages.search import space_of
-from inference.stages.start import in_octaves, on_key
+from inference.stages.start import corrected
 from render.errors import HostError
+from render.instruments.keys import in_octaves, on_key
 from render.instruments.patch import Patch
 from render.measures.distance import TargetDistance
 from render.noisemaker import editor_curves
@@ -86,7 +87,7 @@ class RecordingDescender:
 
     def descend(self, job: DescentJob) -> Descent:
         starts = job.starts
-        self.rounds.append((list(starts), job.n_going_on))
+        self.rounds.append((list(starts), job.n_continued))
         end = starts[0].patch.with_knobs({"ampdecay": 0.35})
         return Descent((Candidate(end, starts[0].note, origin="descend"),) if len(self.rounds) == 1 else ())
 
@@ -131,10 +132,10 @@ def test_later_rounds_go_on_from_the_nearest_and_start_from_changes_that_are_hea
     descender = RecordingDescender()
     near = TRUE.with_knobs({"ampdecay": 0.5})
     run(Models(FixedGuesser(near), descender), stages=("guess", "descend"))
-    (first, none), (second, n_going_on), *_ = descender.rounds
+    (first, none), (second, n_continued), *_ = descender.rounds
     assert none == 0
     assert first[0].patch["ampdecay"] == 0.5
-    assert n_going_on >= 1
+    assert n_continued >= 1
     assert second[0].patch["ampdecay"] == pytest.approx(0.35, abs=0.05)
     assert [start.patch["cutoff"] for start in second if start.origin == "change"] == [0.3]
     assert len(set(second)) == len(second)
@@ -384,3 +385,32 @@ def test_what_is_resumed_is_judged_whatever_its_loss() -> None:
         assert judge.best.candidate == kept
     match = run(Models(None, None), stages=(), resumed=(kept,), renders=1)
     assert match.best[0].candidate.patch == TRUE
+
+
+def test_what_is_resumed_moves_to_the_key_that_the_user_names() -> None:
+    named = dataclasses.replace(make_target(), note=dataclasses.replace(NOTE, number=45), note_fixed=True)
+    two = TRUE.with_knobs({"osc3volume": 0.0})
+    earlier = Candidate(two, NOTE, loss=0.1, origin="search")
+
+    def moved(target: Target, candidate: Candidate = earlier, **locked: float) -> Candidate:
+        return corrected(candidate, target, NOISEMAKER, Constraints(locked))
+
+    octave = moved(named)
+    assert (octave.note, octave.patch.choice("transpose")) == (named.note, "+12")
+    fifth = moved(dataclasses.replace(named, note=dataclasses.replace(NOTE, number=50)))
+    assert (fifth.note.number, fifth.patch.choice("transpose")) == (50, "0")
+    assert float(fifth.patch.choice("osc1tune")) == float(two.choice("osc1tune")) + 7
+    locked = moved(named, transpose=two["transpose"])
+    assert (locked.note.number, locked.patch) == (45, two)
+    with_sub = moved(dataclasses.replace(named, note=dataclasses.replace(NOTE, number=50)), Candidate(TRUE, NOTE))
+    assert (with_sub.note.number, with_sub.patch) == (50, TRUE)
+    assert moved(dataclasses.replace(named, note_fixed=False)) == earlier  # an estimate corrects nothing
+
+
+def test_what_is_resumed_takes_the_chord_the_velocity_and_the_gate_that_the_user_names() -> None:
+    earlier, plain = Candidate(TRUE.with_knobs({"voices": 0.0}), NOTE), make_target()
+    chord = dataclasses.replace(plain, note=Note.of((45, 52, 57), 80, 0.2, 0.4), note_fixed=True, gate_fixed=False)
+    found = corrected(earlier, chord, NOISEMAKER, Constraints())
+    assert found.note == dataclasses.replace(chord.note, gate_seconds=NOTE.gate_seconds)
+    assert found.patch.index("voices") + 1 >= 3
+    assert corrected(earlier, dataclasses.replace(chord, gate_fixed=True), NOISEMAKER, Constraints()).note == chord.note

@@ -175,12 +175,13 @@ def test_the_record_and_the_report_say_what_it_did(tmp_path: Path) -> None:
     assert done["differing_after"] <= done["differing_before"]
     assert {part["name"] for part in done["sections"]} >= {"tremolo"}
     page = (tmp_path / "out" / "clip.html").read_text()
-    assert "What each part brings" in page
+    assert "Contribution of each part" in page
     assert f"<td>{done['sections'][0]['name']}</td>" in page
     assert "preset played on" not in page
     one = target()
     other = one.note.number + 12
-    moved = report_html(TABLE, record | {"note": other}, one, one.audio)
+    best = record["best"] | {"note": record["best"]["note"] | {"number": other}}
+    moved = report_html(TABLE, record | {"best": best}, one, one.audio)
     assert f"pitch of the clip {one.note.title}; preset played on note {other} ({Note.name(other)})" in moved
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.parts import slopes as gradients
-from benchmarks.parts.slopes import STEP, Case, Slope, audible, cases, has_slope, slopes, table, write_csv
+from benchmarks.parts.slopes import STEP, Case, Slope, audible, cases, has_slope, slopes, table, write_slopes
 from proxy.synth.controls import SEARCHED
 from proxy.synth.play import play
 from render.audio import Audio
@@ -79,7 +79,7 @@ def test_the_table_counts_signs_of_what_exceeds_the_floor(tmp_path: Path) -> Non
     assert lines["cutoff"] == ["cutoff", "3", "2", "50%", "2.00"]
     assert lines["delaytime"][-1] == "searched"
     assert lines["all"] == ["all", "descended", "3", "2", "50%", "2.00"]
-    write_csv([right, searched], tmp_path / "slopes.csv")
+    write_slopes([right, searched], tmp_path / "slopes.csv")
     assert (tmp_path / "slopes.csv").read_text().splitlines()[1] == "0,cutoff,2,1,0.1,0.01"
 
 

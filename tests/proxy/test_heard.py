@@ -8,8 +8,8 @@ import torch
 
 from proxy.loss.heard import HeardDistance, masked
 from proxy.loss.mss import JudgedLoss
-from render.measures.hearing import HeardDistance as InNumpy
-from render.measures.hearing import Hearing
+from render.measures.conditions import Conditions
+from render.measures.conditions import HeardDistance as InNumpy
 from render.measures.loudness import EqualLoudnessMss
 from render.measures.mask import Mask
 from render.note import SAMPLE_RATE
@@ -48,10 +48,10 @@ def test_distances_under_noise_are_those_in_numpy(mask: Mask, sides: int) -> Non
     rng = np.random.default_rng(0)
     tone = np.sin(np.arange(8000) / 20.0) * np.exp(-np.arange(8000) / 4000.0)
     target = mask.apply(np.float32([tone] * sides))
-    hearing = Hearing(mask, mask.apply((0.05 * rng.standard_normal((sides, 8000))).astype(np.float32)))
+    conditions = Conditions(mask, mask.apply((0.05 * rng.standard_normal((sides, 8000))).astype(np.float32)))
     renders = np.float32([[0.5 * tone] * 2, [np.sin(np.arange(8000) / 19.0)] * 2])
-    losses, gains = HeardDistance(target, hearing).measure(torch.from_numpy(renders))
-    reference = InNumpy(target, hearing)
+    losses, gains = HeardDistance(target, conditions).measure(torch.from_numpy(renders))
+    reference = InNumpy(target, conditions)
     for render, loss, gain in zip(renders, losses.tolist(), gains.tolist(), strict=True):
         assert (loss, gain) == pytest.approx(reference.measure(render), rel=2e-3, abs=1e-4)
     assert losses[0] < 0.01 < 0.1 * losses[1]
@@ -65,12 +65,12 @@ def test_what_judges_is_as_in_numpy(mask: Mask, noisy: bool) -> None:
     tone = np.sin(np.arange(8000) / 20.0) * np.exp(-np.arange(8000) / 4000.0)
     target = mask.apply(np.float32([tone]))
     noise = mask.apply((0.02 * rng.standard_normal((1, 8000))).astype(np.float32)) if noisy else None
-    hearing = Hearing(mask, noise)
+    conditions = Conditions(mask, noise)
     renders = np.float32([[0.5 * tone] * 2, [np.sin(np.arange(8000) / 19.0)] * 2])
-    distance = HeardDistance(target, hearing)
-    losses, gains = JudgedLoss(target, hearing, distance).measure(torch.from_numpy(renders))
+    distance = HeardDistance(target, conditions)
+    losses, gains = JudgedLoss(target, conditions, distance).measure(torch.from_numpy(renders))
     losses = losses - distance.measure(torch.from_numpy(renders))[0]
-    judged = EqualLoudnessMss([target], SAMPLE_RATE, hearings=[hearing])
+    judged = EqualLoudnessMss([target], SAMPLE_RATE, conditions=[conditions])
     for render, loss, gain in zip(renders, losses.tolist(), gains.tolist(), strict=True):
         mss, gain_db = judged.measure([render])
         assert loss == pytest.approx(mss, rel=0.01, abs=0.02)

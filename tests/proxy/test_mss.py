@@ -10,7 +10,7 @@ from proxy.loss.distance import TargetDistance
 from proxy.loss.heard import Distances
 from proxy.loss.mss import JudgedLoss, TargetMss
 from render.errors import InvalidAudio
-from render.measures.hearing import Hearing
+from render.measures.conditions import Conditions
 from render.measures.loudness import EqualLoudnessMss
 from render.note import SAMPLE_RATE
 
@@ -56,9 +56,9 @@ def test_a_silent_render_has_a_finite_gradient() -> None:
 
 
 def test_the_judged_loss_is_the_sum_of_mss_and_distance() -> None:
-    target, hearing = noise(1, 8000), Hearing()
+    target, conditions = noise(1, 8000), Conditions()
     renders = torch.from_numpy(np.stack([noise(2, 8000), noise(3, 8000)]))
-    loss, gains = JudgedLoss(target, hearing, Distances().of(target, hearing)).measure(renders)
+    loss, gains = JudgedLoss(target, conditions, Distances().of(target, conditions)).measure(renders)
     mss, expected = TargetMss(torch.from_numpy(target)).measure(renders)
     torch.testing.assert_close(loss, mss + TargetDistance(torch.from_numpy(target)).measure(renders)[0])
     torch.testing.assert_close(gains, expected)

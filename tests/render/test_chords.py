@@ -39,9 +39,9 @@ MOVING = TABLE.patch(
 
 def test_the_keys_of_a_chord() -> None:
     assert Note.of([64, 60, 67]) == Note(60, chord=(4, 7))
-    assert CHORD.keys == CHORD.told == KEYS
+    assert CHORD.keys == CHORD.as_keys == KEYS
     assert (CHORD.title, CHORD.highest) == ("C3 E3 G3", 55)
-    assert (Note(60).keys, Note.of(60).told, Note(60).title) == ((60,), 60, "C4")
+    assert (Note(60).keys, Note.of(60).as_keys, Note(60).title) == ((60,), 60, "C4")
     assert repr(Note(60, 100, 1.0, 2.0)) == "Note(number=60, velocity=100, gate_seconds=1.0, seconds=2.0)"
     assert repr(CHORD).endswith("chord=(4, 7))")
     for keys in ([], [60, 60], [120, 128], [60.5, 70]):

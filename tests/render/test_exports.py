@@ -88,6 +88,12 @@ def test_a_midi_file_plays_the_note_as_it_was_heard() -> None:
     assert events[-1][0] * seconds == pytest.approx(1.5, abs=1e-3)
 
 
+def test_a_midi_file_can_choose_the_sound_before_the_note() -> None:
+    plain, chosen = midi_file(NOTE), midi_file(NOTE, 33)
+    assert chosen.replace(bytes([0, 0xC0, 33]), b"")[22:] == plain[22:]
+    assert chosen.index(bytes([0, 0xC0, 33])) < chosen.index(bytes([0, 0x90, 45, 90]))
+
+
 @pytest.mark.parametrize("gate", [0.001, 0.03, 1.0, 59.9])
 def test_every_length_can_be_written(gate: float) -> None:
     events = _events(midi_file(Note(0, 1, gate, 60.0))[22:])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from render.audio import Audio
+from render.measures.conditions import Conditions
 from render.measures.distance import TargetDistance
-from render.measures.hearing import Hearing
 from render.measures.loudness import EqualLoudnessMss
 from render.measures.mask import FADE_SECONDS, Mask
 from render.measures.mss import MssTarget
@@ -63,7 +63,7 @@ def test_what_does_not_count_changes_no_measure(mask: Mask, beside: np.ndarray) 
     other = np.float32([0.2 * np.sin(2.0 * np.pi * 466.0 * SECONDS) * np.exp(-2.0 * SECONDS)])
     plain, disturbed = stereo(other), stereo(np.float32(other + beside))
     distance = TargetDistance(target)
-    judged = EqualLoudnessMss([target], SAMPLE_RATE, hearings=[Hearing(mask)])
+    judged = EqualLoudnessMss([target], SAMPLE_RATE, conditions=[Conditions(mask)])
     here, there = (np.array(distance.measure(mask.apply(one))) for one in (plain, disturbed))
     np.testing.assert_allclose(here, there, rtol=2e-3)
     np.testing.assert_allclose(judged.measure([plain]), judged.measure([disturbed]), rtol=2e-3)
@@ -79,6 +79,6 @@ def test_mss_is_a_mean_over_what_counts() -> None:
     loud = quiet * np.float32(10.0 ** (12.0 / 20.0))
     for mask in (Mask(((0.0, 0.5),)), Mask(band_hz=(500.0, 4000.0))):
         target = mask.apply(quiet)
-        judged = EqualLoudnessMss([target], SAMPLE_RATE, level_free=False, hearings=[Hearing(mask)])
+        judged = EqualLoudnessMss([target], SAMPLE_RATE, level_free=False, conditions=[Conditions(mask)])
         assert MssTarget(target, SAMPLE_RATE).distance(mask.apply(loud)) < 8.0
         assert judged.measure([stereo(loud)])[0] == pytest.approx(12.0, abs=0.9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import json
 from typing import Any
 
 import numpy as np
@@ -101,3 +102,16 @@ def test_a_very_long_text_is_refused_in_a_short_line() -> None:
 
 def test_the_examples_in_the_documentation_hold() -> None:
     assert doctest.testmod(render.note).failed == 0
+
+
+@pytest.mark.parametrize("note", [Note(60, 90, 0.25, 0.5), Note.of((48, 55, 52), 100, 0.3, 0.5)])
+def test_a_note_goes_through_json(note: Note) -> None:
+    again = Note.from_data(json.loads(json.dumps(note.as_data())))
+    assert (again, hash(again), again.as_data()) == (note, hash(note), note.as_data())
+
+
+def test_a_note_is_read_from_before_there_were_chords() -> None:
+    data = {"number": 60, "velocity": 90, "gate_seconds": 0.25, "seconds": 0.5}
+    assert Note.from_data(data) == Note(60, 90, 0.25, 0.5)
+    with pytest.raises(TypeError):
+        Note.from_data(data | {"strings": 6})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.clip.hints import hear_hints
-from inference.clip.partials import hear_partials
+from inference.clip.hints import estimate_hints
+from inference.clip.partials import find_partials
 from render.instruments.hints import Hints
+from render.noisemaker.changes import pitch_contours, strengths
 from render.noisemaker.changes.modulators import modulators
 from render.noisemaker.changes.pairings import Pairing, pairings, plain_patches
 from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
@@ -33,7 +34,7 @@ def contour(semitones: float = 7.0, **changed: object) -> Contour:
 
 
 def test_a_still_pitch_is_found() -> None:
-    partials = hear_partials(played(PLAIN), NOTE.gate_seconds)
+    partials = find_partials(played(PLAIN), NOTE.gate_seconds)
     still = find_contours(partials, NOTE.number, rich=True, moving=2)[0]
     assert (still.key, still.waveform) == (60.0, "")
     assert still.score > 0.6
@@ -46,7 +47,7 @@ def test_a_still_pitch_is_found() -> None:
 )
 def test_an_lfo_on_the_pitch_is_found(wanted: Contour) -> None:
     patch = Pairing("one", {1: wanted}).played(PLAIN, NOTE.number)
-    partials = hear_partials(played(patch), NOTE.gate_seconds)
+    partials = find_partials(played(patch), NOTE.gate_seconds)
     still, *moving = find_contours(partials, NOTE.number, rich=True, moving=3)
     found = moving[0]
     assert found.score > still.score
@@ -59,7 +60,7 @@ def test_an_lfo_on_the_pitch_is_found(wanted: Contour) -> None:
 def test_the_free_ad_on_the_pitch_is_found() -> None:
     wanted = Contour(60.0, True, 0.0, waveform=FALL, fall=0.45, semitones=12.0)
     patch = Pairing("one", {1: wanted}).played(PLAIN, NOTE.number)
-    found = find_contours(hear_partials(played(patch), NOTE.gate_seconds), NOTE.number, rich=True, moving=3)
+    found = find_contours(find_partials(played(patch), NOTE.gate_seconds), NOTE.number, rich=True, moving=3)
     falls = [one for one in found if one.waveform == FALL]
     assert falls
     assert falls[0].semitones == pytest.approx(12.0, abs=1.5)
@@ -70,7 +71,7 @@ def test_the_second_oscillator_is_heard_beside_the_first() -> None:
     still = Contour(60.0, True, 0.0)
     moving = Contour(67.0, False, 0.0, waveform="rectangle", hz=3.0, semitones=4.0)
     patch = Pairing("two", {1: still, 2: moving}, "sine").played(PLAIN, NOTE.number)
-    hints = hear_hints(played(patch), NOTE.gate_seconds)
+    hints = estimate_hints(played(patch), NOTE.gate_seconds)
     assert hints.partials is not None
     found = [pairing.contours for pairing in pairings(hints.partials, NOTE.number)]
     seconds = [contours[2] for contours in found if set(contours) == {1, 2}]
@@ -83,13 +84,33 @@ def test_the_second_oscillator_is_heard_beside_the_first() -> None:
 
 
 def test_patches_of_what_is_heard_are_plain_and_have_its_pitches() -> None:
-    hints = hear_hints(played(PLAIN), NOTE.gate_seconds)
+    hints = estimate_hints(played(PLAIN), NOTE.gate_seconds)
     found = list(plain_patches(NOTE, hints))
     assert found
     assert all(kind.startswith("from the clip") for kind, _ in found)
     assert any(patch.choice("osc1tune") == "0" and patch["osc1volume"] > 0.0 for _, patch in found)
     assert all(patch["reverbwet"] == 0.0 for _, patch in found)
     assert list(plain_patches(NOTE, Hints())) == []
+
+
+def test_the_strengths_of_a_beginning_are_the_beginning_of_the_strengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    partials = find_partials(played(PLAIN), NOTE.gate_seconds)
+    early = partials.first(0.3)
+    at, beginning = (strengths.at_all_keys(one.strengths, one.per_semitone) for one in (partials, early))
+    np.testing.assert_array_equal(at[:, :, : early.n_frames], beginning)
+    place = strengths.MARGIN * partials.per_semitone + 100
+    assert partials.per_semitone == 4
+    assert at[place % 4, 2, 7, place // 4, 0] == partials.strengths[2, 7, 98:103].max()
+    calls: list[int] = []
+
+    def counted(*given: object) -> object:
+        calls.append(1)
+        return at
+
+    monkeypatch.setattr(pitch_contours, "at_all_keys", counted)
+    find_contours.cache_clear()
+    find_contours(partials, NOTE.number, rich=False, moving=3)
+    assert len(calls) == 1
 
 
 def test_a_course_beyond_the_tuning_is_reached_by_the_transposition() -> None:

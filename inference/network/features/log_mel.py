@@ -27,7 +27,8 @@ FLOOR_DB = 80.0
 LOWEST_HZ, HIGHEST_HZ = 20.0, 20000.0
 
 _N_FFT = 2 * WINDOW  # zero-padded, so that the lowest bands (19 Hz apart) hold a bin each
-_N_SAMPLES = (N_FRAMES - 1) * HOP
+MEL_SAMPLES = (N_FRAMES - 1) * HOP
+"""Samples that the spectrogram covers."""
 _SMALLEST_POWER = 1e-20
 
 Spectrogram = NDArray[np.uint8]
@@ -43,11 +44,11 @@ def log_mel_spectrogram(audio: Audio) -> Spectrogram:
     Raises:
         InvalidAudio: for the wrong shape, or audio that is silent or not finite.
     """
-    return spectrogram_from_power(audio, _power)
+    return spectrogram_from_power(audio, mel_power)
 
 
 def spectrogram_from_power(
-    audio: Audio, power_of: Callable[[torch.Tensor], torch.Tensor], seen_samples: int = _N_SAMPLES
+    audio: Audio, power_of: Callable[[torch.Tensor], torch.Tensor], seen_samples: int = MEL_SAMPLES
 ) -> Spectrogram:
     """The spectrogram in decibels from a power spectrogram; see ``log_mel_spectrogram`` for errors.
 
@@ -68,22 +69,40 @@ def spectrogram_from_power(
     with torch.inference_mode():
         channels = cut[:1] if not cut[1].any() else cut
         power = power_of(torch.from_numpy(channels / largest))  # (1 or 2, mels, frames)
-        decibels = 10.0 * torch.log10(power.clamp(min=_SMALLEST_POWER))
-        scaled = 1.0 + (decibels - decibels.max()) / FLOOR_DB
         result: Spectrogram = np.zeros(SHAPE, np.uint8)
-        result[: len(channels)] = (255.0 * scaled.clamp(0.0, 1.0)).round().to(torch.uint8).numpy()
+        result[: len(channels)] = quantised(power[None])[0].numpy()
     return result
+
+
+def quantised(power: torch.Tensor) -> torch.Tensor:
+    """Power spectrograms as whole numbers from 0 to 255, see ``Spectrogram``.
+
+    Shape:
+        power: ``(batch, channels, bands, frames)``.
+        Returns: as ``power``, uint8.
+    """
+    decibels = 10.0 * torch.log10(power.clamp(min=_SMALLEST_POWER))
+    scaled = 1.0 + (decibels - decibels.amax(dim=(1, 2, 3), keepdim=True)) / FLOOR_DB
+    return (255.0 * scaled.clamp(0.0, 1.0)).round().to(torch.uint8)
 
 
 def as_batch(spectrograms: NDArray[np.uint8]) -> torch.Tensor:
     """Spectrograms ``(batch, *SHAPE)`` as floats 0 to 1, in the memory order that convolutions are fastest with."""
-    batch = torch.from_numpy(spectrograms).to(torch.float32).mul_(1.0 / 255.0)
+    return as_floats(torch.from_numpy(spectrograms))
+
+
+def as_floats(spectrograms: torch.Tensor) -> torch.Tensor:
+    """See ``as_batch``: bytes on any device."""
+    batch = spectrograms.to(torch.float32).mul_(1.0 / 255.0)
     return batch.contiguous(memory_format=torch.channels_last)
 
 
-def _power(signals: torch.Tensor) -> torch.Tensor:
-    """Shape ``(channels, samples)`` to ``(channels, mels, frames)``, in half of the time that torchaudio needs."""
-    window, triangles = _filters()
+def mel_power(signals: torch.Tensor) -> torch.Tensor:
+    """Power spectrogram, from ``(channels, samples)`` to ``(channels, mels, frames)``, on the signals' device.
+
+    It takes half of the time that torchaudio needs.
+    """
+    window, triangles = _filters(signals.device)
     spectrum = torch.stft(signals, _N_FFT, HOP, WINDOW, window, center=True, pad_mode="constant", return_complex=True)[
         :, : triangles.shape[1]
     ]
@@ -91,8 +110,8 @@ def _power(signals: torch.Tensor) -> torch.Tensor:
 
 
 @functools.cache
-def _filters() -> tuple[torch.Tensor, torch.Tensor]:
+def _filters(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """The window, and the mel bands' triangles over its spectrum, shape ``(mels, bins)``."""
     triangles = torchaudio.functional.melscale_fbanks(_N_FFT // 2 + 1, LOWEST_HZ, HIGHEST_HZ, N_MELS, SAMPLE_RATE)
     last = int(triangles.any(dim=1).nonzero()[-1])
-    return torch.hann_window(WINDOW), triangles[: last + 1].T.contiguous()
+    return torch.hann_window(WINDOW, device=device), triangles[: last + 1].T.contiguous().to(device)

@@ -30,7 +30,7 @@ _LEAST_BINS = 1.2  # half width of a band, in bins of the spectrum
 
 def semitone_spectrogram(audio: Audio) -> Spectrogram:
     """The semitone spectrogram of the first 2.2 s of a clip; see ``log_mel_spectrogram`` for shapes and errors."""
-    return spectrogram_from_power(audio, _power)
+    return spectrogram_from_power(audio, semitone_power)
 
 
 def aligned(spectrograms: torch.Tensor, notes: torch.Tensor) -> torch.Tensor:
@@ -46,10 +46,10 @@ def aligned(spectrograms: torch.Tensor, notes: torch.Tensor) -> torch.Tensor:
     return spectrograms.gather(2, index) * inside[:, None, :, None]
 
 
-def _power(signals: torch.Tensor) -> torch.Tensor:
-    """Shape ``(channels, samples)`` to ``(channels, bands, frames)``."""
+def semitone_power(signals: torch.Tensor) -> torch.Tensor:
+    """Power spectrogram, from ``(channels, samples)`` to ``(channels, bands, frames)``, on the signals' device."""
     parts = []
-    for window, bands in _filters():
+    for window, bands in _filters(signals.device):
         spectrum = torch.stft(
             signals,
             2 * len(window),
@@ -66,7 +66,7 @@ def _power(signals: torch.Tensor) -> torch.Tensor:
 
 
 @functools.cache
-def _filters() -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+def _filters(device: torch.device) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
     """For low and high bands the window and the triangles over its spectrum, shape ``(bands, bins)``."""
     notes = LOWEST_NOTE + np.arange(N_MELS)
     result = []
@@ -75,7 +75,7 @@ def _filters() -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
         bins_hz = np.arange(samples + 1, dtype=np.float64) * (0.5 * SAMPLE_RATE / samples)
         matrix = _triangles(chosen, bins_hz) / float(window.sum()) ** 2
         matrix = matrix[:, : int(np.flatnonzero(matrix.any(axis=0))[-1]) + 1]
-        result.append((window, torch.from_numpy(matrix.astype(np.float32))))
+        result.append((window.to(device), torch.from_numpy(matrix.astype(np.float32)).to(device)))
     return tuple(result)
 
 

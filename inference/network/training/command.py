@@ -7,18 +7,22 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-    from inference.network.model import GuessNetwork, RegressionNetwork, Size
+    from inference.network.model import GuessNetwork, RegressionNetwork
+    from inference.network.size import Size
     from inference.network.training.examples import ExampleSource
     from inference.network.training.train import Judge, Training
 
 _MODELS = ("network", "regression")
+_ARCHITECTURES = ("chain", "transformer")
 _CODINGS = ("sound", "knobs")
+_RENDERERS = ("host", "proxy")
 _SPECTROGRAMS = ("mel", "semitones", "stretched")
 _SAVE_SECONDS, _LIVE_SAVE_SECONDS = 120.0, 60.0
 _BATCHES_AHEAD = 3  # that workers make while a step is taken
@@ -32,10 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="data set made by python -m render dataset; may be repeated",
     )  # fmt: skip
     parser.add_argument("--live", action="store_true", help="draw and render examples instead of reading --data")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that render, with --live")
+    parser.add_argument(
+        "--renderer", choices=_RENDERERS, default="host",
+        help="what renders with --live: the host in the workers, or the proxy on --device",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw or render with --live")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run, which is resumed")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder for spectrograms (default: in --out)")
     parser.add_argument("--model", choices=_MODELS, default="network")
+    parser.add_argument(
+        "--regression-beside", action="store_true", help="train a regression on the same examples, in OUT/regression"
+    )
+    parser.add_argument("--architecture", choices=_ARCHITECTURES, default="chain")
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
     parser.add_argument("--encoder", type=Path, metavar="FILE", help="weights of a network whose encoder to begin with")
     parser.add_argument("--frozen", action="store_true", help="freeze the encoder's convolutions")
@@ -44,10 +56,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--examples", type=int, metavar="N", help="number of training examples, repetitions included")
     length.add_argument("--minutes", type=float, metavar="M", help="training time")
     parser.add_argument("--batch", type=int, default=64, metavar="N")
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3, metavar="R")
+    for name, explanation in (
+        ("--learning-rate", "highest learning rate"),
+        ("--weight-decay", "weight decay of AdamW"),
+        ("--warm-up", "steps over which the learning rate rises"),
+        ("--largest-gradient", "norm to which longer gradients are shortened"),
+        ("--average", "decay of the moving average of the weights"),
+    ):
+        parser.add_argument(
+            name, type=int if name == "--warm-up" else float, metavar="N",
+            help=f"{explanation} (default: by architecture)",
+        )  # fmt: skip
+    parser.add_argument("--reuse", type=int, default=1, metavar="N", help="how often each example is used, with --live")
+    parser.add_argument(
+        "--remember", type=int, default=50_000, metavar="N", help="recent examples to choose from with --reuse"
+    )
     parser.add_argument("--hidden", type=int, default=256, metavar="N", help="width of the embedding and the chain")
     parser.add_argument("--coding", choices=_CODINGS, default="sound", help="coding of the outputs")
-    parser.add_argument("--spectrogram", choices=_SPECTROGRAMS, default="mel", help="kind of the input")
+    parser.add_argument(
+        "--spectrogram", choices=_SPECTROGRAMS, help="kind of the input (default: mel; stretched for a transformer)"
+    )
     parser.add_argument("--aligned", action="store_true", help="add the mid signal, aligned to the note, to the input")
     parser.add_argument("--modulation", action="store_true", help="add modulation spectra to the input")
     parser.add_argument(
@@ -66,21 +94,29 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
     from rich.progress import Progress
 
-    from inference.network.model import Size
-    from inference.network.training.train import Training, TrainOptions, train
-    from render.errors import UnknownName
+    from inference.network.size import Size, default_size
+    from inference.network.training.devices import device_errors, open_device
+    from inference.network.training.options import DEFAULTS, TrainOptions
+    from inference.network.training.replay import Replay
+    from inference.network.training.train import Training, train
 
-    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
-        raise UnknownName("device", arguments.device, ["cpu"])
+    open_device(arguments.device)
     torch.set_num_threads(arguments.threads)
-    size = Size(
+    usual = default_size(arguments.architecture)
+    size = replace(
+        usual,
         hidden=arguments.hidden,
         coding=arguments.coding,
-        spectrogram=arguments.spectrogram,
+        spectrogram=arguments.spectrogram or usual.spectrogram,
         aligned=arguments.aligned,
         modulation=arguments.modulation,
     )
+    settings = {
+        name: default if getattr(arguments, name) is None else getattr(arguments, name)
+        for name, default in DEFAULTS[arguments.architecture].items()
+    }
     with ExitStack() as stack:
+        stack.enter_context(device_errors(arguments.device))
         progress = stack.enter_context(Progress(*_columns(), transient=True))
         task = progress.add_task("examples", total=1.0, say="")
 
@@ -89,6 +125,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         prepare = _live if arguments.live else _on_data_sets
         source, judge, count = prepare(arguments, size, stack, say_shards)
+        if arguments.reuse != 1:
+            source = Replay(source, arguments.reuse, arguments.batch, arguments.remember, arguments.device)
         options = TrainOptions(
             model=arguments.model,
             size=size,
@@ -98,12 +136,17 @@ def run(arguments: argparse.Namespace) -> int:
             examples=count,
             minutes=arguments.minutes,
             batch=arguments.batch,
-            learning_rate=arguments.learning_rate,
             augmented=not arguments.plain,
             seed=arguments.seed,
             device=arguments.device,
+            **settings,
         )
         training = Training(source, options, arguments.out)
+        beside = None
+        if arguments.regression_beside:
+            plain = Size(coding=size.coding, spectrogram=size.spectrogram)
+            own = {"model": "regression", "size": plain, "start": None, "encoder": None, **DEFAULTS["chain"]}
+            beside = Training(source, replace(options, **own), arguments.out / "regression")
         began, first = time.monotonic(), training.seen
         if first:
             print(f"continuing from example {first}", flush=True)
@@ -121,6 +164,7 @@ def run(arguments: argparse.Namespace) -> int:
         train(
             training,
             judge,
+            beside=beside,
             save_seconds=save_seconds,
             judge_seconds=60.0 * arguments.judge_minutes,
             on_step=on_step,
@@ -165,21 +209,35 @@ def _live(
     """Fresh draws of the prior; those for validation are of another set and rendered once."""
     from inference.network.coding.codings import CODINGS
     from inference.network.model import GuessNetwork
-    from inference.network.training.live import FIRST_SET, VALIDATION_SET, LiveExamples, live_pool
+    from inference.network.training.live import FIRST_SET, VALIDATION_SET
     from inference.network.training.validate import nats_by_variable, summary
     from render.errors import OutOfRange, UnknownName
-    from render.noisemaker.hosts import open_host
 
     if arguments.data or arguments.epochs is not None:
         raise OutOfRange("options with --live", "--data or --epochs", "--examples or --minutes")
     if arguments.model != "network":
         raise UnknownName("model with --live", arguments.model, ["network"])
-    pool = stack.enter_context(live_pool(open_host, size, arguments.workers))
-    coding = CODINGS[size.coding]
-    unseen = LiveExamples(pool, coding, VALIDATION_SET)
+    source: ExampleSource
+    unseen: ExampleSource
+    if arguments.renderer == "proxy":
+        from inference.network.training.proxy_examples import CHUNK, ProxyExamples, draws_pool
+
+        draws = stack.enter_context(draws_pool(CODINGS[size.coding], arguments.workers))
+        block = -(-arguments.held_out // CHUNK) * CHUNK
+        unseen = ProxyExamples(draws, size, VALIDATION_SET, arguments.device, block)
+        unseen.begin(0, 1)
+        source = ProxyExamples(draws, size, FIRST_SET + arguments.seed, arguments.device)
+        shares = source.frequencies()
+    else:
+        from inference.network.training.live import LiveExamples, live_pool
+        from render.noisemaker.hosts import open_host
+
+        renders = stack.enter_context(live_pool(open_host, size, arguments.workers))
+        unseen = LiveExamples(renders, CODINGS[size.coding], VALIDATION_SET)
+        ahead = _BATCHES_AHEAD * arguments.batch
+        source = LiveExamples(renders, CODINGS[size.coding], FIRST_SET + arguments.seed, ahead)
+        shares = source.frequencies()
     batches = unseen.batch(0, arguments.held_out).split(arguments.batch)
-    source = LiveExamples(pool, coding, FIRST_SET + arguments.seed, ahead=_BATCHES_AHEAD * arguments.batch)
-    shares = source.frequencies()
 
     def figures(network: GuessNetwork | RegressionNetwork) -> dict[str, Any]:
         assert isinstance(network, GuessNetwork)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from inference.network.coding.codings import CODINGS
 from inference.network.coding.note_estimates import estimated_notes
 from inference.network.coding.variables import Coding
-from inference.network.features.log_mel import as_batch
+from inference.network.features.log_mel import as_batch, as_floats
 from inference.network.features.spectrogram_files import FIELD, shard_spectrograms, spectrograms_folder
-from inference.network.model import Size
+from inference.network.size import Size
 from render.data.shards import Dataset, Shard
 from render.noisemaker.pitches import sounding_pitches
 from render.note import Note
@@ -31,7 +31,7 @@ class Batch:
     """The examples of a training step.
 
     Attributes:
-        spectrograms: log-mel spectrograms, 0 to 1.
+        spectrograms: spectrograms, 0 to 1, or bytes.
         notes: MIDI note numbers as a pitch estimator might return them, or ``UNKNOWN_NOTE``.
         codes: categories of the variables.
         knobs: knobs of the patches, 0 to 1.
@@ -47,6 +47,15 @@ class Batch:
     notes: torch.Tensor
     codes: torch.Tensor
     knobs: torch.Tensor
+
+    def on(self, device: torch.device | str) -> Batch:
+        """The batch on a device, with spectrograms as floats."""
+        spectrograms, *others = (
+            tensor.to(device, non_blocking=True) for tensor in (self.spectrograms, self.notes, self.codes, self.knobs)
+        )
+        if not spectrograms.is_floating_point():
+            spectrograms = as_floats(spectrograms)
+        return Batch(spectrograms, *others)
 
     def split(self, size: int) -> list[Batch]:
         """Parts of at most ``size`` examples."""

@@ -24,7 +24,7 @@ from inference.network.coding.note_estimates import estimated_notes
 from inference.network.coding.variables import Coding
 from inference.network.features.log_mel import SHAPE, as_batch
 from inference.network.features.spectrograms import spectrogram_of_render
-from inference.network.model import Size
+from inference.network.size import Size
 from inference.network.training.examples import Batch, frequencies
 from render.audio import Audio
 from render.data.accept import refusal
@@ -101,7 +101,7 @@ class LiveExamples:
 
     def frequencies(self) -> list[NDArray[np.float64]]:
         """See ``ExampleSource``; over draws that were not rendered, so rejected ones are included."""
-        return _frequencies(self.coding, self.prior_set)
+        return draw_frequencies(self.coding, self.prior_set)
 
     def batch(self, start: int, stop: int) -> Batch:
         """See ``ExampleSource``; the workers continue with the following examples."""
@@ -142,7 +142,7 @@ def make_chunk(host: Host, kind: str, coding: Coding, job: Job) -> Chunk:
         spectrograms[k], onset_seconds = spectrogram_of_render(audio, kind)
         drawn.append((patch, note))
         onsets.append(onset_seconds)
-        notes.append(_estimated_note(patch, note, _rng(prior_set, index)))
+        notes.append(estimated_note(patch, note, note_rng(prior_set, index)))
     patches = [patch for patch, _ in drawn]
     return Chunk(
         spectrograms=spectrograms,
@@ -153,11 +153,12 @@ def make_chunk(host: Host, kind: str, coding: Coding, job: Job) -> Chunk:
 
 
 @cache
-def _frequencies(coding: Coding, prior_set: int) -> list[NDArray[np.float64]]:
+def draw_frequencies(coding: Coding, prior_set: int) -> list[NDArray[np.float64]]:
+    """Frequency of each category over the first draws of a set, see ``ExampleSource``."""
     drawn = [draw(prior_set, index) for index in range(_COUNTED)]
     codes = coding.encode([patch for patch, _ in drawn], [note for _, note in drawn])
     notes = np.array(
-        [_estimated_note(patch, note, _rng(prior_set, index)) for index, (patch, note) in enumerate(drawn)]
+        [estimated_note(patch, note, note_rng(prior_set, index)) for index, (patch, note) in enumerate(drawn)]
     )
     return frequencies(coding, coding.relative(codes, notes))
 
@@ -175,10 +176,12 @@ def _sounding_draw(host: Host, prior_set: int, index: int) -> tuple[Patch, Note,
     raise HostError(f"example {index}: {MOST_ATTEMPTS} draws were refused")
 
 
-def _rng(prior_set: int, index: int) -> Generator:
+def note_rng(prior_set: int, index: int) -> Generator:
+    """The source of example ``index``'s estimated note."""
     return np.random.default_rng(SeedSequence(prior_set, spawn_key=(index, 0, _NOTE_STREAM)))
 
 
-def _estimated_note(patch: Patch, note: Note, rng: Generator) -> int:
+def estimated_note(patch: Patch, note: Note, rng: Generator) -> int:
+    """A note that an estimator might return for a render, see ``estimated_notes``."""
     pitches, shares = sounding_pitches(patch, note.number)
     return int(estimated_notes(np.array([pitches], np.int16), np.array([shares], np.float32), rng)[0])

@@ -6,89 +6,35 @@ are drawn from the seed and these numbers. So a killed run continues from its la
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from inference.network.coding.editor_heights import FIRST_HEIGHT
-from inference.network.coding.variables import N_BINS, N_UNIT
 from inference.network.features.augment import augment
-from inference.network.model import GuessNetwork, RegressionNetwork, Size
+from inference.network.model import GuessNetwork, RegressionNetwork
 from inference.network.training.examples import Batch, ExampleSource
+from inference.network.training.loss import loss_of
+from inference.network.training.options import TrainOptions
+from inference.network.transformer import TransformerEncoder
 from inference.network.weights import NETWORKS, read_network, read_tensors, write_network, write_tensors
 from proxy.tensor_file import must_fit
-from render.errors import FormatError, OutOfRange, UnknownName
+from render.errors import FormatError, OutOfRange
 from render.files import write_text
 
 CHECKPOINT_FILE, LOG_FILE = "checkpoint.safetensors", "log.jsonl"
 
-_WARM_UP_STEPS = 100
 _LAST_RATE = 0.02  # of the learning rate, at the end of the cosine
-_LARGEST_GRADIENT = 5.0
-_WEIGHT_OF_HEIGHTS = 0.25  # loss weight of the envelope editor's heights, which are memorised first
-_BLUR_BINS = 1.0  # standard deviation
 _STEP = 2  # stream of random numbers
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """Settings of a training run.
-
-    Attributes:
-        model: ``network`` or ``regression``.
-        size: inputs, outputs and size of the network.
-        start: weights to begin with instead of random ones.
-        encoder: weights of a guess network, of any coding, whose encoder to begin with.
-        frozen: whether the encoder's convolutions are frozen and only the following layers are trained, which takes
-            half of the time; for a new coding on a trained encoder.
-        examples, minutes: when to end; exactly one of them. The learning rate follows a cosine up to there.
-        batch: examples per step.
-        learning_rate: highest learning rate of AdamW.
-        weight_decay: weight decay of AdamW.
-        average: decay of the moving average of the weights, which is validated and shipped.
-        augmented: whether spectrograms are augmented.
-        seed: seed of all random numbers.
-        device: device of torch.
-    """
-
-    model: str = "network"
-    size: Size = field(default_factory=Size)
-    start: Path | None = None
-    encoder: Path | None = None
-    frozen: bool = False
-    examples: int | None = None
-    minutes: float | None = None
-    batch: int = 64
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.05
-    average: float = 0.999
-    augmented: bool = True
-    seed: int = 0
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        if self.model not in NETWORKS:
-            raise UnknownName("model", self.model, NETWORKS)
-        if (self.examples is None) == (self.minutes is None):
-            raise OutOfRange("examples and minutes", (self.examples, self.minutes), "exactly one of them")
-        length = self.examples if self.examples is not None else self.minutes
-        if not length or not 0.0 < length < math.inf:
-            raise OutOfRange("examples or minutes", length, "above 0")
-
-    def fixed(self) -> dict[str, Any]:
-        """Settings that must not change when a run is resumed, in JSON's types."""
-        ignored = {"start", "encoder", "examples", "minutes", "device"}
-        content = {name: value for name, value in asdict(self).items() if name not in ignored}
-        return json.loads(json.dumps(content | {"size": self.size.as_json()}))  # type: ignore[no-any-return]
+_REPORTED = 20  # steps after which the loss is read from a GPU, which waits for the steps to end
 
 
 Judge = Callable[[GuessNetwork | RegressionNetwork], dict[str, Any]]
@@ -128,9 +74,8 @@ class Training:
         self.average.load_state_dict(self.network.state_dict())
         for network in (self.network, self.average):
             network.to(options.device)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
-        )
+        groups = parameter_groups(self.network, options.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
         if (folder / CHECKPOINT_FILE).exists():
             self._resume()
 
@@ -147,16 +92,16 @@ class Training:
         assert self.options.minutes is not None
         return self.seconds / (60.0 * self.options.minutes)
 
-    def take_step(self) -> float:
-        """Train on the next batch; returns its loss."""
+    def take_step(self) -> torch.Tensor:
+        """Train on the next batch; returns its loss, on the device, without waiting for it."""
         before = time.monotonic()
         batch = self._next_batch()
         torch.manual_seed(hash((self.options.seed, self.step)))  # of the dropout
         progress = min(self.progress, 1.0)
         rate = _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))
-        self.optimizer.param_groups[0]["lr"] = (
-            self.options.learning_rate * rate * min((self.step + 1) / _WARM_UP_STEPS, 1.0)
-        )
+        rate *= self.options.learning_rate * min((self.step + 1) / self.options.warm_up, 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         self.network.train()
         if self.options.frozen:
             self.network.encoder.eval().dropout.train()
@@ -164,12 +109,12 @@ class Training:
             loss = loss_of(self.network, batch)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.largest_gradient)
         self.optimizer.step()
         self.step += 1
         self._move_average()
         self.seconds += time.monotonic() - before
-        return float(loss.detach())
+        return loss.detach()
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, each as a whole; raises ``FileError``."""
@@ -203,49 +148,26 @@ class Training:
         began = time.monotonic()
         batch = self.source.batch(self.seen, self.seen + self.options.batch)
         self.waited += time.monotonic() - began
-        spectrograms = batch.spectrograms
-        if self.options.augmented:
-            spectrograms = augment(spectrograms, torch.Generator().manual_seed(int(rng.integers(2**62))))
-        device = self.options.device
-        return Batch(spectrograms.to(device), batch.notes.to(device), batch.codes.to(device), batch.knobs.to(device))
+        batch = batch.on(self.options.device)
+        if not self.options.augmented:
+            return batch
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        return replace(batch, spectrograms=augment(batch.spectrograms, generator, self.options.size.spectrogram))
 
     def _move_average(self) -> None:
         keep = min(self.options.average, (1.0 + self.step) / (10.0 + self.step))
         with torch.no_grad():
-            for kept, weight in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                kept.lerp_(weight, 1.0 - keep)
+            move = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
+            move(list(self.average.parameters()), list(self.network.parameters()), self.step)
             for copied, buffer in zip(self.average.buffers(), self.network.buffers(), strict=True):
                 copied.copy_(buffer)
-
-
-def loss_of(network: GuessNetwork | RegressionNetwork, batch: Batch) -> torch.Tensor:
-    """Nats per clip, or mean squared error of the knobs."""
-    if isinstance(network, GuessNetwork):
-        blur = blurred_bins().to(batch.codes.device)
-        nats: torch.Tensor = network(batch.spectrograms, batch.notes, batch.codes, blur)
-        nats[:, network.coding.index(FIRST_HEIGHT) :] *= _WEIGHT_OF_HEIGHTS
-        return nats.sum(dim=1).mean()
-    return functional.mse_loss(network(batch.spectrograms, batch.notes), batch.knobs)
-
-
-@functools.cache
-def blurred_bins() -> torch.Tensor:
-    """Target distributions of a continuous variable's categories, smoothed over neighbouring bins.
-
-    Shape:
-        Returns: ``(N_UNIT, N_UNIT)``, rows of sum 1.
-    """
-    bins = torch.arange(N_BINS)
-    near = torch.exp(-0.5 * ((bins[:, None] - bins) / _BLUR_BINS).square())
-    result = torch.eye(N_UNIT)
-    result[:N_BINS, :N_BINS] = near / near.sum(dim=1, keepdim=True)
-    return result
 
 
 def train(
     training: Training,
     judge: Judge | None,
     *,
+    beside: Training | None = None,
     save_seconds: float = 120.0,
     judge_seconds: float = 600.0,
     on_step: Callable[[Training, float], None] | None = None,
@@ -256,25 +178,39 @@ def train(
     Args:
         training: the run, new or resumed.
         judge: returns figures of the averaged network; None for no validation.
+        beside: another run on the same examples and as many steps; it is not validated.
         save_seconds: seconds between checkpoints.
         judge_seconds: seconds between validations; there is always one at the end.
-        on_step: called with the run and a running mean of the loss after every step.
+        on_step: called with the run and a running mean of the loss after every step, on a GPU after some of them.
         on_judged: called with each line of the log.
 
     Raises:
         FileError: if a file cannot be written.
+        OutOfRange: if the loss is no longer a finite number.
     """
     log = _kept_log(training.folder / LOG_FILE, training.step)
     saved = judged = time.monotonic()
+    every = 1 if training.options.device == "cpu" else _REPORTED
+    mean: torch.Tensor | None = None
     running = math.nan
     while training.progress < 1.0:
         loss = training.take_step()
-        running = loss if math.isnan(running) else running + 0.01 * (loss - running)
-        if on_step is not None:
-            on_step(training, running)
+        if beside is not None:
+            beside.seconds = training.seconds
+            beside.take_step()
+        mean = loss if mean is None else mean.lerp(loss, 0.01)
         now = time.monotonic()
         over = training.progress >= 1.0
-        if over or now - judged >= judge_seconds:
+        to_judge, to_save = over or now - judged >= judge_seconds, over or now - saved >= save_seconds
+        if to_judge or to_save or training.step % every == 0:
+            running = float(mean)
+            training.seconds += time.monotonic() - now  # in which a GPU finished what it was told to do
+            if not math.isfinite(running):
+                allowed = "a finite number; try a lower learning rate"
+                raise OutOfRange(f"loss at step {training.step}", running, allowed)
+            if on_step is not None:
+                on_step(training, running)
+        if to_judge:
             line = {"step": training.step, "seconds": round(training.seconds, 1), "loss": running}
             line["examples"] = training.seen
             line |= {} if judge is None else judge(training.average)
@@ -282,10 +218,28 @@ def train(
             if on_judged is not None:
                 on_judged(line)
             judged = time.monotonic()
-        if over or now - saved >= save_seconds:
+        if to_save:
             training.save()
+            if beside is not None:
+                beside.save()
             write_text(training.folder / LOG_FILE, "".join(json.dumps(line) + "\n" for line in log))
             saved = time.monotonic()
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The optimiser's groups: in a transformer only matrices decay, not biases, norms and embeddings.
+
+    Its squared gradients are averaged over 50 steps instead of 1,000, as its runs are short.
+    """
+    if not isinstance(getattr(network, "encoder", None), TransformerEncoder):
+        return [{"params": list(network.parameters()), "weight_decay": weight_decay}]
+    matrices = [module.weight for module in network.modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
+    decaying = {id(weight) for weight in matrices}
+    others = [weight for weight in network.parameters() if id(weight) not in decaying]
+    return [
+        {"params": weights, "weight_decay": decay, "betas": (0.9, 0.98)}
+        for weights, decay in ((matrices, weight_decay), (others, 0.0))
+    ]
 
 
 def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:

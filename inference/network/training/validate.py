@@ -72,8 +72,8 @@ def judge(
             figures: dict[str, Any] = summary(table)
         else:
             errors = [
-                functional.mse_loss(network(*_inputs(batch, device)).cpu(), batch.knobs, reduction="none").mean(1)
-                for batch in batches
+                functional.mse_loss(network(here.spectrograms, here.notes), here.knobs, reduction="none").mean(1).cpu()
+                for here in (batch.on(device) for batch in batches)
             ]
             mean = examples.knobs[trained].mean(axis=0)
             figures = {"mse": float(torch.cat(errors).mean())}
@@ -127,10 +127,6 @@ def sound_distances(host: Host, audio: Audio, guesses: Iterable[tuple[Patch, Not
         yield target.distance(render * np.float32(gain))
 
 
-def _inputs(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    return batch.spectrograms.to(device), batch.notes.to(device)
-
-
 def nats_by_variable(
     network: GuessNetwork, batches: Sequence[Batch], shares: Sequence[NDArray[np.float64]]
 ) -> dict[str, tuple[float, float, float]]:
@@ -148,8 +144,9 @@ def nats_by_variable(
     network.eval()
     device = next(network.parameters()).device
     with torch.inference_mode():
-        nats = torch.cat([network(*_inputs(batch, device), batch.codes.to(device)).cpu() for batch in batches]).numpy()
-    codes = torch.cat([batch.codes for batch in batches]).numpy()
+        here = (batch.on(device) for batch in batches)
+        nats = torch.cat([network(batch.spectrograms, batch.notes, batch.codes).cpu() for batch in here]).numpy()
+    codes = torch.cat([batch.codes for batch in batches]).cpu().numpy()
     table = {}
     for k, (variable, share) in enumerate(zip(network.coding.variables, shares, strict=True)):
         audible = codes[:, k] != SILENT

@@ -82,7 +82,7 @@ class CardsView:
         now = time.monotonic()
         for card, candidate in zip(self._cards, [*live.candidates, *[None] * _CARDS], strict=False):
             card.box.set_visibility(candidate is not None)
-            if candidate is None or live.heard is None:
+            if candidate is None or live.analysis is None:
                 continue
             if candidate is not card.candidate:
                 card.candidate, card.sound = candidate, None

@@ -87,26 +87,26 @@ class ClipView:
         return control
 
     def show(self) -> None:
-        """Show what was heard, if that is something else than before."""
-        if self._live.times_heard == self._shown and not self._live.problem:
+        """Show what was found in the clip, if that has changed."""
+        if self._live.times_analysed == self._shown and not self._live.problem:
             return
-        self._shown = self._live.times_heard
+        self._shown = self._live.times_analysed
         self._problem.set_text(self._live.problem)
         self._problem.set_visibility(bool(self._live.problem))
         self._usable.set_visibility(not self._live.problem)
-        heard = self._live.heard
-        if heard is None:
+        analysis = self._live.analysis
+        if analysis is None:
             return
-        target, note = heard.target, heard.target.note
-        begin = target.onset_seconds / heard.seconds
-        end = (target.onset_seconds + note.seconds) / heard.seconds
-        self._wave.set_content(waveform_svg(heard.waveform, begin, min(end, 1.0)))
-        self._picture.set_source(self.desk.studio.store.address(heard.picture, "png"))
+        target, note = analysis.target, analysis.target.note
+        begin = target.onset_seconds / analysis.seconds
+        end = (target.onset_seconds + note.seconds) / analysis.seconds
+        self._wave.set_content(waveform_svg(analysis.waveform, begin, min(end, 1.0)))
+        self._picture.set_source(self.desk.studio.store.address(analysis.picture, "png"))
         self._filling = True
         try:
-            self._range.max = round(heard.seconds, 2)
-            low, high = target.focus.span_seconds or (0.0, heard.seconds)
-            self._range.set_value({"min": round(low, 2), "max": round(min(high, heard.seconds), 2)})
+            self._range.max = round(analysis.seconds, 2)
+            low, high = target.focus.span_seconds or (0.0, analysis.seconds)
+            self._range.set_value({"min": round(low, 2), "max": round(min(high, analysis.seconds), 2)})
             self._note.set_value(note.title)
             self._gate.set_value(round(note.gate_seconds, 2))
             self._velocity.set_value(note.velocity)
@@ -127,8 +127,8 @@ class ClipView:
         self._notices.set_content("".join(f"<p>{escape(notice)}</p>" for notice in target.notices))
 
     def _play(self) -> None:
-        if self._live.heard is not None:
-            self.desk.run("studio.play", self.desk.studio.store.address(self._live.heard.wav, "wav"))
+        if self._live.analysis is not None:
+            self.desk.run("studio.play", self.desk.studio.store.address(self._live.analysis.wav, "wav"))
 
     async def _cut(self) -> None:
         value = self._range.value
@@ -136,21 +136,21 @@ class ClipView:
             return
         whole = value["min"] <= 0.0 and value["max"] >= self._range.max
         span = None if whole else (float(value["min"]), float(value["max"]))
-        if self._live.heard is not None:
-            await self._hear(focus=replace(self._live.heard.target.focus, span_seconds=span))
+        if self._live.analysis is not None:
+            await self._analyse(focus=replace(self._live.analysis.target.focus, span_seconds=span))
 
     async def _correct(self) -> None:
-        heard = self._live.heard
-        if self._filling or heard is None:
+        analysis = self._live.analysis
+        if self._filling or analysis is None:
             return
-        note = heard.target.note
+        note = analysis.target.note
         try:
             keys = [Note.parse(text) for text in (self._note.value or "").replace(",", " ").split()]
             gate, velocity = float(self._gate.value or 0.0), int(self._velocity.value or 0)
             wanted = Note.of(keys, velocity, gate, note.seconds)
             ignored = tuple(seconds_span(text) for text in (self._ignored.value or "").split(",") if text.strip())
             band = hertz_band(self._band.value) if (self._band.value or "").strip() else None
-            focus = replace(heard.target.focus, ignored_seconds=ignored, band_hz=band, noise=self._noise.value)
+            focus = replace(analysis.target.focus, ignored_seconds=ignored, band_hz=band, noise=self._noise.value)
         except (ReconstructError, TypeError, ValueError) as error:
             self.desk.tell(str(error), "warning")
             self._shown = -1
@@ -160,31 +160,31 @@ class ClipView:
         if velocity != note.velocity:
             known["velocity"] = velocity
         if wanted.keys != note.keys:
-            known["note"] = wanted.told
+            known["note"] = wanted.as_keys
         if abs(gate - note.gate_seconds) > _SHOWN_GATE:
             known["gate_seconds"] = wanted.gate_seconds
-        if focus != heard.target.focus:
+        if focus != analysis.target.focus:
             known["focus"] = focus
         if known:
-            await self._hear(**known)
+            await self._analyse(**known)
         self._adjust()
 
-    async def _hear(self, **changes: Any) -> None:
+    async def _analyse(self, **changes: Any) -> None:
         if self._live.active:
             self.desk.tell("stop the run first: it matches the clip as it was", "warning")
             self._shown = -1
             self.show()
             return
-        assert self._live.heard is not None
-        target = self._live.heard.target
+        assert self._live.analysis is not None
+        target = self._live.analysis.target
         known = {
             "focus": target.focus,
-            "note": target.told,
+            "note": target.fixed_keys,
             "velocity": target.note.velocity,
             "gate_seconds": target.note.gate_seconds if target.gate_fixed else None,
         }
-        await self.desk.studio.hear(self._live, **(known | changes))
-        if self._live.problem:  # the clip as it was heard before is still there
+        await self.desk.studio.analyse(self._live, **(known | changes))
+        if self._live.problem:  # the earlier analysis of the clip is still there
             self.desk.tell(self._live.problem, "warning")
             self._live.problem, self._shown = "", -1
             self._live.changed()
@@ -193,9 +193,9 @@ class ClipView:
 
     def _adjust(self) -> None:
         """Mono and the level, which the user may want otherwise than in the file."""
-        heard = self._live.heard
-        assert heard is not None
-        target = heard.target
+        analysis = self._live.analysis
+        assert analysis is not None
+        target = analysis.target
         peak_db = 20.0 * float(np.log10(max(np.abs(target.audio).max(), 1e-6)))
         gain_db = float(self._level.value if self._level.value is not None else peak_db) - peak_db
         if abs(gain_db) < 0.06:
@@ -204,8 +204,8 @@ class ClipView:
             target = target.in_mono()
         if gain_db:
             target = target.amplified(gain_db)
-        if target is not heard.target:
-            self._live.heard = replace(heard, target=target)
-            self._live.times_heard += 1
+        if target is not analysis.target:
+            self._live.analysis = replace(analysis, target=target)
+            self._live.times_analysed += 1
             self._live.changed()
             self.show()

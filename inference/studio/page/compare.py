@@ -61,13 +61,13 @@ class CompareView:
 
     def show(self) -> None:
         """Compare again if the clip was heard anew."""
-        if self._asked is None or self._asked[2] != self.desk.live.times_heard:
+        if self._asked is None or self._asked[2] != self.desk.live.times_analysed:
             self._later()
 
     def _later(self) -> None:
-        if self.desk.live.heard is None:
+        if self.desk.live.analysis is None:
             return
-        asked = self.desk.patch, self.desk.note, self.desk.live.times_heard
+        asked = self.desk.patch, self.desk.note, self.desk.live.times_analysed
         if asked == self._asked:
             return
         self._asked, self._sound = asked, None
@@ -101,7 +101,7 @@ class CompareView:
 
     async def _begin(self, names: tuple[str, str], *, swapped: bool) -> None:
         live, store = self.desk.live, self.desk.studio.store
-        if live.heard is None:
+        if live.analysis is None:
             self.desk.tell("there is no clip to compare with", "warning")
             return
         try:
@@ -109,7 +109,7 @@ class CompareView:
         except HostError as error:
             self.desk.tell(str(error), "negative")
             return
-        urls = [store.address(live.heard.wav, "wav"), store.address(sound.wav, "wav")]
+        urls = [store.address(live.analysis.wav, "wav"), store.address(sound.wav, "wav")]
         self.desk.run("studio.compare", urls[::-1] if swapped else urls, names)
 
     def _answer(self, chosen: int) -> None:

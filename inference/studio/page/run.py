@@ -68,7 +68,7 @@ class RunView:
         if live.version == self._shown:
             return
         self._shown = live.version
-        active, usable = live.active, live.heard is not None
+        active, usable = live.active, live.analysis is not None
         for button, shown in (
             (self._start, not active),
             (self._more, not active and bool(live.candidates)),
@@ -114,7 +114,7 @@ class RunView:
                 f"{ended}: {record['best']['distance']['mss']:.2f} dB from the clip after {record['renders']} renders "
                 f"in {record['seconds']:.0f} s"
             )
-        return "not started" if live.heard is not None else ""
+        return "not started" if live.analysis is not None else ""
 
     def _begin(self) -> None:
         self.desk.studio.start(self._live, float(self._seconds.value), locked=self.desk.locked())

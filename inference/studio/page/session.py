@@ -56,8 +56,8 @@ class _Page:
                     views = [ClipView(desk), RunView(desk), CardsView(desk), CompareView(desk)]
                     for view in views:
                         view.build()
-                    if live.heard is None:
-                        ui.timer(0.01, self._hear, once=True)
+                    if live.analysis is None:
+                        ui.timer(0.01, self._analyse, once=True)
                 FilesView(desk).build()
             with ui.element("div").classes("side-right"):
                 Panel(desk).build()
@@ -100,7 +100,7 @@ class _Page:
             )
             ui.label("Play it on the keys, turn its knobs, vary it, or cross it with another one.").classes("hint")
 
-    async def _hear(self) -> None:
+    async def _analyse(self) -> None:
         live = self.live
-        if not live.hearing:
-            await self.studio.hear(live)
+        if not live.analysing:
+            await self.studio.analyse(live)

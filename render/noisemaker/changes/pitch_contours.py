@@ -14,10 +14,10 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-import scipy.ndimage
 from numpy.typing import NDArray
 
 from render.instruments.hints import Partials, Strengths
+from render.noisemaker.changes.strengths import MARGIN, REACH, along, at_all_keys, slope, sweeps
 from render.noisemaker.engine.envelopes import attack_decay
 from render.noisemaker.engine.lfo import CYCLES_PER_SAMPLE, tables
 from render.noisemaker.facts import LFO_CYCLE_POINTS, LFO_WAVEFORMS, PITCH_REACH
@@ -34,12 +34,9 @@ _PHASES = {"sine": (0.0, 0.25), "triangle": (0.0, 0.25), "rectangle": (0.0, 0.25
 _FALLS = tuple(np.linspace(0.15, 0.75, 9).tolist())  # knob of the decay
 _FASTEST_HZ, _FINEST_HZ = 15.0, 0.3  # fastest rate, and smallest distance of two
 _SLOW_CYCLES = (0.2, 0.28, 0.4, 0.55, 0.75)  # in the analysed time
-_WIDE = 1  # semitones to which partials are widened at first, because the amounts have a coarse grid
-_REACH = 24  # semitones from the key, as far as the tuning of an oscillator reaches
 _STILLEST = 0.5  # semitones (standard deviation) below which a contour counts as constant
 _AWAY = 0.1  # share of the time for which it must move by more than that
 _FROM_START = 0.02  # bonus for an LFO that starts at phase 0, as most do
-_MARGIN = 60  # semitones of padding beside the bins, where strengths are 0
 _REFINED = 6  # contours
 _SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
 LAG = 0.25  # lag in cycles at the end of the clip if the rate is off by one step of the grid
@@ -108,34 +105,37 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
         The constant contour first, then the modulated ones, the highest score first.
     """
     strengths = partials.combs() if rich else partials.strengths
-    keys = (number + key for key in range(-_REACH, _REACH + 1))
+    at = at_all_keys(strengths, partials.per_semitone)
+    keys = (number + key for key in range(-REACH, REACH + 1))
     still = (_scored(Contour(float(key), rich, 0.0), partials, strengths) for key in keys)
     result = [max(still, key=lambda one: one.score)]
     early = partials.first(_EARLY_SECONDS)
     longer = early.n_frames < partials.n_frames
     widest = _NARROW if longer else PITCH_REACH
-    found = distinct(_grid(partials, strengths, number, rich=rich, lag=LAG, widest=widest), _REFINED)
+    found = distinct(_grid(partials, at, number, rich=rich, lag=LAG, widest=widest), _REFINED)
     # A wide contour depends the more on its rate the longer it is, so it is found early and then tracked.
     if longer:
-        wide = _grid(early, strengths[:, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
+        wide = _grid(early, at[:, :, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
         for part, kept in _GROWING:
             frames = partials.first(part * _EARLY_SECONDS)
             wide = distinct(wide, kept)
             wide = sorted((_refined(one, frames, strengths, _REFINEMENTS[:2]) for one in wide), key=rank)
         found += distinct(wide, _REFINED)
     refined = sorted((_refined(one, partials, strengths, _REFINEMENTS) for one in found), key=rank)
-    refined = sorted([*refined, *_with_second(refined[:_FIRSTS], partials, strengths, number)], key=rank)
+    refined = sorted([*refined, *_with_second(refined[:_FIRSTS], partials, strengths, at, number)], key=rank)
     result += [contour for contour in distinct(refined, len(refined)) if _moves(contour, partials)][:moving]
     return tuple(result)
 
 
-def _with_second(firsts: Iterable[Contour], partials: Partials, strengths: Strengths, number: int) -> Iterator[Contour]:
+def _with_second(
+    firsts: Iterable[Contour], partials: Partials, strengths: Strengths, at: Strengths, number: int
+) -> Iterator[Contour]:
     """Contours with a second LFO, where it raises the score by at least ``_MORE``."""
     for first in firsts:
         if first.waveform == FALL or first.score > _EXPLAINED:
             continue
         base = first.moved(partials)
-        tried = _grid(partials, strengths, number, rich=first.rich, lag=LAG, widest=_NARROW, base=base)
+        tried = _grid(partials, at, number, rich=first.rich, lag=LAG, widest=_NARROW, base=base)
         for other in distinct((one for one in tried if one.waveform != FALL), _SECONDS):
             other = _refined(other, partials, strengths, _REFINEMENTS[:2], base=base)
             if other.score > first.score + _MORE:
@@ -152,7 +152,7 @@ def _with_second(firsts: Iterable[Contour], partials: Partials, strengths: Stren
 
 def _grid(
     partials: Partials,
-    strengths: Strengths,
+    at: Strengths,
     number: int,
     *,
     rich: bool,
@@ -160,16 +160,19 @@ def _grid(
     widest: float = PITCH_REACH,
     base: Array | None = None,
 ) -> list[Contour]:
-    """The best amount and key of every shape, the highest score first, on top of a base in semitones."""
+    """The best amount and key of every shape, the highest score first, on top of a base in semitones.
+
+    Args:
+        partials: partials of the clip, or of its beginning.
+        at: their strengths, by ``at_all_keys``.
+        number: MIDI note number of the key.
+        rich: whether the harmonics count too.
+        lag: lag in cycles at the end if a rate is off by one step of the grid.
+        widest: largest amount in semitones.
+        base: pitch in semitones to which the modulation is added, shape ``(frames,)``; none if missing.
+    """
     step = partials.per_semitone
-    wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=2)
-    margin = _MARGIN * step
-    padded = np.pad(wide, ((0, 0), (0, 0), (margin, margin + -(strengths.shape[2] + 2 * margin) % step)))
-    # at[place % step, sweep, frame, place // step] has the strengths at every key, where ``place`` is the contour's bin
-    # if its key is the lowest one.
-    interleaved = np.ascontiguousarray(padded.reshape(*padded.shape[:2], -1, step).transpose(3, 0, 1, 2))
-    at = np.lib.stride_tricks.sliding_window_view(interleaved, 2 * _REACH + 1, axis=3)
-    lowest = round(float(partials.bins(number - _REACH))) + margin
+    lowest = round(float(partials.bins(number - REACH))) + MARGIN * step
     base = np.zeros(partials.n_frames) if base is None else base
     found: list[Contour] = []
     for shape in shapes(partials.seconds, lag):
@@ -180,12 +183,12 @@ def _grid(
             continue
         pitches = base[::every] + amounts[:, None] * curve
         places = np.clip(lowest + np.round(step * pitches).astype(int), 0, at.shape[3] * step - 1)
-        swept = _sweeps(_slope(pitches) / every, partials)
+        swept = sweeps(slope(pitches) / every, partials)
         frames = np.arange(0, partials.n_frames, every)
         scores = at[places % step, swept, frames, places // step].mean(axis=1)
         amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
         score, moved = float(scores[amount, key]), float(amounts[amount])
-        found.append(replace(shape, key=float(number - _REACH + key), rich=rich, score=score, semitones=moved))
+        found.append(replace(shape, key=float(number - REACH + key), rich=rich, score=score, semitones=moved))
     return sorted(found, key=rank)
 
 
@@ -256,7 +259,7 @@ def _refined(
         amounts = contour.semitones + _STEPS * by_amount * max(abs(contour.semitones), _SMALLEST_AMOUNT)
         keys = contour.key + by_key * np.array([-1.0, 0.0, 1.0])
         pitches = keys[:, None] + (base + amounts[:, None] * curves[:, None, :])[:, :, None, :]
-        scores = _along(pitches, partials, strengths)
+        scores = along(pitches, partials, strengths)
         rate, amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
         contour = replace(
             tried[rate], semitones=float(amounts[amount]), key=float(keys[key]), score=float(scores[rate, amount, key])
@@ -266,30 +269,4 @@ def _refined(
 
 def _scored(contour: Contour, partials: Partials, strengths: Strengths) -> Contour:
     """The contour with its score."""
-    return replace(contour, score=float(_along(contour.keys(partials), partials, strengths)))
-
-
-def _along(keys: Array, partials: Partials, strengths: Strengths) -> Array:
-    """Mean strengths along pitches of shape ``(..., frames)``, interpolated linearly between the bins."""
-    positions = np.clip(partials.bins(keys), 0.0, strengths.shape[2] - 1.001)
-    low = positions.astype(int)
-    frames, high = np.arange(keys.shape[-1]), positions - low
-    swept = _sweeps(_slope(keys), partials)
-    strong = (1.0 - high) * strengths[swept, frames, low] + high * strengths[swept, frames, low + 1]
-    return np.asarray(strong.mean(axis=-1), np.float64)
-
-
-def _slope(curve: Array) -> Array:
-    """Change of curves of shape ``(..., frames)`` from one frame to the next, without jumps."""
-    steps = np.diff(curve, axis=-1)
-    before, after = np.concatenate([steps[..., :1], steps], -1), np.concatenate([steps, steps[..., -1:]], -1)
-    return np.where(np.abs(before) < np.abs(after), before, after)
-
-
-def _sweeps(slopes: Array, partials: Partials) -> NDArray[np.int64]:
-    """Indices of the sweeps closest to slopes in semitones per frame."""
-    last = len(partials.sweeps) - 1
-    per_second = slopes / partials.hop_seconds
-    distance = (partials.sweeps[-1] - partials.sweeps[0]) / max(last, 1)
-    places = np.round((per_second - partials.sweeps[0]) / max(distance, 1e-9))
-    return np.clip(places, 0, last).astype(np.int64)
+    return replace(contour, score=float(along(contour.keys(partials), partials, strengths)))

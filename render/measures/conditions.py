@@ -16,7 +16,7 @@ from render.measures.mask import PLAIN, Mask
 
 
 @dataclass(frozen=True, eq=False)
-class Hearing:
+class Conditions:
     """Conditions under which renders are compared with a clip, which is already masked and without its noise.
 
     Attributes:
@@ -44,7 +44,7 @@ class HeardDistance:
 
     Args:
         target: the clip, masked and without its noise.
-        hearing: mask and noise.
+        conditions: mask and noise.
         weights: weights and windows.
 
     Shape:
@@ -54,21 +54,21 @@ class HeardDistance:
         InvalidAudio: if the target is silent, not finite or of the wrong shape.
     """
 
-    def __init__(self, target: Audio, hearing: Hearing, weights: Weights = DEFAULT_WEIGHTS) -> None:
-        self._hearing = hearing
+    def __init__(self, target: Audio, conditions: Conditions, weights: Weights = DEFAULT_WEIGHTS) -> None:
+        self._conditions = conditions
         self._distance = TargetDistance(target, weights)
-        self._noisy = TargetDistance(hearing.under_noise(target), weights) if hearing.noise is not None else None
+        self._noisy = TargetDistance(conditions.under_noise(target), weights) if conditions.noise is not None else None
 
     def __call__(self, render: Audio, gain: float = 1.0) -> float:
         """Distance of a render, shape ``(2, samples)``, at a gain."""
-        heard = self._hearing.masked(render)
+        heard = self._conditions.masked(render)
         return self._distance(heard, gain) if self._noisy is None else self._under_noise(self._noisy, heard, gain)
 
     def measure(self, render: Audio) -> tuple[float, float]:
         """Distance of a render, shape ``(2, samples)``, at the gain that suits it best, and that gain."""
-        heard = self._hearing.masked(render)
+        heard = self._conditions.masked(render)
         loss, gain = self._distance.measure(heard)
         return (loss if self._noisy is None else self._under_noise(self._noisy, heard, gain)), gain
 
     def _under_noise(self, noisy: TargetDistance, heard: Audio, gain: float) -> float:
-        return noisy(self._hearing.under_noise(heard * np.float32(gain)))
+        return noisy(self._conditions.under_noise(heard * np.float32(gain)))

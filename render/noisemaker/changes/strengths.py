@@ -1,0 +1,65 @@
+"""Strengths of a clip's partials along pitches that change over time."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from render.instruments.hints import Partials, Strengths
+
+Array = NDArray[np.float64]
+
+REACH = 24
+"""Semitones from the key, as far as the tuning of an oscillator reaches."""
+MARGIN = 60
+"""Semitones of padding beside the bins, where strengths are 0."""
+
+_WIDE = 1  # semitones to which partials are widened for a coarse grid of amounts
+
+
+def at_all_keys(strengths: Strengths, step: int) -> Strengths:
+    """The strengths at every key around a bin, widened by a semitone, in an order that is fast to read.
+
+    Element ``[place % step, sweep, frame, place // step]`` has the strengths at ``2 * REACH + 1`` keys, a semitone
+    apart, of which the lowest is at bin ``place - MARGIN * step``.
+
+    Args:
+        strengths: strengths of the partials.
+        step: bins per semitone.
+
+    Shape:
+        strengths: ``(sweeps, frames, bins)``.
+        Returns: ``(step, sweeps, frames, places // step, keys)``.
+    """
+    wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=2)
+    margin = MARGIN * step
+    padded = np.pad(wide, ((0, 0), (0, 0), (margin, margin + -(strengths.shape[2] + 2 * margin) % step)))
+    interleaved = np.ascontiguousarray(padded.reshape(*padded.shape[:2], -1, step).transpose(3, 0, 1, 2))
+    return np.lib.stride_tricks.sliding_window_view(interleaved, 2 * REACH + 1, axis=3)
+
+
+def along(keys: Array, partials: Partials, strengths: Strengths) -> Array:
+    """Mean strengths along pitches of shape ``(..., frames)``, interpolated linearly between the bins."""
+    positions = np.clip(partials.bins(keys), 0.0, strengths.shape[2] - 1.001)
+    low = positions.astype(int)
+    frames, high = np.arange(keys.shape[-1]), positions - low
+    swept = sweeps(slope(keys), partials)
+    strong = (1.0 - high) * strengths[swept, frames, low] + high * strengths[swept, frames, low + 1]
+    return np.asarray(strong.mean(axis=-1), np.float64)
+
+
+def slope(curve: Array) -> Array:
+    """Change of curves of shape ``(..., frames)`` from one frame to the next, without jumps."""
+    steps = np.diff(curve, axis=-1)
+    before, after = np.concatenate([steps[..., :1], steps], -1), np.concatenate([steps, steps[..., -1:]], -1)
+    return np.where(np.abs(before) < np.abs(after), before, after)
+
+
+def sweeps(slopes: Array, partials: Partials) -> NDArray[np.int64]:
+    """Indices of the sweeps closest to slopes in semitones per frame."""
+    last = len(partials.sweeps) - 1
+    per_second = slopes / partials.hop_seconds
+    distance = (partials.sweeps[-1] - partials.sweeps[0]) / max(last, 1)
+    places = np.round((per_second - partials.sweeps[0]) / max(distance, 1e-9))
+    return np.clip(places, 0, last).astype(np.int64)
