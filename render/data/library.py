@@ -28,6 +28,7 @@ from render.errors import InvalidAudio, OutOfRange
 from render.files import replacing
 from render.instruments.host import HostInfo
 from render.instruments.instrument import Prior
+from render.instruments.keys import octaves_higher
 from render.instruments.patch import Patch
 from render.instruments.table import Table
 from render.measures.fingerprint import fingerprint
@@ -101,36 +102,20 @@ class Library:
         octaves = {number: round((number - note.number) / 12) for number in self.sounds}
         closest = min(self.sounds, key=lambda number: abs(number - note.number))
         default = self.patch(0).table.default
-        compared = [one for one in self.sounds if one == closest or _reached(default, octaves[one]) == octaves[one]]
+        reached = {number: octaves_higher(default, wanted)[1] for number, wanted in octaves.items()}
+        compared = [number for number in octaves if number == closest or reached[number] == octaves[number]]
         distances = np.concatenate([self.sounds[number].distances(target) for number in compared])
         numbers = np.repeat(compared, [len(self.sounds[number]) for number in compared])
         positions = np.concatenate([np.arange(len(self.sounds[number])) for number in compared])
         found: dict[tuple[int, int], Patch] = {}
         for row in np.argsort(distances, kind="stable"):
             number, position = int(numbers[row]), int(positions[row])
-            patch = self.patch(position)
-            reached = _reached(patch, octaves[number])
-            if number == closest or reached == octaves[number]:
-                found.setdefault((position, reached), _octaves_higher(patch, reached))
+            patch, moved = octaves_higher(self.patch(position), octaves[number])
+            if number == closest or moved == octaves[number]:
+                found.setdefault((position, moved), patch)
             if len(found) == k:
                 break
         return list(found.values())
-
-
-def _reached(patch: Patch, octaves: int) -> int:
-    """The octaves, or as many of them as the patch can be transposed by."""
-    row = patch.table.transpose
-    if row is None:
-        return 0
-    choice = patch.index(row.name)
-    return min(max(choice + octaves, 0), len(row.choices) - 1) - choice
-
-
-def _octaves_higher(patch: Patch, octaves: int) -> Patch:
-    row = patch.table.transpose
-    if row is None or octaves == 0:
-        return patch
-    return patch.with_knobs({row.name: row.choice_knobs[patch.index(row.name) + octaves]})
 
 
 def read_library(
