@@ -1,4 +1,4 @@
-"""Fingerprints of many sounds in a quarter of their size, by product quantisation (Jégou, Douze and Schmid 2011).
+"""Fingerprints of many sounds in an eighth of their size, by product quantisation (Jégou, Douze and Schmid 2011).
 
 A fingerprint is cut into parts of ``PART_BANDS`` neighbouring bands of one cell. A part is stored as the number of the
 closest of at most 256 code words, which are levels that occur in many sounds. The distance from a sound to all of them
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from render.measures.fingerprint import FLOOR_DB, Fingerprint, Steps, cell_weights, power, to_decibels, to_steps
 
-PART_BANDS = 4
+PART_BANDS = 8
 _BOOK_SIZE = 256  # what a byte tells apart
 _QUIETEST_DB = FLOOR_DB + 20.0  # lower levels are inaudible, as few sounds are raised by more than 20 dB
 _MOST_LEARNT, _ROUNDS, _SEED = 12_000, 12, 0
