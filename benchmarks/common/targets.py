@@ -25,7 +25,7 @@ from inference.clip.target import Target, read_target
 from inference.stages.library import LibraryOpener, library_opener
 from render.audio import Audio, write_wav
 from render.data.accept import refusal
-from render.data.library import DEFAULT_PLAN
+from render.data.library import Draws
 from render.errors import FileError, OutOfRange
 from render.held_out import name_hash
 from render.instruments.host import EMBEDDED, Host
@@ -46,8 +46,8 @@ PLAYED_SETS = SETS[4:]
 
 PRIOR_SEED = 29
 """Differs from the seeds of the library, the data sets and the other benchmarks."""
-PLAN = DEFAULT_PLAN
-"""Size and notes of the library in benchmarks."""
+DRAWS: Draws | None = None
+"""Draws of the library in benchmarks; None for the one that comes with the instrument."""
 
 TARGET_SEED = 1
 """Seed of the instrument's random generators in targets, which differs from that of candidates (0)."""
@@ -138,7 +138,7 @@ def host_of(where: str) -> Host:
 def library_of(where: str, workers: int) -> LibraryOpener:
     """The opener of a host's library, made once in a process."""
     make_host = functools.partial(open_host, where)
-    return library_opener(NOISEMAKER, make_host, workers=workers, progress=lambda done, wanted: None, plan=PLAN)
+    return library_opener(NOISEMAKER, make_host, workers=workers, progress=lambda done, wanted: None, draws=DRAWS)
 
 
 def read_sounds(

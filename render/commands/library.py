@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from render.data.library import Plan, open_library
+from render.data.library_making import open_library
 from render.errors import OutOfRange
 from render.synths import DEFAULT_SYNTH, synth
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def report(done: int, count: int) -> None:
         if done % 100 == 0 or done == count:
-            print(f"{done} of {count} patches", file=sys.stderr, flush=True)
+            print(f"{done} of {count} renders", file=sys.stderr, flush=True)
 
     library = open_library(
         out,
@@ -43,9 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
         prior,
         info,
         instrument.hosts.open_host,
-        plan=Plan(instrument.library_size, instrument.library_notes),
+        draws=instrument.library_draws,
         workers=arguments.workers,
         progress=report,
     )
-    print(f"{out}: {len(library)} patches from {int(library.indices[-1]) + 1} draws, notes {library.notes}")
+    counts = ", ".join(f"{len(sounds)} at note {number}" for number, sounds in library.sounds.items())
+    print(f"{out}: {len(library)} patches; renders: {counts}")
     return 0

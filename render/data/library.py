@@ -1,20 +1,21 @@
 """The library that a search starts from: patches of the prior, found by sound.
 
-The patches are the first draws of one fixed set that are accepted and differ in sound from those before them. They are
-rendered once, at a few reference notes, and the fingerprints of the renders are kept in a file. One file comes with the
-project, made on the embedded host (``python -m render library``). It serves every host, because hosts differ less than
-the fingerprints of different patches. A clip is compared with the renders at the reference note closest to its own. An
-octave between the two does little harm, and more patches help much more (``docs/data.md``), so the notes are few.
+The patches are the first draws of one fixed set that are audible and differ in sound from those before them. They are
+rendered once, all at a main note and some at others, and the packed fingerprints of the renders are kept in a file
+(``render.data.library_making``). The file that comes with the project was made on the embedded host
+(``python -m render library``). It serves every host, because hosts differ less than the fingerprints of different
+patches.
+
+A clip is compared with the renders at all notes. A patch whose render at another key resembles the clip is transposed
+by the octaves between the keys, which sounds the same but for what follows the key. So most patches are rendered at
+one note (``docs/data.md``).
 """
 
 from __future__ import annotations
 
-import functools
 import json
-import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from itertools import count
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,55 +23,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.audio import Audio
-from render.data.accept import refusal
-from render.errors import HostError, InvalidAudio, OutOfRange
+from render.data.packed_sounds import PackedSounds
+from render.errors import InvalidAudio, OutOfRange
 from render.files import replacing
-from render.hosts.pool import Pool
-from render.instruments.host import Host, HostInfo
+from render.instruments.host import HostInfo
 from render.instruments.instrument import Prior
+from render.instruments.keys import octaves_higher
 from render.instruments.patch import Patch
 from render.instruments.table import Table
-from render.measures.fingerprint import (
-    DECIBELS_PER_STEP,
-    FLOOR_DB,
-    HELD_EDGES,
-    RELEASED_EDGES,
-    Steps,
-    distances,
-    fingerprint,
-    to_steps,
-)
+from render.measures.fingerprint import fingerprint
 from render.note import Note
 
-SCHEMA = 2
+SCHEMA = 3
 SEED = 0
 """Seed of the draws that the library is made of; training data must use another seed."""
-DUPLICATE_DB = 1.0
-"""A patch that differs less than this from an earlier one is left out: two renders of one patch differ by as much."""
-GATE_SECONDS = HELD_EDGES[-1]
-SECONDS = GATE_SECONDS + RELEASED_EDGES[-1]
-"""Length of the library's renders, which have every cell of a fingerprint."""
-MOST_DRAWS_PER_PATCH = 20
-"""Average number of draws per patch beyond which the host is assumed to be broken."""
 
-Progress = Callable[[int, int], None]
-"""Called with the number of patches that are ready and the number wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Size and notes of a library.
-
-    Attributes:
-        size: number of patches.
-        notes: MIDI note numbers of the reference notes.
-    """
-
-    size: int = 7000
-    notes: tuple[int, ...] = (36, 60, 84)
-
-
-DEFAULT_PLAN = Plan()
+Draws = Mapping[int, int]
+"""By MIDI note number, how many of the first draws are rendered at that note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +48,8 @@ class Library:
 
     Attributes:
         prior: distribution that the patches are drawn from.
-        notes: MIDI note numbers of the reference notes.
         indices: index of each patch among the draws with ``SEED``, shape ``(patches,)``.
-        sounds: fingerprints, shape ``(notes, patches, cells, bands)``.
+        sounds: by MIDI note number, the fingerprints of the first patches at that note.
 
     Example:
         >>> from render.noisemaker.hosts import open_host
@@ -93,9 +61,8 @@ class Library:
     """
 
     prior: Prior
-    notes: tuple[int, ...]
     indices: NDArray[np.int64]
-    sounds: Steps
+    sounds: Mapping[int, PackedSounds]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -104,8 +71,16 @@ class Library:
         """The patch at a position."""
         return self.prior.draw(SEED, int(self.indices[position]), 0)[0]
 
+    def first(self, count: int) -> Library:
+        """The library of the first patches."""
+        sounds = {number: sounds.first(count) for number, sounds in self.sounds.items()}
+        return Library(self.prior, self.indices[:count], sounds)
+
     def nearest(self, audio: Audio, note: Note, k: int) -> list[Patch]:
-        """The ``k`` patches that sound most like a clip, closest first; level differences do not count.
+        """Up to ``k`` patches that sound most like a clip, closest first; level differences do not count.
+
+        Patches are transposed to the key of the clip by whole octaves. Those whose transposition does not reach are
+        left out, except at the closest of the library's notes: there they are transposed as far as possible.
 
         Args:
             audio: clip with the key press at sample 0.
@@ -116,153 +91,81 @@ class Library:
             audio: ``(channels, samples)``.
 
         Raises:
-            OutOfRange: if the library has fewer than ``k`` patches.
+            OutOfRange: if ``k`` is less than 1.
             InvalidAudio: if the clip is silent or too short.
         """
-        if not 1 <= k <= len(self):
-            raise OutOfRange("number of patches", k, f"1 to {len(self)}")
-        order = np.argsort(self.distances(audio, note), kind="stable")
-        return [self.patch(int(position)) for position in order[:k]]
-
-    def distances(self, audio: Audio, note: Note) -> NDArray[np.float32]:
-        """Distance in dB of each patch from a clip, shape ``(patches,)``; see ``nearest``."""
+        if k < 1:
+            raise OutOfRange("number of patches", k, "1 or more")
         target = fingerprint(audio, note.gate_seconds)
         if target is None:
             raise InvalidAudio("a silent or very short clip has no nearest patch")
-        reference = min(range(len(self.notes)), key=lambda k: abs(self.notes[k] - note.number))
-        return distances(target, self.sounds[reference])
+        octaves = {number: round((number - note.number) / 12) for number in self.sounds}
+        closest = min(self.sounds, key=lambda number: abs(number - note.number))
+        default = self.patch(0).table.default
+        reached = {number: octaves_higher(default, wanted)[1] for number, wanted in octaves.items()}
+        compared = [number for number in octaves if number == closest or reached[number] == octaves[number]]
+        distances = np.concatenate([self.sounds[number].distances(target) for number in compared])
+        numbers = np.repeat(compared, [len(self.sounds[number]) for number in compared])
+        positions = np.concatenate([np.arange(len(self.sounds[number])) for number in compared])
+        found: dict[tuple[int, int], Patch] = {}
+        for row in np.argsort(distances, kind="stable"):
+            number, position = int(numbers[row]), int(positions[row])
+            patch, moved = octaves_higher(self.patch(position), octaves[number])
+            if number == closest or moved == octaves[number]:
+                found.setdefault((position, moved), patch)
+            if len(found) == k:
+                break
+        return list(found.values())
 
 
-def open_library(
-    path: Path,
-    table: Table,
-    prior: Prior,
-    host: HostInfo,
-    make_host: Callable[[], Host],
-    *,
-    plan: Plan = DEFAULT_PLAN,
-    workers: int = 2,
-    progress: Progress | None = None,
-) -> Library:
-    """Read the library of a file; make it first if the file is missing, damaged, or of another host, prior or plan.
+def read_library(
+    path: Path, table: Table, prior: Prior, draws: Draws | None = None, host: HostInfo | None = None
+) -> Library | None:
+    """Read the library of a file.
 
     Args:
-        path: file of the library.
+        path: the file.
         table: parameter table of the instrument.
         prior: distribution that the patches are drawn from.
-        host: identity of the host that ``make_host`` opens; the library of another host is made again.
-        make_host: opens the host in each worker; a module-level function or a ``functools.partial`` of one.
-        plan: size and notes of the library.
-        workers: number of processes.
-        progress: see ``Progress``.
+        draws: draws that the library must be made of; None for any.
+        host: host that it must have been made on; None for any.
 
-    Raises:
-        HostError: if the host fails.
-        FileError: if the file cannot be written.
+    Returns:
+        The library; None if the file is missing or damaged, or of another table, prior, host or other draws.
     """
-    identity = _identity(table, prior, plan)
-    kept = _read(path, prior, identity, host)
-    if kept is not None:
-        return kept
-    with Pool(functools.partial(_make_worker, make_host, prior, plan), workers) as pool:
-        library = build(pool.map(count()), prior, plan, progress)
-    _write(path, identity | {"host": host.as_dict()}, library)
-    return library
-
-
-def read_library(path: Path, table: Table, prior: Prior, plan: Plan = DEFAULT_PLAN) -> Library | None:
-    """The library of a file, made on any host; None if it does not fit the table, the prior or the plan."""
-    return _read(path, prior, _identity(table, prior, plan))
-
-
-def build(
-    renders: Iterator[Steps | HostError | None], prior: Prior, plan: Plan, progress: Progress | None = None
-) -> Library:
-    """Collect the patches of a library.
-
-    Args:
-        renders: fingerprints of draw 0, 1, 2, ... with ``SEED``, each of shape ``(notes, cells, bands)``; None for a
-            refused draw, and the error for a render that failed.
-        prior: distribution that the patches are drawn from.
-        plan: size and notes of the library.
-        progress: see ``Progress``.
-
-    Raises:
-        HostError: if hardly any draw is accepted.
-    """
-    indices: list[int] = []
-    sounds = np.zeros((0, 0, 0, 0), np.uint8)
-    error: HostError | None = None
-    for index, sound in enumerate(renders):
-        if isinstance(sound, HostError):
-            error = sound
-        elif sound is not None:
-            if not indices:
-                sounds = np.zeros((len(plan.notes), plan.size, *sound.shape[1:]), np.uint8)
-            if not _is_known(sound, sounds[:, : len(indices)]):
-                sounds[:, len(indices)] = sound
-                indices.append(index)
-                if progress is not None:
-                    progress(len(indices), plan.size)
-        if len(indices) == plan.size:
-            break
-        if index + 1 >= MOST_DRAWS_PER_PATCH * max(len(indices), 10):
-            raise HostError(f"only {len(indices)} of {index + 1} draws for the library are audible") from error
-    return Library(prior, plan.notes, np.array(indices, np.int64), sounds)
-
-
-def _is_known(sound: Steps, sounds: Steps) -> bool:
-    """Whether a sound, at the middle note, is almost the same as one of ``(notes, n, cells, bands)``."""
-    middle = len(sound) // 2
-    lowest = np.int16(FLOOR_DB / DECIBELS_PER_STEP)
-    levels = np.minimum(sounds[middle], lowest)
-    steps = np.abs(levels - np.minimum(sound[middle], lowest)).mean(axis=(1, 2))
-    return bool(steps.min(initial=np.inf) * DECIBELS_PER_STEP < DUPLICATE_DB)
-
-
-def _make_worker(make_host: Callable[[], Host], prior: Prior, plan: Plan) -> Callable[[int], Steps | None]:
-    return functools.partial(_render, make_host(), prior, plan)
-
-
-def _render(host: Host, prior: Prior, plan: Plan, index: int) -> Steps | None:
-    """Fingerprints of a draw, shape ``(notes, cells, bands)``; None if it is inaudible at one of the notes.
-
-    Renders need not be clean: traces of an earlier one are too faint for a fingerprint.
-    """
-    patch, _ = prior.draw(SEED, index, 0)
-    sounds = []
-    for number in plan.notes:
-        note = Note(number, 100, GATE_SECONDS, SECONDS)
-        audio = host.render(patch, note, clean=False)
-        found = None if refusal(audio) in ("broken", "silent") else fingerprint(audio, GATE_SECONDS)
-        if found is None:
-            return None
-        sounds.append(to_steps(found))
-    return np.stack(sounds)
-
-
-def _identity(table: Table, prior: Prior, plan: Plan) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "table_hash": table.hash,
-        "prior_hash": prior.hash(),
-        "plan": asdict(plan) | {"notes": list(plan.notes)},
-    }
-
-
-def _read(path: Path, prior: Prior, identity: dict[str, Any], host: HostInfo | None = None) -> Library | None:
-    """The library of a file; None if it is missing, damaged, or of another identity or host (if one is given)."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            found = json.loads(str(kept["identity"]))
-            made_on = found.pop("host")
-            if found != identity or (host is not None and made_on != host.as_dict()):
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as fields:
+            found = json.loads(str(fields["identity"]))
+            expected = _identity(
+                table,
+                prior,
+                found["draws"] if draws is None else _pairs(draws),
+                found["host"] if host is None else host.as_dict(),
+            )
+            if found != expected:
                 return None
-            return Library(prior, tuple(identity["plan"]["notes"]), kept["indices"], kept["sounds"])
-    except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile):
+            kept = np.unpackbits(fields["kept"])
+            sounds = {number: PackedSounds(fields[f"codes-{number}"], fields["book"]) for number, _ in found["draws"]}
+            return Library(prior, np.flatnonzero(kept), sounds)
+    except Exception:  # a damaged archive raises errors of a dozen types
         return None
 
 
-def _write(path: Path, identity: dict[str, Any], library: Library) -> None:
+def write_library(path: Path, table: Table, draws: Draws, host: HostInfo, library: Library) -> None:
+    """Write a library with the draws and the host that it was made of; raises ``FileError``."""
+    kept = np.zeros(max(draws.values()), bool)
+    kept[library.indices] = True
+    fields: dict[str, Any] = {f"codes-{number}": sounds.codes for number, sounds in library.sounds.items()}
+    fields["book"] = next(iter(library.sounds.values())).book
+    fields["kept"] = np.packbits(kept)
+    fields["identity"] = json.dumps(_identity(table, library.prior, _pairs(draws), host.as_dict()))
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, identity=json.dumps(identity), indices=library.indices, sounds=library.sounds)
+        np.savez(file, **fields)  # which is read faster than a compressed file, and hardly larger
+
+
+def _identity(table: Table, prior: Prior, draws: list[list[int]], host: Any) -> dict[str, Any]:
+    return {"schema": SCHEMA, "table_hash": table.hash, "prior_hash": prior.hash(), "draws": draws, "host": host}
+
+
+def _pairs(draws: Draws) -> list[list[int]]:
+    return [[number, draws[number]] for number in sorted(draws)]

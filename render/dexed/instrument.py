@@ -26,8 +26,7 @@ DEXED = Instrument(
     moves=MOVES,
     prior=Prior(prior.draw, prior.prior_hash),
     library=Path(__file__).with_name("library.npz"),
-    library_size=3000,
-    library_notes=(48, 72),
+    library_draws={48: 3018, 72: 3018},
     bank=Bank(presets.BANK_SUFFIX, presets.write_bank),
     auditions=(_RICH, _RICH.with_knobs({"op1_rate4": 0.0})),
 )

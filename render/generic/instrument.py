@@ -22,8 +22,8 @@ from render.instruments.patch import Patch
 from render.instruments.plugin_adapter import PluginAdapter
 from render.note import Note
 
-LIBRARY_SIZE = 300
-"""Size of the library of a plug-in; small, because it is rendered when the plug-in is first used."""
+LIBRARY_DRAWS = {60: 300}
+"""Draws for the library of a plug-in; few, because they are rendered when the plug-in is first used."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ def described(path: Path) -> Instrument:
         presets=PluginPresets(path),
         hosts=PluginHosts(path),
         prior=Prior(draw, functools.partial(_hash, path)),
-        library_size=LIBRARY_SIZE,
-        library_notes=(60,),
+        library_draws=LIBRARY_DRAWS,
     )
 
 

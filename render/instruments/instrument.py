@@ -166,8 +166,7 @@ class Instrument:
         curves: returns what a patch's envelopes and LFOs look like, see ``Curves``.
         prior: distribution of patches for the library and for training.
         library: file of the library that comes with the project.
-        library_size: number of patches of the library.
-        library_notes: MIDI note numbers at which they are rendered.
+        library_draws: by MIDI note number, how many draws of the prior are rendered at that note for the library.
         bank: writes several matches to one file; None if there is no such file.
         starts: function from a clip, with the key press at sample 0, and its note to patches that are made from the
             clip itself; None if there are none.
@@ -199,8 +198,7 @@ class Instrument:
     curves: Callable[[Patch, Note], Curves] | None = None
     prior: Prior | None = None
     library: Path | None = None
-    library_size: int = 7000
-    library_notes: tuple[int, ...] = (36, 60, 84)
+    library_draws: Mapping[int, int] = field(default_factory=lambda: {60: 7000})
     bank: Bank | None = None
     starts: Callable[[Audio, Note], list[Patch]] | None = None
     settle: Callable[[Patch], Patch] | None = None

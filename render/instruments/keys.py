@@ -51,8 +51,16 @@ def transposed(instrument: Instrument, patch: Patch, semitones: int) -> Patch | 
     return _octaves_higher(patch, octaves) if rest == 0 else None
 
 
-def _octaves_higher(patch: Patch, octaves: int) -> Patch | None:
+def octaves_higher(patch: Patch, octaves: int) -> tuple[Patch, int]:
+    """A patch that sounds higher by octaves, as far as its transposition reaches, and the octaves that it reached."""
     row = patch.table.transpose
-    if row is None or not 0 <= (choice := patch.index(row.name) + octaves) < len(row.choices):
-        return None
-    return patch.with_knobs({row.name: row.choice_knobs[choice]})
+    if row is None:
+        return patch, 0
+    choice = patch.index(row.name)
+    reached = min(max(choice + octaves, 0), len(row.choices) - 1)
+    return patch.with_knobs({row.name: row.choice_knobs[reached]}), reached - choice
+
+
+def _octaves_higher(patch: Patch, octaves: int) -> Patch | None:
+    moved, reached = octaves_higher(patch, octaves)
+    return moved if reached == octaves else None

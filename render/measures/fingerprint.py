@@ -59,7 +59,7 @@ def fingerprint(audio: Audio, gate_seconds: float) -> Fingerprint | None:
     bands = np.add.reduceat(np.square(np.abs(spectrum)), _band_edges(), axis=1)[:, :-1]
     times = np.arange(len(frames)) * (HOP / SAMPLE_RATE)
     end = len(mono) / SAMPLE_RATE
-    power = np.full((len(_cell_weights()), bands.shape[1]), np.nan, np.float32)
+    power = np.full(shape(), np.nan, np.float32)
     held = [(low, high, min(gate_seconds, end)) for low, high in itertools.pairwise(HELD_EDGES)]
     released = [(gate_seconds + low, gate_seconds + high, end) for low, high in itertools.pairwise(RELEASED_EDGES)]
     for k, (start, stop, limit) in enumerate(held + released):
@@ -70,6 +70,11 @@ def fingerprint(audio: Audio, gate_seconds: float) -> Fingerprint | None:
     if not loudest > 0.0:
         return None
     return np.asarray(10.0 * np.log10(np.maximum(power / loudest, _SMALLEST_RATIO)), np.float32)
+
+
+def shape() -> tuple[int, int]:
+    """Number of cells and bands of a fingerprint."""
+    return len(cell_weights()), len(_band_edges()) - 1
 
 
 def to_steps(fingerprints: Fingerprint) -> Steps:
@@ -99,17 +104,18 @@ def distances(target: Fingerprint, others: Steps) -> NDArray[np.float32]:
     """
     present = np.isfinite(target[:, 0])
     target = target[present]
-    weights = _cell_weights()[present, None]
+    weights = cell_weights()[present, None]
     weights = weights / (weights.sum() * target.shape[1])
     levels = to_decibels(others[:, present])
-    energies = (_power(levels) * weights).sum(axis=(1, 2))
-    gains = 10.0 * np.log10((_power(target) * weights).sum() / np.maximum(energies, np.float32(_SMALLEST_RATIO)))
+    energies = (power(levels) * weights).sum(axis=(1, 2))
+    gains = 10.0 * np.log10((power(target) * weights).sum() / np.maximum(energies, np.float32(_SMALLEST_RATIO)))
     floor = target.max() - np.float32(FLOOR_DB)
     levels = np.maximum(levels + gains[:, None, None], floor)
     return np.asarray((np.abs(levels - np.maximum(target, floor)) * weights).sum(axis=(1, 2)), np.float32)
 
 
-def _power(decibels: NDArray[np.float32]) -> NDArray[np.float32]:
+def power(decibels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The power of levels in dB, any shape."""
     return np.asarray(np.power(np.float32(10.0), np.float32(0.1) * decibels), np.float32)
 
 
@@ -121,7 +127,7 @@ def _band_edges() -> NDArray[np.int64]:
 
 
 @functools.cache
-def _cell_weights() -> NDArray[np.float32]:
+def cell_weights() -> NDArray[np.float32]:
     """Square roots of the cells' lengths, which give short cells, such as the attack, more than their share of time."""
     lengths = np.concatenate([np.diff(HELD_EDGES), np.diff(RELEASED_EDGES)])
     return np.asarray(np.sqrt(lengths), np.float32)

@@ -47,6 +47,7 @@ NOISEMAKER = Instrument(
     curves=drawn_curves,
     prior=Prior(prior.draw, prior.prior_hash),
     library=Path(__file__).with_name("library.npz"),
+    library_draws={60: 110_000},
     auditions=(RICH, ENDLESS),
     parts=PARTS,
     installed=hosts.installed_plugins,

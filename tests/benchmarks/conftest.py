@@ -6,7 +6,6 @@ import importlib
 
 import pytest
 
-from render.data.library import Plan
 from tests.scale_host import make_any
 
 
@@ -18,6 +17,6 @@ def fake_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
     library = importlib.import_module("inference.stages.library")
     monkeypatch.setattr(library, "cache_folder", lambda: tmp_path_factory.getbasetemp() / "library")
     targets = importlib.import_module("benchmarks.common.targets")
-    monkeypatch.setattr(targets, "PLAN", Plan(size=6, notes=(60,)))
+    monkeypatch.setattr(targets, "DRAWS", {60: 6})
     targets.host_of.cache_clear()
     targets.library_of.cache_clear()
