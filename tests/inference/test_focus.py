@@ -140,7 +140,7 @@ def test_it_holds_in_every_stage_and_when_resumed(
     assert second["best"]["distance"]["mss"] <= first["best"]["distance"]["mss"] + 0.01
     match, _ = soundfile.read(first["files"][0]["match"])
     during = round((1.1 - first["onset_seconds"]) * SAMPLE_RATE)
-    assert np.abs(match[during : during + 2000]).max() > 0.01  # what is written is whole
+    assert match[during : during + 2000].any()  # what is written is whole: of a part that is masked, all samples are 0
 
 
 @pytest.mark.parametrize(
