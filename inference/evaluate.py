@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -200,22 +201,15 @@ class Evaluator:
         Returns:
             MSS in order; None for a candidate that was not rendered any more, or whose render failed, which is counted.
         """
-        waiting = enumerate(candidates)
-        results: dict[int, float | None] = {}
-        pending: dict[Future[Reply], int] = {}
-        last = -1
+        waiting = deque(candidates)
+        pending = deque[Future[Reply]]()
+        results: list[float | None] = []
         while True:
-            while len(pending) < self.slots and not spent() and (following := next(waiting, None)) is not None:
-                last, candidate = following
-                pending[self.submit_judged(candidate, Compare)] = last
+            while waiting and len(pending) < self.slots and not spent():
+                pending.append(self.submit_judged(waiting.popleft(), Compare))
             if not pending:
-                break
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                number = pending.pop(future)
-                reply = self.take_judged(future)
-                if reply is not None:
-                    results[number] = reply
-        return [results.get(number) for number in range(last + 1 + sum(1 for _ in waiting))]
+                return [*results, *(None for _ in waiting)]
+            results.append(self.take_judged(pending.popleft()))
 
     def _notes(self, candidate: Candidate) -> tuple[Note, ...]:
         return (candidate.note, *self._other_notes)

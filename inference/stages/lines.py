@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -135,7 +135,7 @@ class LineSearch:
 
     def run_until(self, spent: Callable[[], bool]) -> bool:
         """Search until the budget is spent, or no knob improves the match; returns whether there is more to try."""
-        pending: dict[Future[Any], Trial] = {}
+        pending = deque[tuple[Trial, Future[Any]]]()
 
         def over() -> bool:
             return spent() or self.best.loss <= self._good_enough
@@ -148,15 +148,14 @@ class LineSearch:
                     if trial is None:
                         more = bool(pending)
                         break
-                    pending[self._by.submit(trial.candidate)] = trial
+                    pending.append((trial, self._by.submit(trial.candidate)))
                 if not pending:
                     return more and not self._stalled()
-                done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                for future in [future for future in pending if future in done]:
-                    trial = pending.pop(future)
-                    self._learn(trial, self._by.take(trial.candidate, future))
+                # The oldest first, whichever is done: runs with the same seed and budget in renders are equal.
+                trial, future = pending.popleft()
+                self._learn(trial, self._by.take(trial.candidate, future))
         finally:
-            for future in pending:
+            for _, future in pending:
                 future.cancel()
 
     def active(self, count: int) -> list[str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -245,20 +246,18 @@ def _ask_and_tell(
     spent: Callable[[], bool],
     learn: Callable[[Candidate | None], None] = lambda candidate: None,
 ) -> None:
-    pending: dict[Future[Any], tuple[Any, Candidate]] = {}
+    pending = deque[tuple[Any, Candidate, Future[Any]]]()
     try:
         while pending or not spent():
             while len(pending) < by.slots and not spent():
                 point = optimizer.ask()
                 candidate = space.decode(point.value)
-                pending[by.submit(candidate)] = (point, candidate)
-            done, _ = wait(pending, return_when=FIRST_COMPLETED)
-            # Results are told in the order of asking, so that runs with one worker and the same seed are equal.
-            for future in [future for future in pending if future in done]:
-                point, candidate = pending.pop(future)
-                measured = by.take(candidate, future)
-                learn(measured)
-                optimizer.tell(point, _FAILED_LOSS if measured is None else measured.loss)
+                pending.append((point, candidate, by.submit(candidate)))
+            # The oldest first, whichever is done: runs with the same seed and budget in renders are equal.
+            point, candidate, future = pending.popleft()
+            measured = by.take(candidate, future)
+            learn(measured)
+            optimizer.tell(point, _FAILED_LOSS if measured is None else measured.loss)
     finally:
-        for future in pending:
+        for _, _, future in pending:
             future.cancel()
