@@ -18,7 +18,6 @@ from inference.network.categories import Categories, Drawing
 from inference.network.coding.codings import CODINGS
 from inference.network.features.estimated_note import N_NOTES
 from inference.network.features.log_mel import N_CHANNELS, N_FRAMES, N_MELS
-from inference.network.features.semitones import aligned
 from inference.network.size import Size
 from inference.network.transformer import TransformerChain, TransformerEncoder
 from render.noisemaker.table import TABLE
@@ -38,9 +37,8 @@ class Encoder(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         first, *rest = size.channels
-        self.aligned = size.aligned
         self.note = nn.Embedding(N_NOTES + 1, _NOTE_WIDTH)
-        self.stem = nn.Conv2d(N_CHANNELS + size.aligned, first, _STEM, _STEM)
+        self.stem = nn.Conv2d(N_CHANNELS, first, _STEM, _STEM)
         # A convolution does not know which frequency it is at.
         self.place = nn.Parameter(torch.zeros(first, N_MELS // _STEM, 1))
         self.stem_norm = nn.BatchNorm2d(first)
@@ -50,49 +48,15 @@ class Encoder(nn.Module):
         halvings = 2 ** len(rest)
         cells = (N_MELS // _STEM // halvings) * (N_FRAMES // _STEM // halvings)
         self.dropout = nn.Dropout(_DROPOUT)
-        self.modulation = Modulation() if size.modulation else None
-        width = 0 if self.modulation is None else self.modulation.width
-        self.out = nn.Linear(size.channels[-1] * cells + width + _NOTE_WIDTH, size.hidden)
+        self.out = nn.Linear(size.channels[-1] * cells + _NOTE_WIDTH, size.hidden)
 
     def forward(self, spectrograms: torch.Tensor, notes: torch.Tensor) -> torch.Tensor:
         """See the class."""
         note = self.note(notes)
-        if self.aligned:
-            spectrograms = torch.cat([spectrograms, aligned(spectrograms[:, :1], notes)], dim=1)
         x = functional.relu(self.stem_norm(self.stem(spectrograms - 0.3) + self.place))
         for layer in self.layers:
             x = layer(x, note)
-        x = x.flatten(1)
-        if self.modulation is not None:
-            x = torch.cat([x, self.modulation(spectrograms[:, 0])], dim=1)
-        return functional.relu(self.out(torch.cat([self.dropout(x), note], dim=1)))
-
-
-class Modulation(nn.Module):
-    """Modulation spectra, the spectra of band levels over time: an LFO of 7 Hz is a line there.
-
-    Shape:
-        ``(batch, bands, frames)`` to ``(batch, width)``.
-    """
-
-    window: torch.Tensor
-    width = 128
-    _BANDS = 32  # of neighbouring bands, averaged
-    _GAIN = 3.0  # in front of the logarithm, which a quarter of full scale then leaves at 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("window", torch.hann_window(N_FRAMES - 1), persistent=False)
-        self.norm = nn.LayerNorm(N_FRAMES // 2)
-        self.mix = nn.Linear(self._BANDS * (N_FRAMES // 2), self.width)
-
-    def forward(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """See the class."""
-        bands = spectrograms.float().reshape(len(spectrograms), self._BANDS, -1, N_FRAMES).mean(dim=2)
-        moves = bands.diff(dim=2) * self.window
-        lines = torch.log1p(self._GAIN * torch.fft.rfft(moves.float(), dim=2).abs())
-        mixed: torch.Tensor = functional.relu(self.mix(self.norm(lines).flatten(1)))
-        return mixed
+        return functional.relu(self.out(torch.cat([self.dropout(x.flatten(1)), note], dim=1)))
 
 
 class _Layer(nn.Module):

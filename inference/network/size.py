@@ -14,6 +14,7 @@ ARCHITECTURES = ("chain", "transformer")
 HEAD_WIDTH = 32
 """Width of each head of a transformer's attention."""
 _SPECTROGRAM_FIELD = "picture"  # name of ``Size.spectrogram`` in files
+_EARLIER_INPUTS = ("aligned", "modulation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,11 @@ class Size:
         hidden: width of the clip's embedding and of the chain, or of the transformers.
         coding: name of the coding, one of ``CODINGS``.
         spectrogram: kind of spectrogram, one of ``SPECTROGRAMS``.
-        aligned: whether the mid signal is also an input with the estimated note in a fixed band (``semitones`` only).
-        modulation: whether modulation spectra are an input too (``Modulation``).
-        architecture: one of ``ARCHITECTURES``; a transformer sees neither aligned spectrograms nor modulation spectra.
+        architecture: one of ``ARCHITECTURES``.
         layers: attention layers of a transformer's encoder and of its chain.
 
     Raises:
-        UnknownName: for an architecture, coding or kind of spectrogram that does not exist, or that do not go together.
+        UnknownName: for an architecture, coding or kind of spectrogram that does not exist.
         OutOfRange: for a width that cannot be divided into a transformer's heads.
     """
 
@@ -39,30 +38,29 @@ class Size:
     hidden: int = 256
     coding: str = "sound"
     spectrogram: str = "mel"
-    aligned: bool = False
-    modulation: bool = False
     architecture: str = "chain"
     layers: tuple[int, int] = (5, 2)
 
     def __post_init__(self) -> None:
-        seen_by = ("chain",) if self.aligned or self.modulation else ARCHITECTURES
-        if self.architecture not in seen_by:
-            raise UnknownName("architecture", self.architecture, seen_by)
+        if self.architecture not in ARCHITECTURES:
+            raise UnknownName("architecture", self.architecture, ARCHITECTURES)
         if self.architecture == "transformer" and self.hidden % HEAD_WIDTH:
             raise OutOfRange("hidden", self.hidden, f"a multiple of {HEAD_WIDTH} for a transformer")
         if self.coding not in CODINGS:
             raise UnknownName("coding", self.coding, CODINGS)
-        allowed = ["semitones"] if self.aligned else list(SPECTROGRAMS)
-        if self.spectrogram not in allowed:
-            raise UnknownName("spectrogram", self.spectrogram, allowed)
+        if self.spectrogram not in SPECTROGRAMS:
+            raise UnknownName("spectrogram", self.spectrogram, SPECTROGRAMS)
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
-        """The inverse of ``as_json``; weights from before there were several codings have ``knobs``."""
-        fields = {"coding": "knobs", **content}
+        """The inverse of ``as_json``; raises ``UnknownName`` for inputs that networks had in earlier versions."""
+        fields = {"spectrogram" if name == _SPECTROGRAM_FIELD else name: value for name, value in content.items()}
+        for name in _EARLIER_INPUTS:
+            if fields.pop(name, False):
+                raise UnknownName("input", name, [_SPECTROGRAM_FIELD])
         for name in {"channels", "layers"} & set(fields):
             fields[name] = tuple(fields[name])
-        return cls(spectrogram=fields.pop(_SPECTROGRAM_FIELD, "mel"), **fields)
+        return cls(**fields)
 
     def as_json(self) -> dict[str, Any]:
         """The form that is stored in files of weights and checkpoints."""

@@ -44,8 +44,7 @@ _EARLY_BYTES = 32_768
 class Pool(Generic[Job, Result]):
     """Worker processes that turn jobs into results.
 
-    Ask/tell with no idle worker: keep ``slots`` jobs in flight and wait for the oldest, or for whichever ends first with
-    ``concurrent.futures.wait(futures, return_when=FIRST_COMPLETED)``.
+    Ask/tell with no idle worker: keep ``slots`` jobs in flight and wait for the oldest of them.
 
     Args:
         make_worker: runs once in the main thread of each worker and returns the function that does the jobs there; a

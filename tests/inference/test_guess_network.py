@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from inference import __main__ as command
 from inference.clip.target import Target
-from inference.network.coding.codings import CODINGS, KNOBS, SOUND
+from inference.network.coding.codings import CODINGS, SOUND
 from inference.network.coding.variables import N_BINS, SILENT, Coding, unit_codes
 from inference.network.features.augment import augment
 from inference.network.features.log_mel import SHAPE, log_mel_spectrogram
@@ -109,49 +109,17 @@ def test_a_render_is_cut_as_a_clip_is() -> None:
     assert np.abs(shown.astype(int) - log_mel_spectrogram(clip())).mean() < 1.0
 
 
-def test_the_variables_of_knobs_cover_the_table() -> None:
-    expected = {row.name for row in TABLE.parameters if not row.silent and row.name != "volume"}
-    assert {var.name for var in KNOBS.variables if var.row is not None} == expected
-
-
 @pytest.mark.parametrize("coding", CODINGS.values(), ids=list(CODINGS))
 def test_conditions_of_a_variable_come_first(coding: Coding) -> None:
     for k, var in enumerate(coding.variables):
         assert all(coding.index(condition.name) < k for clause in var.needs for condition in clause)
 
 
-def test_codes_of_knobs_survive_a_round_trip_and_silence_follows_the_table() -> None:
-    drawn = [draw(5, index) for index in range(150)]
-    patches, notes = [patch for patch, _ in drawn], [note for _, note in drawn]
-    codes = KNOBS.encode(patches, notes)
-    assert codes.shape == (150, len(KNOBS))
-    assert (codes < np.array(KNOBS.sizes)).all()
-    decoded = [KNOBS.decode(row.tolist(), [0.5] * len(KNOBS)) for row in codes]
-    again = KNOBS.encode(
-        [found.patch for found in decoded],
-        [
-            replace(note, number=found.number, gate_seconds=found.gate_seconds)
-            for note, found in zip(notes, decoded, strict=True)
-        ],
-    )
-    names = ("octave", "pitch class", "gate")
-    kept = [k for k, var in enumerate(KNOBS.variables) if var.row is not None or var.name in names]
-    np.testing.assert_array_equal(codes[:, kept], again[:, kept])
-    for patch, row, found, note in zip(patches, codes, decoded, notes, strict=True):
-        assert found.number == note.number
-        assert found.gate_seconds == pytest.approx(note.gate_seconds, rel=0.12)
-        for k, var in enumerate(KNOBS.variables):
-            if var.row is None or var.row.discrete or row[k] == SILENT:
-                continue
-            assert patch.sounds(var.name)
-            assert abs(found.patch[var.name] - patch[var.name]) <= 0.5 / N_BINS + 1e-9
-
-
 def test_a_modulator_without_amount_reads_as_off() -> None:
     patch = TABLE.default.with_settings({"lfo1destination": "filter"}).with_knobs({"lfo1amount": 0.5})
     moving = patch.with_knobs({"lfo1amount": 0.9})
-    codes = KNOBS.encode([patch, moving], [Note(60)] * 2)
-    destination, amount, rate = (KNOBS.index(f"lfo1{name}") for name in ("destination", "amount", "rate"))
+    codes = SOUND.encode([patch, moving], [Note(60)] * 2)
+    destination, amount, rate = (SOUND.index(f"lfo1{name}") for name in ("destination", "amount", "rate"))
     assert codes[0, [destination, amount, rate]].tolist() == [0, SILENT, SILENT]
     assert codes[1, destination] == 1
     assert (codes[1, [amount, rate]] != SILENT).all()
@@ -199,11 +167,10 @@ def test_the_estimated_note_of_examples_is_one_that_sounds(examples: Examples) -
     assert split(examples, 0)[1].size == 0
 
 
-@pytest.mark.parametrize("size", [SMALL, replace(SMALL, coding="knobs")], ids=["sound", "knobs"])
-def test_the_network_overfits_eight_sounds(tmp_path: Path, size: Size) -> None:
+def test_the_network_overfits_eight_sounds(tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    examples = Examples.load([make_set(tmp_path / "set", 8)], tmp_path / "cache", size)
-    options = replace(OPTIONS, size=size, examples=1600, batch=8, learning_rate=4e-3, augmented=False)
+    examples = Examples.load([make_set(tmp_path / "set", 8)], tmp_path / "cache", SMALL)
+    options = replace(OPTIONS, examples=1600, batch=8, learning_rate=4e-3, augmented=False)
     training = Training(source_of(examples, held_out=0), options, tmp_path / "out")
     train(training, None)
     guesser = Guesser.load(tmp_path / "out" / "network.safetensors")
@@ -255,26 +222,6 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(tmp_path: Path, examples
         Training(source, replace(options, seed=1), tmp_path / "stopped")
     with pytest.raises(FormatError, match="source"):
         Training(replace(source, seed=1), options, tmp_path / "stopped")
-
-
-def test_a_new_head_learns_on_the_encoder_of_other_weights(
-    tmp_path: Path, examples: Examples, untrained: GuessNetwork
-) -> None:
-    write_network(tmp_path / "network.safetensors", "network", SMALL, untrained.state_dict())
-    start = read_network(tmp_path / "network.safetensors", "network").encoder.state_dict()
-    for model in ("network", "regression"):
-        options = replace(OPTIONS, model=model, encoder=tmp_path / "network.safetensors", frozen=True)
-        training = Training(source_of(examples), options, tmp_path / model)
-        train(training, None)
-        found = training.average.encoder.state_dict()
-        changed = {name for name, tensor in found.items() if not torch.equal(tensor, start[name])}
-        assert changed == {"out.weight", "out.bias"}
-        free = Training(source_of(examples), replace(options, frozen=False), tmp_path / f"free {model}")
-        free.take_step()
-        assert not torch.equal(free.network.encoder.stem.weight, start["stem.weight"])
-    wider = replace(OPTIONS, size=replace(SMALL, hidden=64), encoder=tmp_path / "network.safetensors")
-    with pytest.raises(FormatError, match="does not fit"):
-        Training(source_of(examples), wider, tmp_path / "wider")
 
 
 def test_bins_are_learnt_with_their_neighbours_and_exact_values_alone() -> None:

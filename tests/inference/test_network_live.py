@@ -13,7 +13,7 @@ import torch
 
 from inference import __main__ as command
 from inference.clip.target import Target
-from inference.network.coding.codings import KNOBS, SOUND
+from inference.network.coding.codings import SOUND
 from inference.network.model import GuessNetwork
 from inference.network.size import Size
 from inference.network.training.examples import Batch
@@ -64,11 +64,11 @@ def test_an_example_depends_on_its_number_only(live: LiveExamples, with_two_work
     np.testing.assert_allclose(chunk.knobs[0], patch.knobs, atol=1e-6)
 
 
-def test_knobs_can_be_learnt_live_as_well() -> None:
-    chunk = make_chunk(ScaleHost(), "mel", KNOBS, (3, 0))
+def test_the_codes_of_a_chunk_are_those_of_its_draws() -> None:
+    chunk = make_chunk(ScaleHost(), "mel", SOUND, (3, 0))
     drawn = [draw(3, index) for index in range(CHUNK)]
-    wanted = KNOBS.encode([patch for patch, _ in drawn], [note for _, note in drawn])
-    unmoved = [k for k, var in enumerate(KNOBS.variables) if var.name != "gate"]  # which the onset shortens
+    wanted = SOUND.encode([patch for patch, _ in drawn], [note for _, note in drawn])
+    unmoved = [k for k, var in enumerate(SOUND.variables) if var.name != "gate"]  # which the onset shortens
     np.testing.assert_array_equal(chunk.codes[:, unmoved], wanted[:, unmoved])
 
 
@@ -139,7 +139,7 @@ def test_a_network_of_sounds_proposes_on_the_key_that_is_known() -> None:
     from inference.network.proposals import Guesser
 
     torch.manual_seed(0)
-    network = GuessNetwork(replace(SMALL, spectrogram="semitones", aligned=True, modulation=True))
+    network = GuessNetwork(replace(SMALL, spectrogram="stretched"))
     network.chain.begin_with([torch.ones(size) / size for size in SOUND.sizes])
     t = np.arange(30000) / 44100
     clip = (0.2 * np.sin(2 * np.pi * 261.6 * t) * np.exp(-3.0 * t)).astype(np.float32)[None]

@@ -7,12 +7,10 @@ import pytest
 import torch
 
 from inference.network.features.batches import spectrograms_of_renders
-from inference.network.features.estimated_note import UNKNOWN_NOTE
 from inference.network.features.log_mel import SHAPE
-from inference.network.features.semitones import ASSUMED_NOTE, LOWEST_NOTE, NOTE_BAND, aligned, semitone_spectrogram
 from inference.network.features.spectrograms import SPECTROGRAMS, spectrogram_of_render
 from inference.network.features.stretched import SEGMENTS, stretched_spectrogram
-from inference.network.model import GuessNetwork, Modulation
+from inference.network.model import GuessNetwork
 from inference.network.size import Size
 from render.errors import InvalidAudio, UnknownName
 from render.note import SAMPLE_RATE
@@ -35,17 +33,6 @@ def test_every_kind_shows_level_relative_to_the_loudest_cell_and_the_side(kind: 
             SPECTROGRAMS[kind](wrong)
 
 
-@pytest.mark.parametrize("number", [36, 59, 83, 84, 100])
-def test_a_band_is_a_semitone_and_the_note_can_be_put_in_its_place(number: int) -> None:
-    shown = semitone_spectrogram(tone(number))
-    assert shown[0, :, 40].argmax() == number - LOWEST_NOTE
-    spectrogram = torch.from_numpy(shown[None]).float()
-    moved = aligned(spectrogram, torch.tensor([number]))
-    assert moved[0, 0, :, 40].argmax() == NOTE_BAND
-    unknown = aligned(spectrogram, torch.tensor([UNKNOWN_NOTE]))
-    torch.testing.assert_close(unknown, aligned(spectrogram, torch.tensor([ASSUMED_NOTE])))
-
-
 def test_the_hop_of_a_stretched_spectrogram_grows() -> None:
     audio = np.zeros((1, 4 * SAMPLE_RATE), np.float32)
     wanted = [(frame, start) for (frame, start) in ((20, 20 * 128), (64 + 30, 64 * 128 + 30 * 512))]
@@ -59,31 +46,17 @@ def test_the_hop_of_a_stretched_spectrogram_grows() -> None:
         first += frames
 
 
-def test_a_modulation_spectrum_tells_how_fast_bands_move() -> None:
-    torch.manual_seed(0)
-    modulation = Modulation().eval()
-    frames = torch.arange(SHAPE[2]) / 86.1
-
-    def moving(hz: float) -> torch.Tensor:
-        return (0.5 + 0.3 * torch.sin(2 * torch.pi * hz * frames)).expand(1, SHAPE[1], -1)
-
-    still = modulation(torch.full((1, *SHAPE[1:]), 0.5))
-    slow, fast = modulation(moving(3.0)), modulation(moving(9.0))
-    assert (slow - fast).abs().mean() > 0.05
-    torch.testing.assert_close(still, modulation(torch.full((1, *SHAPE[1:]), 0.2)))
-
-
 def test_a_size_says_what_a_network_sees_and_predicts() -> None:
     small = {"channels": [8, 8], "hidden": 16}
-    assert Size.parse(small).coding == "knobs"  # as in weights from before there were several
-    assert Size.parse({**small, "coding": "sound"}).channels == (8, 8)
+    assert Size.parse(small) == Size((8, 8), 16)
+    assert Size.parse({**small, "aligned": False}) == Size((8, 8), 16)  # as in weights of earlier versions
     written = Size((8, 8), 16, spectrogram="stretched").as_json()
     assert written["picture"] == "stretched"  # the name in files of weights
     assert Size.parse(written) == Size((8, 8), 16, spectrogram="stretched")
-    for wrong in ({"coding": "tarot"}, {"spectrogram": "oil"}, {"spectrogram": "mel", "aligned": True}):
+    for wrong in ({"coding": "tarot"}, {"spectrogram": "oil"}, {"modulation": True}):
         with pytest.raises(UnknownName):
-            Size(**wrong)
-    network = GuessNetwork(Size((8, 8), 16, spectrogram="semitones", aligned=True, modulation=True))
+            Size.parse({**small, **wrong})
+    network = GuessNetwork(Size((8, 8), 16))
     nats = network(torch.rand(3, *SHAPE), torch.tensor([60, 20, 128]), torch.zeros(3, len(network.coding)).long())
     assert nats.shape == (3, len(network.coding))
     assert torch.isfinite(nats).all()

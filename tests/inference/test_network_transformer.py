@@ -128,12 +128,8 @@ def test_sizes_are_checked_and_files_without_an_architecture_are_chains() -> Non
     assert default_size("chain") == Size()
     with pytest.raises(UnknownName, match="chain, transformer"):
         default_size("tarot")
-    with pytest.raises(UnknownName):
-        replace(SMALL["transformer"], modulation=True)
     with pytest.raises(OutOfRange):
         replace(SMALL["transformer"], hidden=80)
-    with pytest.raises(UnknownName):
-        replace(OPTIONS, frozen=True)
     for wrong in ({"warm_up": 0}, {"learning_rate": float("nan")}, {"largest_gradient": 0.0}, {"average": 1.0}):
         with pytest.raises(OutOfRange):
             replace(OPTIONS, **wrong)

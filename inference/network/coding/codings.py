@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from inference.network.coding.knob_variables import KNOBS
 from inference.network.coding.sound_variables import SOUND
 from inference.network.coding.variables import Coding
 
-CODINGS: dict[str, Coding] = {coding.name: coding for coding in (KNOBS, SOUND)}
+CODINGS: dict[str, Coding] = {coding.name: coding for coding in (SOUND,)}

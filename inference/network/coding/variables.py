@@ -1,8 +1,7 @@
 """The variables that a guess network predicts: categories in a fixed order, and their conversion from and to patches.
 
-A ``Coding`` is a list of variables that encodes patches as categories and decodes them. There are two: ``knobs``
-(``knob_variables.py``) has a variable per parameter of the table and belongs to weights that were trained with it;
-``sound`` (``sound_variables.py``) gives patches that sound the same the same code. Weights name their coding.
+A ``Coding`` is a list of variables that encodes patches as categories and decodes them. ``sound``
+(``sound_variables.py``) gives patches that sound the same the same code. Weights name their coding.
 
 Every choice is a category. A continuous variable (``unit`` below, 0 to 1) has ``N_BINS`` equal bins and three more
 categories for exactly 0, 0.5 and 1, where people often leave knobs and where the table's conditions switch parts off. A

@@ -9,13 +9,11 @@ from torch import Tensor
 
 from inference.clip.sound import KEPT_TAIL_SECONDS, LEAD_SECONDS, ONSET_DB, TAIL_DB
 from inference.network.features.log_mel import MEL_SAMPLES, mel_power, quantised
-from inference.network.features.semitones import semitone_power
 from inference.network.features.stretched import STRETCHED_SAMPLES, stretched_power
 from render.note import SAMPLE_RATE
 
 POWERS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "mel": (mel_power, MEL_SAMPLES),
-    "semitones": (semitone_power, MEL_SAMPLES),
     "stretched": (stretched_power, STRETCHED_SAMPLES),
 }
 """Power spectrogram and covered samples of each kind of spectrogram, by the names of ``SPECTROGRAMS``."""

@@ -6,14 +6,12 @@ from collections.abc import Callable
 
 from inference.clip.sound import sounding_range
 from inference.network.features.log_mel import Spectrogram, log_mel_spectrogram
-from inference.network.features.semitones import semitone_spectrogram
 from inference.network.features.stretched import stretched_spectrogram
 from render.audio import Audio
 from render.note import SAMPLE_RATE
 
 SPECTROGRAMS: dict[str, Callable[[Audio], Spectrogram]] = {
     "mel": log_mel_spectrogram,
-    "semitones": semitone_spectrogram,
     "stretched": stretched_spectrogram,
 }
 

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 _MODELS = ("network", "regression")
 _ARCHITECTURES = ("chain", "transformer")
-_CODINGS = ("sound", "knobs")
 _RENDERERS = ("host", "proxy")
-_SPECTROGRAMS = ("mel", "semitones", "stretched")
+_SPECTROGRAMS = ("mel", "stretched")
 _SAVE_SECONDS, _LIVE_SAVE_SECONDS = 120.0, 60.0
 _BATCHES_AHEAD = 3  # that workers make while a step is taken
 _JUDGE = 3  # stream of random numbers
@@ -49,8 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--architecture", choices=_ARCHITECTURES, default="chain")
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
-    parser.add_argument("--encoder", type=Path, metavar="FILE", help="weights of a network whose encoder to begin with")
-    parser.add_argument("--frozen", action="store_true", help="freeze the encoder's convolutions")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--epochs", type=float, metavar="E", help="passes over the data, with --data")
     length.add_argument("--examples", type=int, metavar="N", help="number of training examples, repetitions included")
@@ -72,12 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--remember", type=int, default=50_000, metavar="N", help="recent examples to choose from with --reuse"
     )
     parser.add_argument("--hidden", type=int, default=256, metavar="N", help="width of the embedding and the chain")
-    parser.add_argument("--coding", choices=_CODINGS, default="sound", help="coding of the outputs")
     parser.add_argument(
         "--spectrogram", choices=_SPECTROGRAMS, help="kind of the input (default: mel; stretched for a transformer)"
     )
-    parser.add_argument("--aligned", action="store_true", help="add the mid signal, aligned to the note, to the input")
-    parser.add_argument("--modulation", action="store_true", help="add modulation spectra to the input")
     parser.add_argument(
         "--held-out", type=int, default=512, metavar="N", help="rows for validation, or draws with --live"
     )
@@ -106,10 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     size = replace(
         usual,
         hidden=arguments.hidden,
-        coding=arguments.coding,
         spectrogram=arguments.spectrogram or usual.spectrogram,
-        aligned=arguments.aligned,
-        modulation=arguments.modulation,
     )
     settings = {
         name: default if getattr(arguments, name) is None else getattr(arguments, name)
@@ -131,8 +122,6 @@ def run(arguments: argparse.Namespace) -> int:
             model=arguments.model,
             size=size,
             start=arguments.start,
-            encoder=arguments.encoder,
-            frozen=arguments.frozen,
             examples=count,
             minutes=arguments.minutes,
             batch=arguments.batch,
@@ -145,7 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
         beside = None
         if arguments.regression_beside:
             plain = Size(coding=size.coding, spectrogram=size.spectrogram)
-            own = {"model": "regression", "size": plain, "start": None, "encoder": None, **DEFAULTS["chain"]}
+            own = {"model": "regression", "size": plain, "start": None, **DEFAULTS["chain"]}
             beside = Training(source, replace(options, **own), arguments.out / "regression")
         began, first = time.monotonic(), training.seen
         if first:

@@ -31,9 +31,6 @@ class TrainOptions:
         model: ``network`` or ``regression``.
         size: inputs, outputs and size of the network.
         start: weights to begin with instead of random ones.
-        encoder: weights of a guess network, of any coding, whose encoder to begin with.
-        frozen: whether the encoder's convolutions are frozen and only the following layers are trained, which takes
-            half of the time; for a new coding on a trained encoder.
         examples, minutes: when to end; exactly one of them. The learning rate follows a cosine up to there.
         batch: examples per step.
         learning_rate: highest learning rate of AdamW.
@@ -46,15 +43,13 @@ class TrainOptions:
         device: device of torch.
 
     Raises:
-        UnknownName: for a model that does not exist, or cannot be frozen.
+        UnknownName: for a model that does not exist.
         OutOfRange: for a number that makes no sense.
     """
 
     model: str = "network"
     size: Size = field(default_factory=Size)
     start: Path | None = None
-    encoder: Path | None = None
-    frozen: bool = False
     examples: int | None = None
     minutes: float | None = None
     batch: int = 64
@@ -75,8 +70,6 @@ class TrainOptions:
         length = self.examples if self.examples is not None else self.minutes
         if not length or not 0.0 < length < math.inf:
             raise OutOfRange("examples or minutes", length, "above 0")
-        if self.frozen and self.size.architecture != "chain":
-            raise UnknownName("architecture with a frozen encoder", self.size.architecture, ["chain"])
         for name in ("warm_up", "batch"):
             if getattr(self, name) < 1:
                 raise OutOfRange(name.replace("_", "-"), getattr(self, name), "1 or more")
@@ -89,6 +82,6 @@ class TrainOptions:
 
     def fixed(self) -> dict[str, Any]:
         """Settings that must not change when a run is resumed, in JSON's types."""
-        ignored = {"start", "encoder", "examples", "minutes", "device"}
+        ignored = {"start", "examples", "minutes", "device"}
         content = {name: value for name, value in asdict(self).items() if name not in ignored}
         return json.loads(json.dumps(content | {"size": self.size.as_json()}))  # type: ignore[no-any-return]

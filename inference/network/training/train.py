@@ -26,7 +26,6 @@ from inference.network.training.loss import loss_of
 from inference.network.training.options import TrainOptions
 from inference.network.transformer import TransformerEncoder
 from inference.network.weights import NETWORKS, read_network, read_tensors, write_network, write_tensors
-from proxy.tensor_file import must_fit
 from render.errors import FormatError, OutOfRange
 from render.files import write_text
 
@@ -64,12 +63,6 @@ class Training:
         elif isinstance(self.network, GuessNetwork):
             shares = source.frequencies()
             self.network.chain.begin_with([torch.from_numpy(share).float() for share in shares])
-        if options.encoder is not None:
-            with must_fit(options.encoder, "encoder"):
-                self.network.encoder.load_state_dict(read_network(options.encoder, "network").encoder.state_dict())
-        if options.frozen:
-            for name, weight in self.network.encoder.named_parameters():
-                weight.requires_grad_(name.startswith("out."))
         self.average = NETWORKS[options.model](options.size)
         self.average.load_state_dict(self.network.state_dict())
         for network in (self.network, self.average):
@@ -103,8 +96,6 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train()
-        if self.options.frozen:
-            self.network.encoder.eval().dropout.train()
         with torch.autocast(self.options.device.split(":")[0], torch.bfloat16):
             loss = loss_of(self.network, batch)
         self.optimizer.zero_grad()
