@@ -33,7 +33,7 @@ class Options:
         constraints: locked knobs.
         stages: names of the stages to run.
         guess: name of the network that proposes patches: ``network`` or ``regression``.
-        guesses: number of its proposals that are rendered.
+        guesses: largest number of its proposals that are rendered; a short budget renders fewer.
         descend_until: share of the budget, 0 to 1, at which descend ends if search follows; earlier if the budget is
             small or the host slow.
         method: search method.
@@ -68,7 +68,7 @@ class Options:
     constraints: Constraints = field(default_factory=Constraints)
     stages: tuple[str, ...] = STAGES
     guess: str = "network"
-    guesses: int = 48
+    guesses: int = 160
     descend_until: float = 0.9
     method: str = DEFAULT_METHOD
     calibration: bool = True

@@ -55,6 +55,7 @@ class Run:
         render_seconds: duration of a render in each of the latest measurements, by all workers together.
         prepared_seconds: time that the budget does not count.
         notices: notices for the user.
+        starts: measured candidates of the start and of guess.
         tidied: effect of tidying; None before it.
     """
 
@@ -68,6 +69,7 @@ class Run:
     render_seconds: deque[float] = field(default_factory=lambda: deque([0.0], LATEST))
     prepared_seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
+    starts: list[Candidate] = field(default_factory=list)
     tidied: Tidied | None = None
 
     @property

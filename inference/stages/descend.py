@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Sequence
 
@@ -17,9 +18,11 @@ from inference.stages.lines import polish
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
 _CROSSED = 6  # number of good candidates for crossovers with the answer
 _REDUCED = 3  # number of good candidates that are reduced to a plain voice at first
+_FEWEST_LEFT = 0.5  # of a batch, for a round of their own
+_ALTERNATIVES = 4  # number of good candidates whose changes are looked for, one after the other
 _CONTINUED = 2  # number of the closest candidates that descend again in the next round, and half as many sparse ones
 _EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several rounds to come close
-_PROMISING = 1.2  # loss of a sparse candidate, relative to the answer's, up to which it is continued after that
+_PROMISING = 1.2  # loss, relative to the answer's, up to which an alternative, or later a sparse candidate, goes on
 _STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
 _CHANGES = 120  # neighbours and crossovers that are evaluated on the proxy in a round
 _CLOSING, _CLOSING_SHARE = 8, 0.1  # candidates that descend on the judging measure, and their share of the stage
@@ -30,11 +33,15 @@ _AUDIBLE_CHANGE = 0.02  # relative change of the loss below which a change of th
 def descend(run: Run, descender: Descender) -> None:
     """Descend in rounds.
 
-    The first round starts from the best candidates that differ, and from some of them reduced to a plain voice. Each
-    later round continues from the closest ones, and also starts from audible changes of the answer, and of the closest
-    sparse candidate: neighbours, which are one choice away, crossovers, which take a section of the panel from another
-    good candidate, and changes of the structure (``inference.stages.explore``). These are farther from the clip at
-    first, but a descent from them may end closer.
+    The first round starts from the best candidates that differ, and from some of them reduced to a plain voice. The
+    later ones of odd number continue from the closest ones, and also start from audible changes of the answer, of the
+    closest sparse candidate or, when those are known, of another good one: neighbours, which are one choice away,
+    crossovers, which take a section of the panel from another good candidate, and changes of the structure
+    (``inference.stages.explore``). These are farther from the clip at first, but a descent from them may end closer.
+
+    All of these lead to answers that resemble the first one. Rounds of even number therefore start from what the
+    library and the network proposed and no descent has started from, until 60 % of the stage is used: several sections
+    of a patch must be right at once for it to come closer (``docs/blame.md``).
 
     At the end the closest ones descend on a loss that includes the judging measure, MSS at equal loudness, beside the
     distance.
@@ -42,7 +49,7 @@ def descend(run: Run, descender: Descender) -> None:
     Of a budget in seconds, a step begins only if it and the measurement of the results are expected to end in time.
     """
     end, pace = run.descend_until(), _Pace(run)
-    _rounds(run, descender, (1.0 - _CLOSING_SHARE) * end, pace)
+    _Rounds(run, descender, (1.0 - _CLOSING_SHARE) * end, pace).descend()
     _close(run, descender, end, pace)
 
 
@@ -96,60 +103,110 @@ def _close(run: Run, descender: Descender, until: float, pace: _Pace) -> None:
     run.judge.confirm(ends, run.evaluator)
 
 
-def _rounds(run: Run, descender: Descender, until: float, pace: _Pace) -> None:
-    """The rounds of ``descend``, until a share of the budget is used."""
-    constraints, budget, board, size = run.options.constraints, run.budget, run.board, descender.batch_size
+class _Rounds:
+    """The rounds of ``descend``, until a share of the budget is used.
 
-    def used(ahead: float = 0.0) -> float:
-        return max((budget.used() + ahead) / until, budget.steps_used() / (1.0 - _CLOSING_SHARE))
+    Args:
+        run: the run, with its clip and budget.
+        descender: the proxy.
+        until: share of the budget.
+        pace: counts the steps.
+    """
 
-    def used_after_step() -> float:
-        return used(pace.step_share() + run.measuring_share(size))
+    def __init__(self, run: Run, descender: Descender, until: float, pace: _Pace) -> None:
+        self._run, self._descender, self._until, self._pace = run, descender, until, pace
+        self._rng = np.random.default_rng(run.options.draws)
+        self._size = descender.batch_size
+        budget = run.budget
+        self._wide = budget.seconds is None or (until - budget.used()) * budget.seconds >= _WIDE_SECONDS
+        if not self._wide:
+            self._size = -(-self._size // 3)
+        self._tried, self._explored = set[Candidate](), set[Candidate]()
+        self._continued: list[Candidate] = []
+        self._sparse: list[Candidate] = []
+        self._untried = list(run.board.best)
+        self._changed = reduced(run, descender, different(run.board.best, _REDUCED), until)
 
-    rng = np.random.default_rng(run.options.draws)
-    if budget.seconds is not None and (until - budget.used()) * budget.seconds < _WIDE_SECONDS:
-        size = -(-size // 3)
-    untried, tried, explored = list(board.best), set[Candidate](), set[Candidate]()
-    changed = reduced(run, descender, different(board.best, _REDUCED), until)
-    sparse: list[Candidate] = []
-    continued: list[Candidate] = []
-    while True:
-        first = [*continued, *in_turn([c for c in changed if c not in tried])[: round(_STRUCTURAL * size)]]
-        untried = sorted((c for c in untried if c not in tried and c not in first), key=lambda c: c.loss)
-        starts = [*continued, *different([*first[len(continued) :], *untried], size - len(continued))]
-        if not starts or used(pace.step_share(len(starts))) >= 1.0:
-            return
-        untried += [c for c in changed if c not in first]
-        tried.update(starts)
-        pace.begin(len(starts))
-        descent = descender.descend(
-            DescentJob(starts, run.targets, constraints, len(continued), used_after_step, on_step=pace.on_step)
-        )
-        run.notices += descent.notices
-        ends = run.measure_until(descent.candidates[: run.afford(min(len(descent.candidates), size), until)], until)
-        if used() >= 1.0:
-            return
+    def descend(self) -> None:
+        """Do every second round, while there is time for others to follow it, from starts that are left, if enough."""
+        for number in itertools.count(1):
+            exploring = self._wide and number % 2 == 0 and self._used() < _EXPLORE_UNTIL
+            left = self._left() if exploring else []
+            again = self._improve() if len(left) < _FEWEST_LEFT * self._size else self._descend(left) is not None
+            if not again:
+                return
+            closest = [*different(self._run.board.best, _CONTINUED), *different(self._sparse, _CONTINUED // 2)]
+            self._continued = [c for c in dict.fromkeys(closest) if c not in self._tried]
+
+    def _left(self) -> list[Candidate]:
+        """The closest of the library's and the network's patches from which no descent has started."""
+        left = [one for one in self._run.starts if one not in self._tried]
+        return different(sorted(left, key=lambda one: one.loss), self._size)
+
+    def _improve(self) -> bool:
+        """A round from the closest candidates and from changes of them; returns whether another may follow."""
+        run, board, used, sparse = self._run, self._run.board, self._used, self._sparse
+        structural = in_turn([c for c in self._changed if c not in self._tried])[: round(_STRUCTURAL * self._size)]
+        first = [*self._continued, *structural]
+        untried = sorted((c for c in self._untried if c not in self._tried and c not in first), key=lambda c: c.loss)
+        others = different([*structural, *untried], self._size - len(self._continued))
+        self._untried = untried + [c for c in self._changed if c not in first]
+        ends = self._descend([*self._continued, *others], len(self._continued))
+        if ends is None:
+            return False
         if used() >= _EXPLORE_UNTIL and sparse and sparse[0].loss > _PROMISING * board.best[0].loss:
             sparse = []
         sparse = sorted([*sparse, *(c for c in ends if c.sparse)], key=lambda c: c.loss)
-        polished = [polish(run, one, rng, until=until) for one in dict.fromkeys([board.best[0], *sparse[:1]])]
+        to_polish = dict.fromkeys([board.best[0], *sparse[:1]])
+        polished = [polish(run, one, self._rng, until=self._until) for one in to_polish]
         if used() >= 1.0:
+            return False
+        self._sparse = sorted([*sparse, *(c for c in polished if c.sparse)], key=lambda c: c.loss)
+        self._change()
+        return True
+
+    def _change(self) -> None:
+        """Look for audible changes of the first good candidate whose changes have not been looked for."""
+        run, descender, best = self._run, self._descender, self._run.board.best
+        good = [c for c in different(best, _ALTERNATIVES) if c.loss <= _PROMISING * best[0].loss]
+        bases = [c for c in dict.fromkeys([*self._sparse[:1], best[0], *good]) if c not in self._explored]
+        self._changed = []
+        if not bases:
             return
-        sparse = sorted([*sparse, *(c for c in polished if c.sparse)], key=lambda c: c.loss)
-        changed = []
-        bases = [c for c in dict.fromkeys([*sparse[:1], board.best[0]]) if c not in explored]
-        if bases:
-            base = bases[0]
-            explored.add(base)
-            others = [*sparse[:1], *different(board.best, _CROSSED + 1)[1:]]
-            changes = descender.changes(base, others, constraints, rng, gate=run.moves_gate())
-            rng.shuffle(changes)
-            (measured,) = descender.screen([base], run.targets) or [base]
-            untried += _audible(measured, screened(run, descender, changes[:_CHANGES], until))
-            if used() < _EXPLORE_UNTIL:
-                changed = _audible(measured, explore(run, descender, base, rng, until=until))
-        closest = [*different(board.best, _CONTINUED), *different(sparse, _CONTINUED // 2)]
-        continued = [c for c in dict.fromkeys(closest) if c not in tried]
+        base = bases[0]
+        self._explored.add(base)
+        others = [*self._sparse[:1], *different(best, _CROSSED + 1)[1:]]
+        changes = descender.changes(base, others, run.options.constraints, self._rng, gate=run.moves_gate())
+        self._rng.shuffle(changes)
+        (measured,) = descender.screen([base], run.targets) or [base]
+        self._untried += _audible(measured, screened(run, descender, changes[:_CHANGES], self._until))
+        if self._used() < _EXPLORE_UNTIL:
+            self._changed = _audible(measured, explore(run, descender, base, self._rng, until=self._until))
+
+    def _descend(self, starts: list[Candidate], n_continued: int = 0) -> list[Candidate] | None:
+        """The measured ends of descents from some starts; None if there are none, or once the share is used."""
+        run, size = self._run, self._size
+        if not starts or self._used(self._pace.step_share(len(starts))) >= 1.0:
+            return None
+        self._tried.update(starts)
+        self._pace.begin(len(starts))
+
+        def used_after_step() -> float:
+            return self._used(self._pace.step_share() + run.measuring_share(size))
+
+        job = DescentJob(
+            starts, run.targets, run.options.constraints, n_continued, used_after_step, on_step=self._pace.on_step
+        )
+        descent = self._descender.descend(job)
+        run.notices += descent.notices
+        count = run.afford(min(len(descent.candidates), size), self._until)
+        ends = run.measure_until(descent.candidates[:count], self._until)
+        return ends if self._used() < 1.0 else None
+
+    def _used(self, ahead: float = 0.0) -> float:
+        """Used fraction of the share, or of the descent steps; ``ahead`` is a share of the budget that is coming."""
+        budget = self._run.budget
+        return max((budget.used() + ahead) / self._until, budget.steps_used() / (1.0 - _CLOSING_SHARE))
 
 
 def _audible(base: Candidate, changed: Sequence[Candidate]) -> list[Candidate]:

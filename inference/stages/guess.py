@@ -10,6 +10,9 @@ from inference.run import Run
 from inference.stages.start import candidates
 from render.instruments.keys import on_key
 
+_FEWEST, _MOST_SECONDS = 48, 60.0
+"""Number of proposals that are rendered in a short budget or without a descent, and seconds from which all are."""
+
 
 def guess(run: Run, guesser: Guess) -> None:
     """Measure a network's proposals, moved to the target's key if the transposition allows it."""
@@ -17,9 +20,19 @@ def guess(run: Run, guesser: Guess) -> None:
     several = len(run.targets) > 1
     clip = replace(target, gate_fixed=target.gate_fixed or several)
     found: list[Candidate] = []
-    for proposal in guesser.propose(clip, count=run.afford(options.guesses), seed=options.draws):
+    for proposal in guesser.propose(clip, count=_count(run), seed=options.draws):
         note = replace(proposal.note, number=target.note.number)
         moved = on_key(proposal.patch, proposal.note.number, note)
         if moved is not None and (not several or moved[1] == target.note):
             found += candidates([moved[0]], moved[1], options.guess, options.constraints)
-    run.measure(found)
+    run.starts += run.measure(found)
+
+
+def _count(run: Run) -> int:
+    """Number of proposals to render: the later rounds of a descent start from those that the first one leaves."""
+    most, seconds = run.options.guesses, run.budget.seconds
+    if "descend" not in run.options.stages:
+        most = min(most, _FEWEST)
+    elif seconds is not None:
+        most = min(most, max(_FEWEST, round(most * seconds / _MOST_SECONDS)))
+    return run.afford(most)

@@ -52,9 +52,9 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
         changed = options.start.diff(instrument.settle(options.start)) if options.start is not None else ()
         if moved := [name for name in changed if name not in options.constraints.locked]:
             run.notices.append(f"fixed, so that every note sounds like the match: {', '.join(moved)}")
-    run.measure(found[:_EARLY])
+    run.starts += run.measure(found[:_EARLY])
     early()
-    run.measure(found[_EARLY:], meanwhile)
+    run.starts += run.measure(found[_EARLY:], meanwhile)
 
 
 def corrected(candidate: Candidate, target: Target, instrument: Instrument, constraints: Constraints) -> Candidate:

@@ -141,6 +141,26 @@ def test_later_rounds_go_on_from_the_nearest_and_start_from_changes_that_are_hea
     assert len(set(second)) == len(second)
 
 
+@dataclasses.dataclass(frozen=True)
+class SpreadGuesser:
+    """Proposes patches of twenty cutoffs."""
+
+    def propose(self, target: Target, *, count: int, seed: int = 0) -> list[Proposal]:
+        cutoffs = np.linspace(0.05, 0.6, min(count, 20))
+        return [Proposal(TRUE.with_knobs({"cutoff": float(cutoff)}), target.note, 0.0) for cutoff in cutoffs]
+
+
+def test_every_second_round_starts_from_what_no_round_has_started_from() -> None:
+    descender = RecordingDescender()
+    descender.batch_size = 4
+    run(Models(SpreadGuesser(), descender), stages=("guess", "descend"), renders=120)
+    (first, _), (second, n_continued), (third, _), *_ = descender.rounds
+    assert (n_continued, len(second)) == (0, 4)
+    assert {start.origin for start in second} == {"network"}
+    assert not set(first) & set(second)
+    assert "change" in {start.origin for start in third}
+
+
 def test_a_stage_that_makes_it_worse_changes_nothing() -> None:
     match = run(
         Models(FixedGuesser(TRUE.with_knobs({"cutoff": 0.65})), FixedDescender(WORSE)), stages=("guess", "descend")
