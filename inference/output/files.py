@@ -108,14 +108,14 @@ def synth_folder(instrument: Instrument) -> Path | None:
 
 
 def install(presets: Sequence[Path], folder: Path) -> list[Path]:
-    """Copy presets into the synth's preset folder; existing files are never replaced.
+    """Copy presets into the synth's preset folder; existing files are never replaced, and equal ones not repeated.
 
     Args:
         presets: preset files to copy.
         folder: folder to copy them to, which must exist.
 
     Returns:
-        The new files, with a number if the name was taken.
+        The files, with a number if the name was taken by another preset.
 
     Raises:
         FileError: if the folder is missing or cannot be written.
@@ -132,12 +132,20 @@ def install(presets: Sequence[Path], folder: Path) -> list[Path]:
                     stream.write(content)
                     stream.flush()
             except FileExistsError:
-                continue
+                if not _has_content(folder / name, content):
+                    continue
             except OSError as error:
                 raise FileError(f"cannot write {folder / name}: {error.strerror or error}") from error
             installed.append(folder / name)
             break
     return installed
+
+
+def _has_content(path: Path, content: bytes) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

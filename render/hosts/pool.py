@@ -44,7 +44,7 @@ _EARLY_BYTES = 32_768
 class Pool(Generic[Job, Result]):
     """Worker processes that turn jobs into results.
 
-    Ask/tell with no idle worker: keep ``slots`` jobs in flight and wait for the oldest, or for whichever ends first with
+    Ask/tell with no idle worker: keep ``slots`` jobs in flight and wait for the oldest, or for the first to end with
     ``concurrent.futures.wait(futures, return_when=FIRST_COMPLETED)``.
 
     Args:
