@@ -85,8 +85,13 @@ def write_match(
 
 
 def at_level_of_clip(audio: Audio, target: Target) -> Audio:
-    """A render that was compared with the target's audio, at the level of the clip."""
-    return audio if target.level_db == 0.0 else audio * np.float32(10.0 ** (-target.level_db / 20.0))
+    """A render that was compared with the target's audio, at the level of the clip, as far as a file can hold it."""
+    if target.level_db == 0.0:
+        return audio
+    louder = audio.astype(np.float64) * 10.0 ** (-target.level_db / 20.0)
+    peak, largest = float(np.abs(louder).max(initial=0.0)), float(np.finfo(np.float32).max)
+    at_level: Audio = (louder * min(1.0, largest / max(peak, 1.0))).astype(np.float32)
+    return at_level
 
 
 def presets_variable(instrument: Instrument) -> str:

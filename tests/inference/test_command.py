@@ -153,6 +153,16 @@ class TestBatches:
             < read_record(tmp_path / "out" / "plain.json")["best"]["distance"]["mss"] + 0.5
         )
 
+    def test_a_match_of_a_clip_near_the_largest_number_is_finite(self, tmp_path: Path) -> None:
+        plain, loud = toy_clip(tmp_path / "plain.wav"), tmp_path / "loud.wav"
+        samples, rate = soundfile.read(plain)
+        largest = float(np.finfo(np.float32).max)
+        soundfile.write(loud, samples * (0.99 * largest / np.abs(samples).max()), rate, subtype="FLOAT")
+        toy_batch([loud], tmp_path / "out", renders=8).run()
+        assert_whole(tmp_path / "out", "loud")
+        match, _ = soundfile.read(tmp_path / "out" / "loud.match.wav")
+        assert 0.1 * largest < np.abs(match).max() <= largest
+
     @pytest.mark.parametrize(
         ("error", "ended"),
         [
