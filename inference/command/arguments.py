@@ -151,7 +151,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--install",
         nargs="?",
-        type=Path,
+        type=path_argument,
         const=ASK,
         metavar="DIR",
         help="also put the presets into the synth's preset folder (default: the usual one, or asked)",

@@ -100,7 +100,7 @@ def test_from_a_dropped_clip_to_a_preset_in_hand(driver: Any, servers: list[Serv
     drop(driver, CLIP)
     eventually(lambda: "/session/" in driver.current_url)
     eventually(lambda: "dB" in find(driver, ".cards .card .db").text, PATIENCE)
-    assert "C5" in find(driver, ".clip + .tools").text  # what was heard
+    eventually(lambda: "C5" in find(driver, ".clip + .tools").text)  # what was heard
     eventually(lambda: "renders a second" in status(driver), PATIENCE)
     eventually(
         lambda: "begun" in driver.find_elements("css selector", ".stages li")[0].get_attribute("class"), PATIENCE
