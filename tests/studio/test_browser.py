@@ -214,14 +214,6 @@ def test_nothing_is_wider_than_the_screen(page: Any, tmp_path: Path, width: int,
     assert (tmp_path / "page.png").stat().st_size > 20_000
 
 
-def test_a_browser_that_stands_still_for_a_while_keeps_its_page(page: Any) -> None:
-    page.execute_script(
-        "window.turned = true; setTimeout(() => { const end = Date.now() + 13000; while (Date.now() < end); })"
-    )
-    time.sleep(18.0)  # a page that is given up three seconds after it missed a sign of life is loaded anew by now
-    assert page.execute_script("return window.turned === true")
-
-
 def test_sessions_survive_a_killed_server(
     page: Any, servers: list[Server], folder: Path, session: SessionFiles
 ) -> None:
