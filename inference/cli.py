@@ -18,12 +18,11 @@ from inference.command.interruptions import Interrupted, interruptions
 from render.errors import FileError, OutOfRange, ReconstructError, UnknownName, one_line
 from render.hosts.processes import usable_cores
 from render.streams import guarded_streams
-from render.synths import synth
+from render.synths import DEFAULT_SYNTH, synth
 
 if TYPE_CHECKING:
     from inference.command.console import Console
     from inference.command.jobs import Group
-    from inference.options import Options
     from inference.output.claims import Claims
     from render.instruments.instrument import Instrument
 
@@ -32,6 +31,9 @@ COMMANDS = {
     "vary": "inference.command.vary",
 }
 """Modules of the commands that a first argument names; a clip with such a name is reached as ``./studio``."""
+
+DEFAULT_OUT = "refined"
+"""Folder of the results where ``--out`` names no other."""
 
 DASK_JOBS = 16
 """Clips at a time on a cluster where ``--jobs`` names no other number."""
@@ -118,7 +120,7 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
         most = max(_MOST_PROCESSES, 4 * usable_cores())
         if (getattr(arguments, name) or 1) > most and arguments.scheduler is None:
             raise OutOfRange(f"--{name}", getattr(arguments, name), f"at most {most} on this machine")
-    if arguments.seed < 0:
+    if arguments.seed is not None and arguments.seed < 0:
         raise OutOfRange("--seed", arguments.seed, "0 or more")
     if bool(arguments.clips) == (arguments.resume is not None) and not _only_calibrates(arguments):
         raise OutOfRange("clips", len(arguments.clips), "one or more, or --resume DIR without clips")
@@ -131,8 +133,8 @@ def _run(arguments: argparse.Namespace, came: Sequence[int], began: float) -> in
 
 
 def _refined(arguments: argparse.Namespace, console: Console, claims: Claims, came: Sequence[int], began: float) -> int:
-    instrument = synth(arguments.synth, arguments.plugin)
-    groups = _groups(arguments, instrument, console, claims) if not _only_calibrates(arguments) else []
+    groups = _groups(arguments, console, claims) if not _only_calibrates(arguments) else []
+    instrument = groups[0].options.instrument if groups else _synth(arguments)
     folder_of_presets = preset_folder(arguments.install, instrument)
     for folder in {group.jobs[0].files.folder for group in groups}:
         _check_writable(folder)
@@ -184,30 +186,46 @@ def _host(arguments: argparse.Namespace, instrument: Instrument, console: Consol
     return where
 
 
-def _groups(arguments: argparse.Namespace, instrument: Instrument, console: Console, claims: Claims) -> list[Group]:
+def _synth(arguments: argparse.Namespace) -> Instrument:
+    return synth(arguments.synth or DEFAULT_SYNTH, arguments.plugin)
+
+
+def _groups(arguments: argparse.Namespace, console: Console, claims: Claims) -> list[Group]:
     """What there is to do; refuses what is impossible before any work."""
     from inference.budget import Budget
-    from inference.clip.focus import Focus
+    from inference.command.asked import DEFAULT_SECONDS
     from inference.command.calibrate import advice
-    from inference.command.jobs import Job, in_groups, resumed_groups
-    from inference.command.notes import notes_of, with_corrections
+
+    Budget(DEFAULT_SECONDS if arguments.seconds is None else arguments.seconds, arguments.renders, arguments.steps)
+    if arguments.resume is not None:
+        from inference.command.resuming import resumed_groups
+
+        groups = resumed_groups(arguments, claims, console.say)
+        if arguments.install is not None and len({group.options.instrument.name for group in groups}) > 1:
+            raise OutOfRange("--install", "given for results of several synths", "the results of one synth")
+    else:
+        groups = _new_groups(arguments, console, claims)
+    if not arguments.calibrate and (advised := advice(groups[0].options)) is not None:
+        console.say(advised)
+    return groups
+
+
+def _new_groups(arguments: argparse.Namespace, console: Console, claims: Claims) -> list[Group]:
+    from inference.command.asked import focus_asked, notes_of, number_of_keys, options_asked
+    from inference.command.jobs import Job, in_groups
+    from inference.options import Options
     from inference.output.files import suffixes
     from inference.output.names import plan_results
 
-    resumed, clips = arguments.resume is not None, _clips(arguments.clips)
-    notes, velocities = notes_of(arguments, len(clips)) if not resumed else ([], [])
-    n_keys = len(notes[0]) if notes and isinstance(notes[0], tuple) else 1  # only a single clip may be a chord
-    Budget(60.0 if arguments.seconds is None else arguments.seconds, arguments.renders, arguments.steps)
-    options = _options(arguments, instrument, _host(arguments, instrument, console), n_keys)
-    if not arguments.calibrate and (advised := advice(options)) is not None:
-        console.say(advised)
-    if resumed:
-        return with_corrections(resumed_groups(arguments.resume, options, claims), arguments)
-    names = plan_results(clips, arguments.out, suffixes(instrument), arguments.candidates, claims)
+    instrument, clips = _synth(arguments), _clips(arguments.clips)
+    notes, velocities = notes_of(arguments, len(clips))
+    host = Options(instrument, where=_host(arguments, instrument, console))
+    options = options_asked(arguments, host, n_keys=number_of_keys(notes[0]))  # only a single clip may be a chord
+    names = plan_results(clips, arguments.out or Path(DEFAULT_OUT), suffixes(instrument), options.candidates, claims)
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
             console.say(f"{_shown(clip.name)}: its results are called {files.stem}")
-    known = arguments.gate, Focus(arguments.range, tuple(arguments.ignore), arguments.band, arguments.noise)
+    known = arguments.gate, focus_asked(arguments)
     jobs = [Job(*job, *known) for job in zip(clips, names, notes, velocities, strict=True)]
     return in_groups(jobs, options, together=arguments.together)
 
@@ -228,42 +246,6 @@ def _clips(paths: Sequence[Path]) -> list[Path]:
         else:
             raise FileError(f"no such file: {_shown(path)}")
     return list(dict.fromkeys(clips))
-
-
-def _options(arguments: argparse.Namespace, instrument: Instrument, where: str, n_keys: int) -> Options:
-    from inference.constraints import Constraints
-    from inference.options import Options
-    from render.instruments.exports import FORMATS, checked_class_id
-    from render.instruments.programs import read_program
-
-    start = None if arguments.start is None else read_program(instrument, arguments.start).patch
-    stages = _names(arguments.stages)
-    constraints = Constraints.parse(
-        instrument.table, arguments.lock, limits=arguments.limit, no_effects=arguments.no_effects, start=start
-    )
-    return Options(
-        instrument,
-        where=where,
-        seconds=None if arguments.renders is not None else 60.0 if arguments.seconds is None else arguments.seconds,
-        renders=arguments.renders,
-        steps=arguments.steps,
-        candidates=arguments.candidates,
-        start=start,
-        constraints=constraints.for_keys(instrument, n_keys, start),
-        stages=stages,
-        guess=arguments.guess,
-        calibration=not arguments.no_calibration,
-        tidy=not arguments.no_tidy,
-        seed=arguments.seed,
-        workers=arguments.workers,
-        bank=tuple(instrument.presets.read_programs(arguments.bank)) if arguments.bank is not None else (),
-        formats=FORMATS if arguments.formats is None else _names(arguments.formats.replace("none", "")),
-        class_id=None if arguments.class_id is None else checked_class_id(arguments.class_id),
-    )
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _check_writable(folder: Path) -> None:

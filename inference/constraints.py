@@ -78,6 +78,13 @@ class Constraints:
             locked |= {row.name: row.off for row in switches}
         return cls(locked, _parsed_limits(table, limits, locked))
 
+    def replaced_by(self, others: Constraints) -> Constraints:
+        """These constraints and others, of which the others count for a parameter that both name."""
+        named = {*others.locked, *others.limits}
+        locked = {name: knob for name, knob in self.locked.items() if name not in named}
+        limits = {name: span for name, span in self.limits.items() if name not in named}
+        return Constraints({**locked, **others.locked}, {**limits, **others.limits})
+
     def for_keys(self, instrument: Instrument, n_keys: int, start: Patch | None = None) -> Constraints:
         """These constraints with enough voices for keys that are pressed together.
 

@@ -1,7 +1,8 @@
 """Audio files whose header was never finished: a recorder that crashed, or a program that wrote to a pipe.
 
 Such a header states 0 samples, or an impossible number of them, although samples follow, and libsndfile accepts the 0.
-Here the length is corrected in a copy of the file's first bytes; the file itself is not changed.
+Here the length is corrected in a copy of the file's first bytes; the file itself is not changed. Of WAV files that were
+joined together, which libsndfile refuses, the first is read.
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ class FinishedFile(io.RawIOBase):
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
         self._stream = stream
-        self._size = stream.seek(0, io.SEEK_END)
+        size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
-        self._head = finished_header(stream.read(_HEAD_BYTES), self._size)
+        head = stream.read(_HEAD_BYTES)
+        self._size = _size_of_first(stream, head, size)
+        self._head = finished_header(head, self._size)[: self._size]
         self._position = 0
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """Bytes of the file that are read."""
         return self._size
 
     def readable(self) -> bool:
@@ -62,14 +65,26 @@ class FinishedFile(io.RawIOBase):
         """Fill a buffer as far as the file reaches; what the system refuses to read is the end of the file."""
         filled = min(max(len(self._head) - self._position, 0), len(buffer))
         buffer[:filled] = self._head[self._position : self._position + filled]
-        if filled < len(buffer):
+        wanted = min(len(buffer), self._size - self._position) - filled
+        if wanted > 0:
             with contextlib.suppress(OSError):
                 self._stream.seek(self._position + filled)
-                rest = self._stream.read(len(buffer) - filled)
+                rest = self._stream.read(wanted)
                 buffer[filled : filled + len(rest)] = rest
                 filled += len(rest)
         self._position += filled
         return filled
+
+
+def _size_of_first(stream: BinaryIO, head: bytes, size: int) -> int:
+    """Bytes of the first of several WAV files that were joined together, or of the whole file."""
+    if head[:4] != b"RIFF" or len(head) < _CHUNK:
+        return size
+    end = _CHUNK + int.from_bytes(head[4:8], "little")
+    if end >= size:
+        return size
+    stream.seek(end)
+    return end if stream.read(4) == b"RIFF" else size
 
 
 def finished_header(head: bytes, size: int) -> bytes:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 pytest.importorskip("hypothesis")
 
-from benchmarks.faults.properties import PROPERTIES, limited
+from benchmarks.faults.properties import PROPERTIES, Property, limited, properties
 
 
-@pytest.mark.parametrize("prop", PROPERTIES, ids=lambda prop: prop.__name__)
-def test_holds(prop: Callable[[], None]) -> None:
+@pytest.mark.parametrize("prop", PROPERTIES, ids=lambda prop: prop.name)
+def test_holds(prop: Property) -> None:
     limited(prop, 40)()
+
+
+def test_every_part_of_the_campaign_tries_them_again() -> None:
+    for part in (1, 2):
+        total = properties(part, 0, 2)
+        assert (total.cases, total.failures) == (2 * len(PROPERTIES), [])

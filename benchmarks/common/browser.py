@@ -127,14 +127,19 @@ def browser(downloads: Path, width: int = 1280, height: int = 900) -> Iterator[A
 
 def eventually(what: Callable[[], Any], seconds: float = 20.0) -> Any:
     """The first true value of a function that is called again and again; fails after some seconds."""
-    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, WebDriverException
 
     until, last = time.monotonic() + seconds, None
     while time.monotonic() < until:
-        with contextlib.suppress(NoSuchElementException, StaleElementReferenceException):
+        try:
             last = what()
             if last:
                 return last
+        except (NoSuchElementException, StaleElementReferenceException):
+            pass
+        except WebDriverException as error:  # Chromium's other word for a stale element
+            if "does not belong to the document" not in str(error):
+                raise
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds:g} s; last: {last!r}")
 

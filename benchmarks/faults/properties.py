@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from hypothesis import HealthCheck, given, settings
+from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
 from benchmarks.faults.rows import Count
@@ -47,14 +50,44 @@ def _wav() -> bytes:
 _WAV = _wav()
 
 
-@given(st.integers(0, 127))
+@dataclass(frozen=True)
+class Property:
+    """What holds of all examples.
+
+    Attributes:
+        holds: raises an error for an example of which it does not.
+        examples: strategies for its arguments.
+    """
+
+    holds: Callable[..., None]
+    examples: tuple[st.SearchStrategy[Any], ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the function."""
+        return self.holds.__name__
+
+
+PROPERTIES: list[Property] = []
+"""In the order in which they are tried."""
+
+
+def _of(*examples: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def added(holds: Callable[..., None]) -> Callable[..., None]:
+        PROPERTIES.append(Property(holds, examples))
+        return holds
+
+    return added
+
+
+@_of(st.integers(0, 127))
 def a_note_is_read_from_its_name_and_its_number(number: int) -> None:
     """Both spellings give the note back, in any case and with spaces around."""
     for text in (Note.name(number), str(number), f" {Note.name(number).lower()}\n"):
         assert Note.parse(text) == number
 
 
-@given(st.one_of(st.text(max_size=20), st.from_regex(r"[A-Ga-g](#|b|♯|♭)*-?[0-9]{1,3}", fullmatch=True)))
+@_of(st.one_of(st.text(max_size=20), st.from_regex(r"[A-Ga-g](#|b|♯|♭)*-?[0-9]{1,3}", fullmatch=True)))
 def any_text_is_a_note_or_refused(text: str) -> None:
     """There is no third way, and a refusal is one line."""
     try:
@@ -66,7 +99,7 @@ def any_text_is_a_note_or_refused(text: str) -> None:
         assert Note.parse(Note.name(number)) == number
 
 
-@given(st.lists(PROGRAMS, min_size=1, max_size=3))
+@_of(st.lists(PROGRAMS, min_size=1, max_size=3))
 def presets_survive_writing_and_reading(programs: list[Program]) -> None:
     """Every knob and point to the bit, in our file and in the containers of plug-in hosts."""
     again = parse_programs(to_xml(programs))
@@ -79,7 +112,7 @@ def presets_survive_writing_and_reading(programs: list[Program]) -> None:
             assert read_programs(path) == again[:1]
 
 
-@given(CONTENT)
+@_of(CONTENT)
 def any_content_is_a_preset_or_refused(content: bytes) -> None:
     """Nothing but ``PresetError`` is raised, in one line."""
     try:
@@ -88,7 +121,7 @@ def any_content_is_a_preset_or_refused(content: bytes) -> None:
         _is_one_line(error)
 
 
-@given(
+@_of(
     st.integers(1, 8),
     st.integers(1, 3000),
     st.sampled_from([4000, 11025, 44099, 44100, 48000, 768000]),
@@ -105,7 +138,7 @@ def audio_survives_writing_and_reading(channels: int, length: int, rate: int, se
     np.testing.assert_array_equal(again, audio.astype(np.float32))
 
 
-@given(st.one_of(CONTENT, st.builds(lambda start, rest: _WAV[:start] + rest, st.integers(0, 100), st.binary())))
+@_of(st.one_of(CONTENT, st.builds(lambda start, rest: _WAV[:start] + rest, st.integers(0, 100), st.binary())))
 def any_content_is_audio_or_refused(content: bytes) -> None:
     """Nothing but our errors is raised, and no sample is read that is not a number."""
     with tempfile.TemporaryDirectory() as folder:
@@ -120,27 +153,15 @@ def any_content_is_audio_or_refused(content: bytes) -> None:
             assert 0 < audio.shape[1] <= round(seconds * rate)
 
 
-PROPERTIES: tuple[Callable[[], None], ...] = (
-    a_note_is_read_from_its_name_and_its_number,
-    any_text_is_a_note_or_refused,
-    presets_survive_writing_and_reading,
-    any_content_is_a_preset_or_refused,
-    audio_survives_writing_and_reading,
-    any_content_is_audio_or_refused,
-)
-
-
-def limited(prop: Callable[[], None], n_examples: int, *, seed: int | None = None) -> Callable[[], None]:
+def limited(prop: Property, n_examples: int, *, seed: int | None = None) -> Callable[[], None]:
     """A property with a number of examples: the same ones each time, or those of a seed."""
-    from hypothesis import seed as seeded
-
     checks = settings(
         max_examples=n_examples,
         derandomize=seed is None,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
-    )(prop)
+    )(given(*prop.examples)(prop.holds))
     return checks if seed is None else seeded(seed)(checks)
 
 
@@ -153,7 +174,7 @@ def properties(part: int, seed: int, count: int) -> Count:
         except BaseException as error:  # hypothesis may raise a group
             if isinstance(error, KeyboardInterrupt):
                 raise
-            total.lose(f"{prop.__name__}: {type(error).__name__}: {error}")
+            total.lose(f"{prop.name}: {type(error).__name__}: {error}")
     return total
 
 

@@ -122,12 +122,21 @@ def find_background(audio: Audio, levels: Levels) -> Background | None:
         if span is None:
             continue
         level = float(np.median(levels[span[0] : span[1]]))
-        lasts = bool(np.mean(levels[levels > LOWEST_DB] < level - _BELOW_DB) <= _SHARE_BELOW)
+        lasts = _lasts(levels, level)
         if level > levels.max() - _FAINT_DB and _is_foreign(audio, levels, span, leads=leads, lasts=lasts):
-            start, stop = span[0] * FRAME, span[1] * FRAME
-            peaks = np.abs(audio[:, start:stop]).max(axis=0).reshape(-1, FRAME).max(axis=1)
-            return Background(level, float(np.quantile(peaks, 0.9)), start, stop, lasts)
-    return None
+            return Background(level, _peak(audio, span), span[0] * FRAME, span[1] * FRAME, lasts)
+    return _moving(audio, levels)
+
+
+def _lasts(levels: Levels, level_db: float) -> bool:
+    """Whether hardly a frame is softer than a level."""
+    return bool(np.mean(levels[levels > LOWEST_DB] < level_db - _BELOW_DB) <= _SHARE_BELOW)
+
+
+def _peak(audio: Audio, span: tuple[int, int]) -> float:
+    """Largest sample of some frames, clicks aside."""
+    stretch = audio[:, span[0] * FRAME : span[1] * FRAME]
+    return float(np.quantile(np.abs(stretch).max(axis=0).reshape(-1, FRAME).max(axis=1), 0.9))
 
 
 def quietest(audio: Audio, levels: Levels, ignored: NDArray[np.bool_]) -> Background | None:
@@ -149,9 +158,8 @@ def quietest(audio: Audio, levels: Levels, ignored: NDArray[np.bool_]) -> Backgr
     softest = usable & (np.abs(levels - means[first]) <= _BELOW_DB)
     softest[first : first + length] = True
     first, last = next(span for span in spans(softest) if span[0] <= first < span[1])
-    start, stop = first * FRAME, last * FRAME
-    peaks = np.abs(audio[:, start:stop]).max(axis=0).reshape(-1, FRAME).max(axis=1)
-    return Background(float(np.median(levels[first:last])), float(np.quantile(peaks, 0.9)), start, stop, lasts=True)
+    level = float(np.median(levels[first:last]))
+    return Background(level, _peak(audio, (first, last)), first * FRAME, last * FRAME, lasts=True)
 
 
 def _lead(levels: Levels) -> tuple[int, int] | None:
@@ -171,6 +179,42 @@ def _lead(levels: Levels) -> tuple[int, int] | None:
     needed = shortest if at_once else round(_LONG_LEAD * FRAMES_PER_SECOND)
     steady = last - first >= needed and _is_steady(levels[first:last], _DRIFT_DB)
     return (first, last) if steady and levels.max() - middle >= _ABOVE_DB else None
+
+
+def _moving(audio: Audio, levels: Levels) -> Background | None:
+    """Hiss or hum that fades in or out before a sound that starts at once; its level is that of its loudest part."""
+    at_once, short, long = (round(one * FRAMES_PER_SECOND) for one in (_BEGINNING, _SHORTEST_LEAD, _LONG_LEAD))
+    first = int(np.argmax(levels > LOWEST_DB))
+    loudest_so_far = np.maximum.accumulate(levels)
+    for frame in range(first + at_once + long, len(levels) - 2):
+        last = frame - at_once
+        if levels[frame : frame + 3].min() > loudest_so_far[last - 1] + _RISE_DB:
+            break
+    else:
+        return None
+    loud, loudest = (
+        first + int(np.argmax(np.convolve(levels[first:last], np.ones(length), "valid"))) for length in (long, short)
+    )
+    slope, spread = _line(levels[loud : loud + long])
+    rise_db = max(slope, 0.0) * (frame - loudest)  # it goes on until the sound begins
+    level = float(np.median(levels[loudest : loudest + short])) + rise_db
+    if not levels.max() - _FAINT_DB < level <= levels.max() - _ABOVE_DB or spread > _STEADY_DB:
+        return None
+    stretch = audio[:, loud * FRAME : (loud + long) * FRAME]
+    sound = _spectrum(audio[:, frame * FRAME : (frame + long) * FRAME])
+    noise = _flatness(_spectrum(stretch)) > _NOISE
+    if _flatness(sound) > _NOISE or not (noise or _is_mains(stretch)):
+        return None
+    peak = _peak(audio, (loudest, loudest + short)) * 10.0 ** (rise_db / 20.0)
+    return Background(level, peak, first * FRAME, last * FRAME, _lasts(levels[frame:], level))
+
+
+def _line(stretch: Levels) -> tuple[float, float]:
+    """Slope of levels in dB per frame, and the distance between the first and last decile around the straight line."""
+    times = np.arange(len(stretch))
+    line = np.polyfit(times, stretch, 1)
+    low, high = np.quantile(stretch - np.polyval(line, times), (0.1, 0.9))
+    return float(line[0]), float(high - low)
 
 
 def _plateau(levels: Levels) -> tuple[int, int] | None:

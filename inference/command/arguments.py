@@ -59,7 +59,8 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         "--resume",
         type=path_argument,
         metavar="DIR",
-        help="continue from the results in a folder; --note, --velocity and --gate correct what was assumed",
+        help="continue from the results in a folder, with what they were made with; other options that are given "
+        "change it, and what was found so far is measured anew",
     )
     group.add_argument("--again", action="store_true", help="refine finished clips of a batch again")
 
@@ -102,7 +103,7 @@ def _add_clip(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--noise",
-        action="store_true",
+        action=argparse.BooleanOptionalAction,
         help="a noisy recording: what lies below the noise, as it is before or after the sound, is not compared",
     )
     group.add_argument(
@@ -114,7 +115,6 @@ def _add_patch(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the patch")
     group.add_argument(
         "--synth",
-        default=DEFAULT_SYNTH,
         metavar="NAME",
         help=f"{', '.join(SYNTHS)}, {GENERIC} (any plug-in, with --plugin), or a description that python -m render "
         f"describe wrote (default: {DEFAULT_SYNTH})",
@@ -140,8 +140,8 @@ def _add_patch(parser: argparse.ArgumentParser) -> None:
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the results")
-    group.add_argument("--out", type=path_argument, default=Path("refined"), metavar="DIR", help="default: ./refined")
-    group.add_argument("--candidates", type=int, default=1, metavar="K", help="write the K best different patches")
+    group.add_argument("--out", type=path_argument, metavar="DIR", help="default: ./refined")
+    group.add_argument("--candidates", type=int, metavar="K", help="write the K best different patches (default: 1)")
     group.add_argument(
         "--formats",
         metavar="A,B,C",
@@ -151,7 +151,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--install",
         nargs="?",
-        type=Path,
+        type=path_argument,
         const=ASK,
         metavar="DIR",
         help="also put the presets into the synth's preset folder (default: the usual one, or asked)",
@@ -170,12 +170,10 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         "--calibrate", action="store_true", help="fit the proxy to renders of your plug-in, in minutes; needs no clip"
     )
     calibration.add_argument("--no-calibration", action="store_true", help="ignore a calibration of the plug-in")
-    group.add_argument("--stages", default="guess,descend,search", metavar="A,B,C", help="which stages run")
+    group.add_argument("--stages", metavar="A,B,C", help="which stages run (default: guess,descend,search)")
     group.add_argument("--no-tidy", action="store_true", help="leave the settings of the match as they were found")
-    group.add_argument(
-        "--guess", default="network", metavar="NAME", help="network (default), or regression for comparison"
-    )
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random numbers (default: 0)")
+    group.add_argument("--guess", metavar="NAME", help="network (default), or regression for comparison")
+    group.add_argument("--seed", type=int, metavar="N", help="seed of all random numbers (default: 0)")
     group.add_argument("--jobs", type=int, metavar="N", help="refine N clips at a time (default: 1)")
     group.add_argument(
         "--scheduler", metavar="ADDRESS", help="refine clips on a Dask cluster (needs the package 'distributed')"

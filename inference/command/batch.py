@@ -65,7 +65,8 @@ class Batch:
         self.not_started: list[str] = []
         self.interrupted = False
         self.overview: Path | None = None
-        self._models: Models | None = None
+        self._models: dict[tuple[str, str, object], Models] = {}
+        self._libraries: dict[tuple[str, str], LibraryOpener] = {}
         self._began = began
 
     @property
@@ -80,15 +81,14 @@ class Batch:
             ReconstructError: if the only group fails.
             KeyboardInterrupt: if the only group is interrupted before there is a match.
         """
-        self.console.say(f"host: {self.groups[0].options.where}")
-        open_library = _library_opener(self.groups[0], self.console)
+        self.console.say(f"host: {self._hosts}")
         with self.console.batch(len(self.groups)):
             for group in self.groups:
                 if self.interrupted:
                     self.not_started += _names(group)
                     continue
                 try:
-                    self._refine(group, open_library)
+                    self._refine(group)
                 except ReconstructError as error:
                     if len(self.groups) == 1:
                         raise
@@ -109,7 +109,7 @@ class Batch:
             count: how many at a time.
             workers: number of processes that render for each of them.
         """
-        self.console.say(f"host: {self.groups[0].options.where}; {count} clips at a time")
+        self.console.say(f"host: {self._hosts}; {count} clips at a time")
         waiting = [group for group in self.groups if not self._is_done(group)]
         running: dict[Future[Outcome], Group] = {}
         losses: Counter[int] = Counter()  # of the groups, whose processes died
@@ -148,15 +148,21 @@ class Batch:
         self.interrupted = self.interrupted or outcome.interrupted
         self._ended(group)
 
-    def _refine(self, group: Group, open_library: LibraryOpener) -> None:
+    @property
+    def _hosts(self) -> str:
+        return ", ".join(dict.fromkeys(group.options.where for group in self.groups))
+
+    def _refine(self, group: Group) -> None:
         if len(self.groups) > 1 and self._is_done(group):
             return
         began, self._began = self._began or time.monotonic(), None
-        match, records = refined(group, open_library, self.console, models=self._models, began=began)
-        if self._models is None and group is not self.groups[-1]:
+        kit = _kit(group)
+        open_library = self._libraries.setdefault(kit[:2], _library_opener(group, self.console))
+        match, records = refined(group, open_library, self.console, models=self._models.get(kit), began=began)
+        if kit not in self._models and group is not self.groups[-1]:
             from inference.stages.models import load_models
 
-            self._models = load_models(group.options)  # once for all other clips
+            self._models[kit] = load_models(group.options)  # once for all other clips that need the same
         self.records += records
         self.console.done(match, records[0])
         if match.ended is Ended.FAILED:
@@ -169,6 +175,7 @@ class Batch:
         if finished is not None:
             self.records += finished
             self.console.say(f"{', '.join(_names(group))}: done already (--again refines it anew)")
+            self._install(finished[0])
         return finished is not None
 
     def _install(self, record: dict[str, Any]) -> None:
@@ -201,6 +208,12 @@ def _outcome(future: Future[Outcome]) -> Outcome:
         return Outcome(error=str(error))
     except Exception as error:  # a process that died, or whatever a cluster raises when it loses one
         return Outcome(error=f"its process was lost: {one_line(error)}", lost=True)
+
+
+def _kit(group: Group) -> tuple[str, str, object]:
+    """What the models of a group depend on; groups that continue earlier runs may differ in it."""
+    options = group.options
+    return options.instrument.name, options.where, (options.stages, options.guess, options.calibration)
 
 
 def _library_opener(group: Group, console: Console) -> LibraryOpener:

@@ -42,11 +42,13 @@ class Errand:
         instrument: name of the synth.
         jobs: clips and where their results go.
         options: all other options, by name.
+        request: identity of the request that is continued, if any.
     """
 
     instrument: str
     jobs: tuple[Job, ...]
     options: Mapping[str, Any]
+    request: str = ""
 
     @classmethod
     def of(cls, group: Group, workers: int) -> Self:
@@ -58,11 +60,11 @@ class Errand:
         """
         options = {field.name: getattr(group.options, field.name) for field in fields(group.options)}
         del options["instrument"]
-        return cls(group.options.instrument.name, group.jobs, options | {"workers": workers})
+        return cls(group.options.instrument.name, group.jobs, options | {"workers": workers}, group.request)
 
     def group(self) -> Group:
         """The group again."""
-        return Group(self.jobs, Options(synth(self.instrument), **self.options))
+        return Group(self.jobs, Options(synth(self.instrument), **self.options), self.request)
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from inference.candidate import Candidate
 from inference.clip.focus import EVERYTHING, Focus
-from inference.constraints import Constraints
 from inference.match import Ended
 from inference.options import Options
-from inference.output.claims import Claims
-from inference.output.names import RECORD_SUFFIX, ResultFiles
-from inference.output.record import fixed_keys, read_record
-from render.errors import FileError, FormatError, ReconstructError
+from inference.output.names import ResultFiles
+from inference.output.record import patch_data, read_record
+from render.errors import FormatError, ReconstructError
 from render.instruments.instrument import Instrument
+from render.instruments.patch import Patch
 from render.note import Keys, Note
-from render.synths import synth
 
 
 @dataclass(frozen=True)
@@ -46,28 +44,41 @@ class Job:
 
 @dataclass(frozen=True)
 class Group:
-    """Clips that one patch must match; mostly a single one."""
+    """Clips that one patch must match; mostly a single one.
+
+    Attributes:
+        jobs: the clips.
+        options: the options of the run.
+        request: identity of the earlier request that this group goes on with, if it asks for nothing else.
+    """
 
     jobs: tuple[Job, ...]
     options: Options
+    request: str = ""
 
     @property
     def identity(self) -> str:
-        """Identifies the request: the content of the clips and all options that can change the match."""
-        options = self.options
+        """Identifies the request: the content of the clips and all options that can change what is written."""
+        if self.request:
+            return self.request
+        options, instrument = self.options, self.options.instrument
+        bank = [[program.name, patch_data(program.patch, instrument)] for program in options.bank]
         asked = [
-            options.instrument.name,
+            instrument.name,
             options.where,
             [options.seconds, options.renders, options.steps, options.candidates, options.seed],
-            options.start.knobs if options.start is not None else None,
+            patch_data(options.start, instrument) if options.start is not None else None,
             [sorted(options.constraints.locked.items()), sorted(options.constraints.limits.items())],
             [options.stages, options.guess, options.method, options.tidy, options.calibration],
             [[_digest(job.clip), job.note, job.velocity, job.gate_seconds, *_asked(job.focus)] for job in self.jobs],
+            [options.formats, options.class_id, bank],
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
     def finished(self) -> list[dict[str, Any]] | None:
-        """The records of a finished run of the same request; None if there is none."""
+        """The records of a finished run of the same request; None if there is none, or if this is to go on from it."""
+        if self.options.rounds:
+            return None
         try:
             records = [read_record(job.files.record) for job in self.jobs]
         except ReconstructError:
@@ -77,77 +88,21 @@ class Group:
         return records if done and present else None
 
 
-def resumed_groups(folder: Path, options: Options, claims: Claims | None = None) -> list[Group]:
-    """Groups that continue from the results in a folder.
-
-    Args:
-        folder: folder of an earlier run's results.
-        options: the budget, the workers and the host to continue with; all others are those of the earlier run.
-        claims: claims the results against other programs that run at the same time.
-
-    Raises:
-        FileError: if there are no results in the folder, a clip is missing, or another program writes the results.
-        FormatError: if a result cannot be read.
-    """
-    groups = []
-    for path in sorted(folder.glob(f"*{RECORD_SUFFIX}")):
-        record = read_record(path)
-        if record.get("together_with"):
-            raise FormatError(f"{path} was matched together with other clips; allowed: results of single clips")
-        clip = Path(record["clip_path"])
-        if not clip.is_file():
-            raise FileError(f"the clip of {path} is gone: {clip}")
-        files = ResultFiles(folder, path.stem)
-        try:
-            group, stems = _resumed(record, clip, files, options), files.stems(record["options"]["candidates"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise FormatError(f"{path} is a damaged result: {type(error).__name__}: {error}") from error
-        if claims is not None and not claims.claim(folder, stems):
-            raise FileError(f"another run is at work on {path}")
-        groups.append(group)
-    if not groups:
-        raise FileError(f"no results of refine in {folder}")
-    return groups
-
-
 def candidates_of(record: dict[str, Any], instrument: Instrument) -> tuple[Candidate, ...]:
     """The matches of a result, closest first; raises ``FormatError`` if it belongs to another table."""
     if record["table"] != instrument.table.hash:
         raise FormatError(f"a result has table {record['table']!r}; allowed: {instrument.table.hash!r}")
     candidates = []
     for one in record["candidates"]:
-        extra = instrument.extra.from_data(one["extra"]) if instrument.extra is not None else ()
-        patch, note = instrument.table.patch(one["knobs"], extra), Note.from_data(one["note"])
-        candidates.append(Candidate(patch, note, one["loss"], one["origin"]))
+        note = Note.from_data(one["note"])
+        candidates.append(Candidate(patch_of(one, instrument), note, one["loss"], one["origin"]))
     return tuple(candidates)
 
 
-def _resumed(record: dict[str, Any], clip: Path, files: ResultFiles, options: Options) -> Group:
-    instrument, was = synth(record["instrument"]), record["options"]
-    if record["table"] != instrument.table.hash:
-        raise FormatError(f"{files.record} has table {record['table']!r}; allowed: {instrument.table.hash!r}")
-    job = Job(
-        clip,
-        files,
-        fixed_keys(record),
-        record["velocity"],
-        record["gate_seconds"] if record["gate_fixed"] else None,
-        Focus.from_data(record),
-    )
-    resumed = replace(
-        options,
-        instrument=instrument,
-        candidates=was["candidates"],
-        resumed=candidates_of(record, instrument),
-        constraints=Constraints(was["locked"], {name: (low, high) for name, (low, high) in was["limits"].items()}),
-        stages=tuple(was["stages"]),
-        guess=was["guess"],
-        method=was["method"],
-        tidy=options.tidy and was["tidy"],
-        seed=was["seed"],
-        rounds=was.get("rounds", 0) + 1,  # the same draws would find the same again
-    )
-    return Group((job,), resumed)
+def patch_of(data: dict[str, Any], instrument: Instrument) -> Patch:
+    """The patch of a part of a record."""
+    extra = instrument.extra.from_data(data["extra"]) if instrument.extra is not None else ()
+    return instrument.table.patch(data["knobs"], extra)
 
 
 def _asked(focus: Focus) -> list[Any]:

@@ -85,8 +85,13 @@ def write_match(
 
 
 def at_level_of_clip(audio: Audio, target: Target) -> Audio:
-    """A render that was compared with the target's audio, at the level of the clip."""
-    return audio if target.level_db == 0.0 else audio * np.float32(10.0 ** (-target.level_db / 20.0))
+    """A render that was compared with the target's audio, at the level of the clip, as far as a file can hold it."""
+    if target.level_db == 0.0:
+        return audio
+    louder = audio.astype(np.float64) * 10.0 ** (-target.level_db / 20.0)
+    peak, largest = float(np.abs(louder).max(initial=0.0)), float(np.finfo(np.float32).max)
+    at_level: Audio = (louder * min(1.0, largest / max(peak, 1.0))).astype(np.float32)
+    return at_level
 
 
 def presets_variable(instrument: Instrument) -> str:
@@ -108,14 +113,14 @@ def synth_folder(instrument: Instrument) -> Path | None:
 
 
 def install(presets: Sequence[Path], folder: Path) -> list[Path]:
-    """Copy presets into the synth's preset folder; existing files are never replaced.
+    """Copy presets into the synth's preset folder; existing files are never replaced, and equal ones not repeated.
 
     Args:
         presets: preset files to copy.
         folder: folder to copy them to, which must exist.
 
     Returns:
-        The new files, with a number if the name was taken.
+        The files, with a number if the name was taken by another preset.
 
     Raises:
         FileError: if the folder is missing or cannot be written.
@@ -132,12 +137,20 @@ def install(presets: Sequence[Path], folder: Path) -> list[Path]:
                     stream.write(content)
                     stream.flush()
             except FileExistsError:
-                continue
+                if not _has_content(folder / name, content):
+                    continue
             except OSError as error:
                 raise FileError(f"cannot write {folder / name}: {error.strerror or error}") from error
             installed.append(folder / name)
             break
     return installed
+
+
+def _has_content(path: Path, content: bytes) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

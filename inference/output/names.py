@@ -41,6 +41,10 @@ class ResultFiles:
         """Stems of the files of so many matches."""
         return [self.path("", number).name for number in range(1, candidates + 1)]
 
+    def paths(self, suffixes: Sequence[str], candidates: int) -> list[Path]:
+        """All files that may be written for so many matches."""
+        return [self.path(suffix, number) for suffix in suffixes for number in range(1, candidates + 1)]
+
     @property
     def record(self) -> Path:
         """The JSON file, which lists all others."""
@@ -73,15 +77,27 @@ def plan_results(
             files = ResultFiles(folder, stem, renamed=stem != clip.stem)
             if claims is not None and not claims.claim(folder, files.stems(candidates)):
                 continue
-            paths = [files.path(suffix, number) for suffix in suffixes for number in range(1, candidates + 1)]
-            own = _results_of(files.record, clip)
-            if not any(_key(path) in taken or (os.path.lexists(path) and path.name not in own) for path in paths):
+            paths = files.paths(suffixes, candidates)
+            if taken.isdisjoint(map(_key, paths)) and not not_results_of(clip, files, suffixes, candidates):
                 break
             if claims is not None:
                 claims.release(folder, files.stems(candidates))
         taken |= {_key(path) for path in paths}
         planned.append(files)
     return tuple(planned)
+
+
+def not_results_of(clip: Path, files: ResultFiles, suffixes: Sequence[str], candidates: int) -> list[Path]:
+    """Files that are in the place of a clip's results and are not its results: nothing may replace them.
+
+    Args:
+        clip: the clip.
+        files: names of its results.
+        suffixes: suffixes of all files that may be written for a match.
+        candidates: number of matches that may be written.
+    """
+    own = _results_of(files.record, clip)
+    return [path for path in files.paths(suffixes, candidates) if os.path.lexists(path) and path.name not in own]
 
 
 def plain_stem(text: str, otherwise: str) -> str:

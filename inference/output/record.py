@@ -10,6 +10,8 @@ from typing import Any
 from inference.match import Answer, ClipMatch, Match, Tidied
 from render.errors import FormatError
 from render.files import display_name, read_json
+from render.instruments.instrument import Instrument
+from render.instruments.patch import Patch
 from render.measures.metrics import Distances
 from render.note import Keys, Note
 
@@ -73,6 +75,10 @@ def as_data(
             "tidy": options.tidy,
             "seed": options.seed,
             "rounds": options.rounds,
+            "start": patch_data(options.start, options.instrument) if options.start is not None else None,
+            "calibration": options.calibration,
+            "formats": list(options.formats),
+            "class_id": options.class_id,
             "workers": options.workers,
         },
         "notices": [*target.notices, *match.notices],
@@ -137,6 +143,14 @@ def fixed_keys(record: Mapping[str, Any]) -> Keys | None:
     return note_of(record).as_keys if record["note_fixed"] else None
 
 
+def patch_data(patch: Patch, instrument: Instrument) -> dict[str, Any]:
+    """A patch as JSON-ready data: its knobs by name, and its state beside them."""
+    return {
+        "knobs": dict(zip(instrument.table.names, patch.knobs, strict=True)),
+        "extra": instrument.extra.as_data(patch) if instrument.extra is not None else None,
+    }
+
+
 def _answer(match: Match, answer: Answer) -> dict[str, Any]:
     patch, instrument = answer.candidate.patch, match.options.instrument
     start = match.options.start or instrument.table.default
@@ -149,9 +163,8 @@ def _answer(match: Match, answer: Answer) -> dict[str, Any]:
         "own_mss": round(answer.own_mss, 4),
         "note": answer.note.as_data(),
         "gate_seconds": round(answer.note.gate_seconds, 4),
-        "knobs": dict(zip(instrument.table.names, patch.knobs, strict=True)),
+        **patch_data(patch, instrument),
         "settings": patch.settings(),
-        "extra": instrument.extra.as_data(patch) if instrument.extra is not None else None,
         "heard": [name for name in instrument.table.names if patch.sounds(name)],
         "changed": changed,
         "changed_from": {name: start.setting(name) for name in changed},

@@ -58,7 +58,7 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
 
 
 def corrected(candidate: Candidate, target: Target, instrument: Instrument, constraints: Constraints) -> Candidate:
-    """A candidate of an earlier run with the key, chord, velocity and gate that the user names now.
+    """A candidate of an earlier run with the key, chord, velocity, gate and locks that the user names now.
 
     If the user names another key than the candidate's, the patch is transposed, so that it sounds at the same pitch as
     before. If it cannot be transposed that far, or its tuning is locked, it is played on the named key as it is.
@@ -67,7 +67,7 @@ def corrected(candidate: Candidate, target: Target, instrument: Instrument, cons
         candidate: candidate of the earlier run.
         target: the clip as it is analysed now.
         instrument: its instrument.
-        constraints: locked knobs.
+        constraints: locked knobs and limits.
     """
     was, now, patch = candidate.note, target.note, candidate.patch
     note = replace(was, velocity=now.velocity, seconds=now.seconds)
@@ -80,7 +80,7 @@ def corrected(candidate: Candidate, target: Target, instrument: Instrument, cons
         moved = transposed(instrument, patch, was.number - now.number)
         if moved is not None and all(constraints.apply(moved)[name] == moved[name] for name in patch.diff(moved)):
             patch = moved
-    return replace(candidate, patch=patch, note=note)
+    return replace(candidate, patch=constraints.apply(patch), note=note)
 
 
 def _settled(candidate: Candidate, settle: Callable[[Patch], Patch], constraints: Constraints) -> Candidate:

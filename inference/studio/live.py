@@ -36,6 +36,7 @@ class Live:
         stages: seconds at which each stage began, by name.
         judged: distance in dB after each stage.
         candidates: the best different candidates so far, closest first.
+        improved_at: when the best of them became the best, in seconds of ``time.time``; 0 before there was one.
         record: the newest result.
         message: what the user should read.
         analysing: whether the clip is being analysed.
@@ -54,6 +55,7 @@ class Live:
     stages: dict[str, float] = field(default_factory=dict)
     judged: dict[str, float] = field(default_factory=dict)
     candidates: tuple[Candidate, ...] = ()
+    improved_at: float = 0.0
     record: dict[str, Any] | None = None
     message: str = ""
     analysing: bool = False
@@ -92,8 +94,8 @@ class Live:
                     self.stages.setdefault(stage, seconds)
                 if loss is not None and (not self.curve or loss < self.curve[-1][1]):
                     self.curve.append((seconds, loss))
-            case Found(candidates):
-                self.candidates = candidates
+            case Found(candidates, at):
+                self.candidates, self.improved_at = candidates, at or self.improved_at
             case Judged(stage, mss):
                 self.judged[stage] = mss
             case Notice(text):

@@ -78,9 +78,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Found:
-    """The best different candidates so far, closest first."""
+    """The best different candidates so far, closest first.
+
+    Attributes:
+        candidates: the candidates.
+        at: when the first of them became the best, in seconds of ``time.time``; 0 if it was the best before.
+    """
 
     candidates: tuple[Candidate, ...]
+    at: float = 0.0
 
 
 @dataclass(frozen=True)

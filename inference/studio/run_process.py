@@ -205,6 +205,8 @@ class _Listener:
         self._send, self._stopped, self._wanted = send, stopped, wanted
         self._progress_sent = self._best_sent = self._others_sent = 0.0
         self._best: Candidate | None = None
+        self._newest: Candidate | None = None
+        self._newest_at = 0.0
         self._others: tuple[Candidate, ...] = ()
 
     def analysed(self, clip: Path, target: Target) -> None:
@@ -236,6 +238,8 @@ class _Listener:
             left = max((budget.seconds or 0.0) - budget.elapsed(), 0.0)
             loss = board.best[0].loss if board.best else None
             self._send(Progress(board.stage, budget.elapsed(), left, budget.n_renders, loss))
+        if board.best and board.best[0] is not self._newest:
+            self._newest, self._newest_at = board.best[0], time.time()
         if board.best and board.best[0] is not self._best and now - self._best_sent >= _BEST_SECONDS:
             from inference.judge import different
 
@@ -243,4 +247,5 @@ class _Listener:
             if now - self._others_sent >= _OTHERS_SECONDS:
                 self._others_sent = now
                 self._others = tuple(different(board.best[:_LOOKED_AT], self._wanted)[1:])
-            self._send(Found((self._best, *(other for other in self._others if other is not self._best))))
+            others = (other for other in self._others if other is not self._best)
+            self._send(Found((self._best, *others), self._newest_at))

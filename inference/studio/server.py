@@ -20,6 +20,9 @@ from render.errors import FileError
 
 HOST, FIRST_PORT, TRIED_PORTS = "127.0.0.1", 8377, 50
 
+RECONNECT_SECONDS = 30.0
+"""Beyond this a page that has lost its server is loaded anew, without the turned knobs; a run keeps all cores busy."""
+
 
 def bound_socket(port: int) -> socket.socket:
     """A socket that listens on the port, or on the next one that is free; raises ``FileError`` if none is."""
@@ -78,7 +81,14 @@ def serve(
     async def session(name: str) -> None:
         await session_page(studio, name)
 
-    ui.run_with(app, title="Studio", dark=None, tailwind=False, show_welcome_message=False)
+    ui.run_with(
+        app,
+        title="Studio",
+        dark=None,
+        tailwind=False,
+        show_welcome_message=False,
+        reconnect_timeout=RECONNECT_SECONDS,
+    )
     config = uvicorn.Config(
         Guard(app, port), log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False
     )

@@ -23,6 +23,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from proxy.kernels.compiled import compiled_fast
 from render.noisemaker import facts
 
 Given = ParamSpec("Given")
@@ -52,14 +53,8 @@ Floats = NDArray[Any]
 """Any array of float32 or float64."""
 
 
-def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Like ``proxy.kernels.compiled.compiled``, but products may be fused with sums, and sums reordered."""
-    make = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
-    return cast("Callable[Given, Result]", make(function))
-
-
 def inlined(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Like ``compiled``, but inlined wherever it is called: loops with calls in them are not vectorised."""
+    """Like ``compiled_fast``, but inlined wherever it is called: loops with calls in them are not vectorised."""
     make = numba.njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"}, forceinline=True)
     return cast("Callable[Given, Result]", make(function))
 
@@ -266,7 +261,7 @@ def decimate(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) 
             r[a + OUT] = amplified(r, a)
 
 
-@compiled
+@compiled_fast
 def decimate_adjoint(r: Floats, first: int, last: int) -> None:
     """From the gradient in OUT to DT1 to DT4: the transpose of ``decimate``, which reads the samples behind."""
     for t in range(last - 1, first - 1, -1):
@@ -375,7 +370,7 @@ def ladder_back(
     return d1 - g * d1, d2 - g * d2, d3 - g * d3, d4 - g * d4 - k * weaker * slope * du, du, dg, -du * bent * weaker
 
 
-@compiled
+@compiled_fast
 def ladder_adjoint(r: Floats, first: int, last: int) -> None:
     """From DT1 to DT4, and D1 to D4 of the sample behind, to all other derivatives."""
     for t in range(last - 1, first - 1, -1):
@@ -477,7 +472,7 @@ def stage_back(
     return dwide - damping * dhigh + (f + LOW_EXTRA) * dlow, dlow, dhigh, dwide * high + dlow * band, -dhigh * band
 
 
-@compiled
+@compiled_fast
 def state_variable_adjoint(r: Floats, first: int, last: int) -> None:
     """From DT1 to DT4, and D1 to D4 of the sample behind, to all other derivatives."""
     for t in range(last - 1, first - 1, -1):
@@ -557,7 +552,7 @@ def moog(r: Floats, first: int, last: int, lane: np.uintp, lanes: np.uintp) -> N
             r[e + OUT] = amplified(r, e)
 
 
-@compiled
+@compiled_fast
 def moog_adjoint(r: Floats, first: int, last: int) -> None:
     """From the gradient in OUT, and D1 to D4 of the sample behind, to all other derivatives."""
     for t in range(last - 1, first - 1, -1):
@@ -601,7 +596,7 @@ def moog_adjoint(r: Floats, first: int, last: int) -> None:
 # Whole signals
 
 
-@compiled
+@compiled_fast
 def set_parameters(parameters: Floats, r: Floats) -> None:
     """Write the same parameters, ``(N_PARAMETERS, LANES)``, into every record."""
     for t in range(N_RECORDS):
@@ -610,7 +605,7 @@ def set_parameters(parameters: Floats, r: Floats) -> None:
                 r[np.uintp(t) * NEXT + PARAMETERS + np.uintp(row * LANES + i)] = parameters[row, i]
 
 
-@compiled
+@compiled_fast
 def forward(family: int, items: Floats, x: Floats, c: Floats, parameters: Floats, y: Floats, kept: Floats) -> None:
     """Filter some items of a batch.
 
@@ -663,7 +658,7 @@ def forward(family: int, items: Floats, x: Floats, c: Floats, parameters: Floats
                 r[here + j] = r[there + j]
 
 
-@compiled
+@compiled_fast
 def forward_alone(
     first: int,
     last: int,
@@ -726,7 +721,7 @@ def forward_alone(
                     r[here + np.uintp(row * LANES)] = r[there + np.uintp(row * LANES)]
 
 
-@compiled
+@compiled_fast
 def adjoint(
     family: int,
     items: Floats,
@@ -803,7 +798,7 @@ def adjoint(
 # The master high-pass, one row at a time
 
 
-@compiled
+@compiled_fast
 def highpass_rows(first: int, last: int, x: Floats, a: Floats, y: Floats) -> None:
     """Master high-pass of the rows from ``first`` to before ``last``.
 
@@ -820,7 +815,7 @@ def highpass_rows(first: int, last: int, x: Floats, a: Floats, y: Floats) -> Non
             y[row, t] = result
 
 
-@compiled
+@compiled_fast
 def highpass_adjoint_rows(first: int, last: int, a: Floats, y: Floats, dy: Floats, dx: Floats, da: Floats) -> None:
     """Gradients of ``highpass_rows`` in ``x`` and ``a``.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.command.jobs import resumed_groups
-from inference.options import Options
+from inference.command.arguments import refine_parser
+from inference.command.resuming import resumed_groups
 from inference.output.claims import Claims
 from inference.output.files import suffixes
 from inference.output.names import plan_results
@@ -99,14 +99,14 @@ def test_what_a_killed_run_left_half_written_goes_and_nothing_else(tmp_path: Pat
 
 
 def test_results_that_another_run_writes_are_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference.command.jobs.synth", lambda name: TOY)
+    monkeypatch.setattr("inference.command.resuming.synth", lambda name: TOY)
     clip = toy_clip(tmp_path / "a.wav")
     toy_batch([clip], tmp_path / "out", renders=8).run()
-    options = Options(TOY, seconds=None, renders=8, workers=1)
+    again = refine_parser().parse_args(["--resume", str(tmp_path / "out"), "--renders", "8"])
     with Claims() as first, Claims() as second:
-        assert len(resumed_groups(tmp_path / "out", options, first)) == 1
+        assert len(resumed_groups(again, first)) == 1
         with pytest.raises(FileError, match=r"another run is at work on .*a\.json"):
-            resumed_groups(tmp_path / "out", options, second)
+            resumed_groups(again, second)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:

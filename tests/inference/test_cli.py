@@ -166,7 +166,10 @@ def test_wrong_usage_is_one_clear_line(
     assert not out.exists() or not list(out.iterdir())
 
 
-@pytest.mark.parametrize("arguments", [[""], ["--resume", ""], ["clip.wav", "--out", ""], ["clip.wav", "--start", ""]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[""], ["--resume", ""], ["clip.wav", "--out", ""], ["clip.wav", "--start", ""], ["clip.wav", "--install", ""]],
+)
 def test_an_empty_path_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main(*arguments) == 2
     assert "an empty path" in capsys.readouterr().err

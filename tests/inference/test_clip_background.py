@@ -61,6 +61,32 @@ def test_one_second_of_hiss_and_then_the_note(tmp_path: Path) -> None:
     assert target.note.gate_seconds == pytest.approx(1.0, abs=0.1)
 
 
+FADES = {
+    "in": np.minimum(times(3.0), 1.0),
+    "in, and on": times(3.0) / 3.0,
+    "in quickly": np.minimum(10.0 ** (1.5 * times(3.0) - 1.5), 1.0),
+    "out": np.maximum(1.0 - times(3.0) / 2.0, 0.0),
+    "in and out": np.sin(np.pi * times(3.0) / 3.0),
+}
+
+
+@pytest.mark.parametrize("background", ["hiss", "loud hiss", "hum"])
+@pytest.mark.parametrize("name", FADES)
+def test_what_fades_in_or_out_before_the_note_is_left_out(tmp_path: Path, name: str, background: str) -> None:
+    kinds = {"hiss": hiss(3.0, -50.0), "loud hiss": hiss(3.0, -35.0), "hum": hum(3.0, -40.0)}
+    clip = NOTE + (kinds[background] * FADES[name]).astype(np.float32)
+    target = read_target(write(tmp_path / "clip.wav", clip), note=45)
+    assert target.onset_seconds == pytest.approx(1.0, abs=0.03)
+    assert any("background" in notice for notice in target.notices)
+
+
+def test_hiss_that_fades_in_and_ends_with_the_note(tmp_path: Path) -> None:
+    lead = hiss(1.0, -40.0) * times(1.0).astype(np.float32)
+    target = read_target(write(tmp_path / "clip.wav", joined(lead, pluck())), note=45)
+    assert target.onset_seconds == pytest.approx(1.0, abs=0.005)
+    assert target.note.seconds == pytest.approx(1.0, abs=0.01)
+
+
 @pytest.mark.parametrize("background", [hiss(3.0, -50.0), hum(3.0, -40.0)])
 def test_the_end_is_found_without_anything_before_the_sound(tmp_path: Path, background: np.ndarray) -> None:
     clip = joined(pluck(), silence(2.0)) + background
@@ -109,6 +135,8 @@ WHOLE = {
     "tremolo that begins softly": tone(2.0) * np.where((2.0 * times(2.0)) % 1.0 < 0.5, 0.02, 1.0),
     "tremolo of noise": hiss(2.0, -12.0) * np.where((2.0 * times(2.0)) % 1.0 < 0.5, 0.1, 1.0),
     "soft sub-bass": tone(2.0, 27.5) * np.exp(-times(2.0)),
+    "noise that swells into more noise": joined(hiss(1.0, -30.0) * (0.1 + times(1.0)), hiss(1.0, -10.0)),
+    "a tone that swells into a louder one": joined(0.05 * tone(1.0) * (0.1 + times(1.0)), tone(1.0, 330.0)),
     "narrow pulses": 0.4 * (np.arange(2 * SAMPLE_RATE) % 2205 < 100),
 }
 

@@ -18,10 +18,12 @@ import pytest
 import soundfile
 
 from inference.cli import main
+from inference.command.arguments import refine_parser
 from inference.command.batch import Batch
 from inference.command.console import Console
 from inference.command.interruptions import Interrupted, interruptions, raise_again
-from inference.command.jobs import Job, in_groups, resumed_groups
+from inference.command.jobs import Job, in_groups
+from inference.command.resuming import resumed_groups
 from inference.options import Options
 from inference.output.files import suffixes
 from inference.output.names import ResultFiles, plan_results
@@ -92,6 +94,17 @@ class TestBatches:
         for stem in "abc":
             assert assert_whole(tmp_path / "out", stem)["ended"] == "finished"
 
+    def test_presets_of_clips_that_are_done_are_installed_too(self, tmp_path: Path) -> None:
+        clips = [toy_clip(tmp_path / "a.wav"), toy_clip(tmp_path / "b.wav", 0.7)]
+        toy_batch(clips, tmp_path / "out", renders=8).run()
+        presets = tmp_path / "presets"
+        presets.mkdir()
+        for _ in range(2):
+            batch = toy_batch(clips, tmp_path / "out", renders=8)
+            batch.preset_folder = presets
+            batch.run()
+            assert sorted(path.name for path in presets.iterdir()) == ["a.toy", "b.toy"]
+
     def test_what_is_asked_anew_is_done_anew(self, tmp_path: Path) -> None:
         clips = [toy_clip(tmp_path / "a.wav"), toy_clip(tmp_path / "b.wav", 0.7)]
         toy_batch(clips, tmp_path / "out", renders=20).run()
@@ -105,14 +118,15 @@ class TestBatches:
         toy_batch(clips, tmp_path / "out", renders=20, again=True).run()
         assert read_record(tmp_path / "out" / "b.json")["seconds"] != second["seconds"]
 
-    def test_a_run_is_resumed_from_its_results(self, tmp_path: Path) -> None:
+    def test_a_run_is_resumed_from_its_results(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("inference.command.resuming.synth", lambda name: TOY)
         clip = toy_clip(tmp_path / "a.wav")
         toy_batch([clip], tmp_path / "out", renders=20).run()
         first = assert_whole(tmp_path / "out", "a")
-        (group,) = resumed_groups(tmp_path / "out", Options(TOY, seconds=None, renders=80, workers=1))
+        again = refine_parser().parse_args(["--resume", str(tmp_path / "out"), "--renders", "80", "--workers", "1"])
+        (group,) = resumed_groups(again)
         assert (group.options.seed, group.options.rounds, group.options.draws) == (0, 1, 1)
         batch = Batch([group], Console(quiet=True))
-        # The registry of synths does not know the toy: what a record names is looked up there.
         batch.run()
         second = assert_whole(tmp_path / "out", "a")
         assert second["best"]["distance"]["mss"] <= first["best"]["distance"]["mss"]
@@ -120,9 +134,9 @@ class TestBatches:
         assert second["options"]["rounds"] == 1
         clip.unlink()
         with pytest.raises(FileError, match="is gone"):
-            resumed_groups(tmp_path / "out", Options(TOY))
+            resumed_groups(again)
         with pytest.raises(FileError, match="no results"):
-            resumed_groups(tmp_path, Options(TOY))
+            resumed_groups(refine_parser().parse_args(["--resume", str(tmp_path)]))
 
     @pytest.mark.parametrize("decibels", [-80.0, 96.0])
     def test_a_match_is_at_the_level_of_the_clip(self, decibels: float, tmp_path: Path) -> None:
@@ -138,6 +152,16 @@ class TestBatches:
             record["best"]["distance"]["mss"]
             < read_record(tmp_path / "out" / "plain.json")["best"]["distance"]["mss"] + 0.5
         )
+
+    def test_a_match_of_a_clip_near_the_largest_number_is_finite(self, tmp_path: Path) -> None:
+        plain, loud = toy_clip(tmp_path / "plain.wav"), tmp_path / "loud.wav"
+        samples, rate = soundfile.read(plain)
+        largest = float(np.finfo(np.float32).max)
+        soundfile.write(loud, samples * (0.99 * largest / np.abs(samples).max()), rate, subtype="FLOAT")
+        toy_batch([loud], tmp_path / "out", renders=8).run()
+        assert_whole(tmp_path / "out", "loud")
+        match, _ = soundfile.read(tmp_path / "out" / "loud.match.wav")
+        assert 0.1 * largest < np.abs(match).max() <= largest
 
     @pytest.mark.parametrize(
         ("error", "ended"),
@@ -169,7 +193,7 @@ class TestBatches:
 
     @pytest.fixture(autouse=True)
     def known_toy(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("inference.command.jobs.synth", lambda name: TOY)
+        monkeypatch.setattr("inference.command.resuming.synth", lambda name: TOY)
 
 
 class TestNames:
@@ -254,7 +278,7 @@ class TestFiles:
     def test_damaged_results_are_refused_when_they_are_resumed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("inference.command.jobs.synth", lambda name: TOY)
+        monkeypatch.setattr("inference.command.resuming.synth", lambda name: TOY)
         batch = toy_batch([toy_clip(tmp_path / "a.wav")], tmp_path / "out", renders=8)
         batch.run()
         path = tmp_path / "out" / "a.json"
@@ -268,7 +292,7 @@ class TestFiles:
         ):
             path.write_text(json.dumps(broken))
             with pytest.raises(FormatError, match=r"a\.json is a damaged result"):
-                resumed_groups(tmp_path / "out", Options(TOY))
+                resumed_groups(refine_parser().parse_args(["--resume", str(tmp_path / "out")]))
 
     def test_a_full_disk_leaves_the_last_whole_set(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         clip = toy_clip(tmp_path / "a.wav")

@@ -22,10 +22,10 @@ def test_installing_never_replaces_a_preset(tmp_path: Path) -> None:
     folder.mkdir()
     assert install([preset], folder) == [folder / "bass.noisemakerpreset"]
     preset.write_text("second")
-    assert install([preset, preset], folder) == [
-        folder / "bass (2).noisemakerpreset",
-        folder / "bass (3).noisemakerpreset",
-    ]
+    assert install([preset], folder) == [folder / "bass (2).noisemakerpreset"]
+    preset.write_text("third_")  # as long as the second
+    assert install([preset, preset], folder) == [folder / "bass (3).noisemakerpreset"] * 2
+    assert len(list(folder.iterdir())) == 3
     assert (folder / "bass.noisemakerpreset").read_text() == "first"
     assert (folder / "bass (2).noisemakerpreset").read_text() == "second"
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from inference.output.plots import progress_figure
+from tests.paths import ROOT
 
 NAMES = ("start", "guess", "descend", "search", "tidy")
+
+
+def test_nothing_is_printed_where_the_plotting_library_can_keep_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    home = str(tmp_path / "file")
+    variables = {"PYTHONPATH": str(ROOT), "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home}
+    command = [sys.executable, "-c", "import inference.output.plots"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
 
 
 @pytest.mark.parametrize(

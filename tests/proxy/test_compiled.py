@@ -49,6 +49,13 @@ def test_a_cache_that_cannot_be_made_or_written_costs_a_compilation_only(
     assert run(tmp_path, before, tmp_path / "cache") == f"4.0 {kept}"
 
 
+def test_every_loop_works_where_nothing_can_be_kept(tmp_path: Path) -> None:
+    none = "import numba.core.caching as c\nc.CacheImpl._locator_classes = []"
+    every = "\nimport pkgutil, importlib, proxy.kernels\nfor module in pkgutil.iter_modules(proxy.kernels.__path__):\n"
+    every += "    importlib.import_module(f'proxy.kernels.{module.name}')"
+    assert run(tmp_path, none + every, tmp_path / "cache") == "4.0 False"
+
+
 def test_a_damaged_cache_costs_a_compilation_only(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     assert run(tmp_path, "", cache) == "4.0 True"

@@ -153,6 +153,13 @@ def test_the_length_of_a_stream_is_not_made_up(tmp_path: Path) -> None:
     assert read_recording(tmp_path / "huge", max_seconds=0.5).seconds is None
 
 
+def test_of_wav_files_that_were_joined_the_first_is_read(tmp_path: Path) -> None:
+    one, other = (encoded(pluck(hertz), "WAV", "PCM_16") for hertz in (110.0, 220.0))
+    (tmp_path / "one.wav").write_bytes(one)
+    (tmp_path / "both.wav").write_bytes(one + other)
+    np.testing.assert_array_equal(read_audio(tmp_path / "both.wav")[0], read_audio(tmp_path / "one.wav")[0])
+
+
 def test_a_file_that_really_is_empty_stays_so(tmp_path: Path) -> None:
     data = encoded(np.zeros(0, np.float32), "WAV", "PCM_16") + b"LIST" + struct.pack("<I", 4) + b"INFO"
     (tmp_path / "clip.wav").write_bytes(data)

@@ -88,6 +88,9 @@ class CardsView:
                 card.candidate, card.sound = candidate, None
                 card.origin.set_text(_ORIGINS.get(candidate.origin, candidate.origin))
                 card.distance.set_text(f"{candidate.loss:.3f}")
+                if card is self._cards[0]:
+                    card.box.props["data-improved"] = round(1000.0 * live.improved_at)  # for measurements
+                    card.box.update()
             late = not live.active or now - card.drawn_at > _PICTURE_SECONDS
             if card.sound is None and late and not card.drawing:
                 card.drawing, card.drawn_at = True, now

@@ -21,7 +21,7 @@ from render.instruments.patch import Patch
 
 _COUNT = 12
 _MOST_PRESET_BYTES = 32 << 20
-_NOBODY = "nothing (variations)"
+_NOBODY = "nothing"
 
 
 @dataclass
