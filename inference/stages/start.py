@@ -18,6 +18,11 @@ from render.instruments.keys import in_octaves, transposed
 from render.instruments.patch import Patch
 from render.note import Note
 
+CLIP = "clip"
+"""Origin of the patches that are made from the clip. All of them are judged, because the measure that ranks starting
+points compares single partials, and the one that judges does not: a timbre drawn at half the pitch can be the closest.
+"""
+
 _EARLY = 8
 """Number of starting points that are measured before a first result."""
 
@@ -45,16 +50,17 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
             run.notices.append(f"the library is not used: {error}")
     instrument = options.instrument
     if instrument.starts is not None:
-        found += candidates(instrument.starts(run.target.audio, note), note, "clip", options.constraints)
+        found += candidates(instrument.starts(run.target.audio, note), note, CLIP, options.constraints)
     found += candidates([instrument.table.default], note, "default patch", options.constraints)
     if instrument.settle is not None:
         found = [_settled(one, instrument.settle, options.constraints) for one in found]
         changed = options.start.diff(instrument.settle(options.start)) if options.start is not None else ()
         if moved := [name for name in changed if name not in options.constraints.locked]:
             run.notices.append(f"fixed, so that every note sounds like the match: {', '.join(moved)}")
-    run.measure(found[:_EARLY])
+    measured = run.measure(found[:_EARLY])
     early()
-    run.measure(found[_EARLY:], meanwhile)
+    measured += run.measure(found[_EARLY:], meanwhile)
+    run.judge.confirm([one for one in measured if one.origin == CLIP], run.evaluator)
 
 
 def corrected(candidate: Candidate, target: Target, instrument: Instrument, constraints: Constraints) -> Candidate:
