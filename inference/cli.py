@@ -234,7 +234,7 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str, 
     from inference.constraints import Constraints
     from inference.options import Options
     from render.instruments.exports import FORMATS, checked_class_id
-    from render.instruments.programs import read_program
+    from render.instruments.programs import read_bank, read_program
 
     start = None if arguments.start is None else read_program(instrument, arguments.start).patch
     stages = _names(arguments.stages)
@@ -256,7 +256,7 @@ def _options(arguments: argparse.Namespace, instrument: Instrument, where: str, 
         tidy=not arguments.no_tidy,
         seed=arguments.seed,
         workers=arguments.workers,
-        bank=tuple(instrument.presets.read_programs(arguments.bank)) if arguments.bank is not None else (),
+        bank=() if arguments.bank is None else tuple(read_bank(instrument, arguments.bank)),
         formats=FORMATS if arguments.formats is None else _names(arguments.formats.replace("none", "")),
         class_id=None if arguments.class_id is None else checked_class_id(arguments.class_id),
     )

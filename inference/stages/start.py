@@ -1,5 +1,5 @@
 """Starting points that need no network: the user's patch, the closest of the library, patches that are made from the
-clip itself, and the default patch.
+clip itself, the presets that the user knows, and the default patch.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ CLIP = "clip"
 """Origin of the patches that are made from the clip. All of them are judged, because the measure that ranks starting
 points compares single partials, and the one that judges does not: a timbre drawn at half the pitch can be the closest.
 """
+
+_BANK_SHARE = 0.2
+"""Largest share of the budget for presets that the user knows."""
 
 _EARLY = 8
 """Number of starting points that are measured before a first result."""
@@ -52,14 +55,19 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
     if instrument.starts is not None:
         found += candidates(instrument.starts(run.target.audio, note), note, CLIP, options.constraints)
     found += candidates([instrument.table.default], note, "default patch", options.constraints)
+    presets = (program.patch.with_voices_for(len(note.keys)) for program in options.bank)
+    known = candidates(presets, note, "bank", options.constraints)
     if instrument.settle is not None:
-        found = [_settled(one, instrument.settle, options.constraints) for one in found]
+        found, known = (
+            [_settled(one, instrument.settle, options.constraints) for one in some] for some in (found, known)
+        )
         changed = options.start.diff(instrument.settle(options.start)) if options.start is not None else ()
         if moved := [name for name in changed if name not in options.constraints.locked]:
             run.notices.append(f"fixed, so that every note sounds like the match: {', '.join(moved)}")
     measured = run.measure(found[:_EARLY])
     early()
     measured += run.measure(found[_EARLY:], meanwhile)
+    run.measure_until(known[: run.afford(len(known))], run.budget.used() + _BANK_SHARE)
     run.judge.confirm([one for one in measured if one.origin == CLIP], run.evaluator)
 
 

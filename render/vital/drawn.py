@@ -1,4 +1,4 @@
-"""Wavetables that are derived from a clip: frames of one period, taken at times that are denser at its beginning.
+"""Wavetables that are derived from a clip: frames of one period, more of them where its level changes.
 
 A frame has the power that the clip has around each partial of the note at one time, and the clip's level. All frames
 have the phases of the loudest one, so that between two frames the amplitudes change and nothing is cancelled. An LFO
@@ -24,8 +24,8 @@ from render.vital.waves import FRAME_SAMPLES, LAST_FRAME, wavetable
 
 N_FRAMES = 48
 """Largest number of frames."""
-_DENSER = 1.3
-"""Exponent of the times of the frames: above 1 they are denser at the beginning."""
+_EVEN_SHARE = 0.7
+"""Share of the frames that are evenly spaced; the others are taken where the level changes."""
 _PERIODS = 6
 """Periods that the partials of a frame are measured over."""
 _MOST_PARTIALS = 512
@@ -124,7 +124,7 @@ def drawn_frames(mono: Wave, hz: float, gate_seconds: float = math.inf) -> Frame
     if len(loud) == 0 or loud[-1] < length:
         return None
     last = int(loud[-1])
-    positions = np.unique(np.round(LAST_FRAME * np.linspace(0.0, 1.0, N_FRAMES) ** _DENSER).astype(int))
+    positions = _positions(level[np.linspace(0, last, LAST_FRAME + 1).astype(int)])
     samples = np.round(positions / LAST_FRAME * last).astype(int)
     padded = np.pad(mono, (length // 2, length))
     starts = np.maximum(samples, length // 2)  # a cut that begins in silence has a spectrum of its own
@@ -140,6 +140,21 @@ def drawn_frames(mono: Wave, hz: float, gate_seconds: float = math.inf) -> Frame
     waves = np.fft.irfft(spectrum, FRAME_SAMPLES, axis=1)
     waves /= max(float(np.abs(waves).max()), 1e-12)
     return Frames(waves, tuple(int(position) for position in positions), last / SAMPLE_RATE)
+
+
+def _positions(level: Wave) -> NDArray[np.int64]:
+    """Positions of frames: denser where the level changes.
+
+    Args:
+        level: level at each position, shape ``(LAST_FRAME + 1,)``.
+    """
+    decibels = 20.0 * np.log10(np.maximum(level / level.max(), 10.0 ** (_QUIETEST_DB / 20.0)))
+    changes = np.abs(np.diff(decibels))
+    even = np.full(LAST_FRAME, 1.0 / LAST_FRAME)
+    density = _EVEN_SHARE * even + (1.0 - _EVEN_SHARE) * (changes / changes.sum() if changes.any() else even)
+    passed = np.concatenate([[0.0], np.cumsum(density)])
+    places = np.interp(np.linspace(0.0, passed[-1], N_FRAMES), passed, np.arange(LAST_FRAME + 1))
+    return np.unique(np.round(places).astype(int))
 
 
 def _partials(cut: Wave, hz: float) -> NDArray[np.complex128]:

@@ -27,6 +27,9 @@ from inference.output.files import suffixes
 from inference.output.names import plan_results
 from inference.pipeline import refine
 from inference.stages.neighbours import crossovers, neighbours
+from render.errors import FileError
+from render.instruments.instrument import Program
+from render.instruments.programs import read_bank
 from render.note import SAMPLE_RATE, Note
 from tests.toy import TABLE, TOY, ToyHost
 
@@ -61,6 +64,31 @@ def test_every_patch_that_is_made_from_the_clip_is_judged(monkeypatch: pytest.Mo
     match = refine([target], Options(instrument, seconds=None, renders=60, workers=1, stages=(), tidy=False))
     assert judged == {patch["fade"] for patch in (*made, TABLE.default)}
     assert match.best[0].candidate.patch["fade"] == 0.25
+
+
+def test_the_presets_of_a_bank_are_starting_points() -> None:
+    target = Target("toy", ToyHost().render(TRUE, NOTE)[:1], NOTE, True, True, 0.0)
+    options = Options(TOY, seconds=None, renders=60, workers=1, stages=(), tidy=False)
+    bank = (Program("far", TABLE.patch({"shape": 0.5})), Program("near", TRUE))
+    assert refine([target], options).best[0].mss > 1.0
+    match = refine([target], replace(options, bank=bank))
+    assert match.best[0].candidate.origin == "bank"
+    assert match.best[0].mss < 0.01
+    budget = replace(options, bank=bank * 50)
+    assert refine([target], budget).renders <= 60 // 5 + 20
+
+
+def test_the_presets_of_a_folder_are_a_bank(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    TOY.presets.write_program(tmp_path / "b.toy", Program("b", TRUE))
+    TOY.presets.write_program(tmp_path / "more" / "a.toy", Program("a", TABLE.default))
+    (tmp_path / "broken.toy").write_text("{}")
+    (tmp_path / "notes.txt").write_text("")
+    assert [program.name for program in read_bank(TOY, tmp_path)] == ["b", "a"]
+    assert read_bank(TOY, tmp_path / "b.toy") == [Program("b", TRUE)]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(FileError, match=r"no \.toy preset of Toy in .*none"):
+        read_bank(TOY, tmp_path / "none")
 
 
 def test_from_a_clip_to_a_preset_and_a_report_by_search(tmp_path: Path) -> None:
