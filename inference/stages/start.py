@@ -23,6 +23,9 @@ CLIP = "clip"
 points compares single partials, and the one that judges does not: a timbre drawn at half the pitch can be the closest.
 """
 
+_CLIP_UNTIL = 0.5
+"""Share of a budget in renders that is used when they are judged; of a small budget only the closest is."""
+
 _BANK_SHARE = 0.2
 """Largest share of the budget for presets that the user knows."""
 
@@ -68,7 +71,9 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
     early()
     measured += run.measure(found[_EARLY:], meanwhile)
     run.measure_until(known[: run.afford(len(known))], run.budget.used() + _BANK_SHARE)
-    run.judge.confirm([one for one in measured if one.origin == CLIP], run.evaluator)
+    drawn = sorted((one for one in measured if one.origin == CLIP), key=lambda one: one.loss)
+    if drawn:
+        run.judge.confirm(drawn[: run.afford(len(drawn), _CLIP_UNTIL)], run.evaluator)
 
 
 def corrected(candidate: Candidate, target: Target, instrument: Instrument, constraints: Constraints) -> Candidate:

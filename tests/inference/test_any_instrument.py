@@ -61,7 +61,7 @@ def test_every_patch_that_is_made_from_the_clip_is_judged(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Judge, "confirm", recorded)
     target = Target("toy", ToyHost().render(TRUE, NOTE)[:1], NOTE, True, True, 0.0)
-    match = refine([target], Options(instrument, seconds=None, renders=60, workers=1, stages=(), tidy=False))
+    match = refine([target], Options(instrument, seconds=None, renders=200, workers=1, stages=(), tidy=False))
     assert judged == {patch["fade"] for patch in (*made, TABLE.default)}
     assert match.best[0].candidate.patch["fade"] == 0.25
 
