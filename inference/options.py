@@ -44,7 +44,8 @@ class Options:
         rounds: how often the run was resumed; each time other candidates are drawn.
         workers: number of processes that render.
         formats: preset formats beside the synth's own, of ``render.instruments.exports.FORMATS``.
-        bank: presets that the user knows; the steps to the match from the closest of them are reported.
+        bank: presets that the user knows, which are starting points too; the steps to the match from the closest of
+            them are reported.
         class_id: class id for ``.vstpreset`` files, if neither the host nor the instrument knows it.
 
     Raises:

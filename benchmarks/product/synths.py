@@ -1,9 +1,11 @@
 """Synths without a gradient at equal numbers of renders: ``refine`` beside a cold search, on draws of their own priors
 or on clips.
 
-Draws come from a seed that nothing else uses, are played with another seed of the synth's random generators, and are
-matched with their true note and gate. ``MSS`` is that of a clean render; ``floor`` is that of the true patch, ``best
-gain`` the MSS after the levels have been matched. The budget is in renders, so that a busy machine does not matter.
+Draws come from a seed that nothing else uses (``--seed`` names another one, for development), are played with another
+seed of the synth's random generators, and are matched with their true note and gate. ``MSS`` is that of a clean render;
+``floor`` is that of the true patch, ``best gain`` the MSS after the levels have been matched. The budget is in renders,
+so that a busy machine does not matter; a synth with a gradient gets as many descent steps. ``--presets`` measures
+another program's answers to the same clips.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from benchmarks.common.best_gain import BestGainMss
 from benchmarks.common.table import OK, Table, one_line
 from benchmarks.common.targets import PRIOR_SEED, TARGET_SEED, check_counts
 from inference.candidate import Candidate
+from inference.clip.focus import Focus
 from inference.clip.target import Target, read_target
 from inference.evaluate import Evaluator
 from inference.methods import DEFAULT_METHOD, METHODS, Phase
@@ -37,13 +40,17 @@ from render.errors import ReconstructError
 from render.instruments.host import Host
 from render.instruments.instrument import Instrument
 from render.instruments.patch import Patch
+from render.measures.loudness import EqualLoudnessMss
 from render.measures.metrics import MssTarget
 from render.note import SAMPLE_RATE, Note
 from render.synths import synth
 
-REFINE = "refine"
+REFINE, PRESETS = "refine", "presets"
 COLD: Mapping[str, str] = {"cold DE": "TwoPointsDE", "cold random": "RandomSearch"}
 """Searches from the default patch alone, with their optimisers."""
+
+_OCTAVES = (0, -12, 12, -24, 24)
+"""Semitones from the clip's key at which another program's presets are played; the closest counts."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Row:
     Attributes:
         synth: name of the synth.
         target: the draw's number, or the clip's name.
-        method: ``refine``, or one of ``COLD``.
+        method: ``refine``, one of ``COLD``, or ``presets``.
         renders: budget in renders.
         floor: MSS of the true patch in dB; None for a clip.
         after_start: MSS of the best starting point.
@@ -82,7 +89,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_synth_arguments(parser)
     parser.add_argument("--count", type=int, default=20, help="number of draws (default: 20)")
+    parser.add_argument("--seed", type=int, default=PRIOR_SEED, metavar="N", help="seed of the draws")
     parser.add_argument("--clips", type=Path, metavar="DIR", help="match the clips of a folder instead of draws")
+    parser.add_argument(
+        "--ends", type=_ends, default={}, metavar="CLIP=SECONDS,...", help="where the first sound of a clip ends"
+    )
+    parser.add_argument("--presets", type=Path, metavar="DIR", help="measure presets that have the names of the clips")
     parser.add_argument("--renders", type=int, default=1000, metavar="N", help="budget (default: 1000)")
     parser.add_argument("--methods", default=REFINE, metavar="A,B", help=f"of {', '.join((REFINE, *COLD))}")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="file that rows are appended to; its rows are skipped")
@@ -103,12 +115,16 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     table = Table(Row, arguments.csv)
     title = instrument.title
+    methods = (PRESETS,) if arguments.presets is not None else arguments.methods.split(",")
     for name, target, patch, note in _targets(arguments, instrument, where):
-        for method in arguments.methods.split(","):
+        for method in methods:
             blank = Row(title, name, method, arguments.renders)
             if table.done(blank.key):
                 continue
-            row = _measured(blank, instrument, where, target, patch, note)
+            if arguments.presets is not None:
+                row = _preset(blank, instrument, where, target, arguments.presets)
+            else:
+                row = _measured(blank, instrument, where, target, patch, note)
             table.add(row)
             print(f"{title:8} {name:20} {method:12} {_text(row)}", flush=True)
     print(summary([row for row in table.rows if row.synth == title and row.renders == arguments.renders]))
@@ -120,20 +136,21 @@ def _targets(
 ) -> Iterator[tuple[str, Target, Patch | None, Note | None]]:
     if arguments.clips is not None:
         for clip in audio_files(arguments.clips)[: arguments.count]:
-            yield clip.stem, read_target(clip), None, None
+            end = arguments.ends.get(clip.stem)
+            yield clip.stem, read_target(clip, focus=Focus(None if end is None else (0.0, end))), None, None
         return
     host = instrument.hosts.open_host(where)
-    for index, patch, note in islice(draws(instrument, host), arguments.count):
+    for index, patch, note in islice(draws(instrument, host, arguments.seed), arguments.count):
         audio = host.render(patch, note, seed=TARGET_SEED)
         yield f"draw {index}", Target(f"draw {index}", audio, note, True, True, 0.0), patch, note
 
 
-def draws(instrument: Instrument, host: Host) -> Iterator[tuple[int, Patch, Note]]:
-    """The held-out draws of a prior that are accepted, with their numbers."""
+def draws(instrument: Instrument, host: Host, seed: int = PRIOR_SEED) -> Iterator[tuple[int, Patch, Note]]:
+    """The draws of a prior with a seed, by default the held-out ones, that are accepted, with their numbers."""
     assert instrument.prior is not None
     for index in count():
         for attempt in count():
-            patch, note = instrument.prior.draw(PRIOR_SEED, index, attempt)
+            patch, note = instrument.prior.draw(seed, index, attempt)
             if refusal(host.render(patch, note, seed=TARGET_SEED)) is None:
                 yield index, patch, note
                 break
@@ -148,7 +165,7 @@ def _measured(
         METHODS.setdefault(blank.method, (Phase(COLD[blank.method]),))
         method, instrument = blank.method, replace(instrument, starts=None)
     options = Options(
-        instrument, where=where, seconds=None, renders=blank.renders, workers=1, method=method, library_starts=64
+        instrument, where=where, seconds=None, renders=blank.renders, steps=blank.renders, workers=1, method=method
     )
     make_host = functools.partial(instrument.hosts.open_host, where)
     opener = None if cold else library_opener(instrument, make_host, workers=1, progress=lambda done, wanted: None)
@@ -167,17 +184,38 @@ def _measured(
     return replace(blank, floor=floor, after_start=match.stages[0].best.mss, mss=mss, best_gain=best_gain)
 
 
+def _preset(blank: Row, instrument: Instrument, where: str, target: Target, folder: Path) -> Row:
+    """Another program's preset for a clip, played at the key's octave that suits it best."""
+    (program,) = instrument.presets.read_programs(folder / f"{blank.target}{instrument.presets.SUFFIX}")
+    host = instrument.hosts.open_host(where)
+    notes = [replace(target.note, number=target.note.number + octave) for octave in _OCTAVES]
+    audios = [host.render(program.patch, note) for note in notes]
+    equal, best = EqualLoudnessMss([target.audio], SAMPLE_RATE), BestGainMss(target.audio, SAMPLE_RATE)
+    host.close()
+    mss = min(equal.measure([audio])[0] for audio in audios)
+    return replace(blank, mss=mss, best_gain=min(best.measure(audio)[0] for audio in audios))
+
+
+def _ends(text: str) -> dict[str, float]:
+    """Times by clip, as in ``a=0.5,b=1``."""
+    try:
+        return {name: float(seconds) for name, _, seconds in (pair.partition("=") for pair in text.split(","))}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: CLIP=SECONDS,...") from error
+
+
 def _text(row: Row) -> str:
-    if row.mss is None or row.after_start is None:
+    if row.mss is None:
         return row.status
+    start = "" if row.after_start is None else f"{row.after_start:.2f} -> "
     floor = "" if row.floor is None else f", floor {row.floor:.2f}"
-    return f"MSS {row.after_start:.2f} -> {row.mss:.2f} dB{floor}, {row.best_gain:.2f} at the best gain"
+    return f"MSS {start}{row.mss:.2f} dB{floor}, {row.best_gain:.2f} at the best gain"
 
 
 def summary(rows: list[Row]) -> str:
     """Medians of each method, and on how many targets ``refine`` is closer."""
     lines = []
-    ours = {row.target: row for row in rows if row.method == REFINE and row.mss is not None}
+    ours = {row.target: row.mss for row in rows if row.method == REFINE and row.mss is not None}
     for method in dict.fromkeys(row.method for row in rows):
         done = [row for row in rows if row.method == method and row.mss is not None]
         if not done:
@@ -186,13 +224,15 @@ def summary(rows: list[Row]) -> str:
         low, median, high = np.quantile(mss, (0.25, 0.5, 0.75))
         text = f"{method}: {len(done)} targets, median MSS {median:.2f} dB (quartiles {low:.2f}, {high:.2f})"
         fallen = [1.0 - row.mss / row.after_start for row in done if row.mss is not None and row.after_start]
-        text += f"; start to end falls by {np.median(fallen):.0%} (median)"
+        if fallen:
+            text += f"; start to end falls by {np.median(fallen):.0%} (median)"
         floors = [row.mss - row.floor for row in done if row.mss is not None and row.floor is not None]
         if floors:
             text += f"; within 3 dB of the floor on {np.mean(np.array(floors) <= 3.0):.0%}"
-        paired = [(ours[row.target].mss, row.mss) for row in done if row.target in ours]
-        if method != REFINE and paired:
-            text += f"; refine is closer on {np.mean([one < other for one, other in paired]):.0%}"  # type: ignore[operator]
+        ahead = [row.mss - ours[row.target] for row in done if row.mss is not None and row.target in ours]
+        if method != REFINE and ahead:
+            share = np.mean(np.array(ahead) > 0.0)
+            text += f"; refine is closer on {share:.0%}, by {np.median(ahead):.2f} dB (median)"
         lines.append(text)
     return "\n".join(lines)
 

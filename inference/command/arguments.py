@@ -133,7 +133,10 @@ def _add_patch(parser: argparse.ArgumentParser) -> None:
         help="keep a parameter between two values; may be repeated",
     )
     group.add_argument(
-        "--bank", type=path_argument, metavar="FILE", help="list the steps from the closest preset of this bank"
+        "--bank",
+        type=path_argument,
+        metavar="PATH",
+        help="start from the presets of this bank or folder too, and list the steps from the closest one",
     )
     group.add_argument("--no-effects", action="store_true", help="keep delay, chorus and reverb off")
 

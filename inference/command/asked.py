@@ -12,7 +12,7 @@ from inference.options import Options
 from render.errors import OutOfRange
 from render.instruments.exports import checked_class_id
 from render.instruments.patch import Patch
-from render.instruments.programs import read_program
+from render.instruments.programs import read_bank, read_program
 from render.note import Keys, Note
 
 DEFAULT_SECONDS = 60.0
@@ -89,7 +89,7 @@ def options_asked(arguments: Namespace, base: Options, *, n_keys: int = 1, best:
             ("formats", _names(arguments.formats and arguments.formats.replace("none", ""))),
             ("class_id", arguments.class_id and checked_class_id(arguments.class_id)),
             ("start", arguments.start and read_program(instrument, arguments.start).patch),
-            ("bank", arguments.bank and tuple(instrument.presets.read_programs(arguments.bank))),
+            ("bank", arguments.bank and tuple(read_bank(instrument, arguments.bank))),
         )
         if value is not None
     }

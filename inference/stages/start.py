@@ -1,5 +1,5 @@
 """Starting points that need no network: the user's patch, the closest of the library, patches that are made from the
-clip itself, and the default patch.
+clip itself, the presets that the user knows, and the default patch.
 """
 
 from __future__ import annotations
@@ -17,6 +17,17 @@ from render.instruments.instrument import Instrument
 from render.instruments.keys import in_octaves, transposed
 from render.instruments.patch import Patch
 from render.note import Note
+
+CLIP = "clip"
+"""Origin of the patches that are made from the clip. All of them are judged, because the measure that ranks starting
+points compares single partials, and the one that judges does not: a timbre drawn at half the pitch can be the closest.
+"""
+
+_CLIP_UNTIL = 0.5
+"""Share of a budget in renders that is used when they are judged; of a small budget only the closest is."""
+
+_BANK_SHARE = 0.2
+"""Largest share of the budget for presets that the user knows."""
 
 _EARLY = 8
 """Number of starting points that are measured before a first result."""
@@ -45,16 +56,25 @@ def start(run: Run, library: Library | None, early: Callable[[], None], meanwhil
             run.notices.append(f"the library is not used: {error}")
     instrument = options.instrument
     if instrument.starts is not None:
-        found += candidates(instrument.starts(run.target.audio, note), note, "clip", options.constraints)
+        found += candidates(instrument.starts(run.target.audio, note), note, CLIP, options.constraints)
     found += candidates([instrument.table.default], note, "default patch", options.constraints)
+    presets = (program.patch.with_voices_for(len(note.keys)) for program in options.bank)
+    known = candidates(presets, note, "bank", options.constraints)
     if instrument.settle is not None:
-        found = [_settled(one, instrument.settle, options.constraints) for one in found]
+        found, known = (
+            [_settled(one, instrument.settle, options.constraints) for one in some] for some in (found, known)
+        )
         changed = options.start.diff(instrument.settle(options.start)) if options.start is not None else ()
         if moved := [name for name in changed if name not in options.constraints.locked]:
             run.notices.append(f"fixed, so that every note sounds like the match: {', '.join(moved)}")
-    run.starts += run.measure(found[:_EARLY])
+    measured = run.measure(found[:_EARLY])
     early()
-    run.starts += run.measure(found[_EARLY:], meanwhile)
+    measured += run.measure(found[_EARLY:], meanwhile)
+    measured += run.measure_until(known[: run.afford(len(known))], run.budget.used() + _BANK_SHARE)
+    run.starts += measured
+    drawn = sorted((one for one in measured if one.origin == CLIP), key=lambda one: one.loss)
+    if drawn:
+        run.judge.confirm(drawn[: run.afford(len(drawn), _CLIP_UNTIL)], run.evaluator)
 
 
 def corrected(candidate: Candidate, target: Target, instrument: Instrument, constraints: Constraints) -> Candidate:

@@ -1,4 +1,4 @@
-"""A single program of a preset file or a bank, as a user names it."""
+"""The programs of preset files, banks and folders, as a user names them."""
 
 from __future__ import annotations
 
@@ -41,3 +41,25 @@ def read_program(instrument: Instrument, text: str | Path) -> Program:
         what = f"has no program {wanted!r}" if wanted else f"is a bank of {len(programs)} programs"
         raise PresetError(f"{path.name} {what}; name one as {path.name}:NAME or :NUMBER: {names}{more}")
     return found[0]
+
+
+def read_bank(instrument: Instrument, path: Path) -> list[Program]:
+    """Read every program of a preset file or a bank, or of the preset files of a folder and of the folders in it.
+
+    Files of a folder that are no presets of the synth are left out.
+
+    Raises:
+        FileError: if the file cannot be read, or there is no preset in the folder.
+        PresetError: if the file is not a preset of the synth.
+    """
+    if not path.is_dir():
+        return instrument.presets.read_programs(path)
+    suffix, found = instrument.presets.SUFFIX, list[Program]()
+    for file in sorted(path.rglob(f"*{suffix}")):
+        try:
+            found += instrument.presets.read_programs(file)
+        except (FileError, PresetError):
+            continue
+    if not found:
+        raise FileError(f"no {suffix} preset of {instrument.table.title} in {path}")
+    return found

@@ -33,6 +33,9 @@ _KEPT = 3
 """Largest number of instances of each kind that are kept for fast renders, one for each set of wavetables and LFO
 shapes."""
 
+Loaded = tuple[object, ...]
+"""Identifies what an instance has loaded."""
+
 _SEEDS = 16
 """Number of seeds that differ."""
 _THROWAWAY = Note(60, gate_seconds=0.03, seconds=0.037)
@@ -62,7 +65,7 @@ class VitalHost:
         self._fork = fork
         self._pristine: Engine | None = _prepared()
         check_controls(self._pristine)
-        self._reused, self._never_played = OrderedDict[str, Engine](), OrderedDict[str, Engine]()
+        self._reused, self._never_played = OrderedDict[Loaded, Engine](), OrderedDict[Loaded, Engine]()
 
     @property
     def info(self) -> HostInfo:
@@ -117,12 +120,13 @@ def _prepared() -> Engine:
     return engine
 
 
-def _loaded(state: State, kept: OrderedDict[str, Engine]) -> Engine:
+def _loaded(state: State, kept: OrderedDict[Loaded, Engine]) -> Engine:
     """An instance that has loaded everything of a patch that is no control: wavetables, LFO shapes, sample."""
     patch = state.patch
     on = [k for k in OSCILLATORS if patch.choice(f"osc_{k}_on") == "on"]
-    others = [pair for pair in patch.extra if not pair[0].startswith(("wavetable.", "lfo.", "modulation."))]
-    key = json.dumps([[(k, state.wavetable(k)) for k in on], [state.lfo(k) for k in range(1, N_LFOS + 1)], others])
+    others = (pair for pair in patch.extra if not pair[0].startswith(("wavetable.", "lfo.", "modulation.")))
+    shapes = json.dumps([state.lfo(k) for k in range(1, N_LFOS + 1)])
+    key = (*((k, state.wavetable(k)) for k in on), shapes, *others)
     engine = kept.pop(key, None)
     if engine is None:
         engine = kept.popitem(last=False)[1] if len(kept) >= _KEPT else Engine()

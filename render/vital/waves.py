@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,18 +75,21 @@ SHAPES: Mapping[str, tuple[tuple[float, ...], bool]] = {
 SHAPE_CHOICES = (*SHAPES, OWN)
 
 
-def wavetable(name: str, frames: Sequence[Frame], version: str) -> dict[str, Any]:
-    """A wavetable in the form of a preset: frames at evenly spaced positions, interpolated in the time domain.
+def wavetable(
+    name: str, frames: Iterable[Frame], version: str, positions: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """A wavetable in the form of a preset: frames at some positions, interpolated in the time domain.
 
     Args:
         name: name of the wavetable.
         frames: one period each, shape ``(FRAME_SAMPLES,)``, in -1..1.
         version: version of the file format.
+        positions: position of each frame, from 0 to ``LAST_FRAME``; evenly spaced if missing.
     """
-    last = max(len(frames) - 1, 1)
-    keyframes = [
-        {"position": round(k * LAST_FRAME / last), "wave_data": _encoded(frame)} for k, frame in enumerate(frames)
-    ]
+    waves = list(frames)
+    last = max(len(waves) - 1, 1)
+    places = positions or [round(k * LAST_FRAME / last) for k in range(len(waves))]
+    keyframes = [{"position": place, "wave_data": _encoded(wave)} for place, wave in zip(places, waves, strict=True)]
     source = {"type": "Wave Source", "interpolation": 0, "interpolation_style": 1, "keyframes": keyframes}
     return {
         "author": "",

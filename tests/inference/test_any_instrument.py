@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import pickle
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +15,21 @@ import soundfile
 
 from benchmarks.parts.structure import OF_AN_INSTRUMENT, ROOT, literal_texts, parameter_names
 from inference.candidate import Candidate
+from inference.clip.target import Target
 from inference.command.batch import Batch
 from inference.command.console import Console
 from inference.command.jobs import Job, in_groups
 from inference.constraints import Constraints
+from inference.evaluate import Evaluator
+from inference.judge import Judge
 from inference.options import Options
 from inference.output.files import suffixes
 from inference.output.names import plan_results
+from inference.pipeline import refine
 from inference.stages.neighbours import crossovers, neighbours
+from render.errors import FileError
+from render.instruments.instrument import Program
+from render.instruments.programs import read_bank
 from render.note import SAMPLE_RATE, Note
 from tests.toy import TABLE, TOY, ToyHost
 
@@ -38,6 +47,48 @@ NAMING = {
     "render/synths.py": "the registry of synths",
 }
 """Product modules outside of the instrument's folder, its proxy and its network that may name it, and why."""
+
+
+def test_every_patch_that_is_made_from_the_clip_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [TRUE.with_knobs({"fade": round(0.9 - 0.05 * k, 2)}) for k in range(14)]
+    instrument = replace(TOY, starts=lambda audio, note: made)
+    judged: set[float] = set()
+    confirm = Judge.confirm
+
+    def recorded(judge: Judge, candidates: Sequence[Candidate], evaluator: Evaluator) -> bool:
+        judged.update(one.patch["fade"] for one in candidates)
+        return confirm(judge, candidates, evaluator)
+
+    monkeypatch.setattr(Judge, "confirm", recorded)
+    target = Target("toy", ToyHost().render(TRUE, NOTE)[:1], NOTE, True, True, 0.0)
+    match = refine([target], Options(instrument, seconds=None, renders=200, workers=1, stages=(), tidy=False))
+    assert judged == {patch["fade"] for patch in (*made, TABLE.default)}
+    assert match.best[0].candidate.patch["fade"] == 0.25
+
+
+def test_the_presets_of_a_bank_are_starting_points() -> None:
+    target = Target("toy", ToyHost().render(TRUE, NOTE)[:1], NOTE, True, True, 0.0)
+    options = Options(TOY, seconds=None, renders=60, workers=1, stages=(), tidy=False)
+    bank = (Program("far", TABLE.patch({"shape": 0.5})), Program("near", TRUE))
+    assert refine([target], options).best[0].mss > 1.0
+    match = refine([target], replace(options, bank=bank))
+    assert match.best[0].candidate.origin == "bank"
+    assert match.best[0].mss < 0.01
+    budget = replace(options, bank=bank * 50)
+    assert refine([target], budget).renders <= 60 // 5 + 20
+
+
+def test_the_presets_of_a_folder_are_a_bank(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    TOY.presets.write_program(tmp_path / "b.toy", Program("b", TRUE))
+    TOY.presets.write_program(tmp_path / "more" / "a.toy", Program("a", TABLE.default))
+    (tmp_path / "broken.toy").write_text("{}")
+    (tmp_path / "notes.txt").write_text("")
+    assert [program.name for program in read_bank(TOY, tmp_path)] == ["b", "a"]
+    assert read_bank(TOY, tmp_path / "b.toy") == [Program("b", TRUE)]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(FileError, match=r"no \.toy preset of Toy in .*none"):
+        read_bank(TOY, tmp_path / "none")
 
 
 def test_from_a_clip_to_a_preset_and_a_report_by_search(tmp_path: Path) -> None:

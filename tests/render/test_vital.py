@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from inference.cli import main
 from render.errors import HostError, PresetError
@@ -17,7 +18,7 @@ from render.note import SAMPLE_RATE, Note
 from render.vital import engine as engine_module
 from render.vital import host as host_module
 from render.vital.controls import CONTROLS, ENGINE, as_json, read_controls
-from render.vital.drawn import drawn_patches
+from render.vital.drawn import drawn_frames, drawn_patches
 from render.vital.instrument import VITAL, settled
 from render.vital.presets import parse_program, read_programs, to_text, write_program
 from render.vital.prior import draw
@@ -163,16 +164,46 @@ def test_draws_are_pure_sparse_and_mostly_heard(host: host_module.VitalHost) -> 
     assert sum(heard) >= 5
 
 
-def test_a_wavetable_is_drawn_from_a_clip(host: host_module.VitalHost) -> None:
+def _tone(partials: dict[int, float], hz: float) -> NDArray[np.float64]:
     seconds = np.arange(NOTE.n_samples) / SAMPLE_RATE
-    partials = {2: 1.0, 5: 0.8, 9: 0.6, 14: 0.5}
-    clip = sum(a * np.sin(2 * np.pi * k * NOTE.frequency_hz * seconds) for k, a in partials.items())
-    clip = np.float32([0.2 * clip * (seconds < NOTE.gate_seconds)])
-    drawn = [host.render(patch, NOTE, clean=False) for patch in drawn_patches(clip, NOTE)]
-    best = min(mss(clip, audio, SAMPLE_RATE) for audio in drawn)
-    assert len(drawn) == 6
-    assert best < 0.5 * mss(clip, host.render(settled(TABLE.default), NOTE, clean=False), SAMPLE_RATE)
+    return sum((a * np.sin(2 * np.pi * k * hz * seconds) for k, a in partials.items()), start=np.zeros(NOTE.n_samples))
+
+
+def test_a_wavetable_is_drawn_from_a_clip_that_changes(host: host_module.VitalHost) -> None:
+    seconds = np.arange(NOTE.n_samples) / SAMPLE_RATE
+    held = _tone({2: 1.0, 5: 0.8, 9: 0.6}, NOTE.frequency_hz) * np.exp(-6.0 * seconds)
+    faded = _tone({1: 1.0, 7: 0.7, 14: 0.5}, NOTE.frequency_hz) * np.exp(-20.0 * seconds)
+    clip = np.float32([0.2 * (held + faded)])
+    patches = drawn_patches(clip, NOTE)
+    best = min(mss(clip, host.render(patch, NOTE, clean=False), SAMPLE_RATE) for patch in patches)
+    assert len(patches) == 6
+    assert best < 0.2 * mss(clip, host.render(settled(TABLE.default), NOTE, clean=False), SAMPLE_RATE)
     assert drawn_patches(np.zeros((1, 100), np.float32), NOTE) == []
+    assert drawn_patches(np.zeros((1, NOTE.n_samples), np.float32), NOTE) == []
+
+
+def test_the_frames_of_a_wavetable_change_like_the_clip_and_cancel_nothing_between_them() -> None:
+    seconds = np.arange(NOTE.n_samples) / SAMPLE_RATE
+    rise = seconds / seconds[-1]  # of the third partial, whose phase turns by a half at the same time
+    third = (1.0 + 2.0 * rise) * np.sin(2.0 * np.pi * 3.0 * NOTE.frequency_hz * seconds + np.pi * rise)
+    tone = _tone({1: 1.0}, NOTE.frequency_hz) + third
+    frames = drawn_frames(tone, NOTE.frequency_hz)
+    assert frames is not None
+    assert frames.positions[0] == 0
+    assert frames.positions[-1] == 256
+    assert all(np.diff(frames.positions) > 0)
+    assert np.abs(frames.waves).max() == pytest.approx(1.0)
+    spectra = np.abs(np.fft.rfft(frames.waves, axis=1))
+    shares = spectra[:, 3] / spectra[:, 1]
+    assert shares[1] < 1.3 < 2.0 < shares[-3]
+    between = np.abs(np.fft.rfft(0.5 * (frames.waves[:-1] + frames.waves[1:]), axis=1))
+    assert between[:, (1, 3)] == pytest.approx(0.5 * (spectra[:-1] + spectra[1:])[:, (1, 3)])
+
+
+def test_a_drawn_patch_is_tuned_to_the_clip() -> None:
+    clip = np.float32([0.2 * _tone({1: 1.0, 2: 0.5, 3: 0.3}, NOTE.frequency_hz * 2.0 ** (30.0 / 1200.0))])
+    tuned = drawn_patches(clip, NOTE)[0]
+    assert State(tuned).row_values()["osc_1_tune"] == pytest.approx(0.3, abs=0.05)
 
 
 def test_a_missing_engine_is_one_line(
