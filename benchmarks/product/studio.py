@@ -103,7 +103,8 @@ def _first_candidate(
     time.sleep(1.0)
     began = time.monotonic()
     drop(driver, clip)
-    eventually(lambda: "dB" in driver.find_element(By.CSS_SELECTOR, ".cards .card .db").text, _PATIENCE_SECONDS)
+    # Its distance in dB disappears when a closer candidate takes its place, the picture does not.
+    eventually(lambda: driver.find_elements(By.CSS_SELECTOR, ".cards .card .spectrum img"), _PATIENCE_SECONDS)
     shown = time.monotonic() - began
     eventually(lambda: "renders a second" in _status(driver), _PATIENCE_SECONDS)
     better = time.monotonic() - began

@@ -38,7 +38,7 @@ _LOOKED_AT = 16  # candidates among which different ones are looked for
 SECONDS_TO_END = 10.0
 """Without a server the process writes the best so far of a run and ends; compiling, for one, is not waited for."""
 
-_NICENESS = 5  # so that a knob's turn does not wait for the search
+_NICENESS = 15  # so that neither the page nor a knob's turn waits for the search
 
 
 def serve(connection: Connection, instrument: str, where: str, workers: int) -> None:
