@@ -23,7 +23,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from proxy.kernels.compiled import compiled_fast
+from proxy.kernels.compiled import compiled_fast, compiled_for_gpu
 from render.noisemaker import facts
 
 Given = ParamSpec("Given")
@@ -658,7 +658,7 @@ def forward(family: int, items: Floats, x: Floats, c: Floats, parameters: Floats
                 r[here + j] = r[there + j]
 
 
-@compiled_fast
+@compiled_for_gpu
 def forward_alone(
     first: int,
     last: int,

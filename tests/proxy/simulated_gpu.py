@@ -20,7 +20,7 @@ numba.njit = _plain
 
 import proxy.kernels.compiled as compiled  # noqa: E402
 
-compiled.compiled = compiled.compiled_fast = _plain
+compiled.compiled = compiled.compiled_fast = compiled.compiled_for_gpu = _plain
 
 import torch  # noqa: E402
 from numba import cuda  # noqa: E402
