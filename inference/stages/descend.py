@@ -128,7 +128,10 @@ class _Rounds:
         self._changed = reduced(run, descender, different(run.board.best, _REDUCED), until)
 
     def descend(self) -> None:
-        """Do every second round, while there is time for others to follow it, from starts that are left, if enough."""
+        """Improve the closest candidates; every second round starts from proposals that are left instead.
+
+        The latter rounds end when few proposals are left, or when too little time would be left to improve their ends.
+        """
         for number in itertools.count(1):
             exploring = self._wide and number % 2 == 0 and self._used() < _EXPLORE_UNTIL
             left = self._left() if exploring else []

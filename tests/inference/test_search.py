@@ -53,8 +53,11 @@ def test_every_method_comes_nearer(method: str) -> None:
     assert match.renders <= 150 + 2 * 8  # the budget, and the clean renders that judge each stage
 
 
-def test_the_same_seed_gives_the_same_patch_to_the_bit() -> None:
-    first, second, other = (refine([make_target()], options(seed=s), make_host=FakeHost).best[0] for s in (3, 3, 4))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_same_seed_gives_the_same_patch_to_the_bit(workers: int) -> None:
+    first, second, other = (
+        refine([make_target()], options(seed=seed, workers=workers), make_host=FakeHost).best[0] for seed in (3, 3, 4)
+    )
     assert first.candidate.patch == second.candidate.patch
     assert first.candidate.patch != other.candidate.patch
 

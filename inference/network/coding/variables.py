@@ -126,6 +126,7 @@ class Coding(ABC):
             Shape ``(rows, variables)``.
         """
 
+    @abstractmethod
     def relative(self, codes: Codes, notes: NDArray[np.int64]) -> Codes:
         """The categories relative to the estimated note.
 
@@ -138,7 +139,6 @@ class Coding(ABC):
             notes: ``(rows,)``.
             Returns: ``(rows, variables)``.
         """
-        return codes
 
     @abstractmethod
     def decode(
