@@ -73,4 +73,4 @@ def default_size(architecture: str) -> Size:
     """The size in which an architecture is trained; raises ``UnknownName``."""
     if architecture != "transformer":
         return Size(architecture=architecture)
-    return Size((48, 96, 160), spectrogram="stretched", architecture=architecture)
+    return Size((48, 96, 160), spectrogram="stretched", architecture=architecture, layers=(8, 2))

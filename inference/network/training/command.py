@@ -47,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--regression-beside", action="store_true", help="train a regression on the same examples, in OUT/regression"
     )
     parser.add_argument("--architecture", choices=_ARCHITECTURES, default="chain")
-    parser.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with")
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE",
+        help="weights to begin with; a regression beside begins with regression.safetensors of the same folder",
+    )  # fmt: skip
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--epochs", type=float, metavar="E", help="passes over the data, with --data")
     length.add_argument("--examples", type=int, metavar="N", help="number of training examples, repetitions included")
@@ -134,7 +137,8 @@ def run(arguments: argparse.Namespace) -> int:
         beside = None
         if arguments.regression_beside:
             plain = Size(coding=size.coding, spectrogram=size.spectrogram)
-            own = {"model": "regression", "size": plain, "start": None, **DEFAULTS["chain"]}
+            start = arguments.start and arguments.start.with_name("regression.safetensors")
+            own = {"model": "regression", "size": plain, "start": start, **DEFAULTS["chain"]}
             beside = Training(source, replace(options, **own), arguments.out / "regression")
         began, first = time.monotonic(), training.seen
         if first:

@@ -49,7 +49,7 @@ class Training:
         folder: folder of the checkpoint, the log and the weights; a checkpoint in it is resumed.
 
     Raises:
-        FormatError: if the checkpoint is of another run.
+        FormatError: if the checkpoint is of another run, or the weights to begin with do not fit.
     """
 
     def __init__(self, source: ExampleSource, options: TrainOptions, folder: Path) -> None:
@@ -59,7 +59,7 @@ class Training:
         torch.manual_seed(options.seed)
         self.network = NETWORKS[options.model](options.size)
         if options.start is not None:
-            self.network.load_state_dict(read_network(options.start, options.model, options.size).state_dict())
+            self.network.load_state_dict(_started(self.network, read_network(options.start, options.model)))
         elif isinstance(self.network, GuessNetwork):
             shares = source.frequencies()
             self.network.chain.begin_with([torch.from_numpy(share).float() for share in shares])
@@ -203,7 +203,7 @@ def train(
                 on_step(training, running)
         if to_judge:
             line = {"step": training.step, "seconds": round(training.seconds, 1), "loss": running}
-            line["examples"] = training.seen
+            line |= {"examples": training.seen, "waited": round(training.waited, 1)}
             line |= {} if judge is None else judge(training.average)
             log.append(line)
             if on_judged is not None:
@@ -231,6 +231,23 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
         {"params": weights, "weight_decay": decay, "betas": (0.9, 0.98)}
         for weights, decay in ((matrices, weight_decay), (others, 0.0))
     ]
+
+
+def _started(network: nn.Module, start: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights of a network that begins with those of another one.
+
+    A transformer's encoder may have more layers than the start: the further ones begin as the identity.
+    """
+    state, given = network.state_dict(), start.state_dict()
+    further = {name: tensor for name, tensor in state.items() if name not in given}
+    if set(given) - set(state) or any(state[name].shape != tensor.shape for name, tensor in given.items()):
+        raise FormatError("the weights to begin with are of a network of another size")
+    for name, tensor in further.items():
+        if not name.startswith("encoder.layers."):
+            raise FormatError(f"the weights to begin with lack {name}")
+        if ".out." in name or ".narrow." in name:
+            tensor.zero_()
+    return state | given
 
 
 def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
