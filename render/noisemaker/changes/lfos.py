@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from render.instruments.hints import Hints
+import numpy as np
+
+from render.instruments.hints import Hints, Partials
 from render.instruments.patch import Patch
 from render.noisemaker.changes.modulators import modulators
+from render.noisemaker.changes.pitch_contours import signal
+from render.noisemaker.changes.strengths import pitch_bends
 from render.noisemaker.curves import BIPOLAR, LOG8, log8
+from render.noisemaker.facts import PITCH_REACH
 from render.noisemaker.routes import OTHER_LFO, ROUTES, SOURCES, moves_rate
 from render.noisemaker.table import TABLE
 
@@ -31,6 +36,9 @@ _RATES = 3
 """Number of rates that are tried, the most likely first; the slowest is tried too."""
 _HALF = 0.5
 _LIKELY, _RESEMBLES = 4, 0.4  # LFOs that resemble a curve, and the correlation from which they do
+_LIKELY_VIBRATOS = 2
+_PITCHES, _SIZES = ("osc1&2", "osc1", "osc2"), (1.0, 1.6)
+"""Destinations of a vibrato, and factors of what the whole sound's pitch wavers by: an oscillator alone needs more."""
 _PARTS = ("waveform", "rate", "amount", "phase", "sync", "keytrigger")  # and the destination
 
 
@@ -85,6 +93,28 @@ def resembling(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Chan
                         changed, one, destination, lfo.hz, amount, waveform=lfo.waveform, phase=lfo.phase % 1.0
                     )
                 yield f"{name if len(lfos) == 1 else 'lfos'} {destination}", changed
+
+
+def vibratos(patch: Patch, partials: Partials) -> Iterator[Change]:
+    """LFOs that move the pitch of the oscillators by the little that the clip's pitch wavers.
+
+    Wider modulations are found as contours (``pitch_contours.py``).
+
+    Args:
+        patch: patch to change.
+        partials: partials of the clip over time.
+    """
+    bends = pitch_bends(partials)
+    found = modulators(tuple(bends.tolist()), partials.seconds, partials.seconds, _LIKELY_VIBRATOS)
+    likely = [lfos[0] for lfos in found if len(lfos) == 1 and lfos[0].score > _RESEMBLES]
+    name, free = _free_lfos(patch)[0]
+    for lfo in likely:
+        moved = signal(lfo, partials.times)
+        semitones = float(np.cov(bends, moved)[0, 1] / max(moved.var(ddof=1), 1e-9))
+        for destination, size in product(_PITCHES, _SIZES):
+            amount = size * semitones / PITCH_REACH
+            phase = lfo.phase % 1.0
+            yield "vibrato", with_lfo(free, name, destination, lfo.hz, amount, waveform=lfo.waveform, phase=phase)
 
 
 def _free_lfos(patch: Patch) -> list[tuple[str, Patch]]:

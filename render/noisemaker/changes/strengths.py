@@ -49,6 +49,24 @@ def along(keys: Array, partials: Partials, strengths: Strengths) -> Array:
     return np.asarray(strong.mean(axis=-1), np.float64)
 
 
+def pitch_bends(partials: Partials) -> Array:
+    """How many semitones all partials together are above their usual place at each time, shape ``(frames,)``.
+
+    The place with the highest correlation between a frame and the mean of all, up to a semitone away, with a parabola
+    through its neighbours; for a pitch that wavers by less than that.
+    """
+    strengths = partials.strengths.max(axis=0).astype(np.float64)
+    reach = partials.per_semitone
+    usual = np.pad(strengths.mean(axis=0), reach)
+    shifted = np.lib.stride_tricks.sliding_window_view(usual, strengths.shape[1])  # by -reach to reach bins
+    likeness = strengths @ shifted.T
+    best = np.clip(likeness.argmax(axis=1), 1, 2 * reach - 1)
+    before, here, after = (likeness[np.arange(len(best)), best + step] for step in (-1, 0, 1))
+    between = 0.5 * (before - after) / np.minimum(before - 2.0 * here + after, -1e-9)
+    # The mean moved to the left resembles a frame whose partials are higher.
+    return np.asarray((reach - best - np.clip(between, -1.0, 1.0)) / partials.per_semitone, np.float64)
+
+
 def slope(curve: Array) -> Array:
     """Change of curves of shape ``(..., frames)`` from one frame to the next, without jumps."""
     steps = np.diff(curve, axis=-1)

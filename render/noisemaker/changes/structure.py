@@ -13,7 +13,7 @@ import numpy as np
 
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
-from render.noisemaker.changes.lfos import Change, modulations, resembling
+from render.noisemaker.changes.lfos import Change, modulations, resembling, vibratos
 from render.noisemaker.changes.pairings import pairings
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
 from render.noisemaker.editor_curves import N_DESCENDED, lines
@@ -97,6 +97,7 @@ def changes(patch: Patch, note: Note, hints: Hints) -> Iterator[Change]:
     yield from resembling(patch, note.gate_seconds, hints)
     yield from _delays(patch, hints.delays_seconds)
     if hints.partials is not None:
+        yield from vibratos(patch, hints.partials)
         for pairing in pairings(hints.partials, note.number):
             if pairing.moving:
                 yield pairing.kind, pairing.played(patch, note.number)

@@ -17,6 +17,7 @@ _SAW: Mapping[str, float] = {"osc1volume": 0.8, "osc2volume": 0.0, "osc3volume":
 
 _LFO_ON: Mapping[str, tuple[Mapping[str, float], Mapping[str, str]]] = {
     "filter": ({"cutoff": 0.5, "lfo1amount": 0.85}, {"lfo1destination": "filter"}),
+    "pitch, faintly": ({"lfo1amount": 0.58}, {"lfo1destination": "osc1"}),
     "pitch": ({"lfo1amount": 0.65}, {"lfo1destination": "osc1"}),
     "pulse width": ({"lfo1amount": 0.85, "osc1pw": 0.5}, {"lfo1destination": "pulse width", "osc1waveform": "pulse"}),
 }
