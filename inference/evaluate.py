@@ -191,22 +191,26 @@ class Evaluator:
         self.failures += 1
         self.last_failure = str(error)
 
-    def compare(self, candidates: Iterable[Candidate], spent: Callable[[], bool]) -> list[float | None]:
+    def compare(
+        self, candidates: Iterable[Candidate], spent: Callable[[], bool], kind: type[Compare] | type[Appraise] = Compare
+    ) -> list[float | None]:
         """MSS in dB of clean renders at equal loudness, measured by the workers.
 
         Args:
             candidates: candidates to render, in this order.
             spent: called before every render; once it returns true, no other render begins.
+            kind: what is measured; with ``Appraise`` the sum of MSS and of the distance.
 
         Returns:
-            MSS in order; None for a candidate that was not rendered any more, or whose render failed, which is counted.
+            MSS, or the sum, in order; None for a candidate that was not rendered any more, or whose render failed,
+            which is counted.
         """
         waiting = deque(candidates)
         pending = deque[Future[Reply]]()
         results: list[float | None] = []
         while True:
             while waiting and len(pending) < self.slots and not spent():
-                pending.append(self.submit_judged(waiting.popleft(), Compare))
+                pending.append(self.submit_judged(waiting.popleft(), kind))
             if not pending:
                 return [*results, *(None for _ in waiting)]
             results.append(self.take_judged(pending.popleft()))

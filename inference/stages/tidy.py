@@ -1,8 +1,9 @@
 """The last stage: the answer in the simplest settings that sound the same.
 
 A descent leaves nothing at its default: switches without effect, amounts of a thousandth, inaudible modulators. This
-stage sets as much as possible to its default, and the rest to settings that a person would choose, as long as MSS at
-equal loudness, by which the answer is judged, is not raised by more than ``ALLOWED_DB`` in total.
+stage sets as much as possible to its default, and the rest to settings that a person would choose, as long as neither
+MSS at equal loudness, by which the answer is judged, nor its sum with the distance, which MSS in mono needs beside it,
+is raised by more than ``ALLOWED_DB`` in total.
 
 1. Inaudible parameters are set to their defaults, which must not change a sample.
 2. Every section, switch and single parameter is tried alone, then as many of them together as are allowed, the cheapest
@@ -15,6 +16,7 @@ equal loudness, by which the answer is judged, is not raised by more than ``ALLO
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,10 +27,11 @@ from inference.constraints import Constraints
 from inference.match import Tidied
 from inference.run import Run
 from inference.stages.simplifications import Simplification, Simplifier
+from inference.worker import Appraise
 from render.instruments.patch import Patch
 
 ALLOWED_DB = 0.05
-"""How much farther from the clip, in MSS, the simpler answer may be."""
+"""How much farther from the clip, in MSS and in its sum with the distance, the simpler answer may be."""
 
 _MOST_RENDERS = 100
 _MEASURED_SHARE = 0.6  # of the renders, for trying everything alone
@@ -88,12 +91,13 @@ class _Tidying:
     def __init__(self, run: Run, simplifier: Simplifier, answer: Candidate, mss: float) -> None:
         self.run, self.simplifier, self.answer = run, simplifier, answer
         self.most = mss + ALLOWED_DB
-        self._mss = {answer.patch: mss}
+        self._sums: dict[Patch, float] = {}
+        self._allowed = math.inf  # largest sum
         self._n_before, self._share_used = run.budget.n_renders, run.tidying()
 
     def continue_from(self, answer: Candidate) -> None:
-        """Replace the answer by one on another key, and forget the measurements of the earlier one."""
-        self.answer, self._mss = answer, {}
+        """Replace the answer by one on another key."""
+        self.answer = answer
 
     def candidate(self, patch: Patch) -> Candidate:
         """The answer with another patch."""
@@ -105,6 +109,11 @@ class _Tidying:
         Args:
             audios: clean renders of the answer, one for each clip.
         """
+        answer = self.answer.patch
+        (total,) = self._measure([answer], until=1.0)
+        if total is None:
+            return answer
+        self._allowed = total + ALLOWED_DB
         patch = self._without_inaudible(audios)
         patch = self._accept(patch, self._cheapest_first(patch, self.simplifier.simplifications(patch)), until=0.9)
         return self._accept(patch, self.simplifier.roundings(patch), until=1.0)
@@ -114,9 +123,9 @@ class _Tidying:
         instrument = self.run.options.instrument
         plain = Simplifier(instrument, instrument.table.default, Constraints())
         parts = plain.parts(patch)[:_MOST_SECTIONS]
-        patches = [plain.applied(patch, one) for one in parts]
-        self._measure(patches, until=1.0 + _SECTIONS_SHARE)
-        found = {one.name: self._mss[p] for one, p in zip(parts, patches, strict=True) if p in self._mss}
+        off = [self.candidate(plain.applied(patch, one)) for one in parts]
+        measured = self.run.evaluator.compare(off, lambda: self._used() >= 1.0 + _SECTIONS_SHARE)
+        found = {one.name: mss for one, mss in zip(parts, measured, strict=True) if mss is not None}
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def _used(self) -> float:
@@ -125,11 +134,11 @@ class _Tidying:
         return max(self._share_used(), renders) * (1.0 + _SECTIONS_SHARE)
 
     def _measure(self, patches: Sequence[Patch], until: float) -> list[float | None]:
-        """MSS of patches, as far as they can be afforded."""
-        new = list(dict.fromkeys(patch for patch in patches if patch not in self._mss))
-        results = self.run.evaluator.compare(map(self.candidate, new), lambda: self._used() >= until)
-        self._mss.update((patch, mss) for patch, mss in zip(new, results, strict=True) if mss is not None)
-        return [self._mss.get(patch) for patch in patches]
+        """Sums of MSS and distance of patches, as far as they can be afforded."""
+        new = list(dict.fromkeys(patch for patch in patches if patch not in self._sums))
+        results = self.run.evaluator.compare(map(self.candidate, new), lambda: self._used() >= until, Appraise)
+        self._sums.update((patch, total) for patch, total in zip(new, results, strict=True) if total is not None)
+        return [self._sums.get(patch) for patch in patches]
 
     def _without_inaudible(self, audios: Sequence[np.ndarray]) -> Patch:
         """The answer with inaudible parameters at their defaults, if that changes no sample."""
@@ -138,22 +147,22 @@ class _Tidying:
             return patch
         renders = next(iter(self.run.evaluator.render([self.candidate(patch)])))
         if renders is not None and all(map(np.array_equal, renders, audios)):
-            self._mss[patch] = self._mss[self.answer.patch]
+            self._sums[patch] = self._sums[self.answer.patch]
             return patch
-        (mss,) = self._measure([patch], until=1.0)
-        return patch if mss is not None and mss <= self.most else self.answer.patch
+        (total,) = self._measure([patch], until=1.0)
+        return patch if total is not None and total <= self._allowed else self.answer.patch
 
     def _cheapest_first(self, patch: Patch, found: Sequence[Simplification]) -> list[Simplification]:
         """Simplifications that are allowed by themselves, ordered by their cost for each knob; then untried ones."""
         patches = [self.simplifier.applied(patch, one) for one in found]
         measured = self._measure(patches, until=_MEASURED_SHARE)
-        differing, now = self.simplifier.differing(patch), self._mss[patch]
+        differing, now = self.simplifier.differing(patch), self._sums[patch]
         priced = [
-            ((mss - now) / (differing - self.simplifier.differing(simpler)), one)
-            for one, simpler, mss in zip(found, patches, measured, strict=True)
-            if mss is not None and mss <= self.most
+            ((total - now) / (differing - self.simplifier.differing(simpler)), one)
+            for one, simpler, total in zip(found, patches, measured, strict=True)
+            if total is not None and total <= self._allowed
         ]
-        untried = [one for one, mss in zip(found, measured, strict=True) if mss is None]
+        untried = [one for one, total in zip(found, measured, strict=True) if total is None]
         return [one for _, one in sorted(priced, key=lambda pair: pair[0])] + untried
 
     def _accept(self, patch: Patch, ordered: Sequence[Simplification], until: float) -> Patch:
@@ -170,7 +179,8 @@ class _Tidying:
                 prefixes.append(self.simplifier.applied(prefixes[-1], one))
             tried = self._measure([prefixes[n] for n in sizes], until)
             taken = max(
-                (n for n, mss in zip(sizes, tried, strict=True) if mss is not None and mss <= self.most), default=0
+                (n for n, total in zip(sizes, tried, strict=True) if total is not None and total <= self._allowed),
+                default=0,
             )
             if taken:
                 patch, left, size = prefixes[taken], left[taken:], 2 * taken

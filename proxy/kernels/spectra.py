@@ -1,6 +1,6 @@
 """The loops of the distance's fast path: frames of an STFT, and its cells compared with the target's in one pass.
 
-``proxy/loss/fused.py`` puts them together. Each works on one render; in their docs ``channels`` is 1 or 2, and a
+``proxy/loss/fused.py`` puts them together. Each works on one render; in their docs ``channels`` is 1 or 3, and a
 spectrum of complex numbers is an array of their real and imaginary parts, ``(cells, 2)``.
 
 Logarithms are dear and mostly not needed: the slope of ``|ln x - ln t|`` has the sign of ``x - t``, and a sum of such
@@ -270,25 +270,37 @@ def compare_levels(powers: Array, target_db: Array, gain: float, floor: float, s
 
 
 @compiled_fast
-def reflected(sound: Array, ends: int, padded: Array) -> None:
-    """Pad a sound with its reflected ends; both sides of stereo are averaged where the result has one channel.
+def reflected(sound: Array, ends: int, width: float, padded: Array) -> None:
+    """Pad a sound with its reflected ends.
+
+    Args:
+        sound: the sound.
+        ends: samples by which both ends are extended.
+        width: factor of the difference of both sides, which is the third channel.
+        padded: the result: the mean of both sides, or both and their difference.
 
     Shape:
         sound: ``(2, samples)``.
-        padded: ``(1 or 2, samples + 2 ends)``.
+        padded: ``(1 or 3, samples + 2 ends)``.
     """
     n = sound.shape[1]
     for channel in range(padded.shape[0]):
         row = padded[channel]
-        for k in range(n):
-            row[ends + k] = sound[channel, k] if len(padded) == 2 else 0.5 * (sound[0, k] + sound[1, k])
+        if len(padded) == 1:
+            for k in range(n):
+                row[ends + k] = 0.5 * (sound[0, k] + sound[1, k])
+        elif channel < 2:
+            row[ends : ends + n] = sound[channel]
+        else:
+            for k in range(n):
+                row[ends + k] = width * (sound[0, k] - sound[1, k])
         for k in range(1, ends + 1):
             row[ends - k] = row[ends + k]
             row[ends + n - 1 + k] = row[ends + n - 1 - k]
 
 
 @compiled_fast
-def folded(padded: Array, ends: int, sound: Array) -> None:
+def folded(padded: Array, ends: int, width: float, sound: Array) -> None:
     """The transpose of ``reflected``; ``padded`` is overwritten."""
     n = sound.shape[1]
     for channel in range(padded.shape[0]):
@@ -298,4 +310,8 @@ def folded(padded: Array, ends: int, sound: Array) -> None:
             row[ends + n - 1 - k] += row[ends + n - 1 + k]
     for side in range(2):
         for k in range(n):
-            sound[side, k] = padded[side, ends + k] if len(padded) == 2 else 0.5 * padded[0, ends + k]
+            if len(padded) == 1:
+                sound[side, k] = 0.5 * padded[0, ends + k]
+            else:
+                apart = width * padded[2, ends + k]
+                sound[side, k] = padded[side, ends + k] + (apart if side == 0 else -apart)

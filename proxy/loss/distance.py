@@ -22,6 +22,7 @@ from render.measures.distance import (
     ENVELOPE_HOP,
     ENVELOPE_WINDOW,
     FLOOR_DB,
+    WIDTH,
     Weights,
 )
 
@@ -44,7 +45,7 @@ class TargetDistance:
 
     Args:
         target: sound to be matched, float32 or float64, on any device. One channel is compared with the mean of a
-            render's sides, two channels with both sides.
+            render's sides, two channels with both sides and their difference.
         weights: weights and windows.
 
     Attributes:
@@ -65,6 +66,7 @@ class TargetDistance:
             raise InvalidAudio("target is silent or not finite")
         self.weights = weights
         self.channels, self.n_samples = target.shape
+        target = _compared(target[None], self.channels)[0]
         # Magnitudes are floored deep, before any gain; the distance's own floor comes after it.
         self.resolutions: list[_Resolution] = []
         for window in weights.windows:
@@ -143,11 +145,11 @@ class TargetDistance:
     def _view(self, renders: Tensor) -> tuple[list[Tensor], Tensor]:
         """Magnitudes at each resolution, ``(batch, channels, bins, frames)``, and the power of the envelope."""
         self._check(renders)
-        audio = renders if self.channels == 2 else reduce(renders, "batch sides samples -> batch 1 samples", "mean")
+        audio = _compared(renders, self.channels)
         flat = rearrange(audio, "batch channels samples -> (batch channels) samples")
         per_item = "(batch channels) bins frames -> batch channels bins frames"
         loud = [magnitudes(flat, one.window, _DEEP * one.floor) for one in self.resolutions]
-        return [rearrange(one, per_item, channels=self.channels) for one in loud], _envelope_power(audio)
+        return [rearrange(one, per_item, channels=audio.shape[1]) for one in loud], _envelope_power(audio)
 
     def _matching_gain(self, loud: Tensor, envelope: Tensor) -> tuple[Tensor, Tensor]:
         """The gains, ``(batch,)``, and each cell's share in their slope, in the shape of the magnitudes."""
@@ -188,6 +190,13 @@ class _Resolution:
     window: Tensor
     magnitudes: Tensor
     floor: float
+
+
+def _compared(audio: Tensor, channels: int) -> Tensor:
+    """See ``render.measures.distance.compared``: ``(batch, sides, samples)`` to ``(batch, 1 or 3, samples)``."""
+    if channels == 1:
+        return reduce(audio, "batch sides samples -> batch 1 samples", "mean")
+    return torch.cat([audio, WIDTH * (audio[:, :1] - audio[:, 1:])], dim=1)
 
 
 def _envelope_power(audio: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from proxy.kernels import spectra
-from render.measures.distance import ENVELOPE_DB, ENVELOPE_HOP, ENVELOPE_WINDOW, Weights
+from render.measures.distance import ENVELOPE_DB, ENVELOPE_HOP, ENVELOPE_WINDOW, WIDTH, Weights
 
 Array = NDArray[Any]
 
@@ -117,7 +117,7 @@ class _Work:
     def measure(self, sound: Tensor, slope: Tensor | None) -> tuple[float, float]:
         """Loss and gain of one render, ``(2, samples)``; its gradient is written to ``slope`` if there is one."""
         target, weights = self.target, self.target.weights
-        spectra.reflected(sound.numpy(), target.ends, self.padded)
+        spectra.reflected(sound.numpy(), target.ends, WIDTH, self.padded)
         self._transform()
         first_level = target.ends - ENVELOPE_WINDOW // 2
         spectra.window_powers(self.padded, first_level, ENVELOPE_WINDOW, ENVELOPE_HOP, self.powers)
@@ -149,7 +149,7 @@ class _Work:
             slopes = self._transposed()
             self.level_slopes *= level_weight
             spectra.add_power_slopes(self.padded, first_level, ENVELOPE_WINDOW, ENVELOPE_HOP, self.level_slopes, slopes)
-            spectra.folded(slopes, target.ends, slope.numpy())
+            spectra.folded(slopes, target.ends, WIDTH, slope.numpy())
         return loss, gain
 
     def _weights(self, one: FusedResolution) -> tuple[float, float]:

@@ -34,6 +34,8 @@ from render.errors import InvalidAudio
 
 FLOOR_DB = 80.0
 """Magnitudes are floored this far below the target's loudest bin."""
+WIDTH = 0.3
+"""Factor of the difference of both sides of stereo, which is compared as a third channel; see ``compared``."""
 ENVELOPE_DB = 20.0
 """A mean difference of the envelopes of this size counts as 1."""
 ENVELOPE_WINDOW = 1024  # samples; 23 ms
@@ -95,8 +97,8 @@ class TargetDistance:
     """Distance of renders from one target; everything that depends on the target alone is computed once.
 
     Args:
-        target: sound to be matched. One channel is compared with the mean of a render's channels, two channels with
-            both.
+        target: sound to be matched. One channel is compared with the mean of a render's channels, two channels as
+            ``compared`` says.
         weights: weights and windows.
 
     Attributes:
@@ -118,6 +120,7 @@ class TargetDistance:
             raise InvalidAudio("target is silent or not finite")
         self.weights = weights
         self.channels, self.n_samples = target.shape
+        target = compared(target, self.channels)
         self._resolutions = tuple(_Resolution.of(target, window) for window in weights.windows)
         envelope = rms_envelope(target)
         self._envelope_floor = float(envelope.max()) * 10.0 ** (-ENVELOPE_FLOOR_DB / 20.0)
@@ -154,10 +157,8 @@ class TargetDistance:
         return self._distance(view, gain), gain
 
     def _view(self, render: Audio) -> _View:
-        """A stereo render with as many channels and samples as the target has."""
-        render = render[:, : self.n_samples]
-        if self.channels == 1:
-            render = render.mean(axis=0, keepdims=True)
+        """A stereo render with the channels and the length that the target is compared with."""
+        render = compared(render[:, : self.n_samples], self.channels)
         if render.shape[1] < self.n_samples:
             render = np.pad(render, ((0, 0), (0, self.n_samples - render.shape[1])))
         magnitudes = tuple(stft_magnitudes(render, resolution.window) for resolution in self._resolutions)
@@ -185,6 +186,24 @@ class TargetDistance:
             distance += (weights.log * log + weights.linear * linear) / len(self._resolutions)
         envelope = _decibels(view.envelope * np.float32(gain), self._envelope_floor)
         return float(distance + weights.envelope * np.abs(envelope - self._envelope_db).mean() / ENVELOPE_DB)
+
+
+def compared(audio: Audio, channels: int) -> Audio:
+    """What is compared of a sound: the mean of its channels; or both, and ``WIDTH`` times their difference.
+
+    The magnitudes of both sides alone would hardly tell a wide sound from a narrow one, as a chorus makes it.
+
+    Args:
+        audio: the sound.
+        channels: channels of the target, 1 or 2.
+
+    Shape:
+        audio: ``(1 or 2, samples)``.
+        Returns: ``(1 or 3, samples)``.
+    """
+    if channels == 1:
+        return np.asarray(audio.mean(axis=0, keepdims=True), audio.dtype)
+    return np.concatenate([audio, np.float32(WIDTH) * (audio[:1] - audio[1:])])
 
 
 def stft_magnitudes(audio: Audio, window: int) -> NDArray[np.float32]:
