@@ -162,6 +162,22 @@ def test_a_resumed_run_of_a_transformer_ends_as_one_that_was_not_stopped(tmp_pat
     assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "stopped" / file).read_bytes()
 
 
+def test_a_run_begins_with_weights_of_fewer_layers(tmp_path: Path) -> None:
+    small = SMALL["transformer"]
+    path = tmp_path / "start.safetensors"
+    torch.manual_seed(1)
+    write_network(path, "network", small, GuessNetwork(small).state_dict())
+    start = read_network(path, "network")
+    options = replace(OPTIONS, size=replace(small, layers=(3, 2)), start=path)
+    begun = Training(NumberedExamples(), options, tmp_path / "run").network.eval()
+    batch = rows_of(3)
+    inputs = batch.spectrograms, batch.notes, batch.codes
+    torch.testing.assert_close(begun(*inputs), start(*inputs))
+    for other in (replace(small, hidden=32), replace(small, layers=(1, 1)), replace(small, layers=(1, 3))):
+        with pytest.raises(FormatError, match="weights to begin with"):
+            Training(NumberedExamples(), replace(options, size=other), tmp_path / "other")
+
+
 def test_a_transformer_overfits_a_few_examples(tmp_path: Path) -> None:
     options = replace(OPTIONS, examples=8 * 60, batch=8, learning_rate=4e-3, warm_up=10, augmented=False)
     training = Training(NumberedExamples(period=8), options, tmp_path)

@@ -96,6 +96,23 @@ def test_what_is_heard_stays() -> None:
     assert sections["tremolo"] > match.best[0].mss + 0.5
 
 
+class WideHost(ToyHost):
+    """Plays the toy with both sides apart where there is a tremolo, which the mean of them does not tell."""
+
+    def render(self, patch: Patch, note: Note, *, seed: int = 0, clean: bool = True) -> Audio:
+        sides = super().render(patch, note, seed=seed, clean=clean)
+        apart = (0.5 if patch["shake"] > 0.0 else 0.0) * np.roll(sides[0], 100)
+        return np.stack([sides[0] + apart, sides[1] - apart])
+
+
+def test_the_width_of_a_stereo_clip_stays() -> None:
+    for clip, shaken in ((WideHost(), True), (ToyHost(), False)):
+        heard = dataclasses.replace(target(), audio=clip.render(FOUND, NOTE))
+        options = Options(TOY, seconds=None, renders=400, workers=1, stages=(), resumed=(Candidate(FOUND, NOTE),))
+        patch = refine([heard], options, make_host=WideHost, models=Models()).best[0].candidate.patch
+        assert (patch["colour"], patch["shake"] > 0.0) == (0.5, shaken)
+
+
 def test_no_tidy_leaves_it_as_it_was_found() -> None:
     match = tidied(tidy=False)
     assert [stage.name for stage in match.stages] == ["start"]

@@ -68,6 +68,17 @@ def test_the_distance_is_zero_at_the_target_and_falls_towards_it() -> None:
     assert distance(target, 1.0) < distance(target, 1.1) < distance(target, 2.0) < distance(np.zeros_like(target))
 
 
+def test_a_sound_of_another_width_is_farther_although_its_sides_have_the_same_spectra() -> None:
+    left, apart = noise(1, 2)
+    wide = np.stack([left + apart, left - apart])  # noise: its sides look like those of two equal ones
+    narrow = np.stack([left + apart, left + apart])
+    target = render.measures.distance.TargetDistance(wide)
+    assert target(wide[::-1]) < 0.7 * target(narrow)
+    assert target(np.stack([left + 0.9 * apart, left - 0.9 * apart])) < 0.2 * target(narrow)
+    mono = render.measures.distance.TargetDistance(left[None])
+    assert mono(wide) == pytest.approx(mono(np.stack([left, left])), abs=1e-6)
+
+
 def test_the_gain_undoes_a_level_difference() -> None:
     target = noise(1, 1)
     distance = render.measures.distance.TargetDistance(target)

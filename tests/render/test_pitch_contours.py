@@ -9,9 +9,11 @@ from inference.clip.hints import estimate_hints
 from inference.clip.partials import find_partials
 from render.instruments.hints import Hints
 from render.noisemaker.changes import pitch_contours, strengths
+from render.noisemaker.changes.lfos import vibratos
 from render.noisemaker.changes.modulators import modulators
 from render.noisemaker.changes.pairings import Pairing, pairings, plain_patches
 from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
+from render.noisemaker.facts import PITCH_REACH
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
 from render.note import Note
@@ -55,6 +57,27 @@ def test_an_lfo_on_the_pitch_is_found(wanted: Contour) -> None:
     assert found.hz == pytest.approx(wanted.hz, rel=0.06)
     assert found.semitones == pytest.approx(wanted.semitones, abs=0.7)
     assert found.key == pytest.approx(wanted.key, abs=0.4)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [contour(waveform="sine", hz=6.0, semitones=0.12), contour(waveform="triangle", hz=3.0, semitones=0.4)],
+    ids=lambda one: one.waveform,
+)
+def test_a_faint_vibrato_is_found(wanted: Contour) -> None:
+    patch = Pairing("one", {1: wanted}).played(PLAIN, NOTE.number)
+    partials = find_partials(played(patch), NOTE.gate_seconds)
+    bends = strengths.pitch_bends(partials)[3:-3]
+    assert np.ptp(bends) == pytest.approx(2.0 * wanted.semitones, rel=0.2)
+    _, best = next(vibratos(PLAIN, partials))
+    assert best.choice("lfo1destination") == "osc1&2"
+    for name, expected in (("lfo1rate", wanted.hz), ("lfo1amount", wanted.semitones / PITCH_REACH)):
+        assert TABLE.parameter(name).curve.setting(best[name]) == pytest.approx(expected, rel=0.2)
+
+
+def test_a_still_pitch_has_no_vibrato() -> None:
+    partials = find_partials(played(PLAIN), NOTE.gate_seconds)
+    assert np.abs(strengths.pitch_bends(partials)[3:-3]).max() < 0.03
 
 
 def test_the_free_ad_on_the_pitch_is_found() -> None:
