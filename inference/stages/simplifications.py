@@ -16,6 +16,7 @@ from render.instruments.parameter import Parameter
 from render.instruments.patch import Patch
 
 _DIGITS = 2  # significant digits of a round setting
+_NEAR = 0.01  # of a knob
 _FEWEST_DEPENDENT = 2  # parameters whose audibility makes another one a switch
 
 
@@ -111,12 +112,16 @@ class Simplifier:
         return list(found.values())
 
     def roundings(self, patch: Patch) -> list[Simplification]:
-        """Single knobs at round settings, least change first."""
+        """Single knobs at round settings, or off where they are next to it; least change first."""
         found = []
         for row in self.rows:
             if row.discrete or not patch.sounds(row.name) or patch[row.name] == self.reference[row.name]:
                 continue
-            knob = round_knob(row, patch[row.name], synced=isinstance(patch.setting(row.name), str))
+            off, _ = self._switch(row)
+            if off is not None and abs(patch[row.name] - off) < _NEAR:
+                knob = off
+            else:
+                knob = round_knob(row, patch[row.name], synced=isinstance(patch.setting(row.name), str))
             if knob != patch[row.name]:
                 found.append(Simplification(row.label, {row.name: knob}))
         return sorted(found, key=lambda one: _distance(patch, one))

@@ -113,6 +113,14 @@ def test_the_width_of_a_stereo_clip_stays() -> None:
         assert (patch["colour"], patch["shake"] > 0.0) == (0.5, shaken)
 
 
+def test_what_is_next_to_off_is_switched_off() -> None:
+    simplifier = Simplifier(NOISEMAKER, NOISEMAKER_TABLE.default, Constraints())
+    found = NOISEMAKER_TABLE.patch({"osc3volume": 4.5e-6, "reverbwet": 0.004, "osc1finetune": 0.503, "cutoff": 0.4})
+    knobs = {name: knob for one in simplifier.roundings(found) for name, knob in one.knobs.items()}
+    assert (knobs["osc3volume"], knobs["reverbwet"]) == (0.0, 0.0)
+    assert knobs["osc1finetune"] != 0.0
+
+
 def test_no_tidy_leaves_it_as_it_was_found() -> None:
     match = tidied(tidy=False)
     assert [stage.name for stage in match.stages] == ["start"]
