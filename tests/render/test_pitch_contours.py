@@ -8,6 +8,7 @@ import pytest
 from inference.clip.hints import estimate_hints
 from inference.clip.partials import find_partials
 from render.instruments.hints import Hints
+from render.measures.metrics import mss
 from render.noisemaker.changes import pitch_contours, strengths
 from render.noisemaker.changes.lfos import vibratos
 from render.noisemaker.changes.modulators import modulators
@@ -16,7 +17,7 @@ from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contour
 from render.noisemaker.facts import PITCH_REACH
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
-from render.note import Note
+from render.note import SAMPLE_RATE, Note
 
 NOTE = Note(60, 100, 0.9, 1.0)
 PLAIN = TABLE.patch({"osc1volume": 0.8, "osc1tune": 0.5, "osc3volume": 0.0})
@@ -78,6 +79,21 @@ def test_a_faint_vibrato_is_found(wanted: Contour) -> None:
 def test_a_still_pitch_has_no_vibrato() -> None:
     partials = find_partials(played(PLAIN), NOTE.gate_seconds)
     assert np.abs(strengths.pitch_bends(partials)[3:-3]).max() < 0.03
+
+
+@pytest.mark.parametrize(("cutoff", "rise"), [(0.35, 0.0), (0.25, 0.2)])
+def test_a_filter_that_oscillates_by_itself_is_found(cutoff: float, rise: float) -> None:
+    silent = TABLE.patch({"osc1volume": 0.0, "osc3volume": 0.0, "resonance": 1.0, "cutoff": cutoff})
+    rising = silent.with_knobs({"filtercontour": 0.5 + 0.5 * rise ** (1 / 3), "filterattack": 0.6})
+    note = Note(50, 100, 1.4, 1.5)
+    clip = played(rising, note)
+    hints = estimate_hints(clip, note.gate_seconds)
+    found = [patch for kind, patch in plain_patches(note, hints) if kind == "whistle"]
+    assert len(found) == (2 + len(hints.delays_seconds) if rise else 1)
+    distances = [mss(clip, played(patch, note), SAMPLE_RATE) for patch in found]
+    assert min(distances) < (2.5 if rise else 0.5)
+    assert found[0]["resonance"] == 1.0
+    assert not any(found[0].sounds(f"osc{index}finetune") for index in (1, 2))
 
 
 def test_the_free_ad_on_the_pitch_is_found() -> None:

@@ -11,6 +11,7 @@ from render.instruments.hints import Hints, Partials
 from render.instruments.patch import Patch
 from render.noisemaker.changes.lfos import Change, with_lfo
 from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
+from render.noisemaker.changes.whistles import whistles
 from render.noisemaker.curves import BIPOLAR
 from render.noisemaker.facts import PITCH_REACH, TRANSPOSITIONS, TUNE_SEMITONES
 from render.noisemaker.table import TABLE
@@ -109,7 +110,7 @@ def pairings(partials: Partials, number: int) -> Iterator[Pairing]:
 
 
 def plain_patches(note: Note, hints: Hints) -> Iterator[Change]:
-    """Plain patches made from the clip alone: the default patch with its pitch contours and a fixed filter.
+    """Plain patches made from the clip alone: the default patch with its pitch contours and a fixed filter; whistles.
 
     Args:
         note: key press.
@@ -126,6 +127,7 @@ def plain_patches(note: Note, hints: Hints) -> Iterator[Change]:
         for cutoff, waveform in product(_CUTOFFS, _RICH if 1 in pairing.contours else _RICH[:1]):
             plain = pairing.played(silent, note.number).with_knobs({"cutoff": cutoff})
             yield f"from the clip: {pairing.kind}", plain.with_settings({"osc1waveform": waveform})
+    yield from whistles(hints)
 
 
 @lru_cache(maxsize=8)
