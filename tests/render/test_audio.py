@@ -53,6 +53,24 @@ def test_any_rate_is_resampled_accurately(tmp_path: Path, rate: int) -> None:
     np.testing.assert_allclose(recording.audio[0, middle], wanted[middle], atol=2e-5)
 
 
+@pytest.mark.parametrize("rate", [4001, 48000, 767999])
+def test_an_offset_begins_and_ends_without_a_click(tmp_path: Path, rate: int) -> None:
+    for channels in (1, 2):
+        offset = np.linspace(0.5, -0.3, channels, dtype=np.float32)
+        write(tmp_path / "clip.wav", np.repeat(offset[:, None], rate // 4, axis=1), rate)
+        audio = read_recording(tmp_path / "clip.wav", resample=True).audio
+        assert audio.shape == (channels, pytest.approx(SAMPLE_RATE / 4, abs=1))
+        np.testing.assert_allclose(audio, np.repeat(offset[:, None], audio.shape[1], axis=1), atol=1e-6)
+
+
+@POSIX
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", b"\xff\xfe", b"a\n\xe9\x1b[31m.wav"])
+def test_a_file_is_written_under_any_name(tmp_path: Path, name: bytes) -> None:
+    path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    render.audio.write_wav(path, np.ones((1, 100), np.float32))
+    assert read_audio(path)[0].shape == (1, 100)
+
+
 @pytest.mark.parametrize("rate", [48000, 96000, 176399])
 def test_what_is_above_the_band_does_not_fold_into_it(tmp_path: Path, rate: int) -> None:
     recording = read_recording(write(tmp_path / "clip.wav", sine(rate, 23000.0), rate), resample=True)
