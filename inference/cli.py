@@ -224,22 +224,24 @@ def _new_groups(arguments: argparse.Namespace, console: Console, claims: Claims)
     names = plan_results(clips, arguments.out or Path(DEFAULT_OUT), suffixes(instrument), options.candidates, claims)
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
-            console.say(f"{_shown(clip.name)}: its results are called {files.stem}")
+            console.say(f"{_shown(clip)}: its results are called {files.stem}")
     known = arguments.gate, focus_asked(arguments)
     jobs = [Job(*job, *known) for job in zip(clips, names, notes, velocities, strict=True)]
     return in_groups(jobs, options, together=arguments.together)
 
 
 def _clips(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are, folders as the audio files in them; raises ``FileError``."""
+    """Files as they are, folders as the audio files in them but for earlier matches; raises ``FileError``."""
+    from inference.output.files import is_earlier_match
     from render.audio import audio_files
 
     clips: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = audio_files(path)
+            found = audio_files(path)
+            inside = [file for file in found if not is_earlier_match(file)]
             if not inside:
-                raise FileError(f"no audio files in {_shown(path)}")
+                raise FileError(f"no audio files in {_shown(path)}" + " but matches of earlier runs" * bool(found))
             clips += inside
         elif path.exists():
             clips.append(path)

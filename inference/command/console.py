@@ -18,6 +18,7 @@ from rich.text import Text
 from inference.clip.target import Target
 from inference.leaderboard import Leaderboard
 from inference.match import Match
+from render.errors import printable
 from render.files import display_name
 
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -42,7 +43,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print a line without wrapping it, so that paths can be copied from it."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, soft_wrap=True)
 
     def error(self, text: str) -> None:
         """Print an error, also if ``quiet``."""
@@ -198,7 +199,8 @@ class Console:
         for record in sorted(records, key=lambda r: r["best"]["distance"]["mss"]):
             distance = record["best"]["distance"]
             preset = Path(record["files"][0]["preset"]).name
-            table.add_row(record["clip"], f"{distance['mss']:.2f}", f"{distance['lsd']:.2f}", display_name(preset))
+            figures = [f"{distance[name]:.2f}" for name in ("mss", "lsd")]
+            table.add_row(Text(record["clip"]), *figures, Text(display_name(preset)))  # a name may look like markup
         self._console.print(table)
 
 

@@ -286,6 +286,9 @@ class TestFiles:
         for broken in (
             {"schema": whole["schema"]},
             whole | {"files": [1]},
+            whole | {"files": []},
+            whole | {"files": [{"preset": 5}]},
+            whole | {"files": [{"match": "a.match.wav"}]},
             whole | {"candidates": [1]},
             whole | {"best": []},
             whole | {"options": {}},
