@@ -222,7 +222,7 @@ def _read(
     rate, channels = source.rate, source.channels
     rate_out = SAMPLE_RATE if resample else rate
     limit = max_samples * rate // (channels * rate_out)
-    stop = math.inf if max_seconds is None else source.position + round(max_seconds * rate)
+    stop = math.inf if max_seconds is None else source.position + max(1, round(max_seconds * rate))
     convert = soxr.ResampleStream(rate, rate_out, channels, "float32", _QUALITY) if rate_out != rate else None
     beyond, beyond_out = _frames_beyond(rate, rate_out)
     held: list[Audio] = []
