@@ -9,7 +9,7 @@ import math
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,6 +65,7 @@ class Recording:
         skipped_seconds: length of the silence that was left out before ``audio``.
         ended: whether ``audio`` reaches to the end of the readable part.
         damaged: whether the file cannot be read beyond ``audio``, although more should follow.
+        lost_bytes: bytes at the beginning of a stream that was cut inside a frame, which cannot be read.
     """
 
     audio: Audio
@@ -73,6 +74,7 @@ class Recording:
     skipped_seconds: float = 0.0
     ended: bool = True
     damaged: bool = False
+    lost_bytes: int = 0
 
 
 def read_audio(path: Path | str, *, max_seconds: float | None = None) -> tuple[Audio, int, float]:
@@ -135,11 +137,13 @@ def read_recording(
     try:
         with _seekable(path) as stream:
             finished = FinishedFile(stream)
-            with silenced(), Blocks(finished) as file:  # libraries print what they think of damaged files
+            with silenced(), _opened(finished) as file:  # libraries print what they think of damaged files
                 source = Source(file, path.name)
-                believed = file.frames if file.frames <= finished.size * _FRAMES_PER_BYTE else None
+                known = file.frames <= finished.size * _FRAMES_PER_BYTE and not finished.begin
+                believed = file.frames if known else None
                 source.skip(begin_seconds)
-                return _read(source, believed, max_seconds, max_samples, skip=skip_silence, resample=resample)
+                recording = _read(source, believed, max_seconds, max_samples, skip=skip_silence, resample=resample)
+                return replace(recording, lost_bytes=finished.begin)
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except soundfile.SoundFileError as error:
@@ -179,6 +183,16 @@ def audio_files(folder: Path | str) -> list[Path]:
     return [path for path in inside if not path.name.startswith(".") and path.is_file() and _is_audio(path)]
 
 
+def _opened(finished: FinishedFile) -> Blocks:
+    """The audio file; raises ``soundfile.SoundFileError``."""
+    try:
+        return Blocks(finished)
+    except soundfile.SoundFileError:
+        if not finished.begin_with_frame():
+            raise
+        return Blocks(finished)
+
+
 def _is_audio(path: Path) -> bool:
     named = path.suffix.lower() in _suffixes()
     try:
@@ -186,7 +200,7 @@ def _is_audio(path: Path) -> bool:
             begins = _FIRST_BYTES.match(stream.read(16)) is not None
             if not named and not begins:
                 return False
-            with silenced(), Blocks(FinishedFile(stream)):
+            with silenced(), _opened(FinishedFile(stream)):
                 return True
     except OSError:
         return False
