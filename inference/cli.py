@@ -56,23 +56,12 @@ def _main(given: list[str], began: float, *, at_end: bool) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Where it can start no more threads, numpy's library sends itself a Ctrl-C, or waits for them for ever.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if given[:1] == ["doctor"]:  # which reads its own arguments, and works where little else does
-        from inference.command.doctor import main as doctor
-
-        try:
-            code = doctor(given[1:])
-            sys.stdout.flush()
-        except FileError as error:
-            return _fail(str(error), EXIT_FAILURE)
-        return code
-    command = COMMANDS.get(given[0]) if given else None
-    arguments = _parse_command(command, given) if command is not None else refine_parser().parse_args(given)
     # Workers start with the current folder on their path otherwise, and a file signal.py in it would end them.
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         with interruptions(at_end=at_end) as came:
-            code = int(arguments.run(arguments) if command is not None else _run(arguments, came, began))
+            code = _code(given, came, began)
             sys.stdout.flush()
             return code
     except (OutOfRange, UnknownName) as error:
@@ -81,7 +70,9 @@ def _main(given: list[str], began: float, *, at_end: bool) -> int:
         return _fail(str(error), EXIT_FAILURE)
     except KeyboardInterrupt as interrupt:
         came = [interrupt.signal] if isinstance(interrupt, Interrupted) else []
-        return _fail("interrupted before there was a match; nothing was written", Interrupted.exit_code_of(came))
+        refines = not {"doctor", *COMMANDS}.intersection(given[:1])
+        when = " before there was a match" if refines else ""
+        return _fail(f"interrupted{when}; nothing was written", Interrupted.exit_code_of(came))
     except MemoryError:
         return _fail("out of memory", EXIT_FAILURE)
     except OSError as error:  # no more processes, open files, memory
@@ -97,6 +88,19 @@ def _main(given: list[str], began: float, *, at_end: bool) -> int:
             os.environ.pop("PYTHONSAFEPATH", None)
         else:
             os.environ["PYTHONSAFEPATH"] = safe_path
+
+
+def _code(given: Sequence[str], came: Sequence[int], began: float) -> int:
+    """Do what is asked for; returns the exit code."""
+    name = given[0] if given else ""
+    if name == "doctor":  # which reads its own arguments, and works where little else does
+        from inference.command.doctor import main as doctor
+
+        return doctor(given[1:])
+    if name in COMMANDS:
+        arguments = _parse_command(COMMANDS[name], given)
+        return int(arguments.run(arguments))
+    return _run(refine_parser().parse_args(given), came, began)
 
 
 def _parse_command(module: str, given: Sequence[str]) -> argparse.Namespace:

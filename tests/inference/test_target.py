@@ -210,5 +210,5 @@ class TestRange:
             read_target(two_notes, focus=Focus((1.9, 6.0)))  # from exactly its end on
 
     def test_a_range_that_holds_nothing_is_no_empty_file(self, two_notes: Path) -> None:
-        with pytest.raises(InvalidAudio, match="is silent|at least"):
+        with pytest.raises(InvalidAudio, match=r"is silent|at least"):
             read_target(two_notes, focus=Focus((0.0, 1e-9)))

@@ -106,9 +106,7 @@ def test_too_many_channels_are_refused(tmp_path: Path) -> None:
         read_audio(path)
 
 
-def encoded(
-    audio: np.ndarray, format_name: str, subtype: str | None = None, *, rate: int = SAMPLE_RATE
-) -> bytearray:
+def encoded(audio: np.ndarray, format_name: str, subtype: str | None = None, *, rate: int = SAMPLE_RATE) -> bytearray:
     stream = io.BytesIO()
     soundfile.write(stream, audio.T, rate, format=format_name, subtype=subtype)
     return bytearray(stream.getvalue())
