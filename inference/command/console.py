@@ -24,6 +24,7 @@ from render.files import display_name
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARKLINE = 24
 _BAR = 28
+_NARROWEST, _USUAL_WIDTH = 20, 80
 
 
 class Console:
@@ -36,6 +37,8 @@ class Console:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._console = RichConsole(stderr=True, quiet=quiet, highlight=False)
+        if self._console.width < _NARROWEST:  # COLUMNS=0, for one, in which nothing is printed
+            self._console.width = _USUAL_WIDTH
         self._live: Live | None = None
         self._done = self._count = 0
         self._began = 0.0

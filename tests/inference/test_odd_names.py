@@ -104,6 +104,16 @@ def test_the_table_of_several_clips_shows_their_names(tmp_path: Path, capsys: py
     assert all(name in shown for name in [*names, "[red]x.toy"])
 
 
+@pytest.mark.parametrize("columns", ["0", "1", "20", "-3", ""])
+def test_a_terminal_of_any_width_shows_whole_paths(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    path = "/a folder with spaces/" + "a" * 200 + ".toy"
+    Console(quiet=False).say(path)
+    assert capsys.readouterr().err == f"{path}\n"
+
+
 @needs_any_name
 @pytest.mark.parametrize("pair", [("\u00e9", "e\u0301"), ("\u00c9", "e\u0301"), ("\u212b", "\u00c5")])
 def test_names_that_some_file_systems_take_for_equal_have_results_of_their_own(
