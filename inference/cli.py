@@ -56,23 +56,12 @@ def _main(given: list[str], began: float, *, at_end: bool) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Where it can start no more threads, numpy's library sends itself a Ctrl-C, or waits for them for ever.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if given[:1] == ["doctor"]:  # which reads its own arguments, and works where little else does
-        from inference.command.doctor import main as doctor
-
-        try:
-            code = doctor(given[1:])
-            sys.stdout.flush()
-        except FileError as error:
-            return _fail(str(error), EXIT_FAILURE)
-        return code
-    command = COMMANDS.get(given[0]) if given else None
-    arguments = _parse_command(command, given) if command is not None else refine_parser().parse_args(given)
     # Workers start with the current folder on their path otherwise, and a file signal.py in it would end them.
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         with interruptions(at_end=at_end) as came:
-            code = int(arguments.run(arguments) if command is not None else _run(arguments, came, began))
+            code = _code(given, came, began)
             sys.stdout.flush()
             return code
     except (OutOfRange, UnknownName) as error:
@@ -81,7 +70,9 @@ def _main(given: list[str], began: float, *, at_end: bool) -> int:
         return _fail(str(error), EXIT_FAILURE)
     except KeyboardInterrupt as interrupt:
         came = [interrupt.signal] if isinstance(interrupt, Interrupted) else []
-        return _fail("interrupted before there was a match; nothing was written", Interrupted.exit_code_of(came))
+        refines = not {"doctor", *COMMANDS}.intersection(given[:1])
+        when = " before there was a match" if refines else ""
+        return _fail(f"interrupted{when}; nothing was written", Interrupted.exit_code_of(came))
     except MemoryError:
         return _fail("out of memory", EXIT_FAILURE)
     except OSError as error:  # no more processes, open files, memory
@@ -97,6 +88,19 @@ def _main(given: list[str], began: float, *, at_end: bool) -> int:
             os.environ.pop("PYTHONSAFEPATH", None)
         else:
             os.environ["PYTHONSAFEPATH"] = safe_path
+
+
+def _code(given: Sequence[str], came: Sequence[int], began: float) -> int:
+    """Do what is asked for; returns the exit code."""
+    name = given[0] if given else ""
+    if name == "doctor":  # which reads its own arguments, and works where little else does
+        from inference.command.doctor import main as doctor
+
+        return doctor(given[1:])
+    if name in COMMANDS:
+        arguments = _parse_command(COMMANDS[name], given)
+        return int(arguments.run(arguments))
+    return _run(refine_parser().parse_args(given), came, began)
 
 
 def _parse_command(module: str, given: Sequence[str]) -> argparse.Namespace:
@@ -224,22 +228,24 @@ def _new_groups(arguments: argparse.Namespace, console: Console, claims: Claims)
     names = plan_results(clips, arguments.out or Path(DEFAULT_OUT), suffixes(instrument), options.candidates, claims)
     for clip, files in zip(clips, names, strict=True):
         if files.renamed:
-            console.say(f"{_shown(clip.name)}: its results are called {files.stem}")
+            console.say(f"{_shown(clip)}: its results are called {files.stem}")
     known = arguments.gate, focus_asked(arguments)
     jobs = [Job(*job, *known) for job in zip(clips, names, notes, velocities, strict=True)]
     return in_groups(jobs, options, together=arguments.together)
 
 
 def _clips(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are, folders as the audio files in them; raises ``FileError``."""
+    """Files as they are, folders as the audio files in them but for earlier matches; raises ``FileError``."""
+    from inference.output.files import is_earlier_match
     from render.audio import audio_files
 
     clips: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = audio_files(path)
+            found = audio_files(path)
+            inside = [file for file in found if not is_earlier_match(file)]
             if not inside:
-                raise FileError(f"no audio files in {_shown(path)}")
+                raise FileError(f"no audio files in {_shown(path)}" + " but matches of earlier runs" * bool(found))
             clips += inside
         elif path.exists():
             clips.append(path)

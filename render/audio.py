@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import math
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from render.audio_headers import FinishedFile
 from render.audio_source import BLOCK_SAMPLES, Blocks, Source
 from render.errors import FileError, InvalidAudio
-from render.files import replacing
+from render.files import write_bytes
 from render.note import SAMPLE_RATE
 from render.silence import silenced
 
@@ -49,6 +50,7 @@ _OTHER_SUFFIXES = {
 _FIRST_BYTES = re.compile(
     rb"(?:RIFF|RIFX|RF64)....WAVE|FORM....(?:AIF[FC]|8SVX)|fLaC|OggS|ID3|caff|\.snd|riff\x2e\x91\xcf\x11", re.DOTALL
 )
+_FRAMES_BEYOND = 2048  # at the lower rate: longer than the filter of libsoxr
 _QUALITY = "VHQ"  # of libsoxr: within 0.001 dB up to 0.8 of the band and 0.006 dB up to 0.9, aliases below -150 dB
 
 
@@ -63,6 +65,7 @@ class Recording:
         skipped_seconds: length of the silence that was left out before ``audio``.
         ended: whether ``audio`` reaches to the end of the readable part.
         damaged: whether the file cannot be read beyond ``audio``, although more should follow.
+        lost_bytes: bytes at the beginning of a stream that was cut inside a frame, which cannot be read.
     """
 
     audio: Audio
@@ -71,6 +74,7 @@ class Recording:
     skipped_seconds: float = 0.0
     ended: bool = True
     damaged: bool = False
+    lost_bytes: int = 0
 
 
 def read_audio(path: Path | str, *, max_seconds: float | None = None) -> tuple[Audio, int, float]:
@@ -133,11 +137,13 @@ def read_recording(
     try:
         with _seekable(path) as stream:
             finished = FinishedFile(stream)
-            with silenced(), Blocks(finished) as file:  # libraries print what they think of damaged files
+            with silenced(), _opened(finished) as file:  # libraries print what they think of damaged files
                 source = Source(file, path.name)
-                believed = file.frames if file.frames <= finished.size * _FRAMES_PER_BYTE else None
+                known = file.frames <= finished.size * _FRAMES_PER_BYTE and not finished.begin
+                believed = file.frames if known else None
                 source.skip(begin_seconds)
-                return _read(source, believed, max_seconds, max_samples, skip=skip_silence, resample=resample)
+                recording = _read(source, believed, max_seconds, max_samples, skip=skip_silence, resample=resample)
+                return replace(recording, lost_bytes=finished.begin)
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     except soundfile.SoundFileError as error:
@@ -155,11 +161,9 @@ def write_wav(path: Path | str, audio: Audio, sample_rate: int = SAMPLE_RATE) ->
     Raises:
         FileError: if it cannot be written.
     """
-    with replacing(Path(path)) as temporary:
-        try:
-            soundfile.write(temporary, audio.T, sample_rate, subtype="FLOAT", format="WAV")
-        except soundfile.SoundFileError as error:
-            raise OSError(str(error)) from error
+    content = io.BytesIO()  # libsndfile does not take every name that the file system does
+    soundfile.write(content, audio.T, sample_rate, subtype="FLOAT", format="WAV")
+    write_bytes(Path(path), content.getbuffer())
 
 
 def audio_files(folder: Path | str) -> list[Path]:
@@ -179,6 +183,16 @@ def audio_files(folder: Path | str) -> list[Path]:
     return [path for path in inside if not path.name.startswith(".") and path.is_file() and _is_audio(path)]
 
 
+def _opened(finished: FinishedFile) -> Blocks:
+    """The audio file; raises ``soundfile.SoundFileError``."""
+    try:
+        return Blocks(finished)
+    except soundfile.SoundFileError:
+        if not finished.begin_with_frame():
+            raise
+        return Blocks(finished)
+
+
 def _is_audio(path: Path) -> bool:
     named = path.suffix.lower() in _suffixes()
     try:
@@ -186,7 +200,7 @@ def _is_audio(path: Path) -> bool:
             begins = _FIRST_BYTES.match(stream.read(16)) is not None
             if not named and not begins:
                 return False
-            with silenced(), Blocks(FinishedFile(stream)):
+            with silenced(), _opened(FinishedFile(stream)):
                 return True
     except OSError:
         return False
@@ -222,21 +236,31 @@ def _read(
     rate, channels = source.rate, source.channels
     rate_out = SAMPLE_RATE if resample else rate
     limit = max_samples * rate // (channels * rate_out)
-    stop = math.inf if max_seconds is None else source.position + round(max_seconds * rate)
+    stop = math.inf if max_seconds is None else source.position + max(1, round(max_seconds * rate))
     convert = soxr.ResampleStream(rate, rate_out, channels, "float32", _QUALITY) if rate_out != rate else None
+    beyond, beyond_out = _frames_beyond(rate, rate_out)
     held: list[Audio] = []
+    last = np.zeros((1, channels), np.float32)
     skipped = source.position
     while not source.ended and (left := min(limit + skipped, stop) - source.position) > 0:
         block = source.read(min(BLOCK_SAMPLES // channels, int(left)))
         if skip and not held and np.abs(block).max(initial=0.0) <= _SILENCE:
             skipped = source.position
             continue
-        held.append(block if convert is None else convert.resample_chunk(block))
+        if convert is None:
+            held.append(block)
+        elif len(block):
+            if not held:
+                held.append(convert.resample_chunk(block[:1].repeat(beyond, axis=0)))
+            held.append(convert.resample_chunk(block))
+            last = block[-1:].copy()
     source.check()
-    if convert is not None:
-        held.append(convert.resample_chunk(np.zeros((0, channels), np.float32), last=True))
+    if convert is not None and held:
+        held.append(convert.resample_chunk(last.repeat(beyond, axis=0), last=True))
     ended = source.ended or source.position == n_frames
     audio = np.concatenate(held) if held else np.zeros((0, channels), np.float32)
+    if convert is not None:
+        audio = audio[beyond_out : len(audio) - beyond_out]
     return Recording(
         audio=np.ascontiguousarray(audio.T),
         rate=rate,
@@ -245,3 +269,13 @@ def _read(
         ended=ended,
         damaged=source.damaged or (source.ended and source.position + _MISSED_SECONDS * rate < (n_frames or 0)),
     )
+
+
+def _frames_beyond(rate: int, rate_out: int) -> tuple[int, int]:
+    """Frames for which the first and the last one go on beyond the ends of what is resampled, before and after it.
+
+    If silence followed at once, a constant offset would begin and end with a click.
+    """
+    common = math.gcd(rate, rate_out)
+    repeats = -(-_FRAMES_BEYOND * common // min(rate, rate_out))
+    return repeats * rate // common, repeats * rate_out // common

@@ -2,7 +2,8 @@
 
 Such a header states 0 samples, or an impossible number of them, although samples follow, and libsndfile accepts the 0.
 Here the length is corrected in a copy of the file's first bytes; the file itself is not changed. Of WAV files that were
-joined together, which libsndfile refuses, the first is read.
+joined together, which libsndfile refuses, the first is read, and an MPEG stream (MP3) that was cut out of a longer one
+is read from its first whole frame on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import BinaryIO
 
 _HEAD_BYTES = 1 << 16
 """Number of bytes at the beginning of a file in which its header is searched for."""
+_SEARCHED_BYTES, _FRAMES_IN_A_ROW = 1 << 20, 4  # for the first frame of a stream, which so many others must follow
+_TIMES_LONGER = 64  # than it is may a stream seem; the largest frame has 60 times the bytes of the smallest
+_TAG_BYTES = 128  # at the end of a stream, which mpg123 looks at before it reads
 _CHUNK = 8  # bytes of a RIFF or AIFF chunk's name and size
 _LARGEST = 0xFFFFFFFF
 
@@ -36,12 +40,33 @@ class FinishedFile(io.RawIOBase):
         head = stream.read(_HEAD_BYTES)
         self._size = _size_of_first(stream, head, size)
         self._head = finished_header(head, self._size)[: self._size]
-        self._position = 0
+        self._position = self._begin = 0
+        self._bytes = self._size
 
     @property
     def size(self) -> int:
         """Bytes of the file that are read."""
-        return self._size
+        return self._bytes
+
+    @property
+    def begin(self) -> int:
+        """Bytes that are left out at the beginning."""
+        return self._begin
+
+    def begin_with_frame(self) -> bool:
+        """Leave out what is before the first whole frame of an MPEG stream; False if the file is none.
+
+        The first frame is not the one that states the length, and libsndfile would read no more than it concludes from
+        the size of the file and of one frame. So the file seems far longer than it is, up to where a tag would be.
+        """
+        self._stream.seek(0)
+        begin = first_frame(self._stream.read(_SEARCHED_BYTES))
+        if begin is None:
+            return False
+        self._begin, self._head, self._position = begin, b"", 0
+        self._bytes = self._size - begin
+        self._size = self._bytes * _TIMES_LONGER
+        return True
 
     def readable(self) -> bool:
         """Always."""
@@ -65,10 +90,13 @@ class FinishedFile(io.RawIOBase):
         """Fill a buffer as far as the file reaches; what the system refuses to read is the end of the file."""
         filled = min(max(len(self._head) - self._position, 0), len(buffer))
         buffer[:filled] = self._head[self._position : self._position + filled]
-        wanted = min(len(buffer), self._size - self._position) - filled
-        if wanted > 0:
+        wanted = min(len(buffer), self._bytes - self._position) - filled
+        if self._bytes < self._size and self._position >= self._size - _TAG_BYTES:
+            filled = min(len(buffer), self._size - self._position)
+            buffer[:filled] = bytes(filled)
+        elif wanted > 0:
             with contextlib.suppress(OSError):
-                self._stream.seek(self._position + filled)
+                self._stream.seek(self._begin + self._position + filled)
                 rest = self._stream.read(wanted)
                 buffer[filled : filled + len(rest)] = rest
                 filled += len(rest)
@@ -178,3 +206,49 @@ def _caf(head: bytearray, size: int) -> None:
 
 
 _FINISHERS = {b"RIFF": _wav, b"RIFX": _wav, b"RF64": _wav, b"FORM": _aiff, b".snd": _au, b"caff": _caf}
+
+
+def first_frame(data: bytes) -> int | None:
+    """Position of the first frame of an MPEG audio stream; None where no frames follow each other.
+
+    Args:
+        data: the first bytes of the stream, which may begin inside a frame.
+    """
+    begin = data.find(b"\xff")
+    while begin >= 0:
+        position, kind = begin, data[begin + 1 : begin + 2]
+        for _ in range(_FRAMES_IN_A_ROW):
+            n_bytes = _frame_bytes(data[position : position + 4])
+            if not n_bytes or data[position + 1 : position + 2] != kind:
+                break
+            position += n_bytes
+        else:
+            return begin
+        begin = data.find(b"\xff", begin + 1)
+    return None
+
+
+_KILOBITS = {  # of each frame's header, by version and layer; ISO 11172-3 and 13818-3
+    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_MPEG_RATES = (44100, 48000, 32000)
+
+
+def _frame_bytes(header: bytes) -> int:
+    """Bytes of the MPEG audio frame with this header of four bytes; 0 if it is no header."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] < 0xE0:
+        return 0
+    version, layer = (header[1] >> 3) & 3, 4 - ((header[1] >> 1) & 3)
+    kilobits, rate, padding = header[2] >> 4, (header[2] >> 2) & 3, (header[2] >> 1) & 1
+    if version == 1 or layer == 4 or kilobits in (0, 15) or rate == 3:
+        return 0
+    hertz = _MPEG_RATES[rate] // {3: 1, 2: 2, 0: 4}[version]
+    bits = 1000 * _KILOBITS[1 if version == 3 else 2, layer][kilobits - 1]
+    if layer == 1:
+        return (12 * bits // hertz + padding) * 4
+    return (72 if layer == 3 and version != 3 else 144) * bits // hertz + padding

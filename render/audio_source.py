@@ -39,7 +39,7 @@ class Source:
             )
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise InvalidAudio(f"{name} has {self.channels} channels; allowed: 1 to {MAX_CHANNELS}")
-        self.position = 0  # frames
+        self.position = self._skipped = 0  # frames
         self.ended = self.damaged = False
         self._n_bad, self._first_bad = 0, 0
 
@@ -63,18 +63,19 @@ class Source:
         return block
 
     def skip(self, seconds: float) -> None:
-        """Leave out the beginning of the file; raises ``InvalidAudio`` if it is not longer."""
+        """Leave out the beginning of the file, of which nothing may be left then."""
         wanted = round(seconds * self.rate)
         while self.position < wanted and not self.ended:
             self.read(min(BLOCK_SAMPLES // self.channels, wanted - self.position))
-        if self.ended:
-            raise InvalidAudio(f"{self._name} has only {self.position / self.rate:.2f} s; nothing is left of it")
+        self._skipped = self.position
         self._n_bad = 0
 
     def check(self) -> None:
-        """Reject a file without samples, or with samples that are not finite; raises ``InvalidAudio``."""
+        """Reject a file without samples after the skipped ones, or with some that are not finite: ``InvalidAudio``."""
         if self.position == 0:
             raise InvalidAudio(f"{self._name} holds no audio")
+        if self.position == self._skipped:
+            raise InvalidAudio(f"{self._name} has only {self.position / self.rate:.2f} s; nothing is left of it")
         if self._n_bad:
             raise InvalidAudio(
                 f"{self._name} holds {self._n_bad} samples that are not finite numbers, the first at "

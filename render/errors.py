@@ -6,11 +6,17 @@ allowed; the command line prints that line and nothing else.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
+
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # what follows is shown in another direction
 
 
 class ReconstructError(ValueError):
-    """Base class of errors that a user can correct."""
+    """Base class of errors that a user can correct; its text is one line, whatever a name in it contains."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(printable(text))
 
 
 class UnknownName(ReconstructError):
@@ -53,5 +59,26 @@ class FormatError(ReconstructError):
 
 def one_line(error: BaseException) -> str:
     """An error as one line; the type is named except for this project's errors and the system's."""
-    text = str(error).partition("\n")[0]
+    text = printable(str(error).partition("\n")[0])
     return text if isinstance(error, (ValueError, OSError)) and text else f"{type(error).__name__}: {text}"
+
+
+def printable(text: str) -> str:
+    r"""A text as one line that can be printed and written everywhere.
+
+    Control characters, line breaks, and marks that turn the direction of a text are escaped, as are bytes of a file
+    name that are not UTF-8, so that two names that differ look different.
+
+    >>> print(printable("caf\udce9\n.wav"))
+    caf\xe9\n.wav
+    """
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte, as ``os.fsdecode`` represents it
+        return f"\\x{ord(character) - 0xDC00:x}"
+    hidden = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+    if hidden or unicodedata.bidirectional(character) in _TURNING:
+        return character.encode("unicode_escape").decode("ascii")
+    return character

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from render.errors import FileError, FormatError
+from render.errors import FileError, FormatError, printable
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # which opens a pipe that nobody writes to at once
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file, completely or not at all; raises ``FileError``."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -188,8 +188,8 @@ def home_folder() -> Path:
 
 
 def display_name(path: Path | str) -> str:
-    """A path as text that can be printed and written everywhere: bytes that are not UTF-8 are replaced."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    """A path as one line that can be printed and written everywhere; see ``printable``."""
+    return printable(os.fsencode(path).decode("utf-8", "surrogateescape"))
 
 
 def _umask() -> int:

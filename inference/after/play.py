@@ -123,6 +123,8 @@ def _partials(audio: Audio) -> NDArray[np.float64]:
     mono = audio.mean(axis=0, dtype=np.float64) * np.hanning(audio.shape[1])
     power = np.abs(np.fft.rfft(mono, 1 << 17)) ** 2
     count = int(1200.0 * np.log2(_HIGHEST_HZ / _LOWEST_HZ) / _STEP_CENTS)
+    if not power.any():  # nothing is heard while the key is held, or the sides cancel each other
+        return np.zeros(count)
     hertz = _LOWEST_HZ * 2.0 ** (np.arange(count) * _STEP_CENTS / 1200.0)
     levels = 10.0 * np.log10(np.interp(hertz, np.fft.rfftfreq(1 << 17, 1.0 / SAMPLE_RATE), power) + power.max() * 1e-8)
     width = 1200 // _STEP_CENTS

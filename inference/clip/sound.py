@@ -224,6 +224,8 @@ def _about_file(recording: Recording) -> list[str]:
     rate = recording.rate
     if rate != SAMPLE_RATE:
         notices.append(f"resampled from {rate} Hz" + (f"; nothing above {rate // 2} Hz to match" * (rate < 32000)))
+    if recording.lost_bytes:
+        notices.append(f"the file begins inside a frame: its first {recording.lost_bytes} bytes cannot be read")
     if recording.damaged:
         seconds = recording.skipped_seconds + recording.audio.shape[1] / SAMPLE_RATE
         notices.append(f"the file is damaged: nothing can be read after {seconds:.2f} s")

@@ -86,8 +86,8 @@ def options_asked(arguments: Namespace, base: Options, *, n_keys: int = 1, best:
             ("guess", arguments.guess),
             ("seed", arguments.seed),
             ("stages", _names(arguments.stages)),
-            ("formats", _names(arguments.formats and arguments.formats.replace("none", ""))),
-            ("class_id", arguments.class_id and checked_class_id(arguments.class_id)),
+            ("formats", _names(arguments.formats, but="none")),
+            ("class_id", None if arguments.class_id is None else checked_class_id(arguments.class_id)),
             ("start", arguments.start and read_program(instrument, arguments.start).patch),
             ("bank", arguments.bank and tuple(read_bank(instrument, arguments.bank))),
         )
@@ -115,9 +115,9 @@ def options_asked(arguments: Namespace, base: Options, *, n_keys: int = 1, best:
     )
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    """Names between commas; None if none were asked for."""
-    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(text: str | None, *, but: str = "") -> tuple[str, ...] | None:
+    """Names between commas, without the one that stands for no name; None if the user asks for nothing."""
+    return None if text is None else tuple(name for name in map(str.strip, text.split(",")) if name not in ("", but))
 
 
 def _check_chord(arguments: Namespace, n_clips: int) -> None:

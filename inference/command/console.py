@@ -18,11 +18,13 @@ from rich.text import Text
 from inference.clip.target import Target
 from inference.leaderboard import Leaderboard
 from inference.match import Match
+from render.errors import printable
 from render.files import display_name
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARKLINE = 24
 _BAR = 28
+_NARROWEST, _USUAL_WIDTH = 20, 80
 
 
 class Console:
@@ -35,6 +37,8 @@ class Console:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._console = RichConsole(stderr=True, quiet=quiet, highlight=False)
+        if self._console.width < _NARROWEST:  # COLUMNS=0, for one, in which nothing is printed
+            self._console.width = _USUAL_WIDTH
         self._live: Live | None = None
         self._done = self._count = 0
         self._began = 0.0
@@ -42,7 +46,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print a line without wrapping it, so that paths can be copied from it."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, soft_wrap=True)
 
     def error(self, text: str) -> None:
         """Print an error, also if ``quiet``."""
@@ -198,7 +202,8 @@ class Console:
         for record in sorted(records, key=lambda r: r["best"]["distance"]["mss"]):
             distance = record["best"]["distance"]
             preset = Path(record["files"][0]["preset"]).name
-            table.add_row(record["clip"], f"{distance['mss']:.2f}", f"{distance['lsd']:.2f}", display_name(preset))
+            figures = [f"{distance[name]:.2f}" for name in ("mss", "lsd")]
+            table.add_row(Text(record["clip"]), *figures, Text(display_name(preset)))  # a name may look like markup
         self._console.print(table)
 
 

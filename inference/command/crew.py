@@ -89,7 +89,7 @@ def run_errand(errand: Errand) -> Outcome:
     from inference.command.refining import refined
     from inference.match import Ended
 
-    if _asked:
+    if _is_over():  # it was waiting when the command was asked to end
         return Outcome(interrupted=True)
     group = errand.group()
     options = group.options
@@ -151,7 +151,7 @@ class _Silent:
         yield self._look
 
     def _look(self, board: Leaderboard) -> None:
-        if _asked or (_ending is not None and _ending.is_set()):
+        if _is_over():
             raise KeyboardInterrupt
 
 
@@ -161,6 +161,11 @@ _ending: Any = None
 _asked: list[int] = []
 _at_work: list[bool] = []
 """In such a process: numbers of the signals that asked it to end, and whether it has an errand."""
+
+
+def _is_over() -> bool:
+    """Whether this process, or the command, was asked to end."""
+    return bool(_asked) or (_ending is not None and _ending.is_set())
 
 
 def _begin(ending: Any, parent: int) -> None:

@@ -7,6 +7,7 @@ Nothing that may be broken is imported here: the libraries, the host and the mod
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -14,8 +15,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -85,11 +86,9 @@ def examine(plugin: str | None = None) -> list[Finding]:
     Args:
         plugin: host to check, as for ``refine --plugin``; None for the one that ``refine`` chooses.
     """
-    with ThreadPoolExecutor(2) as trials:
-        host = trials.submit(_tried, "host", plugin or "")
-        models = trials.submit(_tried, "models", "")
+    with _trial("host", plugin or "") as host, _trial("models") as models:
         findings = [finding for check in _CHECKS for finding in _checked(*check)]
-        return [*findings, *host.result(), *models.result()]
+        return [*findings, *host(), *models()]
 
 
 def _checked(what: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -235,24 +234,40 @@ _CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
 )
 
 
-def _tried(name: str, argument: str) -> list[Finding]:
-    """The findings of a trial; if it crashes or hangs, the last one says where."""
+@contextlib.contextmanager
+def _trial(name: str, argument: str = "") -> Iterator[Callable[[], list[Finding]]]:
+    """Run a trial in a process of its own, which is killed when the block ends.
+
+    Yields:
+        A function that waits for its findings; if it crashes or hangs, the last one says where.
+    """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-m", "inference.command.trials", str(os.getpid()), name, argument]
-    try:
-        with tempfile.TemporaryFile() as said:
-            done = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment)
+    with contextlib.ExitStack() as stack:
+        try:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment)
+        except OSError as error:
+            problem = Finding(name, State.WRONG, f"cannot be tried: {error}")
+            yield lambda: [problem]
+            return
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        until = time.monotonic() + _SECONDS_PER_TRIAL
+
+        def findings() -> list[Finding]:
             try:
-                code: int | None = done.wait(_SECONDS_PER_TRIAL)
+                code: int | None = process.wait(max(until - time.monotonic(), 0.0))
             except subprocess.TimeoutExpired:
                 code = None
-            finally:
-                done.kill()
-                done.wait()
             said.seek(0)
-            lines = said.read().decode("utf-8", "replace").splitlines()
-    except OSError as error:
-        return [Finding(name, State.WRONG, f"cannot be tried: {error}")]
+            return _findings(name, code, said.read().decode("utf-8", "replace").splitlines())
+
+        yield findings
+
+
+def _findings(name: str, code: int | None, lines: Sequence[str]) -> list[Finding]:
+    """The findings of a trial with an exit code, None if it was not waited for any longer."""
     reports = [json.loads(line.partition(MARK)[2]) for line in lines if MARK in line]
     findings = [Finding(one["what"], State(one["state"]), one["text"]) for one in reports if "state" in one]
     if code == 0:

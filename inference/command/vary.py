@@ -15,11 +15,11 @@ from inference.command.interruptions import held_off
 from inference.output.claims import Claims
 from inference.output.names import plain_stem
 from render.audio import write_wav
-from render.errors import PresetError
+from render.errors import OutOfRange, PresetError
 from render.files import display_name, replacing_together
 from render.instruments.instrument import Instrument, Program
 from render.instruments.programs import read_program
-from render.note import Note
+from render.note import MAX_SECONDS, Note
 from render.synths import DEFAULT_SYNTH, SYNTHS, synth
 
 
@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the new sounds; returns the exit code."""
     instrument = synth(arguments.synth)
     variety = Variety(arguments.count, arguments.strength, frozenset(arguments.keep), arguments.seed)
+    if not 0.0 < arguments.seconds <= MAX_SECONDS:
+        raise OutOfRange("--seconds", arguments.seconds, f"above 0, at most {MAX_SECONDS:g} s")
     note = Note(Note.parse(arguments.note), 100, 0.5 * arguments.seconds, arguments.seconds)
     parent = read_program(instrument, arguments.parent)
     other = read_program(instrument, arguments.other).patch if arguments.other is not None else None

@@ -15,10 +15,10 @@ import numpy as np
 from inference.clip.target import Target
 from inference.match import ClipMatch, Match
 from inference.output.names import RECORD_SUFFIX, ResultFiles
-from inference.output.record import as_data
+from inference.output.record import as_data, read_record
 from inference.output.report import report_html
 from render.audio import Audio, write_wav
-from render.errors import FileError
+from render.errors import FileError, ReconstructError
 from render.files import replacing_together
 from render.instruments.exports import FORMATS, KINDS, exported
 from render.instruments.instrument import Instrument, Program
@@ -31,6 +31,19 @@ def suffixes(instrument: Instrument) -> tuple[str, ...]:
     bank = (instrument.bank.suffix,) if instrument.bank is not None else ()
     others = (f".{format_}" for format_ in FORMATS)
     return (instrument.presets.SUFFIX, MATCH_SUFFIX, *others, REPORT_SUFFIX, RECORD_SUFFIX, *bank)
+
+
+def is_earlier_match(audio_file: Path) -> bool:
+    """Whether a file is the rendered match of an earlier run, which the record beside it lists."""
+    stem = audio_file.name.removesuffix(MATCH_SUFFIX)
+    if stem == audio_file.name:
+        return False
+    for of_clip in (stem, stem.rpartition(".")[0]):  # further matches have a number
+        with contextlib.suppress(ReconstructError):
+            record = read_record(audio_file.with_name(of_clip + RECORD_SUFFIX))
+            if any(Path(files.get("match", "")).name == audio_file.name for files in record["files"]):
+                return True
+    return False
 
 
 def write_match(

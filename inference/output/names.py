@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -134,5 +135,5 @@ def _results_of(record: Path, clip: Path) -> set[str]:
 
 
 def _key(path: Path) -> str:
-    """A key that is the same for all spellings of a path, also on file systems that ignore case."""
-    return os.path.normcase(os.path.realpath(path)).casefold()
+    """A key that is the same for all spellings of a path, also on file systems that ignore case and composition."""
+    return unicodedata.normalize("NFD", os.path.normcase(os.path.realpath(path)).casefold())

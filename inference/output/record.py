@@ -128,9 +128,14 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     content = read_json(path, SCHEMA, "not a result of refine")
     wrong = [name for name, kind in _KINDS.items() if not isinstance(content.get(name), kind)]
-    if wrong or not all(isinstance(one, dict) for one in content["files"]):
+    if wrong or not content["files"] or not all(map(_are_paths, content["files"])):
         raise FormatError(f"{path} is a damaged result: {', '.join(wrong or ['files'])}")
     return content
+
+
+def _are_paths(files: object) -> bool:
+    """Whether this is what a record says of a match: a path for each kind of file."""
+    return isinstance(files, dict) and "preset" in files and all(isinstance(path, str) for path in files.values())
 
 
 def note_of(record: Mapping[str, Any]) -> Note:

@@ -46,7 +46,7 @@ def read_program(instrument: Instrument, text: str | Path) -> Program:
 def read_bank(instrument: Instrument, path: Path) -> list[Program]:
     """Read every program of a preset file or a bank, or of the preset files of a folder and of the folders in it.
 
-    Files of a folder that are no presets of the synth are left out.
+    Whatever else than presets of the synth is in a folder is left out.
 
     Raises:
         FileError: if the file cannot be read, or there is no preset in the folder.
@@ -56,6 +56,8 @@ def read_bank(instrument: Instrument, path: Path) -> list[Program]:
         return instrument.presets.read_programs(path)
     suffix, found = instrument.presets.SUFFIX, list[Program]()
     for file in sorted(path.rglob(f"*{suffix}")):
+        if not file.is_file():  # a pipe would be waited for
+            continue
         try:
             found += instrument.presets.read_programs(file)
         except (FileError, PresetError):

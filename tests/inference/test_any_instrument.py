@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import replace
@@ -89,6 +90,16 @@ def test_the_presets_of_a_folder_are_a_bank(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(FileError, match=r"no \.toy preset of Toy in .*none"):
         read_bank(TOY, tmp_path / "none")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_in_a_folder_of_presets_is_not_waited_for(tmp_path: Path) -> None:
+    TOY.presets.write_program(tmp_path / "b.toy", Program("b", TRUE))
+    os.mkfifo(tmp_path / "pipe.toy")
+    (tmp_path / "folder.toy").mkdir()
+    (tmp_path / "link.toy").symlink_to("nowhere")
+    (tmp_path / "circle.toy").symlink_to("circle.toy")
+    assert [program.name for program in read_bank(TOY, tmp_path)] == ["b"]
 
 
 def test_from_a_clip_to_a_preset_and_a_report_by_search(tmp_path: Path) -> None:

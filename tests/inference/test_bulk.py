@@ -26,7 +26,7 @@ import soundfile
 from inference.cli import main
 from inference.command.batch import Batch
 from inference.command.console import Console, duration, sparkline
-from inference.command.crew import Outcome, on_this_machine
+from inference.command.crew import Errand, Outcome, on_this_machine, run_errand
 from inference.command.jobs import Job, in_groups
 from inference.options import Options
 from inference.output.names import ResultFiles
@@ -139,6 +139,28 @@ def test_a_process_that_ends_is_replaced(number: signal.Signals) -> None:
                 second = executor.submit(os.getpid).result()
             time.sleep(0.05)
         assert second != first
+
+
+class Ending:
+    """Stands in for the event that asks the processes of a command to end."""
+
+    def __init__(self, is_set: bool) -> None:
+        self.is_set = lambda: is_set
+
+
+@pytest.mark.parametrize(("ending", "signals"), [(True, []), (False, [15]), (True, [1])])
+def test_an_errand_that_waits_when_the_command_is_asked_to_end_does_not_begin(
+    ending: bool, signals: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.command.crew._ending", Ending(ending))
+    monkeypatch.setattr("inference.command.crew._asked", signals)
+    monkeypatch.setattr("inference.command.crew._exit_soon", lambda: None)
+    (group,) = in_groups(
+        [Job(tmp_path / "missing.wav", ResultFiles(tmp_path / "out", "missing"))],
+        Options(NOISEMAKER, stages=("search",)),
+        together=False,
+    )
+    assert run_errand(Errand.of(group, 1)) == Outcome(interrupted=True)
 
 
 def test_a_system_without_shared_memory_is_one_line(

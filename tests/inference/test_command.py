@@ -33,6 +33,7 @@ from render.errors import FileError, FormatError
 from render.files import replacing_together
 from render.hosts.processes import ENDING_SIGNALS, _quota, usable_cores
 from render.note import SAMPLE_RATE, Note
+from tests.paths import ROOT
 from tests.toy import TABLE, TOY, ToyHost
 
 NOTE = Note(57, 100, 0.4, 0.6)
@@ -286,6 +287,9 @@ class TestFiles:
         for broken in (
             {"schema": whole["schema"]},
             whole | {"files": [1]},
+            whole | {"files": []},
+            whole | {"files": [{"preset": 5}]},
+            whole | {"files": [{"match": "a.match.wav"}]},
             whole | {"candidates": [1]},
             whole | {"best": []},
             whole | {"options": {}},
@@ -449,6 +453,49 @@ class TestSignals:
         arguments = ["--resume", str(tmp_path / "out"), "--renders", "40", "--workers", "1", "--plugin", "embedded"]
         assert main([*arguments, "--quiet"]) == 0
         assert assert_whole(tmp_path / "out", "clip", ".noisemakerpreset")["ended"] == "finished"
+
+
+SIGNALLED = """
+import os, sys
+if __name__ == "__main__":
+    imported, number = sys.argv[1:3]
+    sys.argv[1:3] = []
+    from inference.cli import main
+    class Finder:
+        def find_spec(name, path=None, target=None):
+            if name == imported:
+                os.kill(os.getpid(), int(number))
+    sys.meta_path.insert(0, Finder)
+    sys.exit(main())
+"""
+
+
+@needs_signals
+@pytest.mark.parametrize(
+    ("arguments", "imported"),
+    [
+        (["clip.wav"], "inference.command.console"),
+        (["clip.wav"], "numpy"),
+        (["vary", "a.fxp"], "numpy"),
+        (["vary", "a.fxp"], "inference.command.vary"),
+        (["doctor"], "render.files"),
+        (["doctor"], "inference.command.doctor"),
+        (["studio"], "inference.studio.command"),
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_while_a_command_is_loaded_ends_it_politely(
+    arguments: list[str], imported: str, number: int, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", SIGNALLED, imported, str(int(number)), *arguments]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60
+    )
+    assert done.returncode == 128 + number, done.stderr
+    assert done.stderr.startswith(b"refine: interrupted")
+    assert done.stderr.count(b"\n") == 1
+    assert done.stdout == b""
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_file_that_python_would_import_from_the_current_folder_does_no_harm(tmp_path: Path) -> None:

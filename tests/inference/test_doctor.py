@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -77,7 +78,8 @@ def test_a_check_that_fails_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: p
         raise ZeroDivisionError("no such thing")
 
     monkeypatch.setattr(doctor, "_CHECKS", (("memory", broken), ("GPU", doctor._gpu)))
-    monkeypatch.setattr(doctor, "_tried", lambda name, argument: [Finding(name, State.GOOD, f"{argument} works")])
+    works = lambda name, argument="": contextlib.nullcontext(lambda: [Finding(name, State.GOOD, f"{argument} works")])  # noqa: E731
+    monkeypatch.setattr(doctor, "_trial", works)
     assert examine("x") == [
         Finding("memory", State.WRONG, "cannot be examined: ZeroDivisionError: no such thing"),
         *doctor._gpu(),
@@ -90,7 +92,8 @@ def test_a_check_that_fails_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 def test_a_trial_that_hangs_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_SECONDS_PER_TRIAL", 0.01)
-    (found,) = doctor._tried("host", "")
+    with doctor._trial("host") as findings:
+        (found,) = findings()
     assert (found.what, found.state) == ("host", State.WRONG)
     assert "took too long" in found.text
 

@@ -35,7 +35,7 @@ def running(process: Path) -> bool:
     "code",
     [
         "from render.hosts.dawdreamer import _compile_elsewhere; _compile_elsewhere('name', 'source')",
-        "from inference.command.doctor import _tried; _tried('host', '')",
+        "from inference.command.doctor import examine; examine()",
     ],
 )
 def test_a_child_ends_with_its_parent(code: str, tmp_path: Path) -> None:

@@ -76,6 +76,19 @@ def test_noise_is_never_out_of_tune() -> None:
     assert all(trial.cents is None for trial in trials(Player(stretch=1.2), pitched=False))
 
 
+@pytest.mark.parametrize("silent", ["no time", "held part", "sum of the sides"])
+def test_what_is_silent_while_the_key_is_held_has_no_pitch(silent: str) -> None:
+    class Late:
+        def render(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Audio]]:
+            audio = np.float32([np.ones(NOTE.n_samples), -np.ones(NOTE.n_samples)])
+            audio[:, : 0 if silent == "sum of the sides" else NOTE.n_samples // 2] = 0.0
+            return ((audio,) for _ in candidates)
+
+    note = dataclasses.replace(NOTE, gate_seconds=1e-9 if silent == "no time" else 0.1)
+    found = try_out(Late(), Candidate(TABLE.default, note), pitched=True)  # type: ignore[arg-type]
+    assert all(trial.cents is None for trial in found)
+
+
 def test_keys_beyond_the_keyboard_are_left_out() -> None:
     low = try_out(Player(), Candidate(TABLE.default, Note(5, 100, 0.4, 0.5)), pitched=True)  # type: ignore[arg-type]
     assert {trial.note for trial in low} == {5, 17}

@@ -206,3 +206,9 @@ class TestRange:
     def test_a_range_beyond_the_file_says_how_long_it_is(self, two_notes: Path) -> None:
         with pytest.raises(InvalidAudio, match=r"has only 1\.90 s"):
             read_target(two_notes, focus=Focus((5.0, 6.0)))
+        with pytest.raises(InvalidAudio, match=r"has only 1\.90 s"):
+            read_target(two_notes, focus=Focus((1.9, 6.0)))  # from exactly its end on
+
+    def test_a_range_that_holds_nothing_is_no_empty_file(self, two_notes: Path) -> None:
+        with pytest.raises(InvalidAudio, match=r"is silent|at least"):
+            read_target(two_notes, focus=Focus((0.0, 1e-9)))

@@ -143,6 +143,9 @@ class TestCommand:
             (["{bank}:7"], 1, "no program '7'"),
             (["{bank}:Soft", "--keep", "filtre"], 2, "filtre"),
             (["{bank}:Soft", "--strength", "2"], 2, "strength"),
+            (["{bank}:Soft", "--seconds", "0"], 2, "--seconds is 0.0"),
+            (["{bank}:Soft", "--seconds", "nan"], 2, "--seconds is nan"),
+            (["{bank}:Soft", "--seconds", "1e9"], 2, "--seconds is 1000000000.0"),
             (["missing.noisemakerpreset"], 1, "no such file"),
         ],
     )

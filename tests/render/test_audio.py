@@ -53,6 +53,24 @@ def test_any_rate_is_resampled_accurately(tmp_path: Path, rate: int) -> None:
     np.testing.assert_allclose(recording.audio[0, middle], wanted[middle], atol=2e-5)
 
 
+@pytest.mark.parametrize("rate", [4001, 48000, 767999])
+def test_an_offset_begins_and_ends_without_a_click(tmp_path: Path, rate: int) -> None:
+    for channels in (1, 2):
+        offset = np.linspace(0.5, -0.3, channels, dtype=np.float32)
+        write(tmp_path / "clip.wav", np.repeat(offset[:, None], rate // 4, axis=1), rate)
+        audio = read_recording(tmp_path / "clip.wav", resample=True).audio
+        assert audio.shape == (channels, pytest.approx(rate // 4 * SAMPLE_RATE / rate, abs=1))
+        np.testing.assert_allclose(audio, np.repeat(offset[:, None], audio.shape[1], axis=1), atol=1e-6)
+
+
+@POSIX
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", b"\xff\xfe", b"a\n\xe9\x1b[31m.wav"])
+def test_a_file_is_written_under_any_name(tmp_path: Path, name: bytes) -> None:
+    path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    render.audio.write_wav(path, np.ones((1, 100), np.float32))
+    assert read_audio(path)[0].shape == (1, 100)
+
+
 @pytest.mark.parametrize("rate", [48000, 96000, 176399])
 def test_what_is_above_the_band_does_not_fold_into_it(tmp_path: Path, rate: int) -> None:
     recording = read_recording(write(tmp_path / "clip.wav", sine(rate, 23000.0), rate), resample=True)
@@ -88,9 +106,9 @@ def test_too_many_channels_are_refused(tmp_path: Path) -> None:
         read_audio(path)
 
 
-def encoded(audio: np.ndarray, format_name: str, subtype: str | None = None) -> bytearray:
+def encoded(audio: np.ndarray, format_name: str, subtype: str | None = None, *, rate: int = SAMPLE_RATE) -> bytearray:
     stream = io.BytesIO()
-    soundfile.write(stream, audio.T, SAMPLE_RATE, format=format_name, subtype=subtype)
+    soundfile.write(stream, audio.T, rate, format=format_name, subtype=subtype)
     return bytearray(stream.getvalue())
 
 
@@ -261,6 +279,49 @@ def test_of_a_file_that_is_cut_short_the_rest_is_read(tmp_path: Path, share: flo
     recording = read_recording(tmp_path / "clip.flac")
     assert recording.damaged or share == 0.99
     assert 0.5 * share * 4.0 < recording.audio.shape[1] / SAMPLE_RATE <= 4.0
+
+
+def noise(channels: int = 1, seconds: float = 1.5) -> np.ndarray:
+    """Noise that gets softer, of which every part is found in a longer piece."""
+    draws = np.random.default_rng(3).standard_normal((channels, round(seconds * SAMPLE_RATE)))
+    return (0.2 * draws * np.linspace(1.0, 0.1, draws.shape[1])).astype(np.float32)
+
+
+@pytest.mark.parametrize(("channels", "rate"), [(1, 44100), (2, 48000), (1, 22050), (2, 8000)])
+@pytest.mark.parametrize("share", [0.103, 0.5, 0.71])
+def test_a_stream_that_was_cut_inside_a_frame_is_read_from_the_next_one_on(
+    channels: int, rate: int, share: float, tmp_path: Path
+) -> None:
+    data = encoded(noise(channels), "MP3", rate=rate)
+    (tmp_path / "whole.mp3").write_bytes(data)
+    (tmp_path / "cut.mp3").write_bytes(data[(begin := int(share * len(data))) :])
+    whole, cut = (read_recording(tmp_path / f"{name}.mp3") for name in ("whole", "cut"))
+    assert 0 < cut.lost_bytes < 1500
+    assert whole.lost_bytes == 0
+    assert (cut.rate, len(cut.audio), cut.ended, cut.damaged) == (rate, channels, True, False)
+    assert cut.seconds == pytest.approx(whole.audio.shape[1] / rate * (1.0 - begin / len(data)), rel=0.1, abs=0.15)
+    tail = whole.audio[0, -rate // 20 :]
+    last = cut.audio[0, -len(tail) - 3000 :]  # with the padding of the encoder, which is not known
+    place = np.correlate(last, tail, "valid").argmax()
+    np.testing.assert_allclose(last[place : place + len(tail)], tail, atol=1e-4)
+    assert audio_files(tmp_path) == [tmp_path / "cut.mp3", tmp_path / "whole.mp3"]
+
+
+def test_a_stream_is_found_behind_the_rest_of_a_picture_and_nowhere_else(tmp_path: Path) -> None:
+    stream = bytes(encoded(noise(), "MP3"))[1000:]
+    picture = np.random.default_rng(1).integers(0, 256, 300_000, np.uint8).tobytes()
+    (tmp_path / "picture.mp3").write_bytes(picture)
+    with pytest.raises(InvalidAudio, match="not an audio file"):
+        read_recording(tmp_path / "picture.mp3")
+    (tmp_path / "both.mp3").write_bytes(picture + stream)
+    recording = read_recording(tmp_path / "both.mp3")
+    assert len(picture) < recording.lost_bytes < len(picture) + 1500
+    assert recording.audio.shape[1] > SAMPLE_RATE
+    for n_frames in (1, 3):  # too few to be told from chance
+        begin = recording.lost_bytes - len(picture)
+        (tmp_path / "few.mp3").write_bytes(b"x" + stream[begin : begin + 160 * n_frames])
+        with pytest.raises(InvalidAudio, match="not an audio file"):
+            read_recording(tmp_path / "few.mp3")
 
 
 @pytest.mark.parametrize("format_name", sorted(soundfile.available_formats().keys() - {"RAW", "SD2"}))
