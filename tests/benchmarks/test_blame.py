@@ -244,7 +244,7 @@ def test_draws_off_the_grid_stay_in_its_range() -> None:
 
 def test_single_modulations_have_the_rates_that_they_are_called_by() -> None:
     named = dict(single_modulations.single_modulations())
-    assert len(named) == 3 * len(single_modulations.RATES_HZ) + 2
+    assert len(named) == 4 * len(single_modulations.RATES_HZ) + 2
     for name, patch in named.items():
         if name.startswith("LFO"):
             assert f"{patch.setting('lfo1rate'):g} Hz" in name

@@ -54,8 +54,8 @@ def test_what_goes_wrong_while_reading_is_counted_and_the_rest_is_read(
     monkeypatch.setattr(reading, "SECONDS_PER_CASE", 5.0)
     total = reading.preset_files(0, 0, 10)
     assert (tmp_path / "done").stat().st_size == 10
-    assert (total.cases, total.tracebacks, total.hangs, total.lost, total.printed) == (10, 2, 1, 2, 1)
-    assert len(total.failures) == 6
+    assert (total.cases, total.tracebacks, total.hangs, total.lost, total.printed) == (10, 2, 1, 1, 1)
+    assert len(total.failures) == 5  # an error of ours is one line, whatever its text
     assert total.row("x", 0, 0, 1.0).status == FOUND
 
 

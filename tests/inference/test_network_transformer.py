@@ -135,7 +135,7 @@ def test_sizes_are_checked_and_files_without_an_architecture_are_chains() -> Non
             replace(OPTIONS, **wrong)
     assert {name: getattr(TrainOptions(examples=1), name) for name in DEFAULTS["chain"]} == DEFAULTS["chain"]
     count = sum(weight.numel() for weight in GuessNetwork(default_size("transformer")).parameters())
-    assert count <= 6_500_000
+    assert count <= 8_000_000  # 16 MB in half precision
 
 
 @pytest.mark.parametrize("model", ["network", "regression"])

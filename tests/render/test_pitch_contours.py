@@ -88,7 +88,7 @@ def test_a_filter_that_oscillates_by_itself_is_found(cutoff: float, rise: float)
     note = Note(50, 100, 1.4, 1.5)
     clip = played(rising, note)
     hints = estimate_hints(clip, note.gate_seconds)
-    found = [patch for kind, patch in plain_patches(note, hints) if kind == "whistle"]
+    found = [patch for kind, patch in plain_patches(note, hints) if kind == "from the clip: whistle"]
     assert len(found) == (2 + len(hints.delays_seconds) if rise else 1)
     distances = [mss(clip, played(patch, note), SAMPLE_RATE) for patch in found]
     assert min(distances) < (2.5 if rise else 0.5)

@@ -53,7 +53,7 @@ def test_two_clips_of_a_second_have_two_sessions(tmp_path: Path) -> None:
 WHOLE = {
     "schema": SCHEMA,
     "clip_path": "a.wav",
-    "files": [],
+    "files": [{"preset": "a.noisemakerpreset"}],
     "ended": "finished",
     "identity": "",
     "options": {},

@@ -43,7 +43,7 @@ def whistles(hints: Hints) -> Iterator[Change]:
     controls = _controls(frequency_hz(loudest_keys(hints.partials)))
     silent = {f"osc{index}volume": 0.0 for index in (1, 2, 3)}
     whistle = TABLE.patch({**silent, "resonance": 1.0, "cutoff": LOG8.nearest_knob(float(np.median(controls)))})
-    yield "whistle", whistle
+    yield "from the clip: whistle", whistle
     low, amount = float(controls.min()), float(np.ptp(controls))
     speeds = [one for one in EDITOR_SPEEDS if EDITOR_LOOP_SECONDS / one >= hints.seconds]
     if amount < _STILL or not speeds:
@@ -57,11 +57,11 @@ def whistles(hints: Hints) -> Iterator[Change]:
         "envelopeoneshot": True,
     }
     following = whistle.with_knobs(knobs).with_settings(chosen).with_extra(lines(heights.tolist()))
-    yield "whistle", following
+    yield "from the clip: whistle", following
     row = TABLE.parameter("delaytime")
     for seconds in hints.delays_seconds:
         echo = {"delaywet": _WET, "delayfeedback": _FEEDBACK, row.name: row.curve.nearest_knob(seconds)}
-        yield "whistle", following.with_knobs(echo).with_settings({"delaysync": False})
+        yield "from the clip: whistle", following.with_knobs(echo).with_settings({"delaysync": False})
 
 
 def loudest_keys(partials: Partials) -> Array:
