@@ -36,7 +36,8 @@ QUARTILES = {"first quartile": 0.25, "median": 0.5, "third quartile": 0.75}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--golden", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--csv", type=Path, default=Path("benchmarks/results/compare.csv"), help="rows of compare")
+    rows = Path("benchmarks/results/compare-processor.csv")
+    parser.add_argument("--csv", type=Path, default=rows, help="rows of compare")
     parser.add_argument("--plugin", default=EMBEDDED, metavar="PATH|embedded")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--workers", type=int, default=2)
