@@ -16,7 +16,6 @@ is raised by more than ``ALLOWED_DB`` in total.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -92,7 +91,6 @@ class _Tidying:
         self.run, self.simplifier, self.answer = run, simplifier, answer
         self.most = mss + ALLOWED_DB
         self._sums: dict[Patch, float] = {}
-        self._allowed = math.inf  # largest sum
         self._n_before, self._share_used = run.budget.n_renders, run.tidying()
 
     def continue_from(self, answer: Candidate) -> None:
@@ -109,11 +107,9 @@ class _Tidying:
         Args:
             audios: clean renders of the answer, one for each clip.
         """
-        answer = self.answer.patch
-        (total,) = self._measure([answer], until=1.0)
+        (total,) = self._measure([self.answer.patch], until=1.0)
         if total is None:
-            return answer
-        self._allowed = total + ALLOWED_DB
+            return self.answer.patch
         patch = self._without_inaudible(audios)
         patch = self._accept(patch, self._cheapest_first(patch, self.simplifier.simplifications(patch)), until=0.9)
         return self._accept(patch, self.simplifier.roundings(patch), until=1.0)
@@ -127,6 +123,11 @@ class _Tidying:
         measured = self.run.evaluator.compare(off, lambda: self._used() >= 1.0 + _SECTIONS_SHARE)
         found = {one.name: mss for one, mss in zip(parts, measured, strict=True) if mss is not None}
         return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    @property
+    def _allowed(self) -> float:
+        """Largest sum of MSS and distance."""
+        return self._sums[self.answer.patch] + ALLOWED_DB
 
     def _used(self) -> float:
         """Share of what the stage may spend, without the sections, that is spent."""

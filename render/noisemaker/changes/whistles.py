@@ -40,7 +40,7 @@ def whistles(hints: Hints) -> Iterator[Change]:
     """
     if hints.partials is None or hints.partials.n_frames < _STEADY_FRAMES:
         return
-    controls = _controls(frequency_hz(loudest_keys(hints.partials)))
+    controls = _controls(frequency_hz(_loudest_keys(hints.partials)))
     silent = {f"osc{index}volume": 0.0 for index in (1, 2, 3)}
     whistle = TABLE.patch({**silent, "resonance": 1.0, "cutoff": LOG8.nearest_knob(float(np.median(controls)))})
     yield "from the clip: whistle", whistle
@@ -64,7 +64,7 @@ def whistles(hints: Hints) -> Iterator[Change]:
         yield "from the clip: whistle", following.with_knobs(echo).with_settings({"delaysync": False})
 
 
-def loudest_keys(partials: Partials) -> Array:
+def _loudest_keys(partials: Partials) -> Array:
     """The pitch of the loudest partial at each time as a MIDI note number, without jumps of a few frames."""
     bins = partials.strengths.max(axis=0).argmax(axis=1)
     keys = partials.lowest + bins / partials.per_semitone
