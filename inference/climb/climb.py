@@ -19,8 +19,8 @@ from numpy.random import Generator
 from inference.candidate import Candidate
 from inference.constraints import Constraints
 from inference.judge import different
+from inference.lines.line_search import LineSearch
 from inference.run import GOOD_ENOUGH_LOSS, Run
-from inference.stages.lines import LineSearch
 from inference.stages.neighbours import crossovers, neighbours
 from inference.stages.search import search_around
 

@@ -2,7 +2,8 @@
 
 Most of a descent minimises a distance that is cheap and has a smooth gradient (``docs/distance.md``). Its minimum is
 close to that of MSS at equal loudness, by which the answer is judged, and small steps lead from one to the other: line
-searches of every knob, choice and the gate first, then CMA-ES over the knobs that gained most.
+searches of every knob, choice and the gate, and, between them, CMA-ES over the few knobs to which the match is most
+sensitive. Those are often coupled: rate, amount and phase of an LFO on a pitch, say, are only right together.
 
 If the renders of one patch differ on a host, this measure is noisy as well. Gains below the noise do not count, so the
 search stops early there.
@@ -10,15 +11,17 @@ search stops early there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from inference.evaluate import Judging
+from inference.lines.line_search import LineSearch
 from inference.run import Run
-from inference.stages.lines import LineSearch
 
 _STEP = 0.03  # first step of the line searches, in knob units
-_LINES_SHARE = 0.7  # of the time or the renders
-_CMA_KNOBS = 12
+_ALTERNATING = ((0.4, 0.65), (0.8, 1.0))  # shares of the budget at which line searches, then CMA-ES, end
+_CMA_KNOBS = 5
 _LEAST_GAIN = 1e-4  # relative
 _GOOD_ENOUGH_DB = 0.01
 _SEED = 11
@@ -40,16 +43,20 @@ def finish(run: Run, until: float) -> None:
         return
     least_gain = max(_LEAST_GAIN, run.judge.rerender_mss / start.loss)
     lines = LineSearch(run, start, rng, step=_STEP, by=by, least_gain=least_gain, good_enough=_GOOD_ENOUGH_DB)
-    best, begin = start, budget.used()
-    try:
-        lines.run_until(lambda: budget.used() >= begin + _LINES_SHARE * (until - begin))
-        active = lines.active(_CMA_KNOBS)
-        if active and budget.used() < until:
-            from inference.stages.search import search_near
+    begin, constraints, seed = budget.used(), run.options.constraints, run.options.draws
 
-            constraints, seed = run.options.constraints, run.options.draws
-            best = search_near(by, lines.best, active, constraints, lambda: budget.used() >= until, seed)
+    def passed(share: float) -> Callable[[], bool]:
+        return lambda: budget.used() >= begin + share * (until - begin) or lines.best.loss <= _GOOD_ENOUGH_DB
+
+    try:
+        for lines_until, cma_until in _ALTERNATING:
+            lines.run_until(passed(lines_until))
+            scales = lines.scales(_CMA_KNOBS)
+            if scales and not passed(cma_until)():
+                from inference.stages.search import search_near
+
+                lines.continue_from(search_near(by, lines.best, scales, constraints, passed(cma_until), seed))
     finally:
-        best = min(best, lines.best, key=lambda one: one.loss)
-        if best.loss < start.loss:
-            run.judge.confirm(run.measure([best]), run.evaluator)  # measured, so that its loss is the distance
+        if lines.best.loss < start.loss:
+            # Measured, so that its loss is the distance.
+            run.judge.confirm(run.measure([lines.best]), run.evaluator)

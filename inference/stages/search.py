@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,16 +22,16 @@ from numpy.typing import NDArray
 from inference.candidate import Candidate
 from inference.constraints import Constraints
 from inference.evaluate import Evaluator, Measurer
+from inference.lines.line_search import ORIGIN, SHORTEST_GATE
 from inference.methods import DEFAULT_METHOD, METHODS, Phase
 from inference.run import GOOD_ENOUGH_LOSS, Run
-from inference.stages.lines import ORIGIN, SHORTEST_GATE
 from render.errors import UnknownName
 from render.instruments.instrument import ExtraCodes, ExtraState
 from render.instruments.parameter import Parameter
 
 Code = NDArray[np.float64]
 
-_NEAR_SIGMA, _FEWEST_FOR_CMA = 0.01, 2
+_WIDEST_NEAR, _FEWEST_FOR_CMA = 0.05, 2  # standard deviation of the first draws; number of knobs
 _FAILED_LOSS = 1e3  # loss of a failed render: worse than silence, and finite for the optimisers
 
 
@@ -41,13 +41,14 @@ class Space:
 
     A point is one array in the unit cube: a continuous knob is its own code, or its place between its limits, and each
     of ``n`` allowed choices has one of ``n`` equal parts. The codes of ``Patch.extra`` follow, if it may change. The
-    last code is the gate as a fraction of the clip's length, if the gate may change.
+    last code is the gate as a fraction of the clip's length, if the gate may change. ``sigma`` is the standard
+    deviation of an optimiser's first draws, for all codes or for each.
     """
 
     base: Candidate
     rows: tuple[Parameter, ...]
     gate: bool
-    sigma: float
+    sigma: float | Code
     extra: ExtraCodes | None = None
     constraints: Constraints = field(default_factory=Constraints)
 
@@ -190,14 +191,19 @@ def search_around(
 
 
 def search_near(
-    by: Measurer, base: Candidate, names: Sequence[str], constraints: Constraints, spent: Callable[[], bool], seed: int
+    by: Measurer,
+    base: Candidate,
+    scales: Mapping[str, float],
+    constraints: Constraints,
+    spent: Callable[[], bool],
+    seed: int,
 ) -> Candidate:
     """Search a few continuous knobs close to a candidate with CMA-ES.
 
     Args:
         by: what is minimised.
         base: measured candidate to start from.
-        names: knobs that may change.
+        scales: knobs that may change, each with the standard deviation of the first draws.
         constraints: limits of the knobs.
         spent: asked before every render; once it is true, no other begins.
         seed: seed of the optimiser.
@@ -205,9 +211,10 @@ def search_near(
     Returns:
         The best candidate.
     """
-    space = Space(
-        base, tuple(base.patch.table.parameter(name) for name in names), False, _NEAR_SIGMA, None, constraints
-    )
+    rows = tuple(base.patch.table.parameter(name) for name in scales)
+    spans = [high - low for low, high in map(constraints.span, rows)]
+    sigma = np.array([min(scales[row.name], _WIDEST_NEAR) / span for row, span in zip(rows, spans, strict=True)])
+    space = Space(base, rows, False, sigma, None, constraints)
     if space.size < _FEWEST_FOR_CMA:
         return base
     best = base
