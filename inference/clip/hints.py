@@ -1,6 +1,6 @@
-"""Estimates from a clip: rates of modulation, delay times, brightness and level over time, and partials.
+"""Estimates from a clip: rates of modulation, delay times, brightness and level over time, partials and sweeps.
 
-All but the partials come from log-mel bands every 5 ms. A modulation of any kind (level, filter, pulse width, pitch)
+All but the last two come from log-mel bands every 5 ms. A modulation of any kind (level, filter, pulse width, pitch)
 changes the bands periodically, which gives a line in the spectra of the bands over time (the *modulation spectrum*). An
 echo repeats the onsets, which gives a peak in the autocorrelation of the bands' increases.
 """
@@ -13,6 +13,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from inference.clip.partials import find_partials
+from inference.clip.sweeps import find_sweeps
 from render.audio import Audio
 from render.instruments.hints import Hints
 from render.measures.spectra import MelScale, decibels, floor_of, mel_power
@@ -43,18 +44,67 @@ def estimate_hints(audio: Audio, gate_seconds: float) -> Hints:
     Shape:
         audio: ``(channels, samples)``.
     """
-    power = np.concatenate([mel_power(one.astype(np.float64), _SCALE, SAMPLE_RATE) for one in audio], axis=1)
-    levels: Bands = decibels(power, max(floor_of(power), float(power.max()) * 10.0 ** (-_FLOOR_DB / 10.0))).astype(
-        np.float64
-    )
-    held = int(min(gate_seconds, audio.shape[1] / SAMPLE_RATE) * _FRAMES_PER_SECOND)
+    power, levels = _bands(audio)
+    centre, loudness = _curves_over_time(power)
     return Hints(
-        _rates(levels[: max(held, len(levels) // 2)]),
+        _rates(levels[: _n_held(levels, gate_seconds)]),
         _delays(levels),
         audio.shape[1] / SAMPLE_RATE,
-        *_curves_over_time(power),
+        _between_0_and_1(centre),
+        tuple(loudness.tolist()),
         find_partials(audio, gate_seconds),
+        find_sweeps(audio, gate_seconds),
     )
+
+
+def missing_hints(audio: Audio, match: Audio, gate_seconds: float) -> Hints:
+    """Estimate from a clip and a match what the match lacks: other modulations, brighter and louder moments.
+
+    Args:
+        audio: the clip.
+        match: a render of an answer, at any level.
+        gate_seconds: length of the key press.
+
+    Returns:
+        Rates at which the difference between the bands' levels changes, and the differences in brightness and level
+        over time, 0 to 1.
+
+    Shape:
+        audio: ``(channels, samples)``.
+        match: ``(channels, samples)``, with as many samples and any number of channels.
+    """
+    (power, levels), (matched, matched_levels) = (_bands(one.mean(axis=0, keepdims=True)) for one in (audio, match))
+    wanted, found = _curves_over_time(power), _curves_over_time(matched)
+    n_held = _n_held(levels, gate_seconds)
+    audible = (levels > levels.min()) & (matched_levels > matched_levels.min())
+    return Hints(
+        _rates(_where(audible[:n_held], (levels - matched_levels)[:n_held])),
+        seconds=audio.shape[1] / SAMPLE_RATE,
+        brightness=_between_0_and_1(wanted[0] - found[0]),
+        loudness=_between_0_and_1(wanted[1] - found[1]),
+    )
+
+
+def _where(usable: NDArray[np.bool_], levels: Bands) -> Bands:
+    """Levels over time, in each band interpolated between the usable ones; 0 where it has none."""
+    frames = np.arange(len(levels))
+    filled = np.zeros_like(levels)
+    for band in np.flatnonzero(usable.any(axis=0)):
+        places = np.flatnonzero(usable[:, band])
+        filled[:, band] = np.interp(frames, places, levels[places, band])
+    return filled
+
+
+def _bands(audio: Audio) -> tuple[Bands, Bands]:
+    """Powers of the bands of all channels over time, and their levels in dB, without what is far below the loudest."""
+    power = np.concatenate([mel_power(one.astype(np.float64), _SCALE, SAMPLE_RATE) for one in audio], axis=1)
+    floor = max(floor_of(power), float(power.max()) * 10.0 ** (-_FLOOR_DB / 10.0))
+    return power, decibels(power, floor).astype(np.float64)
+
+
+def _n_held(levels: Bands, gate_seconds: float) -> int:
+    """Number of frames until the key is released; half of all if that is earlier."""
+    return max(int(gate_seconds * _FRAMES_PER_SECOND), len(levels) // 2)
 
 
 def _rates(levels: Bands) -> tuple[float, ...]:
@@ -105,14 +155,17 @@ def _delays(levels: Bands) -> tuple[float, ...]:
     return tuple(k / _FRAMES_PER_SECOND for k in peaks[:_N_DELAYS])
 
 
-def _curves_over_time(power: Bands) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Brightness and loudness over the clip, each between 0 and 1."""
+def _curves_over_time(power: Bands) -> tuple[Bands, Bands]:
+    """Brightness as the mean band number, and loudness as an amplitude, 0 to 1, over the clip."""
     total = power.sum(axis=1) + 1e-30
     sounding = total > float(total.max()) * 10.0 ** (-_FLOOR_DB / 10.0)
     bands = np.arange(power.shape[1]) % _SCALE.n_mels
     centre = power @ bands / total  # mean band number, which is about logarithmic in frequency
     centre = np.interp(np.arange(len(centre)), np.flatnonzero(sounding), centre[sounding])
-    low, high = np.percentile(centre, [5.0, 95.0])
-    brightness = np.clip((centre - low) / max(float(high - low), 1e-6), 0.0, 1.0)
-    loudness = np.sqrt(total / total.max())
-    return tuple(brightness.tolist()), tuple(loudness.tolist())
+    return centre, np.sqrt(total / total.max())
+
+
+def _between_0_and_1(curve: Bands) -> tuple[float, ...]:
+    """A curve of which all but a twentieth at each end lies between 0 and 1."""
+    low, high = np.percentile(curve, [5.0, 95.0])
+    return tuple(np.clip((curve - low) / max(float(high - low), 1e-6), 0.0, 1.0).tolist())

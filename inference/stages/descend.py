@@ -10,10 +10,10 @@ import numpy as np
 
 from inference.candidate import Candidate
 from inference.judge import different
+from inference.lines.line_search import polish
 from inference.ports import Descender, DescentJob
 from inference.run import LATEST, Run
-from inference.stages.explore import explore, in_turn, reduced, screened
-from inference.stages.lines import polish
+from inference.stages.explore import explore, in_turn, pruned, reduced, screened
 
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
 _CROSSED = 6  # number of good candidates for crossovers with the answer
@@ -184,7 +184,8 @@ class _Rounds:
         (measured,) = descender.screen([base], run.targets) or [base]
         self._untried += _audible(measured, screened(run, descender, changes[:_CHANGES], self._until))
         if self._used() < _EXPLORE_UNTIL:
-            self._changed = _audible(measured, explore(run, descender, base, self._rng, until=self._until))
+            simpler = base if base.sparse else pruned(run, descender, base, self._until)
+            self._changed = _audible(measured, explore(run, descender, simpler, self._rng, until=self._until))
 
     def _descend(self, starts: list[Candidate], n_continued: int = 0) -> list[Candidate] | None:
         """The measured ends of descents from some starts; None if there are none, or once the share is used."""

@@ -6,6 +6,12 @@ from inference.constraints import Constraints
 from render.instruments.patch import Patch
 from render.noisemaker.editor_curves import KNOB, Heights, straight_heights
 from render.noisemaker.instrument import NOISEMAKER
+from render.noisemaker.routes import ROUTES, SOURCES
+
+_KNOB_STEP = 0.01  # for the slope of an amount
+_SEMITONES, _CONTROL = 11.0, 1.0
+"""Largest slopes with the full learning rate: semitones, and units of the cutoff or of other controls, for a whole turn
+of an amount's knob."""
 
 
 def free_curve(patch: Patch, constraints: Constraints) -> Heights | None:
@@ -34,3 +40,23 @@ def free_knobs(patch: Patch, constraints: Constraints, *, sparse: bool = False) 
         and patch.sounds(row.name)
         and not (sparse and row.name in NOISEMAKER.extras and patch[row.name] == row.default)
     )
+
+
+def step_factors(patch: Patch) -> dict[str, float]:
+    """Factors of the learning rate, 0 to 1, for the amounts of a patch's modulators.
+
+    Their curves are steep at the ends, and their reach is wide: where an LFO moves a pitch by two octaves, a hundredth
+    of a turn is half a semitone. A step of the usual length would leave the basin of the right amount.
+
+    Args:
+        patch: patch to descend from.
+    """
+    factors: dict[str, float] = {}
+    for name, source in SOURCES.items():
+        knob = patch[source.amount]
+        low, high = max(knob - _KNOB_STEP, 0.0), min(knob + _KNOB_STEP, 1.0)
+        slope = abs(source.curve(high) - source.curve(low)) / (high - low)
+        for route in ROUTES[name][patch.choice(source.destination)]:
+            most = _SEMITONES if route.targets[0] in {"pitch1", "pitch2"} else _CONTROL
+            factors[source.amount] = min(most / max(route.reach * slope, most), factors.get(source.amount, 1.0))
+    return factors

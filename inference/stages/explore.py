@@ -1,29 +1,35 @@
-"""Changes of a candidate's structure, guided by estimates from the clip.
+"""Changes of a candidate's structure, guided by estimates from the clip and from what the candidate lacks.
 
 A neighbour changes one decision, but a modulation takes several: a destination, an amount, a rate and a compensation
 for its mean. ``Instrument.structure`` proposes such changes. They are evaluated on the proxy; the closest of each kind
 are then varied within their section (waveform, phase, rate), because the first attempt is rarely right in all of them.
 
 In a patch with many unneeded parts, these compensate for each other, and no single change helps. Some candidates are
-therefore *sparse*: a plain voice at first (``Instrument.plain``), to which changes add one part after another.
+therefore *sparse*: a plain voice at first (``Instrument.plain``), to which changes add one part after another. Others
+are changed after everything has been left out of them that they hardly need.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from numpy.random import Generator
 
 from inference.candidate import Candidate
+from inference.clip.hints import missing_hints
 from inference.ports import Descender
-from inference.run import Run
+from inference.run import GOOD_ENOUGH_LOSS, Run
 from inference.stages.neighbours import neighbours
+from inference.stages.simplifications import Simplifier
+from render.instruments.hints import Hints
+from render.instruments.patch import Patch
 
 _SHARE = 0.05  # of the budget, for one exploration
 _AT_ONCE = 16  # candidates between two looks at the clock
 _VARIED, _VARIATIONS = 5, 12  # kinds whose closest change is varied, and variations of each
+_SMALL, _ALLOWED = 0.01, 0.04  # relative increase of the loss by one simplification, and by all together
 
 
 def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], until: float) -> list[Candidate]:
@@ -49,6 +55,44 @@ def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], unt
     return screened(run, descender, list(dict.fromkeys(found)), min(until, run.budget.used() + _SHARE))
 
 
+def pruned(run: Run, descender: Descender, base: Candidate, until: float) -> Candidate:
+    """A candidate without the parts that hardly make a difference to its loss on the proxy.
+
+    Args:
+        run: the run, with its clip and budget.
+        descender: the proxy.
+        base: candidate to reduce.
+        until: share of the budget at which the stage ends.
+
+    Returns:
+        The reduced candidate with its loss on the proxy, or ``base`` where nothing can be left out.
+    """
+    options = run.options
+    simplifier = Simplifier(options.instrument, options.instrument.table.default, options.constraints)
+    until = min(until, run.budget.used() + _SHARE)
+
+    def measured(patches: Iterable[Patch]) -> list[Candidate]:
+        return screened(run, descender, [replace(base, patch=patch) for patch in dict.fromkeys(patches)], until)
+
+    first = measured([simplifier.bare(base.patch)])
+    if not first:
+        return base
+    best, allowed = first[0], max((1.0 + _ALLOWED) * first[0].loss, GOOD_ENOUGH_LOSS)
+    if options.instrument.explained is not None:
+        bare = (simplifier.bare(patch) for _, patch in options.instrument.explained(best.patch, best.note))
+        differing = simplifier.differing(best.patch)
+        fewer = [one for one in measured(bare) if simplifier.differing(one.patch) < differing and one.loss <= allowed]
+        best = min(fewer, key=lambda one: one.loss, default=best)
+    simpler = {simplifier.applied(best.patch, one): one for one in simplifier.simplifications(best.patch)}
+    least = max((1.0 + _SMALL) * best.loss, GOOD_ENOUGH_LOSS)
+    small = [one for one in measured(simpler) if one.loss <= least]
+    prefixes = [best.patch]
+    for one in sorted(small, key=lambda one: one.loss):
+        prefixes.append(simplifier.applied(prefixes[-1], simpler[one.patch]))
+    enough = [one for one in measured(prefixes[1:]) if one.loss <= allowed]
+    return enough[-1] if enough else best
+
+
 def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, until: float) -> list[Candidate]:
     """Changes of a candidate's structure.
 
@@ -66,10 +110,12 @@ def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, 
     if instrument.structure is None:
         return []
     until = min(until, run.budget.used() + _SHARE)
-    changes = [
-        replace(base, patch=patch, origin=kind)
-        for kind, patch in instrument.structure(base.patch, base.note, run.hints)
-    ]
+    found = {
+        patch: kind
+        for hints in (run.hints, *_missing(run, base))
+        for kind, patch in instrument.structure(base.patch, base.note, hints)
+    }
+    changes = [replace(base, patch=patch, origin=kind) for patch, kind in found.items()]
     rng.shuffle(changes)
     measured = screened(run, descender, changes, until)
     varied: list[Candidate] = []
@@ -79,6 +125,13 @@ def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, 
         rng.shuffle(others)
         varied += [replace(one, origin=closest.origin) for one in others[:_VARIATIONS]]
     return measured + screened(run, descender, varied, until)
+
+
+def _missing(run: Run, base: Candidate) -> Iterator[Hints]:
+    """What a candidate lacks, by its render."""
+    for audios in run.evaluator.render([base]):
+        if audios is not None:
+            yield missing_hints(run.target.audio, audios[0], base.note.gate_seconds)
 
 
 def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:

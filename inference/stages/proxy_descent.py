@@ -20,7 +20,7 @@ from torch import Tensor
 
 from inference.candidate import Candidate
 from inference.ports import DescentJob
-from inference.stages.descended import free_curve, free_knobs
+from inference.stages.descended import free_curve, free_knobs, step_factors
 from proxy.loss.heard import Distances
 from proxy.loss.mss import JudgedLoss
 from proxy.synth.controls import EDITOR_POINTS, Controls
@@ -170,7 +170,9 @@ class _Batch:
         group_rates = torch.tensor([settings.group_rates.get(row.group, 1.0) for row in TABLE.parameters])
         free = torch.tensor([[name in names for name in TABLE.names] for names in self.free])
         again = torch.tensor([settings.continued_rate if item < n_continued else 1.0 for item in range(len(starts))])
-        self.rates = settings.rate * again[:, None] * group_rates * free
+        steep = [step_factors(patch) for patch in patches]
+        factors = torch.tensor([[one.get(name, 1.0) for name in TABLE.names] for one in steep])
+        self.rates = settings.rate * again[:, None] * group_rates * factors * free
         self.curves = [free_curve(one.patch, job.constraints) for one in starts]
         drawn = torch.tensor([[curve is not None] for curve in self.curves])
         self.rates = torch.cat(

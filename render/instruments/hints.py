@@ -102,6 +102,8 @@ class Hints:
         brightness: brightness over time at even distances, 0 to 1.
         loudness: level over time as an amplitude, 0 to 1.
         partials: the partials while the key is held.
+        sweeps: the resemblance to tones with harmonics that sweep, and to pure ones, in place of partials where the
+            pitch moves too fast for these.
     """
 
     rates_hz: tuple[float, ...] = ()
@@ -110,3 +112,4 @@ class Hints:
     brightness: tuple[float, ...] = ()
     loudness: tuple[float, ...] = ()
     partials: Partials | None = None
+    sweeps: tuple[Partials, Partials] | None = None

@@ -154,6 +154,8 @@ class Instrument:
         extras: parameters whose default means that a part of the synth is not used.
         structure: proposes changed patches that combine several decisions, each with the name of its kind, from a
             patch, its note and values estimated from the clip.
+        explained: patches that may sound like one, played with a note, but have fewer or other modulators, each with
+            the name of its kind.
         from_hints: makes plain patches from the hints alone, each with the name of its kind.
         pitches: function from a patch and a key to the MIDI note numbers at which it sounds, and each one's share of
             the power; None if unknown.
@@ -188,6 +190,7 @@ class Instrument:
     plain: Callable[[Patch, Note], Iterable[tuple[str, Patch]]] | None = None
     extras: frozenset[str] = frozenset()
     structure: Callable[[Patch, Note, Hints], Iterable[tuple[str, Patch]]] | None = None
+    explained: Callable[[Patch, Note], Iterable[tuple[str, Patch]]] | None = None
     from_hints: Callable[[Note, Hints], Iterable[tuple[str, Patch]]] | None = None
     pitches: Callable[[Patch, int], tuple[list[int], list[float]]] | None = None
     transposed: Callable[[Patch, int], Patch | None] | None = None

@@ -16,7 +16,7 @@ from inference.clip.focus import Focus
 from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import DescentJob
-from inference.stages.descended import free_knobs
+from inference.stages.descended import free_knobs, step_factors
 from inference.stages.descender import ProxyDescender
 from inference.stages.proxy_descent import Path, Settings
 from inference.stages.proxy_descent import descend as descend_job
@@ -25,7 +25,9 @@ from proxy.loss.distance import TargetDistance
 from proxy.synth.controls import SEARCHED, Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
+from render.noisemaker.changes.lfos import with_lfo
 from render.noisemaker.editor_curves import N_DESCENDED, lines, steps, straight_heights
+from render.noisemaker.facts import PITCH_REACH
 from render.noisemaker.prior import draw
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
@@ -268,3 +270,13 @@ def test_the_loops_of_the_loss_are_compiled_when_the_proxy_is_loaded(channels: i
     renders = torch.randn(2, 2, 4000, generator=torch.Generator().manual_seed(1)).requires_grad_()
     TargetDistance(renders.detach()[0, :channels]).measure(renders)[0].sum().backward()
     assert all(len(loop.signatures) == 1 for loop in loops)
+
+
+def test_steep_amounts_move_by_small_steps() -> None:
+    wide, narrow = (with_lfo(TRUE, "lfo1", "osc1", 3.0, amount) for amount in (0.5, 0.01))
+    factors = step_factors(wide)
+    semitones = PITCH_REACH * 3.0 * 2.0 * 0.5 ** (2.0 / 3.0)  # for a turn of the knob, of which the amount is the cube
+    assert factors["lfo1amount"] * semitones == pytest.approx(11.0, rel=0.01)
+    assert factors["lfo1amount"] < 0.2 * step_factors(narrow)["lfo1amount"]
+    assert step_factors(with_lfo(TRUE, "lfo1", "filter", 3.0, 0.01))["lfo1amount"] == 1.0
+    assert "lfo2amount" not in factors

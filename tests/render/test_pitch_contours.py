@@ -112,7 +112,7 @@ def test_the_second_oscillator_is_heard_beside_the_first() -> None:
     patch = Pairing("two", {1: still, 2: moving}, "sine").played(PLAIN, NOTE.number)
     hints = estimate_hints(played(patch), NOTE.gate_seconds)
     assert hints.partials is not None
-    found = [pairing.contours for pairing in pairings(hints.partials, NOTE.number)]
+    found = [pairing.contours for pairing in pairings(hints, NOTE.number)]
     seconds = [contours[2] for contours in found if set(contours) == {1, 2}]
     close = [
         one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -83,38 +84,56 @@ class _Wanted:
 
     def alike(self, count: int) -> list[Contour]:
         """The LFOs that resemble it most."""
-        likely = (self._compared(one) for one in shapes(self.seconds, LAG, _FINEST_HZ) if one.waveform != FALL)
+        likely = self._compared(*_all_shapes(self.seconds, len(self.times)))
         around = list(product(_FACTORS, _LATER))
-        return [
-            min(
-                (self._compared(replace(one, hz=one.hz * by, phase=one.phase + later)) for by, later in around),
-                key=rank,
-            )
-            for one in distinct(sorted(likely, key=rank), count)
-        ]
+        found = []
+        for one in distinct(sorted(likely, key=rank), count):
+            close = [replace(one, hz=one.hz * by, phase=one.phase + later) for by, later in around]
+            found.append(min(self._compared(close, _signals(close, self.times)), key=rank))
+        return found
 
     def without(self, one: Contour) -> _Wanted:
         """The residual without an LFO."""
-        trend = np.concatenate([self.trend, _unit(self._signal(one))[:, None]], axis=1)
+        trend = np.concatenate([self.trend, _unit(self._moving([one]))[0][:, None]], axis=1)
         return replace(self, curve=_unit(_without(self.curve, trend)), trend=trend)
 
     def sum_of(self, *lfos: Contour) -> tuple[float, Array]:
         """Correlation with the best weighted sum of LFOs, and the weights."""
-        signals = np.stack([self._signal(one) for one in lfos], axis=1)
+        signals = self._moving(lfos).T
         amounts = np.linalg.lstsq(signals, self.curve, rcond=None)[0]
         return float(np.linalg.norm(signals @ amounts)), np.asarray(amounts, np.float64)
 
-    def _signal(self, shape: Contour) -> Array:
-        return _without(signal(shape, self.times)[_EDGE_FRAMES:-_EDGE_FRAMES], self.trend)
+    def _moving(self, lfos: Sequence[Contour]) -> Array:
+        """Signals of LFOs without their trends, shape ``(lfos, frames of the curve)``."""
+        return _without(_signals(lfos, self.times)[:, _EDGE_FRAMES:-_EDGE_FRAMES], self.trend)
 
-    def _compared(self, shape: Contour) -> Contour:
-        likeness = float(self.curve @ _unit(self._signal(shape)))
-        return replace(shape, score=abs(likeness), semitones=math.copysign(1.0, likeness))
+    def _compared(self, lfos: Sequence[Contour], signals: Array) -> list[Contour]:
+        """LFOs with their correlations with the curve."""
+        moving = _unit(_without(signals[:, _EDGE_FRAMES:-_EDGE_FRAMES], self.trend))
+        likenesses = (moving @ self.curve).tolist()
+        return [
+            replace(one, score=abs(likeness), semitones=math.copysign(1.0, likeness))
+            for one, likeness in zip(lfos, likenesses, strict=True)
+        ]
 
 
-def _without(curve: Array, trend: Array) -> Array:
-    return np.asarray(curve - trend @ (trend.T @ curve), np.float64)
+@lru_cache(maxsize=4)
+def _all_shapes(seconds: float, n_frames: int) -> tuple[tuple[Contour, ...], Array]:
+    """The LFOs of the grid for a curve, and their signals at its frames."""
+    found = tuple(one for one in shapes(seconds, LAG, _FINEST_HZ) if one.waveform != FALL)
+    return found, _signals(found, np.arange(n_frames, dtype=np.float64) * (seconds / n_frames))
 
 
-def _unit(curve: Array) -> Array:
-    return np.asarray(curve / max(float(np.linalg.norm(curve)), 1e-9), np.float64)
+def _signals(lfos: Sequence[Contour], times: Array) -> Array:
+    """Signals of LFOs at some times, shape ``(lfos, times)``."""
+    return np.stack([signal(one, times) for one in lfos])
+
+
+def _without(curves: Array, trend: Array) -> Array:
+    """Curves of shape ``(..., frames)`` without some orthonormal ones."""
+    return np.asarray(curves - curves @ trend @ trend.T, np.float64)
+
+
+def _unit(curves: Array) -> Array:
+    """Curves of shape ``(..., frames)`` with a norm of 1."""
+    return np.asarray(curves / np.maximum(np.linalg.norm(curves, axis=-1, keepdims=True), 1e-9), np.float64)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
 
@@ -19,6 +19,9 @@ from render.note import Note
 
 _CLEAR_RICH, _CLEAR_PURE = 0.12, 0.3
 """Scores from which a contour counts as found, for a sound with harmonics and for one without."""
+_CLEAR_SWEPT, _SWEEPS = 0.35, 6
+"""The same for a sweep, and the number of sweeps of which the best of each waveform is tried: at this resolution they
+resemble each other too much to tell."""
 _FIRST = 2  # contours of the louder oscillator that are tried
 _MOVING = 2  # modulated contours that are tried, beside the constant one
 _ON = 0.75  # level of an oscillator
@@ -82,15 +85,20 @@ class Pairing:
         return changed
 
 
-def pairings(partials: Partials, number: int) -> Iterator[Pairing]:
+def pairings(hints: Hints, number: int) -> Iterator[Pairing]:
     """The contours that the oscillators may follow, the clearest first.
 
     Args:
-        partials: partials of the clip over time.
+        hints: values estimated from the clip, its partials among them.
         number: MIDI note number of the key.
     """
+    partials = hints.partials
+    if partials is None:
+        return
     firsts = [one for one in find_contours(partials, number, rich=True, moving=_MOVING) if one.score > _CLEAR_RICH]
-    for first in sorted(firsts, key=lambda one: -one.score)[:_FIRST]:
+    firsts = sorted(firsts, key=lambda one: -one.score)[:_FIRST]
+    yield from _swept(hints, number, firsts)
+    for first in firsts:
         for index in (1, 2):
             yield Pairing("one contour", {index: first})
         yield Pairing("contour of both", {1: first, 2: first})
@@ -109,6 +117,23 @@ def pairings(partials: Partials, number: int) -> Iterator[Pairing]:
             yield Pairing("pure contour", {2: only}, _PURE[0], alone=True)
 
 
+def _swept(hints: Hints, number: int, firsts: Sequence[Contour]) -> Iterator[Pairing]:
+    """Contours that sweep too fast to be found among partials, for one oscillator, or beside another's contour."""
+    if hints.sweeps is None:
+        return
+    found: list[tuple[Contour, tuple[str, str]]] = []
+    for rich, waveforms, resemblance in zip((True, False), (_RICH, _PURE), hints.sweeps, strict=True):
+        moving = find_contours(resemblance, number, rich=False, moving=_SWEEPS)[1:]
+        of_waveform = {one.waveform: replace(one, rich=rich) for one in reversed(moving) if one.score > _CLEAR_SWEPT}
+        found += [(one, waveforms) for one in of_waveform.values()]
+    for contour, waveforms in sorted(found, key=lambda one: -one[0].score):
+        yield Pairing("sweep", {2: contour}, waveforms[0], alone=True)
+        for first in firsts:
+            yield from (Pairing("sweep and contour", {1: first, 2: contour}, waveform) for waveform in waveforms)
+            if contour.rich:
+                yield Pairing("sweep and contour", {1: contour, 2: first})
+
+
 def plain_patches(note: Note, hints: Hints) -> Iterator[Change]:
     """Plain patches made from the clip alone: the default patch with its pitch contours and a fixed filter; whistles.
 
@@ -120,7 +145,7 @@ def plain_patches(note: Note, hints: Hints) -> Iterator[Change]:
         return
     silent = TABLE.default.with_knobs({f"osc{index}volume": 0.0 for index in (1, 2, 3)})
     kinds: dict[str, int] = {}
-    for pairing in pairings(hints.partials, note.number):
+    for pairing in pairings(hints, note.number):
         kinds[pairing.kind] = kinds.get(pairing.kind, 0) + 1
         if kinds[pairing.kind] > _MOST:
             continue

@@ -13,6 +13,8 @@ import numpy as np
 
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
+from render.noisemaker.changes.delays import delays
+from render.noisemaker.changes.explained import explained
 from render.noisemaker.changes.lfos import Change, modulations, resembling, vibratos
 from render.noisemaker.changes.pairings import pairings
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
@@ -93,12 +95,13 @@ def changes(patch: Patch, note: Note, hints: Hints) -> Iterator[Change]:
         hints: values estimated from the clip.
     """
     yield from _intervals(patch)
+    yield from explained(patch, note)
     yield from modulations(patch, hints.rates_hz)
     yield from resembling(patch, note.gate_seconds, hints)
-    yield from _delays(patch, hints.delays_seconds)
+    yield from delays(patch, hints.delays_seconds)
     if hints.partials is not None:
         yield from vibratos(patch, hints.partials)
-        for pairing in pairings(hints.partials, note.number):
+        for pairing in pairings(hints, note.number):
             if pairing.moving:
                 yield pairing.kind, pairing.played(patch, note.number)
     if not patch.sounds("envelopeeditorspeed"):
@@ -128,16 +131,6 @@ def _intervals(patch: Patch) -> Iterator[Change]:
                 if 0 <= middle + interval < len(row.choices):
                     on = {volume: _ON, name: row.choice_knobs[middle + interval]}
                     yield f"osc {index} on", patch.with_knobs(on).with_settings({f"osc{index}waveform": waveform})
-
-
-def _delays(patch: Patch, seconds: Sequence[float]) -> Iterator[Change]:
-    """The delay at an estimated time."""
-    row = TABLE.parameter("delaytime")
-    for time in seconds:
-        for wet in (0.25, 0.5):
-            knobs = {"delaywet": wet, row.name: row.curve.nearest_knob(time)}
-            off = {"delaysync": False, "delayfactorl": False, "delayfactorr": False}
-            yield "delay", patch.with_knobs(knobs).with_settings(off)
 
 
 def _curves(patch: Patch, hints: Hints) -> Iterator[Change]:

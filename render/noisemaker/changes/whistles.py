@@ -12,6 +12,7 @@ import numpy as np
 import scipy.ndimage
 
 from render.instruments.hints import Hints, Partials
+from render.noisemaker.changes.delays import with_delay
 from render.noisemaker.changes.lfos import Change
 from render.noisemaker.changes.strengths import Array
 from render.noisemaker.curves import LOG8, SQUARE, frequency_hz
@@ -58,10 +59,8 @@ def whistles(hints: Hints) -> Iterator[Change]:
     }
     following = whistle.with_knobs(knobs).with_settings(chosen).with_extra(lines(heights.tolist()))
     yield "from the clip: whistle", following
-    row = TABLE.parameter("delaytime")
     for seconds in hints.delays_seconds:
-        echo = {"delaywet": _WET, "delayfeedback": _FEEDBACK, row.name: row.curve.nearest_knob(seconds)}
-        yield "from the clip: whistle", following.with_knobs(echo).with_settings({"delaysync": False})
+        yield "from the clip: whistle", with_delay(following, seconds, _WET, delayfeedback=_FEEDBACK)
 
 
 def _loudest_keys(partials: Partials) -> Array:

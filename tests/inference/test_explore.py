@@ -1,0 +1,70 @@
+"""What is left out of a candidate before its structure is changed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from inference.candidate import Candidate
+from inference.clip.target import Target
+from inference.constraints import Constraints
+from inference.stages.descender import ProxyDescender
+from inference.stages.explore import pruned
+from proxy.synth.controls import Controls
+from proxy.synth.corrections import Corrections
+from proxy.synth.voice import render
+from render.instruments.patch import Patch
+from render.noisemaker.changes.lfos import with_lfo
+from render.noisemaker.instrument import NOISEMAKER
+from render.noisemaker.table import TABLE
+from render.note import Note
+
+NOTE = Note(48, 100, 0.4, 0.5)
+VOICE = TABLE.patch({"cutoff": 0.5, "osc1volume": 0.8, "osc3volume": 0.0})
+TRUE = with_lfo(VOICE, "lfo1", "filter", 6.0, 0.3, waveform="rectangle")
+DESCENDER = ProxyDescender(Corrections())
+
+
+@pytest.fixture(scope="module")
+def target() -> Target:
+    audio = render(Controls.from_patches([TRUE], [NOTE]), NOTE.n_samples)[0, :1].numpy()
+    return Target("clip", audio, NOTE, pitched=True, gate_fixed=True, onset_seconds=0.0)
+
+
+def left(patch: Patch, target: Target, constraints: Constraints | None = None) -> Candidate:
+    budget = SimpleNamespace(used=lambda: 0.0, n_renders=0)
+    run: Any = SimpleNamespace(
+        options=SimpleNamespace(instrument=NOISEMAKER, constraints=constraints or Constraints()),
+        budget=budget,
+        board=SimpleNamespace(announce=lambda: None),
+        targets=[target],
+        afford=lambda n, until: n,
+    )
+    return pruned(run, DESCENDER, Candidate(patch, NOTE), 1.0)
+
+
+def test_what_is_hardly_heard_is_left_out_and_the_rest_stays(target: Target) -> None:
+    rich = TRUE.with_knobs({"osc2fm": 0.002, "ringmodulation": 0.001, "vintagenoise": 0.01, "reverbwet": 0.002})
+    found = left(with_lfo(rich, "lfo2", "pan", 3.0, 0.001), target)
+    assert found.patch.diff(TRUE).keys() <= {"lfo1keytrigger", "lfo1rate", "lfo1phase", "lfo1amount", "cutoff"}
+    assert found.patch.choice("lfo1destination") == "filter"
+    assert found.patch.choice("lfo1waveform") == "rectangle"
+    assert found.loss < 0.02
+
+
+def test_two_modulators_that_do_what_one_does_become_one(target: Target) -> None:
+    """Two rectangles of half the amount add up to the true one."""
+    half = with_lfo(VOICE, "lfo1", "filter", 6.0, 0.15, waveform="rectangle")
+    found = left(with_lfo(half, "lfo2", "filter", 6.0, 0.15, waveform="rectangle"), target)
+    on = [name for name in ("lfo1", "lfo2") if found.patch.sounds(f"{name}rate")]
+    assert len(on) == 1
+    assert found.patch[f"{on[0]}amount"] == pytest.approx(TRUE["lfo1amount"], abs=0.02)
+
+
+def test_locked_knobs_stay(target: Target) -> None:
+    rich = TRUE.with_knobs({"osc2fm": 0.002, "reverbwet": 0.002})
+    found = left(rich, target, Constraints({"osc2fm": 0.002}))
+    assert found.patch["osc2fm"] == 0.002
+    assert found.patch["reverbwet"] == 0.0
