@@ -10,6 +10,7 @@ FIRST_STEP = 0.12
 _LONGEST_STEP, _SHORTEST_STEP = 0.5, 2e-5
 _LONGER, _SHORTER, _MUCH_SHORTER = 1.7, 0.35, 0.04
 _SENSITIVE = 0.05  # relative increase of the loss after a step that should have been shorter
+_NOISE = 2.0  # the same, relative to what may be noise
 _WORTH_TRYING = 0.08  # of a step, for the minimum of a parabola
 _SCALE = 0.1  # relative increase of the loss at the distance that is a knob's scale
 
@@ -66,19 +67,24 @@ class Line:
         self.tried.append((step, increase))
         self.sign = -math.copysign(1.0, step)
 
-    def shorten(self) -> bool:
-        """Shorten the step after it has failed in every direction; returns whether the loss is sensitive to it."""
+    def shorten(self, least: float = 0.0) -> bool:
+        """Shorten the step after it has failed in every direction; returns whether the loss is sensitive to it.
+
+        Args:
+            least: relative increase of the loss that may be noise.
+        """
+        sensitive = max(_SENSITIVE, _NOISE * least)
         increase = min((increase for _, increase in self.tried[:2]), default=0.0)
         curvature = self._parabola()[0]
         if curvature > 0.0:
             self.scale = math.sqrt(_SCALE / curvature)
         by = _SHORTER
-        if increase > _SENSITIVE:
-            by = min(max(0.5 * math.sqrt(_SENSITIVE / increase), _MUCH_SHORTER), _SHORTER)
+        if increase > sensitive:
+            by = min(max(0.5 * math.sqrt(sensitive / increase), _MUCH_SHORTER), _SHORTER)
         self.step = max(self.step * by, _SHORTEST_STEP)
         self.tried.clear()
         self.failures += 1
-        return increase > _SENSITIVE
+        return increase > sensitive
 
     def _parabola(self) -> tuple[float, float]:
         """Coefficients ``a`` and ``b`` of the increase ``a step ** 2 + b step`` through two steps; 0 if unknown."""

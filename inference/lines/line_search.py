@@ -257,7 +257,7 @@ class LineSearch:
             line.failures += 1
             line.rest_until = self._sweep + _LONGEST_REST
             return
-        sensitive = line.shorten()
+        sensitive = line.shorten(self._least_gain)
         line.rest_until = self._sweep + (1 if sensitive else min(2 ** (line.failures - 1), _LONGEST_REST))
 
     def _discrete(self, name: str) -> bool:

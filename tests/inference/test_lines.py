@@ -13,6 +13,7 @@ import pytest
 
 from inference.candidate import Candidate
 from inference.constraints import Constraints
+from inference.lines.line import Line
 from inference.lines.line_search import LineSearch
 from render.note import Note
 from tests.toy import TABLE
@@ -92,3 +93,11 @@ def test_it_goes_on_from_a_better_candidate() -> None:
     lines.continue_from(by.take(other, by.submit(other)))
     lines.run_until(lambda: len(by.asked) >= asked + 40)
     assert lines.best.patch["colour"] == pytest.approx(0.7, abs=1e-3)
+
+
+def test_an_increase_that_may_be_noise_does_not_count_as_sensitive() -> None:
+    """As on a plug-in whose oscillators run freely."""
+    line, same = (Line(step=0.03, tried=[(0.03, 2.0), (-0.03, 3.0)]) for _ in range(2))
+    assert line.shorten()
+    assert not same.shorten(least=1.5)
+    assert line.step < 0.5 * same.step
