@@ -23,6 +23,7 @@ _SPEEDS = (0.0, 800.0 / 3.0, 1600.0 / 3.0, 800.0)  # semitones per second; a sme
 _LOWEST, _HIGHEST, _PER_SEMITONE = 24, 132, 4
 _HARMONICS = 12
 _LONGEST_SECONDS = 2.0  # what comes later is not looked at
+_STILL = 0.3  # quantile over time that is removed: less than half, or an LFO's rectangle would stand still too
 _QUIETEST = 0.2  # relative norm of a frame below which it counts less
 
 
@@ -45,7 +46,7 @@ def find_sweeps(audio: Audio, held_seconds: float) -> tuple[Partials, Partials]:
     mono = np.pad(audio.mean(axis=0, dtype=np.float32), (_WINDOW // 2, _WINDOW))
     frames = np.lib.stride_tricks.sliding_window_view(mono, _WINDOW)[::_HOP][:n_frames]
     spectra = np.sqrt(np.abs(scipy.fft.rfft(frames * _window(), _PADDED, axis=1)))
-    moving = np.maximum(spectra - np.median(spectra, axis=0), 0.0)
+    moving = np.maximum(spectra - np.quantile(spectra, _STILL, axis=0), 0.0)
     norms = np.linalg.norm(moving, axis=1, keepdims=True)
     moving /= np.maximum(norms, max(_QUIETEST * float(norms.max()), 1e-9))
     rich, pure = (_resembling(tones, moving) for tones in _tones())

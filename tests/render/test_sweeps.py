@@ -15,7 +15,7 @@ from render.note import Note
 
 NOTE = Note(60, 100, 0.9, 1.0)
 STILL = TABLE.patch({"osc1volume": 0.7, "osc1tune": 0.5, "osc3volume": 0.0})
-SWEEPS = [("sine", 9.0, 40.0), ("saw", 12.0, -26.0), ("triangle", 6.0, 24.0)]
+SWEEPS = [("sine", 9.0, 40.0), ("saw", 12.0, -26.0), ("triangle", 6.0, 24.0), ("rectangle", 5.0, 34.0)]
 
 
 def played(waveform: str, hz: float, semitones: float, *, rich: bool) -> np.ndarray:

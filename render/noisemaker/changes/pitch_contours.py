@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 FALL = "fall"
 """Stands for the free AD without an attack, in place of an LFO's waveform."""
 
-_RISES = np.concatenate([np.geomspace(0.5, 7.0, 12), np.arange(8.0, 0.9 * PITCH_REACH)])
+_RISES = np.concatenate([np.geomspace(0.5, 7.0, 12), np.arange(8.0, PITCH_REACH)])
 _AMOUNTS = np.concatenate([_RISES, -_RISES])
 _PHASES = {"sine": (0.0, 0.25), "triangle": (0.0, 0.25), "rectangle": (0.0, 0.25), "saw": (0.0, 0.25, 0.5, 0.75)}
 _FALLS = tuple(np.linspace(0.15, 0.75, 9).tolist())  # knob of the decay
