@@ -22,6 +22,8 @@ from render.note import SAMPLE_RATE
 _SCALE = MelScale(23, 5, 40)
 _FRAMES_PER_SECOND = 200.0
 _FLOOR_DB = 50.0  # below the loudest band: what is quieter moves by chance
+_QUIET_DB = 30.0  # below the loudest frame: the balance of what is quieter is not used
+_LEAST_BALANCE = 0.01  # standard deviation of a balance that changes
 _SLOWEST_CYCLES = 1.5  # per clip: a slower line cannot be told from a trend
 _FASTEST_HZ = 30.0
 _BINS_PER_LINE = 8  # of the zero-padded spectrum
@@ -52,6 +54,7 @@ def estimate_hints(audio: Audio, gate_seconds: float) -> Hints:
         audio.shape[1] / SAMPLE_RATE,
         _between_0_and_1(centre),
         tuple(loudness.tolist()),
+        _balance(power) if len(audio) > 1 else (),
         find_partials(audio, gate_seconds),
         find_sweeps(audio, gate_seconds),
     )
@@ -163,6 +166,15 @@ def _curves_over_time(power: Bands) -> tuple[Bands, Bands]:
     centre = power @ bands / total  # mean band number, which is about logarithmic in frequency
     centre = np.interp(np.arange(len(centre)), np.flatnonzero(sounding), centre[sounding])
     return centre, np.sqrt(total / total.max())
+
+
+def _balance(power: Bands) -> tuple[float, ...]:
+    """Balance of two sides over time, if it changes; where the sound is too quiet it is interpolated."""
+    left, right = (np.sqrt(side.sum(axis=1)) for side in np.split(power, 2, axis=1))
+    total = left + right + 1e-15
+    sounding = np.flatnonzero(total > float(total.max()) * 10.0 ** (-_QUIET_DB / 20.0))
+    balance = np.interp(np.arange(len(total)), sounding, ((left - right) / total)[sounding])
+    return tuple(balance.tolist()) if float(np.std(balance)) > _LEAST_BALANCE else ()
 
 
 def _between_0_and_1(curve: Bands) -> tuple[float, ...]:

@@ -101,6 +101,8 @@ class Hints:
         seconds: length of the clip.
         brightness: brightness over time at even distances, 0 to 1.
         loudness: level over time as an amplitude, 0 to 1.
+        balance: difference between the amplitudes of the left and the right side over time, relative to their sum;
+            empty if it does not change.
         partials: the partials while the key is held.
         sweeps: the resemblance to tones with harmonics that sweep, and to pure ones, in place of partials where the
             pitch moves too fast for these.
@@ -111,5 +113,6 @@ class Hints:
     seconds: float = 0.0
     brightness: tuple[float, ...] = ()
     loudness: tuple[float, ...] = ()
+    balance: tuple[float, ...] = ()
     partials: Partials | None = None
     sweeps: tuple[Partials, Partials] | None = None

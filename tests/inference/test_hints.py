@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from inference.clip.hints import estimate_hints, missing_hints
-from render.noisemaker.changes.lfos import with_lfo
+from render.measures.loudness import EqualLoudnessMss
+from render.noisemaker.changes.lfos import panned, with_lfo
 from render.noisemaker.curves import delay_seconds
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
@@ -62,3 +63,27 @@ def test_a_faint_modulation_is_heard_behind_a_strong_one_that_a_match_has() -> N
     assert {len(missing.brightness), len(missing.loudness)} == {len(estimate_hints(audio, 1.0).brightness)}
     silent = missing_hints(audio, np.zeros_like(matched), NOTE.gate_seconds)
     assert np.isfinite([*silent.rates_hz, *silent.brightness, *silent.loudness]).all()
+
+
+@pytest.mark.parametrize(
+    ("waveform", "hz", "amount"), [("sine", 3.0, 0.5), ("rectangle", 5.9, 0.5), ("triangle", 1.5, 1.0)]
+)
+def test_an_lfo_on_the_pan_is_found_from_the_balance(waveform: str, hz: float, amount: float) -> None:
+    clip = with_lfo(SAW, "lfo2", "pan", hz, amount, waveform=waveform, phase=0.3)
+    audio = open_host().render(clip, NOTE)
+    hints = estimate_hints(audio, NOTE.gate_seconds)
+    kind, found = next(panned(SAW, NOTE.gate_seconds, hints))
+    assert kind == "lfo2 pan"
+    assert found.choice("lfo2waveform") == waveform
+    assert float(found.setting("lfo2rate")) == pytest.approx(float(clip.setting("lfo2rate")), rel=0.03)
+    assert float(found.setting("lfo2amount")) == pytest.approx(amount, rel=0.15)
+    assert EqualLoudnessMss([audio], 44100).measure([open_host().render(found, NOTE)])[0] < 1.0
+    sides = [render[0].astype(float) @ render[1] for render in (audio, open_host().render(found, NOTE))]
+    assert sides[1] == pytest.approx(sides[0], rel=0.2)
+
+
+def test_what_stands_in_the_middle_has_no_balance() -> None:
+    audio = open_host().render(SAW, NOTE)
+    assert estimate_hints(audio, NOTE.gate_seconds).balance == ()
+    assert estimate_hints(audio[:1], NOTE.gate_seconds).balance == ()
+    assert not list(panned(SAW, NOTE.gate_seconds, estimate_hints(audio, NOTE.gate_seconds)))

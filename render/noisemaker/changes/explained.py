@@ -8,16 +8,14 @@ single change helps. But their sum is a curve, and the LFOs that resemble it mos
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from render.instruments.patch import Patch
 from render.noisemaker.changes.lfos import Change, with_lfo
-from render.noisemaker.changes.modulators import modulators
-from render.noisemaker.changes.pitch_contours import Contour, signal
+from render.noisemaker.changes.modulators import fitted, modulators, refined
+from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.curves import LOG8, log8
 from render.noisemaker.engine.modulation import modulation
 from render.noisemaker.facts import PITCH_REACH, TUNE_SEMITONES
@@ -31,9 +29,6 @@ _DESTINATIONS = {"filter": (), "pulse width": (), "osc1": (1,), "osc2": (2,), "o
 """Destinations whose modulation is explained, and the oscillators whose pitch each of them moves."""
 _LIKELY, _RESEMBLES = 5, 0.5  # number of LFOs that are tried, and the least correlation with the curve
 _POINTS = 128  # of a curve
-_STEPS = (0.01, 0.003, 0.001, 0.0003)  # of a rate, relative, and of a phase in cycles
-_REPEATED = 3  # steps in one direction
-_CLOSER = 0.999  # largest factor of the difference from the curve after a step that is worth it
 _HALF = 0.5
 
 
@@ -61,7 +56,7 @@ def explained(patch: Patch, note: Note) -> Iterator[Change]:
         likely = [lfos for lfos in found if lfos[0].score > _RESEMBLES and len(lfos) <= len(free)]
         for k, lfos in enumerate(likely):
             first = k == 0 or len(lfos) > len(likely[k - 1])
-            precise = _refined(lfos, curve, times) if first else lfos
+            precise = refined(lfos, curve, times) if first else lfos
             yield kind, _with_lfos(cleared, destination, dict(zip(free, precise, strict=False)), curve, times)
 
 
@@ -84,34 +79,9 @@ def _total(patch: Patch, names: Sequence[str], destination: str, held_seconds: f
     return np.broadcast_to(getattr(total, target), n_samples)[indices].astype(np.float64), indices / SAMPLE_RATE
 
 
-def _refined(lfos: Sequence[Contour], curve: Array, times: Array) -> list[Contour]:
-    """LFOs with rates and phases close by at which their weighted sum is closest to a curve."""
-    best = list(lfos)
-    _, left = _fitted(best, curve, times)
-    for step in _STEPS:
-        for k, sign in product(range(len(best)), (1.0, -1.0)):
-            for by_rate, by_phase in ((sign * step, 0.0), (0.0, sign * step)):
-                for _ in range(_REPEATED):
-                    one = best[k]
-                    other = replace(one, hz=one.hz * (1.0 + by_rate), phase=one.phase + by_phase)
-                    tried = [*best[:k], other, *best[k + 1 :]]
-                    _, closer = _fitted(tried, curve, times)
-                    if closer >= _CLOSER * left:
-                        break
-                    best, left = tried, closer
-    return best
-
-
-def _fitted(lfos: Sequence[Contour], curve: Array, times: Array) -> tuple[list[float], float]:
-    """A constant and a weight for each LFO, whose sum is closest to a curve, and the norm of what is left."""
-    signals = np.stack([np.ones_like(times), *(signal(lfo, times) for lfo in lfos)], axis=1)
-    weights = np.linalg.lstsq(signals, curve, rcond=None)[0]
-    return weights.tolist(), float(np.linalg.norm(curve - signals @ weights))
-
-
 def _with_lfos(patch: Patch, destination: str, lfos: dict[str, Contour], curve: Array, times: Array) -> Patch:
     """A patch with LFOs whose weighted sum is closest to a curve."""
-    (mean, *weights), _ = _fitted(list(lfos.values()), curve, times)
+    (mean, *weights), _ = fitted(list(lfos.values()), curve, times)
     changed = _shifted(patch, destination, mean)
     for (name, lfo), weight in zip(lfos.items(), weights, strict=True):
         amount, phase = weight / _HALF, lfo.phase

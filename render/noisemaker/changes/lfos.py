@@ -9,8 +9,7 @@ import numpy as np
 
 from render.instruments.hints import Hints, Partials
 from render.instruments.patch import Patch
-from render.noisemaker.changes.modulators import modulators
-from render.noisemaker.changes.pitch_contours import signal
+from render.noisemaker.changes.modulators import fitted, modulators, refined
 from render.noisemaker.changes.strengths import pitch_bends
 from render.noisemaker.curves import BIPOLAR, LOG8, log8
 from render.noisemaker.facts import PITCH_REACH
@@ -95,6 +94,29 @@ def resembling(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Chan
                 yield f"{name if len(lfos) == 1 else 'lfos'} {destination}", changed
 
 
+def panned(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Change]:
+    """LFO 2 on the pan, where the balance of the sides changes as an LFO does.
+
+    With an amount ``A`` and a signal ``s`` the balance is ``-A s / (2 - A)``; the amount has no sign.
+
+    Args:
+        patch: patch to change.
+        held_seconds: length of the key press.
+        hints: values estimated from the clip.
+    """
+    found = modulators(hints.balance, hints.seconds, held_seconds, _LIKELY) if hints.balance else ()
+    held = max(round(len(hints.balance) * min(held_seconds / max(hints.seconds, 1e-9), 1.0)), 1)
+    times = np.arange(held, dtype=np.float64) * (hints.seconds / max(len(hints.balance), 1))
+    balance = np.asarray(hints.balance[:held], np.float64)
+    for lfos, (name, free) in product(found, _free_lfos(patch)):
+        if len(lfos) > 1 or lfos[0].score < _RESEMBLES or "pan" not in ROUTES[name]:
+            continue
+        (lfo,) = refined(lfos, balance, times)
+        (_, swing), _ = fitted([lfo], balance, times)
+        amount, phase = 2.0 * abs(swing) / (1.0 + abs(swing)), lfo.phase + (_HALF if swing > 0.0 else 0.0)
+        yield f"{name} pan", with_lfo(free, name, "pan", lfo.hz, amount, waveform=lfo.waveform, phase=phase % 1.0)
+
+
 def vibratos(patch: Patch, partials: Partials) -> Iterator[Change]:
     """LFOs that move the pitch of the oscillators by the little that the clip's pitch wavers.
 
@@ -109,8 +131,7 @@ def vibratos(patch: Patch, partials: Partials) -> Iterator[Change]:
     likely = [lfos[0] for lfos in found if len(lfos) == 1 and lfos[0].score > _RESEMBLES]
     name, free = _free_lfos(patch)[0]
     for lfo in likely:
-        moved = signal(lfo, partials.times)
-        semitones = float(np.cov(bends, moved)[0, 1] / max(moved.var(ddof=1), 1e-9))
+        (_, semitones), _ = fitted([lfo], bends, partials.times)
         for destination, size in product(_PITCHES, _SIZES):
             amount = size * semitones / PITCH_REACH
             phase = lfo.phase % 1.0

@@ -20,6 +20,9 @@ _FINEST_HZ = 0.1
 _FACTORS = tuple(np.linspace(0.9, 1.1, 11).tolist())  # factors of a rate of the grid
 _LATER = (0.0, -0.125, -0.0625, 0.0625, 0.125)  # offsets in cycles from a phase of the grid
 _FIRSTS, _SECONDS = 3, 3  # number of LFOs for which a second one is searched for, and of second ones
+_STEPS = (0.01, 0.003, 0.001, 0.0003)  # of a rate, relative, and of a phase in cycles
+_REPEATED = 3  # steps in one direction
+_WORTH = 0.999  # largest factor of the difference from a curve after a step that is worth it
 _CLOSER = 0.05  # difference by which the correlation of two LFOs must exceed that of one
 
 
@@ -56,6 +59,31 @@ def modulators(
                 pairs.append(tuple(replace(one, score=score, semitones=amount) for one, amount in pair))
     pairs.sort(key=lambda pair: -pair[0].score)
     return (*((one,) for one in singles), *pairs[:most])
+
+
+def refined(lfos: Sequence[Contour], curve: Array, times: Array) -> list[Contour]:
+    """LFOs with rates and phases close by at which their weighted sum is closest to a curve."""
+    best = list(lfos)
+    _, left = fitted(best, curve, times)
+    for step in _STEPS:
+        for k, sign in product(range(len(best)), (1.0, -1.0)):
+            for by_rate, by_phase in ((sign * step, 0.0), (0.0, sign * step)):
+                for _ in range(_REPEATED):
+                    one = best[k]
+                    other = replace(one, hz=one.hz * (1.0 + by_rate), phase=one.phase + by_phase)
+                    tried = [*best[:k], other, *best[k + 1 :]]
+                    _, closer = fitted(tried, curve, times)
+                    if closer >= _WORTH * left:
+                        break
+                    best, left = tried, closer
+    return best
+
+
+def fitted(lfos: Sequence[Contour], curve: Array, times: Array) -> tuple[list[float], float]:
+    """A constant and a weight for each LFO, whose sum is closest to a curve, and the norm of what is left."""
+    signals = np.stack([np.ones_like(times), *(signal(lfo, times) for lfo in lfos)], axis=1)
+    weights = np.linalg.lstsq(signals, curve, rcond=None)[0]
+    return weights.tolist(), float(np.linalg.norm(curve - signals @ weights))
 
 
 @dataclass(frozen=True, eq=False)

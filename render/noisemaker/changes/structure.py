@@ -15,7 +15,7 @@ from render.instruments.hints import Hints
 from render.instruments.patch import Patch
 from render.noisemaker.changes.delays import delays
 from render.noisemaker.changes.explained import explained
-from render.noisemaker.changes.lfos import Change, modulations, resembling, vibratos
+from render.noisemaker.changes.lfos import Change, modulations, panned, resembling, vibratos
 from render.noisemaker.changes.pairings import pairings
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
 from render.noisemaker.editor_curves import N_DESCENDED, lines
@@ -98,6 +98,7 @@ def changes(patch: Patch, note: Note, hints: Hints) -> Iterator[Change]:
     yield from explained(patch, note)
     yield from modulations(patch, hints.rates_hz)
     yield from resembling(patch, note.gate_seconds, hints)
+    yield from panned(patch, note.gate_seconds, hints)
     yield from delays(patch, hints.delays_seconds)
     if hints.partials is not None:
         yield from vibratos(patch, hints.partials)
