@@ -30,6 +30,7 @@ _BINS_PER_LINE = 8  # of the zero-padded spectrum
 _BACKGROUND_LINES = 4  # lines on each side over which a line must stand out
 _SHORTEST_ECHO, _LONGEST_ECHO = 0.03, 1.5  # seconds
 _N_RATES, _N_DELAYS = 4, 3
+_N_MISSING = 3  # rates of what a match lacks
 _SAME_RATE = 0.08  # relative
 
 Bands = NDArray[np.float64]
@@ -81,7 +82,7 @@ def missing_hints(audio: Audio, match: Audio, gate_seconds: float) -> Hints:
     n_held = _n_held(levels, gate_seconds)
     audible = (levels > levels.min()) & (matched_levels > matched_levels.min())
     return Hints(
-        _rates(_where(audible[:n_held], (levels - matched_levels)[:n_held])),
+        _rates(_where(audible[:n_held], (levels - matched_levels)[:n_held]))[:_N_MISSING],
         seconds=audio.shape[1] / SAMPLE_RATE,
         brightness=_between_0_and_1(wanted[0] - found[0]),
         loudness=_between_0_and_1(wanted[1] - found[1]),

@@ -67,13 +67,14 @@ class Line:
         self.tried.append((step, increase))
         self.sign = -math.copysign(1.0, step)
 
-    def shorten(self, least: float = 0.0) -> bool:
-        """Shorten the step after it has failed in every direction; returns whether the loss is sensitive to it.
+    def shorten(self, least: float = 0.0, *, precise: bool = True) -> bool:
+        """Shorten the step after it has failed in every direction; returns whether it was much too long.
 
         Args:
             least: relative increase of the loss that may be noise.
+            precise: whether the step becomes the shorter the more the loss increased.
         """
-        sensitive = max(_SENSITIVE, _NOISE * least)
+        sensitive = max(_SENSITIVE, _NOISE * least) if precise else math.inf
         increase = min((increase for _, increase in self.tried[:2]), default=0.0)
         curvature = self._parabola()[0]
         if curvature > 0.0:

@@ -2,10 +2,12 @@
 
 Every audible continuous knob has a line: a step and a direction. A step that improves the match is taken and the next
 one is longer. After a failure in both directions the minimum of the parabola through the three points is tried, as in
-Brent's method, and the next step is shorter, the more the match suffered: a tenth of the rate of a deep vibrato is far,
-a tenth of most levels is not. A knob whose last step hardly changed the match rests for a while, so that it costs
+Brent's method; then the next step is shorter, and the knob rests for a while, so that knobs with little effect cost
 little. Discrete knobs try their other choices one after the other. Improvements that were found at the same time, from
 the same candidate, are combined.
+
+Close to a minimum a search may be *precise*: the next step is the shorter the more the match suffered, and a knob that
+still matters does not rest. A tenth of the rate of a deep vibrato is far, a tenth of most levels is not.
 """
 
 from __future__ import annotations
@@ -80,6 +82,7 @@ class LineSearch:
         rng: generator for the order of the knobs.
         names: knobs that may change, and ``GATE``; every free one where missing, and the gate if it may change.
         step: first step of every continuous knob.
+        precise: whether the base is close to a minimum.
         by: objective; the distance, by the run's evaluator, if missing.
         least_gain: relative improvement that counts.
         good_enough: loss at which the search ends.
@@ -96,11 +99,12 @@ class LineSearch:
         names: Iterable[str] | None = None,
         *,
         step: float = FIRST_STEP,
+        precise: bool = False,
         by: Measurer | None = None,
         least_gain: float = _LEAST_GAIN,
         good_enough: float = GOOD_ENOUGH_LOSS,
     ) -> None:
-        self.best, self._step = base, step
+        self.best, self._step, self._precise = base, step, precise
         self._by: Measurer = by or run.evaluator
         self._least_gain, self._good_enough = least_gain, good_enough
         self._run, self._rng = run, rng
@@ -257,7 +261,7 @@ class LineSearch:
             line.failures += 1
             line.rest_until = self._sweep + _LONGEST_REST
             return
-        sensitive = line.shorten(self._least_gain)
+        sensitive = line.shorten(self._least_gain, precise=self._precise)
         line.rest_until = self._sweep + (1 if sensitive else min(2 ** (line.failures - 1), _LONGEST_REST))
 
     def _discrete(self, name: str) -> bool:

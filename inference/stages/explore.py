@@ -56,7 +56,7 @@ def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], unt
 
 
 def pruned(run: Run, descender: Descender, base: Candidate, until: float) -> Candidate:
-    """A candidate without the parts that hardly make a difference to its loss on the proxy.
+    """A candidate without the sections and parts that hardly make a difference to its loss on the proxy.
 
     Args:
         run: the run, with its clip and budget.
@@ -83,7 +83,7 @@ def pruned(run: Run, descender: Descender, base: Candidate, until: float) -> Can
         differing = simplifier.differing(best.patch)
         fewer = [one for one in measured(bare) if simplifier.differing(one.patch) < differing and one.loss <= allowed]
         best = min(fewer, key=lambda one: one.loss, default=best)
-    simpler = {simplifier.applied(best.patch, one): one for one in simplifier.simplifications(best.patch)}
+    simpler = {simplifier.applied(best.patch, one): one for one in simplifier.parts(best.patch)}
     least = max((1.0 + _SMALL) * best.loss, GOOD_ENOUGH_LOSS)
     small = [one for one in measured(simpler) if one.loss <= least]
     prefixes = [best.patch]

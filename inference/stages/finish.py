@@ -42,7 +42,9 @@ def finish(run: Run, until: float) -> None:
     if start is None:
         return
     least_gain = max(_LEAST_GAIN, run.judge.rerender_mss / start.loss)
-    lines = LineSearch(run, start, rng, step=_STEP, by=by, least_gain=least_gain, good_enough=_GOOD_ENOUGH_DB)
+    lines = LineSearch(
+        run, start, rng, step=_STEP, precise=True, by=by, least_gain=least_gain, good_enough=_GOOD_ENOUGH_DB
+    )
     begin, constraints, seed = budget.used(), run.options.constraints, run.options.draws
 
     def passed(share: float) -> Callable[[], bool]:

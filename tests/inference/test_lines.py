@@ -46,7 +46,7 @@ def searched(
     run: Any = SimpleNamespace(options=SimpleNamespace(constraints=Constraints()), moves_gate=lambda: False)
     by = Measured(loss)
     begin = replace(start, loss=loss(start))
-    lines = LineSearch(run, begin, np.random.default_rng(3), names, step=0.03, by=by, least_gain=1e-4)
+    lines = LineSearch(run, begin, np.random.default_rng(3), names, step=0.03, precise=True, by=by, least_gain=1e-4)
     lines.run_until(lambda: len(by.asked) >= renders)
     return lines, by
 

@@ -191,7 +191,7 @@ def test_the_record_and_the_report_say_what_it_did(tmp_path: Path) -> None:
     clip = tmp_path / "clip.wav"
     soundfile.write(clip, ToyHost().render(TABLE.patch({"shape": 1.0, "shake": 0.6}), NOTE)[0], SAMPLE_RATE)
     (files,) = plan_results([clip], tmp_path / "out", suffixes(TOY), 1)
-    options = Options(TOY, seconds=None, renders=200, workers=1)
+    options = Options(TOY, seconds=None, renders=200, workers=1, seed=1)
     Batch(in_groups([Job(clip, files, note=57)], options, together=False), Console(quiet=True)).run()
     record = read_record(files.record)
     assert record["options"]["tidy"] is True

@@ -19,9 +19,9 @@ from render.note import Note
 
 _CLEAR_RICH, _CLEAR_PURE = 0.12, 0.3
 """Scores from which a contour counts as found, for a sound with harmonics and for one without."""
-_CLEAR_SWEPT, _SWEEPS = 0.35, 6
-"""The same for a sweep, and the number of sweeps of which the best of each waveform is tried: at this resolution they
-resemble each other too much to tell."""
+_CLEAR_SWEPT, _CLEARER, _SWEEPS = 0.35, 0.08, 6
+"""The same for a sweep, how much higher its score must be than that of a still pitch, and the number of sweeps of which
+the best of each waveform is tried: at this resolution they resemble each other too much to tell."""
 _FIRST = 2  # contours of the louder oscillator that are tried
 _MOVING = 2  # modulated contours that are tried, beside the constant one
 _ON = 0.75  # level of an oscillator
@@ -123,8 +123,9 @@ def _swept(hints: Hints, number: int, firsts: Sequence[Contour]) -> Iterator[Pai
         return
     found: list[tuple[Contour, tuple[str, str]]] = []
     for rich, waveforms, resemblance in zip((True, False), (_RICH, _PURE), hints.sweeps, strict=True):
-        moving = find_contours(resemblance, number, rich=False, moving=_SWEEPS)[1:]
-        of_waveform = {one.waveform: replace(one, rich=rich) for one in reversed(moving) if one.score > _CLEAR_SWEPT}
+        still, *moving = find_contours(resemblance, number, rich=False, moving=_SWEEPS)
+        clear = max(_CLEAR_SWEPT, still.score + _CLEARER)
+        of_waveform = {one.waveform: replace(one, rich=rich) for one in reversed(moving) if one.score > clear}
         found += [(one, waveforms) for one in of_waveform.values()]
     for contour, waveforms in sorted(found, key=lambda one: -one[0].score):
         yield Pairing("sweep", {2: contour}, waveforms[0], alone=True)
