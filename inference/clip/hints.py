@@ -30,7 +30,6 @@ _BINS_PER_LINE = 8  # of the zero-padded spectrum
 _BACKGROUND_LINES = 4  # lines on each side over which a line must stand out
 _SHORTEST_ECHO, _LONGEST_ECHO = 0.03, 1.5  # seconds
 _N_RATES, _N_DELAYS = 4, 3
-_N_MISSING = 3  # rates of what a match lacks
 _SAME_RATE = 0.08  # relative
 
 Bands = NDArray[np.float64]
@@ -59,44 +58,6 @@ def estimate_hints(audio: Audio, gate_seconds: float) -> Hints:
         find_partials(audio, gate_seconds),
         find_sweeps(audio, gate_seconds),
     )
-
-
-def missing_hints(audio: Audio, match: Audio, gate_seconds: float) -> Hints:
-    """Estimate from a clip and a match what the match lacks: other modulations, brighter and louder moments.
-
-    Args:
-        audio: the clip.
-        match: a render of an answer, at any level.
-        gate_seconds: length of the key press.
-
-    Returns:
-        Rates at which the difference between the bands' levels changes, and the differences in brightness and level
-        over time, 0 to 1.
-
-    Shape:
-        audio: ``(channels, samples)``.
-        match: ``(channels, samples)``, with as many samples and any number of channels.
-    """
-    (power, levels), (matched, matched_levels) = (_bands(one.mean(axis=0, keepdims=True)) for one in (audio, match))
-    wanted, found = _curves_over_time(power), _curves_over_time(matched)
-    n_held = _n_held(levels, gate_seconds)
-    audible = (levels > levels.min()) & (matched_levels > matched_levels.min())
-    return Hints(
-        _rates(_where(audible[:n_held], (levels - matched_levels)[:n_held]))[:_N_MISSING],
-        seconds=audio.shape[1] / SAMPLE_RATE,
-        brightness=_between_0_and_1(wanted[0] - found[0]),
-        loudness=_between_0_and_1(wanted[1] - found[1]),
-    )
-
-
-def _where(usable: NDArray[np.bool_], levels: Bands) -> Bands:
-    """Levels over time, in each band interpolated between the usable ones; 0 where it has none."""
-    frames = np.arange(len(levels))
-    filled = np.zeros_like(levels)
-    for band in np.flatnonzero(usable.any(axis=0)):
-        places = np.flatnonzero(usable[:, band])
-        filled[:, band] = np.interp(frames, places, levels[places, band])
-    return filled
 
 
 def _bands(audio: Audio) -> tuple[Bands, Bands]:

@@ -9,9 +9,7 @@ from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.routes import ROUTES, SOURCES
 
 _KNOB_STEP = 0.01  # for the slope of an amount
-_SEMITONES, _CONTROL = 11.0, 1.0
-"""Largest slopes with the full learning rate: semitones, and units of the cutoff or of other controls, for a whole turn
-of an amount's knob."""
+_SEMITONES = 25.0  # for a turn of an amount's knob: the steepest slope with the full learning rate
 
 
 def free_curve(patch: Patch, constraints: Constraints) -> Heights | None:
@@ -43,10 +41,10 @@ def free_knobs(patch: Patch, constraints: Constraints, *, sparse: bool = False) 
 
 
 def step_factors(patch: Patch) -> dict[str, float]:
-    """Factors of the learning rate, 0 to 1, for the amounts of a patch's modulators.
+    """Factors of the learning rate, 0 to 1, for the amounts of modulations of a pitch.
 
     Their curves are steep at the ends, and their reach is wide: where an LFO moves a pitch by two octaves, a hundredth
-    of a turn is half a semitone. A step of the usual length would leave the basin of the right amount.
+    of a turn is more than a semitone. A step of the usual length would leave the basin of the right amount.
 
     Args:
         patch: patch to descend from.
@@ -57,6 +55,6 @@ def step_factors(patch: Patch) -> dict[str, float]:
         low, high = max(knob - _KNOB_STEP, 0.0), min(knob + _KNOB_STEP, 1.0)
         slope = abs(source.curve(high) - source.curve(low)) / (high - low)
         for route in ROUTES[name][patch.choice(source.destination)]:
-            most = _SEMITONES if route.targets[0] in {"pitch1", "pitch2"} else _CONTROL
-            factors[source.amount] = min(most / max(route.reach * slope, most), factors.get(source.amount, 1.0))
+            if route.targets[0] in {"pitch1", "pitch2"}:
+                factors[source.amount] = _SEMITONES / max(route.reach * slope, _SEMITONES)
     return factors

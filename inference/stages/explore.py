@@ -1,4 +1,4 @@
-"""Changes of a candidate's structure, guided by estimates from the clip and from what the candidate lacks.
+"""Changes of a candidate's structure, guided by estimates from the clip.
 
 A neighbour changes one decision, but a modulation takes several: a destination, an amount, a rate and a compensation
 for its mean. ``Instrument.structure`` proposes such changes. They are evaluated on the proxy; the closest of each kind
@@ -12,18 +12,16 @@ are changed after everything has been left out of them that they hardly need.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from numpy.random import Generator
 
 from inference.candidate import Candidate
-from inference.clip.hints import missing_hints
 from inference.ports import Descender
 from inference.run import GOOD_ENOUGH_LOSS, Run
 from inference.stages.neighbours import neighbours
 from inference.stages.simplifications import Simplifier
-from render.instruments.hints import Hints
 from render.instruments.patch import Patch
 
 _SHARE = 0.05  # of the budget, for one exploration
@@ -110,12 +108,10 @@ def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, 
     if instrument.structure is None:
         return []
     until = min(until, run.budget.used() + _SHARE)
-    found = {
-        patch: kind
-        for hints in (run.hints, *_missing(run, base))
-        for kind, patch in instrument.structure(base.patch, base.note, hints)
-    }
-    changes = [replace(base, patch=patch, origin=kind) for patch, kind in found.items()]
+    changes = [
+        replace(base, patch=patch, origin=kind)
+        for kind, patch in instrument.structure(base.patch, base.note, run.hints)
+    ]
     rng.shuffle(changes)
     measured = screened(run, descender, changes, until)
     varied: list[Candidate] = []
@@ -125,13 +121,6 @@ def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, 
         rng.shuffle(others)
         varied += [replace(one, origin=closest.origin) for one in others[:_VARIATIONS]]
     return measured + screened(run, descender, varied, until)
-
-
-def _missing(run: Run, base: Candidate) -> Iterator[Hints]:
-    """What a candidate lacks, by its render."""
-    for audios in run.evaluator.render([base]):
-        if audios is not None:
-            yield missing_hints(run.target.audio, audios[0], base.note.gate_seconds)
 
 
 def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.clip.hints import estimate_hints, missing_hints
+from inference.clip.hints import estimate_hints
 from render.measures.loudness import EqualLoudnessMss
 from render.noisemaker.changes.lfos import panned, with_lfo
 from render.noisemaker.curves import delay_seconds
@@ -48,21 +48,6 @@ def test_short_and_steady_clips_have_hints_too(seconds: float) -> None:
     audio = np.ones((1, int(44100 * seconds)), np.float32)
     hints = estimate_hints(audio, seconds)
     assert all(np.isfinite(one) and one > 0.0 for one in (*hints.rates_hz, *hints.delays_seconds))
-
-
-def test_a_faint_modulation_is_heard_behind_a_strong_one_that_a_match_has() -> None:
-    voice = TABLE.patch({"osc1volume": 0.8, "osc3volume": 0.0, "cutoff": 0.6}).with_settings({"osc1waveform": "pulse"})
-    match = with_lfo(voice, "lfo2", "filter", 10.8, 0.25, waveform="rectangle")
-    clip = with_lfo(match, "lfo1", "pulse width", 2.7, 0.1)
-    host = open_host()
-    audio, matched = (host.render(patch, NOTE) for patch in (clip, match))
-    assert not any(abs(hz - 2.7) < 0.2 for hz in estimate_hints(audio, NOTE.gate_seconds).rates_hz[:1])
-    missing = missing_hints(audio, matched, NOTE.gate_seconds)
-    assert any(abs(hz / 2.7 - 1.0) < 0.1 for hz in missing.rates_hz[:3])
-    assert missing.seconds == pytest.approx(NOTE.seconds)
-    assert {len(missing.brightness), len(missing.loudness)} == {len(estimate_hints(audio, 1.0).brightness)}
-    silent = missing_hints(audio, np.zeros_like(matched), NOTE.gate_seconds)
-    assert np.isfinite([*silent.rates_hz, *silent.brightness, *silent.loudness]).all()
 
 
 @pytest.mark.parametrize(
