@@ -170,8 +170,7 @@ class _Batch:
         group_rates = torch.tensor([settings.group_rates.get(row.group, 1.0) for row in TABLE.parameters])
         free = torch.tensor([[name in names for name in TABLE.names] for names in self.free])
         again = torch.tensor([settings.continued_rate if item < n_continued else 1.0 for item in range(len(starts))])
-        steep = [step_factors(patch) for patch in patches]
-        factors = torch.tensor([[one.get(name, 1.0) for name in TABLE.names] for one in steep])
+        factors = torch.tensor([[one.get(name, 1.0) for name in TABLE.names] for one in map(step_factors, patches)])
         self.rates = settings.rate * again[:, None] * group_rates * factors * free
         self.curves = [free_curve(one.patch, job.constraints) for one in starts]
         drawn = torch.tensor([[curve is not None] for curve in self.curves])
