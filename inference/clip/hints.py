@@ -46,30 +46,20 @@ def estimate_hints(audio: Audio, gate_seconds: float) -> Hints:
     Shape:
         audio: ``(channels, samples)``.
     """
-    power, levels = _bands(audio)
-    centre, loudness = _curves_over_time(power)
+    power = np.concatenate([mel_power(one.astype(np.float64), _SCALE, SAMPLE_RATE) for one in audio], axis=1)
+    levels: Bands = decibels(power, max(floor_of(power), float(power.max()) * 10.0 ** (-_FLOOR_DB / 10.0))).astype(
+        np.float64
+    )
+    held = int(min(gate_seconds, audio.shape[1] / SAMPLE_RATE) * _FRAMES_PER_SECOND)
     return Hints(
-        _rates(levels[: _n_held(levels, gate_seconds)]),
+        _rates(levels[: max(held, len(levels) // 2)]),
         _delays(levels),
         audio.shape[1] / SAMPLE_RATE,
-        _between_0_and_1(centre),
-        tuple(loudness.tolist()),
+        *_curves_over_time(power),
         _balance(power) if len(audio) > 1 else (),
         find_partials(audio, gate_seconds),
         find_sweeps(audio, gate_seconds),
     )
-
-
-def _bands(audio: Audio) -> tuple[Bands, Bands]:
-    """Powers of the bands of all channels over time, and their levels in dB, without what is far below the loudest."""
-    power = np.concatenate([mel_power(one.astype(np.float64), _SCALE, SAMPLE_RATE) for one in audio], axis=1)
-    floor = max(floor_of(power), float(power.max()) * 10.0 ** (-_FLOOR_DB / 10.0))
-    return power, decibels(power, floor).astype(np.float64)
-
-
-def _n_held(levels: Bands, gate_seconds: float) -> int:
-    """Number of frames until the key is released; half of all if that is earlier."""
-    return max(int(gate_seconds * _FRAMES_PER_SECOND), len(levels) // 2)
 
 
 def _rates(levels: Bands) -> tuple[float, ...]:
@@ -120,14 +110,17 @@ def _delays(levels: Bands) -> tuple[float, ...]:
     return tuple(k / _FRAMES_PER_SECOND for k in peaks[:_N_DELAYS])
 
 
-def _curves_over_time(power: Bands) -> tuple[Bands, Bands]:
-    """Brightness as the mean band number, and loudness as an amplitude, 0 to 1, over the clip."""
+def _curves_over_time(power: Bands) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Brightness and loudness over the clip, each between 0 and 1."""
     total = power.sum(axis=1) + 1e-30
     sounding = total > float(total.max()) * 10.0 ** (-_FLOOR_DB / 10.0)
     bands = np.arange(power.shape[1]) % _SCALE.n_mels
     centre = power @ bands / total  # mean band number, which is about logarithmic in frequency
     centre = np.interp(np.arange(len(centre)), np.flatnonzero(sounding), centre[sounding])
-    return centre, np.sqrt(total / total.max())
+    low, high = np.percentile(centre, [5.0, 95.0])
+    brightness = np.clip((centre - low) / max(float(high - low), 1e-6), 0.0, 1.0)
+    loudness = np.sqrt(total / total.max())
+    return tuple(brightness.tolist()), tuple(loudness.tolist())
 
 
 def _balance(power: Bands) -> tuple[float, ...]:
@@ -137,9 +130,3 @@ def _balance(power: Bands) -> tuple[float, ...]:
     sounding = np.flatnonzero(total > float(total.max()) * 10.0 ** (-_QUIET_DB / 20.0))
     balance = np.interp(np.arange(len(total)), sounding, ((left - right) / total)[sounding])
     return tuple(balance.tolist()) if float(np.std(balance)) > _LEAST_BALANCE else ()
-
-
-def _between_0_and_1(curve: Bands) -> tuple[float, ...]:
-    """A curve of which all but a twentieth at each end lies between 0 and 1."""
-    low, high = np.percentile(curve, [5.0, 95.0])
-    return tuple(np.clip((curve - low) / max(float(high - low), 1e-6), 0.0, 1.0).tolist())

@@ -13,8 +13,8 @@ _WINDOW, _PADDED = 2048, 8192
 _SWEEPS = tuple(np.linspace(-150.0, 150.0, 7).tolist())  # semitones per second
 _FRAMES = 80
 _SHORTEST_HOP = 512
-_LONGEST_SECONDS = 2.0  # what comes later is not looked at
-_LOWEST, _HIGHEST, _PER_SEMITONE = 24, 132, 4
+LONGEST_SECONDS = 2.0  # what comes later is not looked at
+LOWEST, HIGHEST, PER_SEMITONE = 24, 132, 4
 _RANGE_DB = 45.0  # below the loudest partial of a frame
 _QUIETEST_DB = 60.0  # below the loudest of all
 _SPREAD = 2.5  # bins on both sides over which a partial's strength falls to 0
@@ -30,7 +30,7 @@ def find_partials(audio: Audio, held_seconds: float) -> Partials:
     Shape:
         audio: ``(channels, samples)``.
     """
-    seconds = min(held_seconds, audio.shape[1] / SAMPLE_RATE, _LONGEST_SECONDS)
+    seconds = min(held_seconds, audio.shape[1] / SAMPLE_RATE, LONGEST_SECONDS)
     hop = max(round(seconds * SAMPLE_RATE / _FRAMES), _SHORTEST_HOP)
     mono = np.pad(audio.mean(axis=0, dtype=np.float32), _WINDOW // 2)
     frames = np.lib.stride_tricks.sliding_window_view(mono, _WINDOW)[::hop][: max(int(seconds * SAMPLE_RATE / hop), 1)]
@@ -40,7 +40,7 @@ def find_partials(audio: Audio, held_seconds: float) -> Partials:
         spectra = scipy.fft.rfft(_moved_along(frames, sweep) * window, _PADDED, axis=1)
         np.log10(np.square(np.abs(spectra)) + 1e-24, out=level)
     levels *= 10.0
-    strengths = np.zeros((len(_SWEEPS), len(frames), (_HIGHEST - _LOWEST) * _PER_SEMITONE + 1), np.float32)
+    strengths = np.zeros((len(_SWEEPS), len(frames), (HIGHEST - LOWEST) * PER_SEMITONE + 1), np.float32)
     tops = levels.max(axis=(0, 2))
     lowest = np.maximum(tops - _RANGE_DB, tops.max() - _QUIETEST_DB)
     for result, level in zip(strengths, levels, strict=True):
@@ -51,14 +51,14 @@ def find_partials(audio: Audio, held_seconds: float) -> Partials:
         before, here, after = level[rows, peaks - 1], level[rows, peaks], level[rows, peaks + 1]
         place = peaks + 0.5 * (before - after) / np.minimum(before - 2.0 * here + after, -1e-9)
         keys = 69.0 + 12.0 * np.log2(np.maximum(place, 1e-3) * SAMPLE_RATE / _PADDED / 440.0)
-        positions = (keys - _LOWEST) * _PER_SEMITONE
+        positions = (keys - LOWEST) * PER_SEMITONE
         strength = np.clip(1.0 + (here - tops[rows]) / _RANGE_DB, 0.0, 1.0)
         for step in range(-int(_SPREAD), int(_SPREAD) + 2):
             bins = np.floor(positions).astype(int) + step
             usable = (bins >= 0) & (bins < result.shape[1])
             falling = strength * np.maximum(1.0 - np.abs(bins - positions) / _SPREAD, 0.0)
             np.maximum.at(result, (rows[usable], bins[usable]), falling[usable].astype(np.float32))
-    return Partials(strengths, _SWEEPS, hop / SAMPLE_RATE, float(_LOWEST), _PER_SEMITONE)
+    return Partials(strengths, _SWEEPS, hop / SAMPLE_RATE, float(LOWEST), PER_SEMITONE)
 
 
 def _moved_along(frames: Audio, sweep: float) -> Audio:

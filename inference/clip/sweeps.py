@@ -14,15 +14,14 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from inference.clip.partials import HIGHEST, LONGEST_SECONDS, LOWEST, PER_SEMITONE
 from render.audio import Audio
 from render.instruments.hints import Partials, Strengths
 from render.note import SAMPLE_RATE
 
 _WINDOW, _PADDED, _HOP = 512, 2048, 512
 _SPEEDS = (0.0, 800.0 / 3.0, 1600.0 / 3.0, 800.0)  # semitones per second; a smear does not tell its direction
-_LOWEST, _HIGHEST, _PER_SEMITONE = 24, 132, 4
 _HARMONICS = 12
-_LONGEST_SECONDS = 2.0  # what comes later is not looked at
 _STILL = 0.3  # quantile over time that is removed: less than half, or an LFO's rectangle would stand still too
 _QUIETEST = 0.2  # relative norm of a frame below which it counts less
 
@@ -41,7 +40,7 @@ def find_sweeps(audio: Audio, held_seconds: float) -> tuple[Partials, Partials]:
     Shape:
         audio: ``(channels, samples)``.
     """
-    seconds = min(held_seconds, audio.shape[1] / SAMPLE_RATE, _LONGEST_SECONDS)
+    seconds = min(held_seconds, audio.shape[1] / SAMPLE_RATE, LONGEST_SECONDS)
     n_frames = max(int(seconds * SAMPLE_RATE / _HOP), 1)
     mono = np.pad(audio.mean(axis=0, dtype=np.float32), (_WINDOW // 2, _WINDOW))
     frames = np.lib.stride_tricks.sliding_window_view(mono, _WINDOW)[::_HOP][:n_frames]
@@ -55,11 +54,11 @@ def find_sweeps(audio: Audio, held_seconds: float) -> tuple[Partials, Partials]:
 
 def _resembling(tones: Strengths, moving: NDArray[np.float32]) -> Partials:
     """Scalar products of frames with tones, above the median of all pitches, for both directions of the sweep."""
-    alike = np.maximum(np.einsum("skb,tb->stk", tones, moving, optimize=True), 0.0)
+    alike = np.einsum("skb,tb->stk", tones, moving, optimize=True)
     alike = np.maximum(alike - np.median(alike, axis=2, keepdims=True), 0.0)
     strengths = np.concatenate([alike[:0:-1], alike]).astype(np.float32)
     sweeps = (*(-speed for speed in _SPEEDS[:0:-1]), *_SPEEDS)
-    return Partials(strengths, sweeps, _HOP / SAMPLE_RATE, float(_LOWEST), _PER_SEMITONE)
+    return Partials(strengths, sweeps, _HOP / SAMPLE_RATE, float(LOWEST), PER_SEMITONE)
 
 
 @cache
@@ -70,7 +69,7 @@ def _tones() -> tuple[Strengths, Strengths]:
     so that its spectrum is that of a pure tone at another key.
     """
     times = (np.arange(_WINDOW) - 0.5 * (_WINDOW - 1)) / SAMPLE_RATE
-    keys = _LOWEST + np.arange((_HIGHEST - _LOWEST) * _PER_SEMITONE + 1) / _PER_SEMITONE
+    keys = LOWEST + np.arange((HIGHEST - LOWEST) * PER_SEMITONE + 1) / PER_SEMITONE
     hz = 440.0 * 2.0 ** ((keys - 69.0) / 12.0)
     power = np.empty((len(_SPEEDS), len(keys), _PADDED // 2 + 1), np.float32)
     for result, speed in zip(power, _SPEEDS, strict=True):
@@ -80,7 +79,7 @@ def _tones() -> tuple[Strengths, Strengths]:
         result[:] = np.square(np.abs(spectra[:, : result.shape[1]]))
     rich = power.copy()
     for harmonic in range(2, _HARMONICS + 1):
-        shift = round(12.0 * np.log2(harmonic) * _PER_SEMITONE)
+        shift = round(12.0 * np.log2(harmonic) * PER_SEMITONE)
         rich[:, : len(keys) - shift] += power[:, shift:] / np.float32(harmonic**2)
     roots = [np.sqrt(np.sqrt(one)) for one in (rich, power)]
     with_harmonics, pure = (one / np.linalg.norm(one, axis=2, keepdims=True) for one in roots)

@@ -51,6 +51,11 @@ class Trial:
     changes: dict[str, float]
     line: str | None = None
 
+    @property
+    def step(self) -> float:
+        """The change of its line's value; 0 without a line."""
+        return 0.0 if self.line is None else self.changes[self.line] - _value(self.base, self.line)
+
 
 def polish(run: Run, base: Candidate, rng: Generator, *, until: float) -> Candidate:
     """Search the knobs of a candidate that no descent changes, and the gate if it may change.
@@ -196,21 +201,18 @@ class LineSearch:
 
     def _trial(self, name: str) -> Trial | None:
         line, base = self._line(name), self.best
-        if name == GATE:
-            moved = line.next_value(_value(base, name), SHORTEST_GATE)
+        if name != GATE and not base.patch.sounds(name):
+            return None
+        moved: float | None
+        if self._discrete(name):
+            row, index = base.patch.table.parameter(name), base.patch.index(name)
+            if not line.untried:
+                near = row.neighbours(index)
+                line.untried = [near[k] for k in self._rng.permutation(len(near))]
+            choice = line.untried.pop() if line.untried else index
+            moved = row.choice_knobs[choice] if choice != index else None
         else:
-            row = base.patch.table.parameter(name)
-            if not base.patch.sounds(name):
-                return None
-            if row.discrete:
-                index = base.patch.index(name)
-                if not line.untried:
-                    near = row.neighbours(index)
-                    line.untried = [near[k] for k in self._rng.permutation(len(near))]
-                choice = line.untried.pop() if line.untried else index
-                moved = row.choice_knobs[choice] if choice != index else None
-            else:
-                moved = line.next_value(base.patch[name], 0.0)
+            moved = line.next_value(_value(base, name), SHORTEST_GATE if name == GATE else 0.0)
         if moved is None:
             self._rest(name)
             return None
@@ -227,12 +229,11 @@ class LineSearch:
         if measured is None or measured.loss >= trial.base.loss * (1.0 - self._least_gain):
             if trial.line is not None:
                 increase = math.inf if measured is None else max(measured.loss / trial.base.loss - 1.0, 0.0)
-                self._failed(trial.line, trial.changes[trial.line] - _value(trial.base, trial.line), increase)
+                self._failed(trial.line, trial.step, increase)
             return
         if trial.line is not None:
             line = self._line(trial.line)
-            moved = trial.changes[trial.line] - _value(trial.base, trial.line)
-            line.succeeded(moved, 1.0 - measured.loss / trial.base.loss)
+            line.succeeded(trial.step, 1.0 - measured.loss / trial.base.loss)
             line.rest_until = self._sweep
             self._order.appendleft(trial.line)
         if trial.base is not self.best:  # something else improved meanwhile: try both

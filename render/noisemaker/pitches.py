@@ -5,6 +5,7 @@ from __future__ import annotations
 from render.instruments.patch import Patch
 from render.noisemaker.curves import LEVEL
 from render.noisemaker.facts import SUB_SEMITONES, TRANSPOSITIONS, TUNE_SEMITONES
+from render.noisemaker.table import TABLE
 from render.note import Note
 
 _TUNES = ("osc1tune", "osc2tune")
@@ -37,6 +38,22 @@ def sounding_pitches(patch: Patch, number: int) -> tuple[list[int], list[float]]
         powers.append(0.0 if noise else LEVEL.setting(patch[f"osc{k}volume"]) ** 2)
     total = sum(powers)
     return pitches, [power / total for power in powers] if total > 0.0 else powers
+
+
+def tuning(index: int, semitones: float) -> dict[str, float]:
+    """Knobs that tune oscillator 1 or 2 by an interval, or as far towards it as they reach.
+
+        >>> tuning(2, 7.25)
+        {'osc2tune': 0.6510416666666666, 'osc2finetune': 0.625}
+
+    Args:
+        index: number of the oscillator.
+        semitones: interval from the key, after the transposition.
+    """
+    row = TABLE.parameter(f"osc{index}tune")
+    whole = min(max(round(semitones), -TUNE_SEMITONES), TUNE_SEMITONES)
+    fine = min(max(0.5 + 0.5 * (semitones - whole), 0.0), 1.0)
+    return {row.name: row.choice_knobs[whole + TUNE_SEMITONES], f"osc{index}finetune": fine}
 
 
 def transposed(patch: Patch, semitones: int) -> Patch | None:

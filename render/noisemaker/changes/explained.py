@@ -19,8 +19,8 @@ from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.curves import LOG8, log8
 from render.noisemaker.engine.modulation import modulation
 from render.noisemaker.facts import PITCH_REACH, TUNE_SEMITONES
+from render.noisemaker.pitches import tuning
 from render.noisemaker.routes import OFF, OTHER_LFO, ROUTES, SOURCES, moves_rate
-from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note
 
 Array = NDArray[np.float64]
@@ -99,11 +99,8 @@ def _shifted(patch: Patch, destination: str, by: float) -> Patch:
         return patch.with_knobs({"cutoff": LOG8.nearest_knob(log8(patch["cutoff"]) + by)})
     if destination == "pulse width":
         return patch.with_knobs({"osc1pw": min(max(patch["osc1pw"] + by, 0.0), 1.0)})
-    knobs = {}
+    knobs: dict[str, float] = {}
     for index in _DESTINATIONS[destination]:
-        tune, fine = TABLE.parameter(f"osc{index}tune"), TABLE.parameter(f"osc{index}finetune")
-        semitones = patch.index(tune.name) - TUNE_SEMITONES + float(fine.setting(patch[fine.name])) + by
-        whole = min(max(round(semitones), -TUNE_SEMITONES), TUNE_SEMITONES)
-        knobs[tune.name] = tune.choice_knobs[whole + TUNE_SEMITONES]
-        knobs[fine.name] = min(max(_HALF + _HALF * (semitones - whole), 0.0), 1.0)
+        fine = float(patch.setting(f"osc{index}finetune"))
+        knobs |= tuning(index, patch.index(f"osc{index}tune") - TUNE_SEMITONES + fine + by)
     return patch.with_knobs(knobs)

@@ -14,6 +14,7 @@ from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contour
 from render.noisemaker.changes.whistles import whistles
 from render.noisemaker.curves import BIPOLAR
 from render.noisemaker.facts import PITCH_REACH, TRANSPOSITIONS, TUNE_SEMITONES
+from render.noisemaker.pitches import tuning
 from render.noisemaker.table import TABLE
 from render.note import Note
 
@@ -173,8 +174,5 @@ def _tuned(contours: Mapping[int, Contour], number: int) -> dict[str, float]:
     transposed = min(TRANSPOSITIONS, key=badness)
     knobs = {row.name: row.choice_knobs[TRANSPOSITIONS.index(transposed)], "oscmastertune": 0.5}
     for index, semitones in away.items():
-        tune = TABLE.parameter(f"osc{index}tune")
-        whole = min(max(round(semitones - transposed), -TUNE_SEMITONES), TUNE_SEMITONES)
-        knobs[tune.name] = tune.choice_knobs[whole + TUNE_SEMITONES]
-        knobs[f"osc{index}finetune"] = min(max(0.5 + 0.5 * (semitones - transposed - whole), 0.0), 1.0)
+        knobs |= tuning(index, semitones - transposed)
     return knobs
