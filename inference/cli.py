@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import os
@@ -48,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 (failure), 2 (usage) or 130 (Ctrl-C; other signals likewise)."""
     began = time.monotonic()
     with guarded_streams():
-        return _main(list(sys.argv[1:] if argv is None else argv), began, at_end=argv is None)
+        code = _main(list(sys.argv[1:] if argv is None else argv), began, at_end=argv is None)
+    if argv is None:
+        gc.freeze()  # else Python looks through all of torch's objects before it ends, for half a second
+    return code
 
 
 def _main(given: list[str], began: float, *, at_end: bool) -> int:

@@ -32,7 +32,7 @@ from inference.stages.descend import descend
 from inference.stages.finish import finish
 from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
-from inference.stages.models import has_models, load_models
+from inference.stages.models import begin_loading, has_models, load_models
 from inference.stages.start import start
 from inference.stages.tidy import tidy
 from inference.worker import Job, Reply
@@ -112,6 +112,8 @@ def refine(
     ) as evaluator:
         judge = Judge(targets, options.candidates, level_free=level_free)
         run = Run(tuple(targets), options, models or Models(), evaluator, judge, finishing)
+        if models is None:
+            begin_loading(options)
         host = evaluator.wait_ready()
         run.once(lambda: evaluator.compile_host(on_preparing), longer_than=0.0)
         library = run.once(lambda: open_library(host)) if open_library is not None else None

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
+from matplotlib.image import AxesImage, imsave
 from numpy.typing import NDArray
 
 from render.audio import Audio
@@ -20,7 +19,9 @@ from render.measures.distance import FLOOR_DB, stft_magnitudes
 
 _INK, _ACCENT = "#20242c", "#d4572a"
 _WINDOW = 2048
-_LOWEST_HZ, _ROWS, _MOST_COLUMNS = 30.0, 96, 400  # size of a small image
+_LOWEST_HZ, _MOST_COLUMNS = 30.0, 400
+_ROWS, _SMALL_ROWS = 288, 96  # of a spectrogram in a plot, and of a small image
+_TICKS_HZ = {100.0: "100", 1000.0: "1 k", 10000.0: "10 k"}
 _FULL_RED_DB = 30.0
 _LABEL_POINTS = 10.0  # height of a row of labels
 _LETTER_SHARE = 0.008  # width of a letter of a label, as a share of the axis
@@ -44,36 +45,39 @@ def spectrograms_png(target: Audio, match: Audio, sample_rate: int) -> bytes:
     Returns:
         The content of a PNG file.
     """
-    figure = Figure(figsize=(10.5, 3.4), dpi=110, layout="constrained")
+    # With fixed margins, for laying a figure out takes as long as drawing it.
+    figure = Figure(figsize=(10.5, 3.4), dpi=110)
     spectrograms = [decibels(target), decibels(match)]
     top = max(spectrogram.max() for spectrogram in spectrograms)
     seconds = max(target.shape[1], match.shape[1]) / sample_rate
-    axes = figure.subplots(1, 2, sharey=True)
+    margins = {"left": 0.065, "right": 0.945, "bottom": 0.14, "top": 0.92, "wspace": 0.04}
+    *axes, bar = figure.subplots(1, 3, width_ratios=(1.0, 1.0, 0.025), gridspec_kw=margins)
     for axis, spectrogram, title in zip(axes, spectrograms, ("clip", "match"), strict=True):
-        mesh = draw_spectrogram(axis, spectrogram, top, sample_rate)
+        image = draw_spectrogram(axis, spectrogram, top, sample_rate)
         axis.set(xlim=(0.0, seconds), title=title, xlabel="seconds")
     axes[0].set_ylabel("hertz")
-    figure.colorbar(mesh, ax=axes, label="dB", pad=0.01)
+    axes[1].tick_params(labelleft=False)
+    figure.colorbar(image, cax=bar, label="dB")
     return _png(figure)
 
 
-def draw_spectrogram(axis: Axes, spectrogram: Decibels, top: float, sample_rate: int) -> QuadMesh:
+def draw_spectrogram(axis: Axes, spectrogram: Decibels, top: float, sample_rate: int) -> AxesImage:
     """Draw what ``decibels`` returns with a logarithmic frequency axis, from ``top`` down to the metrics' floor."""
-    times = np.arange(spectrogram.shape[0]) * (_WINDOW // 2) / sample_rate
-    hertz = np.arange(spectrogram.shape[1]) * sample_rate / _WINDOW
-    mesh = axis.pcolormesh(
-        times,
-        hertz[1:],
-        spectrogram.T[1:],
+    frame_seconds = _WINDOW // 2 / sample_rate
+    octaves = np.log2([_LOWEST_HZ, 0.5 * sample_rate])
+    image = axis.imshow(
+        _on_log_axis(spectrogram, sample_rate, _ROWS),
         vmin=top - FLOOR_DB,
         vmax=top,
         cmap="magma",
-        shading="auto",
-        rasterized=True,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        extent=(-0.5 * frame_seconds, (len(spectrogram) - 0.5) * frame_seconds, *octaves),
     )
-    axis.set(yscale="log", ylim=(30.0, sample_rate / 2))
+    axis.set_yticks(np.log2(list(_TICKS_HZ)), list(_TICKS_HZ.values()))
     axis.set_facecolor("black")
-    return mesh
+    return image
 
 
 def decibels(audio: Audio) -> Decibels:
@@ -90,7 +94,7 @@ def spectrogram_image(audio: Audio, sample_rate: int) -> bytes:
         audio: shape ``(channels, samples)``.
         sample_rate: sample rate in Hz.
     """
-    levels = _small(decibels(audio), sample_rate)
+    levels = _on_log_axis(decibels(audio), sample_rate, _SMALL_ROWS)
     return _image(levels, levels.max() - FLOOR_DB, levels.max(), "magma")
 
 
@@ -107,14 +111,14 @@ def residual_image(target: Audio, match: Audio, sample_rate: int) -> bytes:
         match: ``(channels, samples)``.
     """
     n_samples = min(target.shape[1], match.shape[1])
-    there, here = (_small(decibels(audio[:, :n_samples]), sample_rate) for audio in (target, match))
+    there, here = (_on_log_axis(decibels(audio[:, :n_samples]), sample_rate, _SMALL_ROWS) for audio in (target, match))
     floor = there.max() - FLOOR_DB
     return _image(np.maximum(there, floor) - np.maximum(here, floor), -_FULL_RED_DB, _FULL_RED_DB, "RdBu_r")
 
 
-def _small(levels: Decibels, sample_rate: int) -> Decibels:
-    """A spectrogram on a logarithmic frequency axis, reduced to a small image, shape ``(rows, columns)``."""
-    hertz = np.geomspace(_LOWEST_HZ, 0.5 * sample_rate, _ROWS)
+def _on_log_axis(levels: Decibels, sample_rate: int, n_rows: int) -> Decibels:
+    """A spectrogram on a logarithmic frequency axis, shape ``(n_rows, columns)``, of at most ``_MOST_COLUMNS``."""
+    hertz = np.geomspace(_LOWEST_HZ, 0.5 * sample_rate, n_rows)
     bins = np.minimum(hertz * _WINDOW / sample_rate, levels.shape[1] - 1.001)
     below = bins.astype(int)
     share = np.float32(bins - below)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import threading
 from collections.abc import Callable
 
 from inference.options import Options
@@ -15,10 +17,26 @@ from render.noisemaker.instrument import NOISEMAKER
 _WITH_MODELS = frozenset({NOISEMAKER.name})
 """Instruments with a network and a proxy; for others only the search runs."""
 
+_STAGES_WITH_MODELS = frozenset({"guess", "descend"})
+
 
 def has_models(instrument: Instrument) -> bool:
     """Whether an instrument has a network and a proxy."""
     return instrument.name in _WITH_MODELS
+
+
+def begin_loading(options: Options) -> None:
+    """Load torch in a thread, if a stage needs it, so that it is there when the workers have started.
+
+    If it cannot be loaded, ``load_models`` says so.
+    """
+    if has_models(options.instrument) and _STAGES_WITH_MODELS.intersection(options.stages):
+        threading.Thread(target=_load_torch, name="torch").start()
+
+
+def _load_torch() -> None:
+    with contextlib.suppress(Exception):
+        import torch  # noqa: F401
 
 
 def load_models(options: Options, before_compiling: Callable[[], None] = lambda: None) -> Models:
@@ -35,7 +53,7 @@ def load_models(options: Options, before_compiling: Callable[[], None] = lambda:
     guesser: Guess | None = None
     descender: Descender | None = None
     notices: list[str] = []
-    wanted = {"guess", "descend"} & set(options.stages)
+    wanted = _STAGES_WITH_MODELS.intersection(options.stages)
     if not has_models(options.instrument):
         notices = [f"{stage} is left out: there is no model for {options.instrument.title}" for stage in sorted(wanted)]
         return Models(None, None, tuple(notices))

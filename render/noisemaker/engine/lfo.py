@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from render.noisemaker import facts
 from render.noisemaker.curves import lfo_hz
+from render.noisemaker.engine.one_pole import one_pole
 from render.noisemaker.facts import LFO_SMOOTHING
 from render.note import SAMPLE_RATE
 
@@ -68,10 +69,7 @@ def wave(waveform: int, cycles: Array, rng: np.random.Generator) -> Array:
         raw = rng.uniform(-1.0, 1.0, turns[-1] + 1)[turns]
     else:
         raw = rng.uniform(-1.0, 1.0, len(cycles))
-    from scipy.signal import lfilter  # loaded where the first LFO is shaped: it takes a second
-
-    smooth, _ = lfilter([LFO_SMOOTHING], [1.0, LFO_SMOOTHING - 1.0], raw, zi=[raw[0] * (1.0 - LFO_SMOOTHING)])
-    return np.asarray(smooth, np.float64)
+    return one_pole(LFO_SMOOTHING * raw, 1.0 - LFO_SMOOTHING, before=float(raw[0]))
 
 
 def rate_factor(modulation: Array) -> Array:

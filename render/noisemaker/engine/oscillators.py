@@ -9,13 +9,13 @@ a loop over samples.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from render.noisemaker import facts
+from render.noisemaker.engine.one_pole import one_pole
 from render.noisemaker.facts import BLEP_ZERO_CROSSINGS, TRIANGLE_DELAY
 from render.note import SAMPLE_RATE
 
@@ -292,8 +292,13 @@ def noise(n_samples: int, state: int) -> Array:
 
 
 def clicks(n_samples: int, state: int) -> Array:
-    """The vintage noise at its full amount: sparse low-passed clicks, shape ``(n_samples,)``."""
+    """The vintage noise at its full amount: sparse low-passed clicks, shape ``(n_samples,)``; not to be written to."""
+    return _clicks(1 << (n_samples - 1).bit_length(), state)[:n_samples]
+
+
+@lru_cache(maxsize=2)  # clean renders begin with the same state
+def _clicks(n_samples: int, state: int) -> Array:
     white = noise(n_samples, state)
     sparse = np.where(np.abs(white) > facts.CLICK_THRESHOLD, white, 0.0)
     first, second = facts.CLICK_POLES
-    return np.asarray(lfilter([-facts.CLICK_GAIN], [1.0, -first - second, first * second], sparse), np.float64)
+    return one_pole(one_pole(-facts.CLICK_GAIN * sparse, first), second)
