@@ -10,6 +10,7 @@ from render.measures.loudness import EqualLoudnessMss
 from render.noisemaker.changes.lfos import panned, with_lfo
 from render.noisemaker.curves import delay_seconds
 from render.noisemaker.hosts import open_host
+from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
 from render.note import Note
 
@@ -48,6 +49,16 @@ def test_short_and_steady_clips_have_hints_too(seconds: float) -> None:
     audio = np.ones((1, int(44100 * seconds)), np.float32)
     hints = estimate_hints(audio, seconds)
     assert all(np.isfinite(one) and one > 0.0 for one in (*hints.rates_hz, *hints.delays_seconds))
+
+
+@pytest.mark.parametrize("gate_seconds", [0.002, 0.011, 0.05, 0.1])
+@pytest.mark.parametrize("destination", ["filter", "pulse width", "osc1&2"])
+def test_the_shortest_key_presses_have_changes_of_structure(gate_seconds: float, destination: str) -> None:
+    note = Note(48, 100, gate_seconds, gate_seconds + 0.05)
+    patch = with_lfo(SAW, "lfo1", destination, 7.0, 0.5).with_knobs({"osc2volume": 0.5})
+    hints = estimate_hints(open_host().render(patch, note), gate_seconds)
+    found = [*NOISEMAKER.structure(patch, note, hints), *NOISEMAKER.explained(patch, note)]
+    assert all(np.isfinite(changed.knobs).all() for _, changed in found)
 
 
 @pytest.mark.parametrize(

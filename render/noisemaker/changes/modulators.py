@@ -147,14 +147,14 @@ class _Wanted:
 
 @lru_cache(maxsize=4)
 def _all_shapes(seconds: float, n_frames: int) -> tuple[tuple[Contour, ...], Array]:
-    """The LFOs of the grid for a curve, and their signals at its frames."""
+    """The LFOs of the grid for a curve, none for one that is too short, and their signals at its frames."""
     found = tuple(one for one in shapes(seconds, LAG, _FINEST_HZ) if one.waveform != FALL)
     return found, _signals(found, np.arange(n_frames, dtype=np.float64) * (seconds / n_frames))
 
 
 def _signals(lfos: Sequence[Contour], times: Array) -> Array:
     """Signals of LFOs at some times, shape ``(lfos, times)``."""
-    return np.stack([signal(one, times) for one in lfos])
+    return np.array([signal(one, times) for one in lfos]).reshape(len(lfos), len(times))
 
 
 def _without(curves: Array, trend: Array) -> Array:

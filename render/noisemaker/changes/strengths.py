@@ -68,7 +68,9 @@ def pitch_bends(partials: Partials) -> Array:
 
 
 def slope(curve: Array) -> Array:
-    """Change of curves of shape ``(..., frames)`` from one frame to the next, without jumps."""
+    """Change of curves of shape ``(..., frames)`` from one frame to the next, without jumps; 0 for a single frame."""
+    if curve.shape[-1] < 2:
+        return np.zeros_like(curve)
     steps = np.diff(curve, axis=-1)
     before, after = np.concatenate([steps[..., :1], steps], -1), np.concatenate([steps, steps[..., -1:]], -1)
     return np.where(np.abs(before) < np.abs(after), before, after)
