@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from inference.after.lesson import lesson_from
 from inference.after.play import faults, sentences, try_out
+from inference.background import begin_loading
 from inference.budget import Budget
 from inference.clip.target import Target
 from inference.evaluate import Evaluator, HostFactory
@@ -32,7 +33,7 @@ from inference.stages.descend import descend
 from inference.stages.finish import finish
 from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
-from inference.stages.models import begin_loading, has_models, load_models
+from inference.stages.models import has_models, load_models, needs_torch
 from inference.stages.start import start
 from inference.stages.tidy import tidy
 from inference.worker import Job, Reply
@@ -112,8 +113,8 @@ def refine(
     ) as evaluator:
         judge = Judge(targets, options.candidates, level_free=level_free)
         run = Run(tuple(targets), options, models or Models(), evaluator, judge, finishing)
-        if models is None:
-            begin_loading(options)
+        if models is None and needs_torch(options):
+            begin_loading("torch")
         host = evaluator.wait_ready()
         run.once(lambda: evaluator.compile_host(on_preparing), longer_than=0.0)
         library = run.once(lambda: open_library(host)) if open_library is not None else None
@@ -216,7 +217,7 @@ def _left_out(run: Run, name: str) -> bool:
 
 
 def _search(run: Run) -> None:
-    """Search around the result of the descent, or without a descent; importing nevergrad takes a second."""
+    """Search around the result of the descent, or without a descent."""
     begin, end = run.budget.used(), run.before_judging()
     chosen = run.options.method != DEFAULT_METHOD
     descended = "descend" in run.options.stages and run.models.descender is not None

@@ -15,13 +15,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from inference.background import begin_loading
 from inference.evaluate import Judging
 from inference.lines.line_search import LineSearch
 from inference.run import Run
 
 _STEP = 0.03  # first step of the line searches, in knob units
 _ALTERNATING = ((0.4, 0.65), (0.8, 1.0))  # shares of the budget at which line searches, then CMA-ES, end
+_LINES_ONLY = ((1.0, 1.0),)
 _CMA_KNOBS = 5
+_CMA_SECONDS = 3.0  # of a shorter search, nevergrad would take too much: loading it takes one second
 _LEAST_GAIN = 1e-4  # relative
 _GOOD_ENOUGH_DB = 0.01
 _SEED = 11
@@ -46,12 +49,15 @@ def finish(run: Run, until: float) -> None:
         run, start, rng, step=_STEP, precise=True, by=by, least_gain=least_gain, good_enough=_GOOD_ENOUGH_DB
     )
     begin, constraints, seed = budget.used(), run.options.constraints, run.options.draws
+    alternates = budget.seconds is None or (until - begin) * budget.seconds >= _CMA_SECONDS
+    if alternates:
+        begin_loading("nevergrad")
 
     def passed(share: float) -> Callable[[], bool]:
         return lambda: budget.used() >= begin + share * (until - begin) or lines.best.loss <= _GOOD_ENOUGH_DB
 
     try:
-        for lines_until, cma_until in _ALTERNATING:
+        for lines_until, cma_until in _ALTERNATING if alternates else _LINES_ONLY:
             lines.run_until(passed(lines_until))
             scales = lines.scales(_CMA_KNOBS)
             if scales and not passed(cma_until)():

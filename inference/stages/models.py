@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import threading
 from collections.abc import Callable
 
 from inference.options import Options
@@ -25,18 +23,9 @@ def has_models(instrument: Instrument) -> bool:
     return instrument.name in _WITH_MODELS
 
 
-def begin_loading(options: Options) -> None:
-    """Load torch in a thread, if a stage needs it, so that it is there when the workers have started.
-
-    If it cannot be loaded, ``load_models`` says so.
-    """
-    if has_models(options.instrument) and _STAGES_WITH_MODELS.intersection(options.stages):
-        threading.Thread(target=_load_torch, name="torch").start()
-
-
-def _load_torch() -> None:
-    with contextlib.suppress(Exception):
-        import torch  # noqa: F401
+def needs_torch(options: Options) -> bool:
+    """Whether a stage uses the network or the proxy."""
+    return has_models(options.instrument) and not _STAGES_WITH_MODELS.isdisjoint(options.stages)
 
 
 def load_models(options: Options, before_compiling: Callable[[], None] = lambda: None) -> Models:

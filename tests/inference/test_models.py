@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+
+from inference.options import Options
+from inference.stages.models import needs_torch
+from render.instruments.instrument import Instrument
+from render.noisemaker.instrument import NOISEMAKER
+from tests.toy import TOY
 
 
 @pytest.mark.parametrize(
-    ("stages", "synth", "loaded"),
+    ("instrument", "stages", "needed"),
     [
-        (("guess", "descend", "search"), "render.noisemaker.instrument.NOISEMAKER", True),
-        (("search",), "render.noisemaker.instrument.NOISEMAKER", False),
-        (("guess", "descend", "search"), "tests.toy.TOY", False),
+        (NOISEMAKER, ("guess", "descend", "search"), True),
+        (NOISEMAKER, ("guess",), True),
+        (NOISEMAKER, ("search",), False),
+        (TOY, ("guess", "descend", "search"), False),
     ],
 )
-def test_torch_is_loaded_beside_the_start_where_a_stage_needs_it(
-    stages: tuple[str, ...], synth: str, loaded: bool
-) -> None:
-    module, _, name = synth.rpartition(".")
-    program = (
-        "import sys, threading\n"
-        "from inference.options import Options\n"
-        "from inference.stages.models import begin_loading\n"
-        f"from {module} import {name}\n"
-        f"begin_loading(Options({name}, stages={stages}))\n"
-        "for thread in threading.enumerate():\n"
-        "    thread is threading.main_thread() or thread.join()\n"
-        f"assert ('torch' in sys.modules) is {loaded}\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+def test_torch_is_loaded_where_a_stage_needs_it(instrument: Instrument, stages: tuple[str, ...], needed: bool) -> None:
+    assert needs_torch(Options(instrument, stages=stages)) is needed
