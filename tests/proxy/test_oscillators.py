@@ -11,6 +11,7 @@ from torch import Tensor
 from proxy.kernels.oscillators import MAX_INCREMENT, NOISE, PULSE, SAW, SINE, TRIANGLE
 from proxy.synth import oscillators
 from render.noisemaker.engine import oscillators as engine
+from render.noisemaker.engine.noise import white
 from render.noisemaker.facts import DUTY_SHRINK, FRESH_NOISE
 from render.note import SAMPLE_RATE
 
@@ -46,7 +47,7 @@ def test_against_the_embedded_engine(waveform: int, hz: float | NDArray[np.float
 def test_noise_is_the_engines() -> None:
     zero = tensor(0.0)
     found = oscillators.wave(torch.tensor([NOISE]), tensor(0.01)[None], zero, tensor(0.5)[None], zero, 100)
-    np.testing.assert_array_equal(found[0], engine.noise(100, FRESH_NOISE))
+    np.testing.assert_array_equal(found[0], white(100, FRESH_NOISE))
 
 
 @pytest.mark.parametrize("waveform", WAVEFORMS)

@@ -10,8 +10,8 @@ import pytest
 from scipy.signal import lfilter
 
 from render.noisemaker import facts
+from render.noisemaker.engine.noise import clicks, white
 from render.noisemaker.engine.one_pole import one_pole
-from render.noisemaker.engine.oscillators import clicks, noise
 
 
 @pytest.mark.parametrize("pole", [0.05, facts.CLICK_POLES[1], facts.CLICK_POLES[0], 1.0 - facts.LFO_SMOOTHING, 0.9999])
@@ -25,8 +25,8 @@ def test_it_is_the_library_filter(pole: float, n_samples: int) -> None:
 @pytest.mark.parametrize("n_samples", [1, 1000, 70000])
 def test_clicks_are_noise_through_two_poles(n_samples: int) -> None:
     state, (first, second) = 77, facts.CLICK_POLES
-    white = noise(n_samples, state)
-    sparse = np.where(np.abs(white) > facts.CLICK_THRESHOLD, white, 0.0)
+    samples = white(n_samples, state)
+    sparse = np.where(np.abs(samples) > facts.CLICK_THRESHOLD, samples, 0.0)
     expected = lfilter([-facts.CLICK_GAIN], [1.0, -first - second, first * second], sparse)
     np.testing.assert_allclose(clicks(n_samples, state), expected, rtol=0.0, atol=1e-14)
 

@@ -35,7 +35,7 @@ from render.noisemaker.curves import (
     velocity_gain,
     volume_gain,
 )
-from render.noisemaker.engine import lfo, oscillators
+from render.noisemaker.engine import lfo, noise, oscillators
 from render.noisemaker.engine.envelopes import Adsr, adsr
 from render.noisemaker.engine.faust_header import header
 from render.noisemaker.engine.modulation import Modulation, Signal, modulation
@@ -230,7 +230,7 @@ def _oscillators(
     if levels[2] > 0.0:
         mix = mix + facts.SUB_POLARITY * levels[2] * oscillators.pulse(sub, 0.5)
     if patch["vintagenoise"] > 0.0:
-        mix = mix + patch["vintagenoise"] * oscillators.clicks(n_samples, noise_state)
+        mix = mix + patch["vintagenoise"] * noise.clicks(n_samples, noise_state)
     return mix
 
 
@@ -240,7 +240,7 @@ def _oscillator1(
     """Oscillator 1 at full level, shape ``(n_samples,)``."""
     waveform = patch.choice("osc1waveform")
     if waveform == "noise":
-        return oscillators.noise(n_samples, noise_state)
+        return noise.white(n_samples, noise_state)
     increment = oscillators.increments(hz)
     phase = oscillators.phase(increment, patch["osc1phase"], n_samples, sync)
     if waveform == "saw":
@@ -261,7 +261,7 @@ def _oscillator2(
     """Oscillator 2 at full level, shape ``(n_samples,)``."""
     waveform = patch.choice("osc2waveform")
     if waveform == "noise":
-        return oscillators.noise(n_samples, noise_state)
+        return noise.white(n_samples, noise_state)
     amount = np.maximum(log20(patch["osc2fm"]) + moves.fm, 0.0)
     if np.any(amount > 0.0):
         carrier = oscillators.phase(oscillators.increments(hz1), 0.0, n_samples).cycles

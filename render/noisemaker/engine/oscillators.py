@@ -9,13 +9,12 @@ a loop over samples.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from render.noisemaker import facts
-from render.noisemaker.engine.one_pole import one_pole
 from render.noisemaker.facts import BLEP_ZERO_CROSSINGS, TRIANGLE_DELAY
 from render.note import SAMPLE_RATE
 
@@ -271,34 +270,3 @@ def sine(of: Phase) -> Array:
     """A sine, -0.5..0.5, high at phase 0, without the other waveforms' delay of a sample; shape ``(samples,)``."""
     first = of.cycles[0] - (of.increments if isinstance(of.increments, float) else of.increments[0])
     return 0.5 * np.cos(2.0 * np.pi * np.concatenate([[first], of.cycles[:-2]]))
-
-
-@cache
-def _noise_powers(n_samples: int) -> NDArray[np.uint32]:
-    return np.multiply.accumulate(np.full(n_samples, facts.NOISE_MULTIPLIER, np.uint32), dtype=np.uint32)
-
-
-def noise(n_samples: int, state: int) -> Array:
-    """White noise, -1..1, of a multiplicative congruential generator.
-
-    Args:
-        n_samples: length.
-        state: state of the generator before the first sample, odd.
-    """
-    # The cache keeps powers of two: with every length there is, it would grow with the renders.
-    powers = _noise_powers(1 << (n_samples - 1).bit_length())[:n_samples]
-    states = (powers * np.uint32(state)).view(np.int32)
-    return states.astype(np.float64) * (-1.0 / 2.0**31)
-
-
-def clicks(n_samples: int, state: int) -> Array:
-    """The vintage noise at its full amount: sparse low-passed clicks, shape ``(n_samples,)``; not to be written to."""
-    return _clicks(1 << (n_samples - 1).bit_length(), state)[:n_samples]
-
-
-@lru_cache(maxsize=2)  # clean renders begin with the same state
-def _clicks(n_samples: int, state: int) -> Array:
-    white = noise(n_samples, state)
-    sparse = np.where(np.abs(white) > facts.CLICK_THRESHOLD, white, 0.0)
-    first, second = facts.CLICK_POLES
-    return one_pole(one_pole(-facts.CLICK_GAIN * sparse, first), second)
