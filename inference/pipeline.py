@@ -47,6 +47,7 @@ TIDY = "tidy"
 _JUDGED_EARLY = 2  # candidates for the first answer
 _SEARCHED_FIRST = 0.85  # of a search that no descent came before, for finding a structure
 _HEARD_DB = 0.5  # a difference in level that is worth a notice
+_COMPILES = "compiling the proxy, once for this machine: about half a minute"
 
 
 def refine(
@@ -132,12 +133,9 @@ def refine(
                 judge.judge(evaluator, _JUDGED_EARLY)
                 keep()
 
-        def before_compiling() -> None:
-            on_preparing("compiling the proxy, once for this machine: about half a minute")
-
         def load() -> None:
             if models is None:
-                run.models = run.once(lambda: load_models(options, before_compiling))
+                run.models = run.once(lambda: load_models(options, lambda: on_preparing(_COMPILES)))
             run.notices += run.models.notices
 
         ended, failure = Ended.FINISHED, ""
