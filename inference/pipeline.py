@@ -73,8 +73,7 @@ def refine(
         options: instrument, budget, stages and constraints.
         open_library: returns the library for a host; None to start from the default patch alone.
         make_host: opens the host in a worker, instead of ``options.where``.
-        models: the network and the proxy; by default those that the stages need are loaded while the workers render
-            the first candidates.
+        models: the network and the proxy; by default those that the stages need are loaded while the workers start.
         pool: workers that ``start_workers`` has already started.
         analysis_seconds: seconds of the budget that were used before this call.
         finishing: returns an estimate of the seconds of the budget that are needed after this call.
