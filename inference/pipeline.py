@@ -17,7 +17,6 @@ from dataclasses import replace
 
 from inference.after.lesson import lesson_from
 from inference.after.play import faults, sentences, try_out
-from inference.background import begin_loading
 from inference.budget import Budget
 from inference.clip.target import Target
 from inference.evaluate import Evaluator, HostFactory
@@ -26,7 +25,6 @@ from inference.leaderboard import Leaderboard
 from inference.match import Ended, Match, StageRecord
 from inference.methods import DEFAULT_METHOD
 from inference.options import STAGES, Options
-from inference.output.residual import UNREACHABLE_DB, residual
 from inference.ports import Models
 from inference.run import Run
 from inference.stages.descend import descend
@@ -34,9 +32,11 @@ from inference.stages.finish import finish
 from inference.stages.guess import guess
 from inference.stages.library import LibraryOpener
 from inference.stages.models import has_models, load_models, needs_torch
+from inference.stages.notices import notices
 from inference.stages.start import start
 from inference.stages.tidy import tidy
 from inference.worker import Job, Reply
+from render.background import begin_loading
 from render.errors import HostError, one_line
 from render.hosts.pool import Pool
 from render.instruments.host import HostInfo
@@ -46,7 +46,6 @@ TIDY = "tidy"
 
 _JUDGED_EARLY = 2  # candidates for the first answer
 _SEARCHED_FIRST = 0.85  # of a search that no descent came before, for finding a structure
-_HEARD_DB = 0.5  # a difference in level that is worth a notice
 _COMPILES = "compiling the proxy, once for this machine: about half a minute"
 
 
@@ -85,8 +84,8 @@ def refine(
         tries_out: whether the matches are also played on other keys, and one without faults is preferred among equals.
 
     Returns:
-        The matches. If the run ends early and there is an answer (after Ctrl-C, a host that fails, an error in a
-        stage), the best so far is returned, and the match says how the run ended.
+        The matches. If the run ends early and there is an answer (after Ctrl-C, a host that fails), the best so far is
+        returned. After another error in a stage the later ones run. The match says how the run ended.
 
     Raises:
         HostError: if the host cannot be opened, or stops rendering before there is any match.
@@ -137,12 +136,17 @@ def refine(
                 run.models = run.once(lambda: load_models(options, lambda: on_preparing(_COMPILES)))
             run.notices += run.models.notices
 
-        ended, failure = Ended.FINISHED, ""
+        ended, failures = Ended.FINISHED, list[str]()
         try:
             for name, work in _plan(run, lambda: start(run, library, early, load), tries_out=tries_out):
                 if name in STAGES and _left_out(run, name):
                     continue
-                _stage(run, records, name, work)
+                try:
+                    _stage(run, records, name, work)
+                except Exception as error:
+                    if judge.best is None or isinstance(error, HostError):
+                        raise
+                    failures.append(f"{name} failed: {one_line(error)}")
                 keep()
                 if not run.board.best:  # the host plays nothing
                     break
@@ -156,11 +160,13 @@ def refine(
         except Exception as error:
             if run.judge.best is None:
                 raise
-            ended, failure = Ended.FAILED, f"{run.board.stage} failed: {one_line(error)}"
-            run.notices.append(f"the best so far; {failure}")
+            failures.append(f"{run.board.stage} failed: {one_line(error)}")
         if run.judge.best is None:
             raise HostError(f"none of {budget.n_renders} renders succeeded on {host.name}: {evaluator.last_failure}")
-        match = so_far(ended, failure)
+        if failures:
+            run.notices.append(f"{'; '.join(failures)}; the match is the best that was found otherwise")
+            ended = Ended.FAILED if ended is Ended.FINISHED else ended
+        match = so_far(ended, "; ".join(failures))
         return _with_trials(match, evaluator) if tries_out and ended is Ended.FINISHED else match
 
 
@@ -257,7 +263,7 @@ def _stage(run: Run, records: list[StageRecord], name: str, work: Callable[[], o
 
 def _match(run: Run, records: Sequence[StageRecord], host: HostInfo, ended: Ended, error: str) -> Match:
     """The result so far."""
-    evaluator, budget = run.evaluator, run.budget
+    budget = run.budget
     return Match(
         targets=run.targets,
         options=run.options,
@@ -271,30 +277,6 @@ def _match(run: Run, records: Sequence[StageRecord], host: HostInfo, ended: Ende
         steps=budget.n_steps,
         ended=ended,
         tidied=run.tidied,
-        notices=(*_level(run), *run.notices, *_failures(evaluator), *_verdict(run)),
+        notices=notices(run),
         error=error,
     )
-
-
-def _failures(evaluator: Evaluator) -> Iterator[str]:
-    if evaluator.failures:
-        yield f"{evaluator.failures} of {evaluator.budget.n_renders} renders failed and were left out"
-
-
-def _level(run: Run) -> Iterator[str]:
-    """A notice if the preset is not as loud as the clip."""
-    gain_db = run.judge.best.gain_db if run.judge.best is not None else 0.0
-    if abs(gain_db) > _HEARD_DB:
-        way, how = ("softer", "raised") if gain_db > 0.0 else ("louder", "lowered")
-        yield (
-            f"the preset plays {abs(gain_db):.1f} dB {way} than the clip, beyond the reach of its volume; the match "
-            f"is {how} by that"
-        )
-
-
-def _verdict(run: Run) -> Iterator[str]:
-    """A notice if the match is far from the clip, with the likely reason."""
-    best = run.judge.best
-    if best is not None and best.mss > max(UNREACHABLE_DB, 2.0 * run.judge.rerender_mss):
-        left = residual(run.target.compared, run.target.as_compared(best.matches[0]), best.candidate.note.gate_seconds)
-        yield f"the match is still {best.mss:.1f} dB from the clip. {left.sentence()}"

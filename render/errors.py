@@ -59,8 +59,10 @@ class FormatError(ReconstructError):
 
 def one_line(error: BaseException) -> str:
     """An error as one line; the type is named except for this project's errors and the system's."""
-    text = printable(str(error).partition("\n")[0])
-    return text if isinstance(error, (ValueError, OSError)) and text else f"{type(error).__name__}: {text}"
+    text, kind = printable(str(error).partition("\n")[0]), type(error).__name__
+    if isinstance(error, (ValueError, OSError)) and text:
+        return text
+    return f"{kind}: {text}" if text else kind
 
 
 def printable(text: str) -> str:

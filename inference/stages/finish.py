@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from inference.background import begin_loading
 from inference.evaluate import Judging
 from inference.lines.line_search import LineSearch
 from inference.run import Run
+from render.background import begin_loading
 
 _STEP = 0.03  # first step of the line searches, in knob units
 _ALTERNATING = ((0.4, 0.65), (0.8, 1.0))  # shares of the budget at which line searches, then CMA-ES, end

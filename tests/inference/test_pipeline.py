@@ -289,13 +289,23 @@ class Breaking(FixedGuesser, FixedDescender):
         raise MemoryError
 
 
-@pytest.mark.parametrize("stage", ["guess", "descend"])
-def test_an_error_in_a_stage_keeps_the_best_so_far(stage: str) -> None:
-    guesser = Breaking(TRUE) if stage == "guess" else FixedGuesser(TRUE.with_knobs({"ampdecay": 0.4}))
-    match = run(Models(guesser, Breaking(TRUE)))
+@pytest.mark.parametrize(
+    ("broken", "error"),
+    [
+        ({"guess"}, "guess failed: ZeroDivisionError: a mistake"),
+        ({"descend"}, "descend failed: MemoryError"),
+        ({"guess", "descend"}, "guess failed: ZeroDivisionError: a mistake; descend failed: MemoryError"),
+    ],
+)
+def test_after_an_error_in_a_stage_the_others_run(broken: set[str], error: str) -> None:
+    near = TRUE.with_knobs({"ampdecay": 0.4})
+    guesser = Breaking(TRUE) if "guess" in broken else FixedGuesser(near)
+    descender = Breaking(TRUE) if "descend" in broken else FixedDescender(near)
+    match = run(Models(guesser, descender))
     assert match.ended is Ended.FAILED
-    assert match.stages[-1].name == stage
-    assert match.error.startswith(f"{stage} failed: ")
+    assert [stage.name for stage in match.stages] == ["start", "guess", "descend", "search"]
+    assert match.error == error
+    assert any(error in notice for notice in match.notices)
     assert np.isfinite(match.best[0].mss)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.background import begin_loading
+from render.background import begin_loading
 
 
 def test_a_library_is_loaded_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
