@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from inference.command.arguments import refine_parser
 from inference.command.installing import preset_folder
 from inference.command.interruptions import Interrupted, interruptions
+from render.background import is_apart
 from render.errors import FileError, OutOfRange, ReconstructError, UnknownName, one_line
 from render.hosts.processes import usable_cores
 from render.streams import guarded_streams
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with guarded_streams():
         code = _main(list(sys.argv[1:] if argv is None else argv), began, at_end=argv is None)
     if argv is None:
+        if is_apart():
+            os._exit(code)
         gc.freeze()  # else Python looks through all of torch's objects before it ends, for half a second
     return code
 

@@ -23,6 +23,7 @@ from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from proxy.synth.weights import load_corrections
+from render.background import apart
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.trials.auditions import EVERYTHING
 from render.note import Note
@@ -90,7 +91,12 @@ class ProxyDescender:
             FormatError: if they do not fit.
         """
         corrections = load_corrections() if corrections is None else corrections
-        warm_up(corrections)
+
+        def warm() -> None:
+            torch.set_num_threads(1)  # each thread has a number of its own
+            warm_up(corrections)
+
+        apart(warm)
         return cls(corrections, threads=threads)
 
     def descend(self, job: DescentJob) -> Descent:
