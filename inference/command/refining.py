@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from inference.stages.library import LibraryOpener
 
 
-_EXIT_SECONDS = 0.5  # from the last file to the prompt
+_EXIT_SECONDS = 0.25  # from the last file to the prompt
 _TRIAL_SECONDS, _LESSON_SECONDS = 0.3, 0.02  # for each match and one more, and for each preset of a bank
 
 
