@@ -24,6 +24,7 @@ from benchmarks.faults.rows import Count
 from inference.output.record import read_record
 from render.audio import write_wav
 from render.errors import ReconstructError
+from render.hosts.processes import ENDING_SIGNALS
 from render.noisemaker.presets import read_programs
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE
@@ -165,6 +166,8 @@ def _priority() -> bytes:
 
 def _prepared(priority: bytes, prepare: Callable[[], None] | None) -> None:
     """Runs in the child: gives it the priority of this session, and then what ``prepare`` sets."""
+    for number in ENDING_SIGNALS:  # a campaign under ``nohup`` ignores some, and its commands would too
+        signal.signal(number, signal.SIG_DFL)
     if priority:
         with contextlib.suppress(OSError):
             Path("/proc/self/autogroup").write_bytes(priority)
