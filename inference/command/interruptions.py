@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import functools
 import signal
 import sys
 import threading
@@ -12,6 +14,12 @@ from types import FrameType
 from render.hosts.processes import ENDING_SIGNALS
 
 _SECONDS_TO_END = 3  # of processor time, where that is limited
+
+_IMPORTER = "<frozen importlib._bootstrap>"
+"""The file of the functions that import modules. An exception between two of their instructions may leave the lock of
+all imports held, and then a thread that imports a module waits for ever."""
+
+_LATER_SECONDS = 0.02
 
 
 _held: list[bool] = []
@@ -55,6 +63,8 @@ def interruptions(*, at_end: bool = False) -> Iterator[list[int]]:
     _came.clear()
 
     def handle(number: int, frame: FrameType | None) -> None:
+        if not _held and frame is not None and frame.f_code.co_filename == _IMPORTER and _comes_again(number):
+            return
         _came.append(number)
         if not _held:
             raise Interrupted(number)
@@ -80,6 +90,19 @@ def interruptions(*, at_end: bool = False) -> Iterator[list[int]]:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_IGN if at_end else handler)
         _came.clear()
+
+
+def _comes_again(number: int) -> bool:
+    """Have a signal come again a moment later; False if no thread can be started for that."""
+    main = threading.main_thread().ident
+    assert main is not None
+    send = functools.partial(signal.pthread_kill, main) if hasattr(signal, "pthread_kill") else _thread.interrupt_main
+    timer = threading.Timer(_LATER_SECONDS, send, (number,))
+    timer.daemon = True
+    with contextlib.suppress(RuntimeError):
+        timer.start()
+        return True
+    return False
 
 
 def _leave_time_to_end() -> None:
