@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_APART = "apart"  # name of the threads of apart()
+_APART, _LOOK_SECONDS = "apart", 0.5  # name of the threads of apart(); time between two looks for signals
 
 
 def begin_loading(name: str) -> None:
@@ -33,15 +33,18 @@ def apart(work: Callable[[], T]) -> T:
     In the main thread the exception of a signal's handler is dropped if it comes while Python runs a destructor, and a
     compiler runs many of them. The thread goes on when the waiting was ended, but keeps no program from its end.
     """
-    result = Future[T]()
+    result, done = Future[T](), threading.Event()
 
     def run() -> None:
         try:
             result.set_result(work())
         except BaseException as error:
             result.set_exception(error)
+        done.set()
 
     threading.Thread(target=run, name=_APART, daemon=True).start()
+    while not done.wait(_LOOK_SECONDS):  # a signal that came just before it does not end a wait
+        pass
     return result.result()
 
 

@@ -42,8 +42,9 @@ def test_work_apart_returns_and_raises_what_it_does() -> None:
 
 def test_a_signal_ends_the_waiting_for_work_whose_destructors_drop_exceptions() -> None:
     program = (
-        "import os, sys, time\n"
+        "import os, signal, time\n"
         "from render.background import apart, is_apart\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # it may be ignored
         "class Dropping:\n"
         "    def __del__(self):\n"
         "        time.sleep(0.1)\n"
