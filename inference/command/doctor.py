@@ -22,7 +22,7 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-from render.hosts.processes import usable_cores
+from render.hosts.processes import control_groups, usable_cores
 
 SCHEMA = "synth-reconstruct/doctor/1"
 EXIT_GOOD, EXIT_WRONG = 0, 1
@@ -168,10 +168,10 @@ def _has_proc() -> bool:
 def _memory_limit() -> float | None:
     """The smallest limit of a container or of this process in bytes; None without one."""
     limits = []
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        path = Path("/sys/fs/cgroup", name)
-        if path.is_file() and (text := path.read_text().strip()).isdigit():
-            limits.append(float(text))
+    for group in control_groups("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
+                limits.append(float(int((group / name).read_text())))
     if sys.platform != "win32":
         import resource
 

@@ -10,11 +10,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+_CONTROL_GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 ENDING_SIGNALS = tuple(
     getattr(signal, name)
@@ -99,22 +101,41 @@ def at_work(pid: int) -> tuple[float, bool] | None:
 
 
 def usable_cores() -> int:
-    """How many cores this process may use: fewer than the machine has under ``taskset`` or in a container."""
+    """How many cores this process may use: fewer than the machine has under ``taskset``, in a container or a slice."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(affinity, _quota(Path("/sys/fs/cgroup")) or affinity))
+    return max(1, min([affinity, *_quotas(control_groups("cpu"))]))
 
 
-def _quota(root: Path) -> int | None:
-    """Cores that the control group grants, rounded up; None without a limit (versions 2 and 1 of the interface)."""
-    try:
-        quota, period = (root / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text().strip()
-            period = (root / "cpu" / "cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return None
-    try:
-        return math.ceil(int(quota) / int(period)) if int(quota) > 0 else None
-    except (ValueError, ZeroDivisionError):
-        return None
+def control_groups(controller: str, root: Path = _CONTROL_GROUPS, own: Path = _OWN_GROUPS) -> Iterator[Path]:
+    """Folders of the control groups that limit this process, of versions 2 and 1 of the interface; innermost first.
+
+    Args:
+        controller: name of a controller: ``cpu`` or ``memory``.
+        root: folder of the control groups; in a container its own group.
+        own: file that lists the groups of this process.
+    """
+    found = []
+    with contextlib.suppress(OSError, ValueError):
+        for line in own.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            inside = [part for part in Path(path).parts[1:] if part != ".."]
+            if not controllers:
+                found.append((root, inside))
+            elif controller in controllers.split(","):
+                found.append((root / controller, inside))
+    for base, inside in found:
+        yield from (base.joinpath(*inside[:depth]) for depth in range(len(inside), 0, -1))
+    yield root / controller
+    yield root
+
+
+def _quotas(groups: Iterable[Path]) -> Iterator[int]:
+    """Cores that control groups grant, rounded up; of those that have a limit."""
+    for group in groups:
+        with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+            if (group / "cpu.max").exists():
+                quota, period = (group / "cpu.max").read_text().split()
+            else:
+                quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            if int(quota) > 0:
+                yield math.ceil(int(quota) / int(period))

@@ -31,7 +31,7 @@ from inference.output.overview import overview_path
 from inference.output.record import read_record
 from render.errors import FileError, FormatError
 from render.files import replacing_together
-from render.hosts.processes import ENDING_SIGNALS, _quota, usable_cores
+from render.hosts.processes import ENDING_SIGNALS, _quotas, control_groups, usable_cores
 from render.note import SAMPLE_RATE, Note
 from tests.paths import ROOT
 from tests.toy import TABLE, TOY, ToyHost
@@ -528,22 +528,33 @@ class TestCores:
         assert usable_cores() >= 1
 
     @pytest.mark.parametrize(
-        ("files", "cores"),
+        ("own", "files", "cores"),
         [
-            ({"cpu.max": "max 100000"}, None),
-            ({"cpu.max": "150000 100000"}, 2),
-            ({"cpu.max": "50000 100000"}, 1),
-            ({"cpu.max": "nonsense"}, None),
-            ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
-            ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
-            ({}, None),
+            ("0::/", {"cpu.max": "max 100000"}, None),
+            ("0::/", {"cpu.max": "150000 100000"}, 2),
+            ("0::/", {"cpu.max": "50000 100000"}, 1),
+            ("0::/", {"cpu.max": "nonsense"}, None),
+            ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000", "cpu.max": "700000 100000"}, 3),
+            ("0::/a/b", {"a/b/cpu.max": "100000 100000", "a/cpu.max": "300000 100000"}, 1),
+            ("0::/../a", {"cpu.max": "200000 100000"}, 2),
+            ("1:cpu:/", {"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+            ("2:cpu,cpuacct:/a", {"cpu/a/cpu.cfs_quota_us": "90000", "cpu/a/cpu.cfs_period_us": "100000"}, 1),
+            ("1:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+            ("nonsense", {"cpu.max": "150000 100000"}, 2),
+            (None, {}, None),
         ],
     )
-    def test_the_quota_of_a_container_counts(self, files: dict[str, str], cores: int | None, tmp_path: Path) -> None:
+    def test_the_quotas_of_containers_and_slices_count(
+        self, own: str | None, files: dict[str, str], cores: int | None, tmp_path: Path
+    ) -> None:
+        groups = tmp_path / "groups"
         for name, content in files.items():
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(content)
-        assert _quota(tmp_path) == cores
+            (groups / name).parent.mkdir(parents=True, exist_ok=True)
+            (groups / name).write_text(content)
+        if own is not None:
+            (tmp_path / "own").write_text(own + "\n")
+        found = _quotas(control_groups("cpu", groups, tmp_path / "own"))
+        assert min(found, default=None) == cores
 
 
 def test_result_names_of_several_matches() -> None:
