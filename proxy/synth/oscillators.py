@@ -27,7 +27,7 @@ from proxy.kernels.oscillators import (
     wave_forward,
 )
 from render.noisemaker.curves import frequency_hz
-from render.noisemaker.engine import noise as generator
+from render.noisemaker.engine.noise import white
 from render.noisemaker.facts import FRESH_NOISE
 from render.note import SAMPLE_RATE
 
@@ -121,13 +121,7 @@ def noise_state(seed: int) -> int:
 @lru_cache(maxsize=10)
 def noise(n_samples: int, state: int = FRESH_NOISE) -> Array:
     """White noise from a state of the generator on, shape ``(n_samples,)``."""
-    return generator.white(n_samples, state)
-
-
-@lru_cache(maxsize=10)
-def clicks(n_samples: int, state: int = FRESH_NOISE) -> Array:
-    """The vintage noise from a state of the generator on, shape ``(n_samples,)``."""
-    return generator.clicks(n_samples, state)
+    return white(n_samples, state)
 
 
 @cache

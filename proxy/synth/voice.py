@@ -21,6 +21,7 @@ from proxy.synth.mixer import mixed
 from proxy.synth.modulation import Modulation, modulation, weighted
 from render.noisemaker import facts
 from render.noisemaker.curves import contour_amount, log8, log20, still_cutoff, velocity_gain, volume_gain
+from render.noisemaker.engine.noise import clicks
 from render.noisemaker.facts import MAX_VELOCITY, SETTLING_SAMPLES
 from render.noisemaker.table import FILTER_TYPES
 from render.note import SAMPLE_RATE
@@ -102,8 +103,8 @@ def mixer(controls: Controls, number: Tensor, moves: Modulation, n_samples: int,
     mix = crushed(mix, controls.knob("oscbitcrusher"))
     sub_level = (facts.SUB_POLARITY * log20(controls.knob("osc3volume")) * controls.factor("sub gain"))[:, None]
     mix = torch.addcmul(mix, sub_level, sub_oscillator(controls, sub_increments, n_samples))
-    clicks = torch.from_numpy(oscillators.clicks(n_samples, noise_state)).to(mix)
-    return torch.addcmul(mix, (controls.knob("vintagenoise") * controls.factor("click gain"))[:, None], clicks)
+    vintage = torch.from_numpy(clicks(n_samples, noise_state)).to(mix)
+    return torch.addcmul(mix, (controls.knob("vintagenoise") * controls.factor("click gain"))[:, None], vintage)
 
 
 def oscillator1(
