@@ -60,7 +60,7 @@ def finish(run: Run, until: float) -> None:
         for lines_until, cma_until in _ALTERNATING if alternates else _LINES_ONLY:
             lines.run_until(passed(lines_until))
             scales = lines.scales(_CMA_KNOBS)
-            if scales and not passed(cma_until)():
+            if alternates and scales and not passed(cma_until)():
                 from inference.stages.search import search_near
 
                 lines.continue_from(search_near(by, lines.best, scales, constraints, passed(cma_until), seed))
