@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soxr
 
-from benchmarks.parts.pitch import make_case, score, sounding_pitches
+from benchmarks.hearing.pitch import make_case, score, sounding_pitches
 from inference.clip.pitch import MIN_CONFIDENCE, PitchEstimate, estimate_note, levels, vote
 from inference.clip.swipe import HIGHEST_HZ, HOP, LOWEST_HZ, RATE, swipe
 from render.errors import InvalidAudio

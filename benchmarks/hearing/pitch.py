@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.parts.pitch_estimators import ESTIMATORS, SLOW, Estimator, Mono
+from benchmarks.hearing.pitch_estimators import ESTIMATORS, SLOW, Estimator, Mono
 from render.errors import UnknownName
 from render.instruments.patch import Patch
 from render.measures.golden import GoldenRow, read_rows

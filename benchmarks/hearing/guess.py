@@ -135,10 +135,10 @@ class _Worker:
         began = time.process_time()
         proposals = self._guesser.propose(target, count=self._guesses)
         proposed = time.process_time()
-        ranked = self._ranked(target, [(proposal.patch, proposal.note) for proposal in proposals])
+        in_order = ranked(self._host, target, [(proposal.patch, proposal.note) for proposal in proposals])
         ended = time.process_time()
-        ranked_first = [judged(patch, note) for patch, note in ranked[:N_BEST]]
-        first = self._ranked(target, [(proposals[0].patch, proposals[0].note)])[0]
+        ranked_first = [judged(patch, note) for patch, note in in_order[:N_BEST]]
+        first = ranked(self._host, target, [(proposals[0].patch, proposals[0].note)])[0]
         plain = self._regression.propose(target, count=1)[0]
         pitch_error, confidence = _pitch_error(target.audio, ranked_first[0][1])
         row = Row(
@@ -150,23 +150,29 @@ class _Worker:
             unranked=judged(*first)[0],
             best=ranked_first[0][0],
             best_of_8=min(distance for distance, _ in ranked_first),
-            regression=judged(*self._ranked(target, [(plain.patch, plain.note)])[0])[0],
+            regression=judged(*ranked(self._host, target, [(plain.patch, plain.note)])[0])[0],
             confidence=confidence,
             pitch_error=pitch_error,
             network_seconds=proposed - began,
             ranking_seconds=ended - proposed,
         )
-        return Found(row, golden.patch, ranked[0][0])
+        return Found(row, golden.patch, in_order[0][0])
 
-    def _ranked(self, target: Target, guesses: Iterable[tuple[Patch, Note]]) -> list[tuple[Patch, Note]]:
-        """Guesses in order of their distance, with their volume knobs set to match the target's level."""
-        distance = TargetDistance(target.audio)
-        measured = []
-        for patch, note in guesses:
-            audio = self._host.render(patch, note, clean=False)
-            loss, gain = distance.measure(audio)
-            measured.append((loss, with_gain(patch, gain), note))
-        return [(patch, note) for _, patch, note in sorted(measured, key=lambda one: one[0])]
+
+def ranked(host: Host, target: Target, guesses: Iterable[tuple[Patch, Note]]) -> list[tuple[Patch, Note]]:
+    """Guesses in order of their distance, with their volume knobs set to match the target's level.
+
+    Args:
+        host: host that renders them.
+        target: what they are compared with.
+        guesses: patches and the notes that they are played with.
+    """
+    distance = TargetDistance(target.audio)
+    measured = []
+    for patch, note in guesses:
+        loss, gain = distance.measure(host.render(patch, note, clean=False))
+        measured.append((loss, with_gain(patch, gain), note))
+    return [(patch, note) for _, patch, note in sorted(measured, key=lambda one: one[0])]
 
 
 def _target(golden: GoldenRow) -> Target:
