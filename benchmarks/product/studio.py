@@ -36,8 +36,8 @@ return turns;
 _WATCH = """
 studio.shown = [];
 const card = document.querySelector(".cards .card");
-new MutationObserver(() => studio.shown.push(Date.now() - Number(card.dataset.improved)))
-  .observe(card, { attributes: true, attributeFilter: ["data-improved"] });
+new MutationObserver(() => studio.shown.push(Date.now() - Number(card.getAttribute("improved"))))
+  .observe(card, { attributes: true, attributeFilter: ["improved"] });
 """
 
 
@@ -104,7 +104,7 @@ def _first_candidate(
     began = time.monotonic()
     drop(driver, clip)
     # Its distance in dB disappears when a closer candidate takes its place, the picture does not.
-    eventually(lambda: driver.find_elements(By.CSS_SELECTOR, ".cards .card .spectrum img"), _PATIENCE_SECONDS)
+    eventually(lambda: driver.find_elements(By.CSS_SELECTOR, ".cards .card img.spectrum[src]"), _PATIENCE_SECONDS)
     shown = time.monotonic() - began
     eventually(lambda: "renders a second" in _status(driver), _PATIENCE_SECONDS)
     better = time.monotonic() - began

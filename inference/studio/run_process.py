@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from inference.stages.library import LibraryOpener
     from render.hosts.pool import Pool
 
-_PROGRESS_SECONDS, _BEST_SECONDS, _OTHERS_SECONDS = 0.1, 0.1, 0.7
+_PROGRESS_SECONDS, _OTHERS_SECONDS = 0.2, 0.7
 """Shortest times between two messages of a kind; which candidates differ takes some milliseconds to find out."""
 _LOOKED_AT = 16  # candidates among which different ones are looked for
 SECONDS_TO_END = 10.0
@@ -203,10 +203,8 @@ class _Listener:
 
     def __init__(self, send: Callable[[Event], None], stopped: threading.Event, wanted: int) -> None:
         self._send, self._stopped, self._wanted = send, stopped, wanted
-        self._progress_sent = self._best_sent = self._others_sent = 0.0
+        self._progress_sent = self._others_sent = 0.0
         self._best: Candidate | None = None
-        self._newest: Candidate | None = None
-        self._newest_at = 0.0
         self._others: tuple[Candidate, ...] = ()
 
     def analysed(self, clip: Path, target: Target) -> None:
@@ -238,14 +236,12 @@ class _Listener:
             left = max((budget.seconds or 0.0) - budget.elapsed(), 0.0)
             loss = board.best[0].loss if board.best else None
             self._send(Progress(board.stage, budget.elapsed(), left, budget.n_renders, loss))
-        if board.best and board.best[0] is not self._newest:
-            self._newest, self._newest_at = board.best[0], time.time()
-        if board.best and board.best[0] is not self._best and now - self._best_sent >= _BEST_SECONDS:
-            from inference.judge import different
-
-            self._best, self._best_sent = board.best[0], now
+        if board.best and board.best[0] is not self._best:
+            self._best, found_at = board.best[0], time.time()
             if now - self._others_sent >= _OTHERS_SECONDS:
+                from inference.judge import different
+
                 self._others_sent = now
                 self._others = tuple(different(board.best[:_LOOKED_AT], self._wanted)[1:])
             others = (other for other in self._others if other is not self._best)
-            self._send(Found((self._best, *others), self._newest_at))
+            self._send(Found((self._best, *others), found_at))

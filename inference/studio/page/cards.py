@@ -16,13 +16,14 @@ from render.note import Note
 
 _CARDS = 4
 _PICTURE_SECONDS = 0.8  # shortest time between two pictures of a card: the search needs the cores
+_FOLLOWING_SECONDS = 1.0  # shortest time between two patches on the panel that follows: all of its knobs are sent
 _ORIGINS = {"network": "guess", "resumed": "earlier", "panel": "your patch", "default patch": "default"}
 
 
 @dataclass
 class _Card:
     box: ui.element
-    picture: ui.image
+    picture: ui.element
     distance: ui.label
     origin: ui.label
     candidate: Candidate | None = None
@@ -42,6 +43,7 @@ class CardsView:
     desk: Desk
     _cards: list[_Card] = field(default_factory=list)
     _shown: int = -1
+    _followed_at: float = 0.0
     followed: bool = True
     """Whether the panel follows the best candidate, which it does until somebody turns a knob or picks a card."""
 
@@ -59,7 +61,7 @@ class CardsView:
     def _card(self, number: int) -> _Card:
         with ui.element("article").classes("card") as box:
             box.props["aria-label"] = f"candidate {number + 1}"
-            picture = ui.image().props('no-spinner fit=fill alt=""').classes("spectrum")
+            picture = ui.element("img").props('alt=""').classes("spectrum")
             with ui.row().classes("tools"):
                 distance = ui.label().classes("db")
                 origin = ui.label().classes("hint")
@@ -75,9 +77,11 @@ class CardsView:
         """Show the candidates of the session, if they have changed."""
         live = self.desk.live
         pending = any(card.candidate is not None and card.sound is None for card in self._cards)
-        if live.version == self._shown and not pending:
-            return
-        self._shown = live.version
+        if live.version == self._shown:
+            self._follow()  # not before anything newer is on the cards
+            if not pending:
+                return
+        self._shown, put = live.version, self.desk.put
         self._none.set_visibility(not live.candidates)
         now = time.monotonic()
         for card, candidate in zip(self._cards, [*live.candidates, *[None] * _CARDS], strict=False):
@@ -86,19 +90,24 @@ class CardsView:
                 continue
             if candidate is not card.candidate:
                 card.candidate, card.sound = candidate, None
-                card.origin.set_text(_ORIGINS.get(candidate.origin, candidate.origin))
-                card.distance.set_text(f"{candidate.loss:.3f}")
+                put(card.origin, textContent=_ORIGINS.get(candidate.origin, candidate.origin))
+                put(card.distance, textContent=f"{candidate.loss:.3f}")
                 if card is self._cards[0]:
-                    card.box.props["data-improved"] = round(1000.0 * live.improved_at)  # for measurements
-                    card.box.update()
+                    put(card.box, improved=round(1000.0 * live.improved_at))  # for measurements
             late = not live.active or now - card.drawn_at > _PICTURE_SECONDS
             if card.sound is None and late and not card.drawing:
                 card.drawing, card.drawn_at = True, now
                 background_tasks.create(self._draw(card, candidate))
-        if live.candidates and self.followed and not self.desk.edited:
-            best = live.candidates[0]
-            if best.patch != self.desk.patch:
-                self.desk.load(best.patch, best.note, "Candidate 1")
+
+    def _follow(self) -> None:
+        """Put the best candidate on the panel, now and then."""
+        candidates, now = self.desk.live.candidates, time.monotonic()
+        if not candidates or not self.followed or self.desk.edited or now - self._followed_at < _FOLLOWING_SECONDS:
+            return
+        best = candidates[0]
+        if best.patch != self.desk.patch:
+            self._followed_at = now
+            self.desk.load(best.patch, best.note, "Candidate 1")
 
     async def _draw(self, card: _Card, candidate: Candidate) -> None:
         try:
@@ -109,9 +118,10 @@ class CardsView:
             card.drawing = False
         if card.candidate is candidate:
             card.sound = sound
-        card.picture.set_source(self.desk.studio.store.address(sound.picture, "png"))
         clipped = ", clips" if sound.peak > LOUDEST else ""
-        card.distance.set_text(f"{sound.mss:.2f} dB{clipped}" if sound.mss is not None else clipped)
+        decibels = f"{sound.mss:.2f} dB{clipped}" if sound.mss is not None else clipped
+        self.desk.put(card.picture, src=self.desk.studio.store.address(sound.picture, "png"))
+        self.desk.put(card.distance, textContent=decibels)
 
     async def play(self, number: int) -> None:
         """Play a candidate as loud as the clip."""

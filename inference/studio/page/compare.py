@@ -51,7 +51,7 @@ class CompareView:
                 self._score = ui.label().classes("hint")
             self._distance = ui.label().classes("db")
             self._verdict = ui.label().classes("hint")
-            self._residual = ui.image().props("no-spinner fit=fill").classes("spectrum residual")
+            self._residual = ui.image().props("no-spinner no-transition fit=fill").classes("spectrum residual")
             self._residual.props["alt"] = "difference of the spectrograms of clip and patch"
             ui.label("What is left of the clip: red where the patch is too quiet, blue where it is too loud.").classes(
                 "hint"

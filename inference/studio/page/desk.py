@@ -48,6 +48,7 @@ class Desk:
     locks: set[str] = field(default_factory=set)
     plays: bool = True
     listeners: list[Callable[[], None]] = field(default_factory=list)
+    _put: dict[tuple[int, str], str | float | None] = field(default_factory=dict)
     _waiting: tuple[Patch, Note] | None = None
     _busy: bool = False
 
@@ -105,6 +106,21 @@ class Desk:
     def run(self, function: str, *arguments: Any) -> None:
         """Call a function of ``studio.js``."""
         self.client.run_javascript(f"{function}({','.join(map(json.dumps, arguments))})")
+
+    def put(self, element: ui.element, **properties: str | float | None) -> None:
+        """Set properties of an element that change several times a second, and that nothing else sets.
+
+        After any change of an element NiceGUI has the browser render the whole page anew, which takes it 50 to 100 ms
+        with all the knobs of a panel. These properties are set by ``studio.js`` instead, if they differ from before.
+
+        Args:
+            element: element of the page.
+            properties: of its node in the document, such as ``textContent``, or else attributes; None removes one.
+        """
+        changed = {name: value for name, value in properties.items() if self._put.get((element.id, name), "") != value}
+        if changed:
+            self._put.update({(element.id, name): value for name, value in changed.items()})
+            self.run("studio.put", element.html_id, changed)
 
     def tell(self, text: str, kind: Any = "info") -> None:
         """Say something in the corner of the page."""

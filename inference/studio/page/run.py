@@ -56,8 +56,7 @@ class RunView:
                         item.tooltip(_STAGE_HINTS[stage])
                         ui.label(stage)
                         self._stages[stage] = item, ui.label().classes("db")
-            self._bar = ui.linear_progress(0.0, show_value=False, size="6px").props("instant-feedback rounded")
-            self._bar.props["aria-label"] = "share of the time that is used"
+            self._bar = ui.element("progress").props('value=0 aria-label="share of the time that is used"')
             self._drawing = ui.html("", sanitize=False)
             self._status = ui.label().classes("status").props('role=status aria-live="polite"')
         self.show()
@@ -80,10 +79,10 @@ class RunView:
         self._start.set_text("Start anew" if live.candidates else "Start")
         progress = live.progress
         whole = progress.seconds + progress.left_seconds if progress is not None else 0.0
-        self._bar.set_value(progress.seconds / whole if progress is not None and whole > 0.0 and active else 0.0)
-        self._bar.props.set_bool("indeterminate", live.state == STARTING)
         now = progress.seconds if progress is not None else 0.0
-        self._drawing.set_content(progress_svg(live.curve, live.stages, now, whole))
+        share = round(now / whole, 4) if whole > 0.0 and active else 0.0
+        self.desk.put(self._bar, value=None if live.state == STARTING else share)
+        self.desk.put(self._drawing, innerHTML=progress_svg(live.curve, live.stages, now, whole))
         for stage, (item, decibels) in self._stages.items():
             begun = stage in live.stages or stage in live.judged
             item.classes(
@@ -91,7 +90,7 @@ class RunView:
                 remove=("" if stage == live.stage else "now ") + ("" if begun else "begun"),
             )
             decibels.set_text(f"{live.judged[stage]:.2f} dB" if stage in live.judged else "")
-        self._status.set_text(self._sentence())
+        self.desk.put(self._status, textContent=self._sentence())
 
     def _sentence(self) -> str:
         live, progress = self._live, self._live.progress

@@ -20,7 +20,7 @@ from inference.studio.page.run import RunView
 from inference.studio.page.vary import VaryView
 from inference.studio.studio import Studio
 
-_REFRESH_SECONDS = 0.1
+_REFRESH_SECONDS = 0.05
 
 
 async def session_page(studio: Studio, name: str) -> None:

@@ -1,4 +1,4 @@
-// Sounds of the studio's page: playing, comparing A and B, the keys, and dropping files. No dependencies.
+// The studio's page: playing, comparing A and B, the keys, dropping files, and what changes often. No dependencies.
 "use strict";
 (() => {
   let context = null;
@@ -240,5 +240,15 @@
     if (knob) log.push({ what: "turn", at: performance.now(), name: knob.dataset.parameter });
   }, { capture: true, passive: true });
 
-  window.studio = { play, stop, compare, toggle, record, log };
+  function put(id, properties) {
+    const element = document.getElementById(id);
+    if (!element) return;
+    for (const [name, value] of Object.entries(properties)) {
+      if (value === null) element.removeAttribute(name);
+      else if (name in element) element[name] = value;
+      else element.setAttribute(name, value);
+    }
+  }
+
+  window.studio = { play, stop, compare, toggle, record, put, log };
 })();
