@@ -11,6 +11,7 @@ from numpy.random import Generator
 from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
+from render.audio import Audio
 from render.instruments.patch import Patch
 from render.note import Note
 
@@ -99,6 +100,9 @@ class Descender(Protocol):
         It costs less than half of the host's renders. The losses are the proxy's and not the host's, so such candidates
         are used only as starts of descents.
         """
+
+    def play(self, candidate: Candidate, n_samples: int) -> Audio:
+        """The sound of a candidate on the proxy, shape ``(2, n_samples)``."""
 
     def changes(
         self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool

@@ -29,6 +29,7 @@ _FASTEST_HZ = 30.0
 _BINS_PER_LINE = 8  # of the zero-padded spectrum
 _BACKGROUND_LINES = 4  # lines on each side over which a line must stand out
 _SHORTEST_ECHO, _LONGEST_ECHO = 0.03, 1.5  # seconds
+_REMOVED = 1.5  # factor of the power of a sound that is removed
 _N_RATES, _N_DELAYS = 4, 3
 _SAME_RATE = 0.08  # relative
 
@@ -46,13 +47,10 @@ def estimate_hints(audio: Audio, gate_seconds: float) -> Hints:
     Shape:
         audio: ``(channels, samples)``.
     """
-    power = np.concatenate([mel_power(one.astype(np.float64), _SCALE, SAMPLE_RATE) for one in audio], axis=1)
-    levels: Bands = decibels(power, max(floor_of(power), float(power.max()) * 10.0 ** (-_FLOOR_DB / 10.0))).astype(
-        np.float64
-    )
-    held = int(min(gate_seconds, audio.shape[1] / SAMPLE_RATE) * _FRAMES_PER_SECOND)
+    power = _power(audio)
+    levels = _levels(power, power)
     return Hints(
-        _rates(levels[: max(held, len(levels) // 2)]),
+        _rates(_held(levels, gate_seconds)),
         _delays(levels),
         audio.shape[1] / SAMPLE_RATE,
         *_curves_over_time(power),
@@ -60,6 +58,46 @@ def estimate_hints(audio: Audio, gate_seconds: float) -> Hints:
         find_partials(audio, gate_seconds),
         find_sweeps(audio, gate_seconds),
     )
+
+
+def estimate_left_hints(audio: Audio, gate_seconds: float, others: Audio) -> Hints:
+    """Estimate rates, brightness, loudness and sweeps of what is left of a clip without a part of its sound.
+
+    Args:
+        audio: the clip.
+        gate_seconds: length of the key press.
+        others: the part, as loud as it is in the clip.
+
+    Shape:
+        audio: ``(channels, samples)``.
+        others: ``(channels, samples)``, as long as ``audio``.
+    """
+    whole = _power(audio)
+    part = _power(others).reshape(len(whole), len(others), -1).sum(axis=1) / len(audio)
+    left = np.maximum(whole - _REMOVED * np.tile(part, len(audio)), 0.0)
+    return Hints(
+        _rates(_held(_levels(left, whole), gate_seconds)),
+        (),
+        audio.shape[1] / SAMPLE_RATE,
+        *_curves_over_time(left),
+        sweeps=find_sweeps(audio, gate_seconds, others),
+    )
+
+
+def _power(audio: Audio) -> Bands:
+    """Power of the bands of all channels side by side."""
+    return np.concatenate([mel_power(one.astype(np.float64), _SCALE, SAMPLE_RATE) for one in audio], axis=1)
+
+
+def _levels(power: Bands, whole: Bands) -> Bands:
+    """Levels of bands in dB above a floor that depends on the loudest band of the clip."""
+    lowest = max(floor_of(whole), float(whole.max()) * 10.0 ** (-_FLOOR_DB / 10.0))
+    return decibels(power, lowest).astype(np.float64)
+
+
+def _held(levels: Bands, gate_seconds: float) -> Bands:
+    """The frames before the end of the key press, or the first half of the clip."""
+    return levels[: max(int(gate_seconds * _FRAMES_PER_SECOND), len(levels) // 2)]
 
 
 def _rates(levels: Bands) -> tuple[float, ...]:

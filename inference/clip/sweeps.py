@@ -23,15 +23,17 @@ _WINDOW, _PADDED, _HOP = 512, 2048, 512
 _SPEEDS = (0.0, 800.0 / 3.0, 1600.0 / 3.0, 800.0)  # semitones per second; a smear does not tell its direction
 _HARMONICS = 12
 _STILL = 0.3  # quantile over time that is removed: less than half, or an LFO's rectangle would stand still too
+_REMOVED = 1.2  # factor of the spectra of a sound that is removed
 _QUIETEST = 0.2  # relative norm of a frame below which it counts less
 
 
-def find_sweeps(audio: Audio, held_seconds: float) -> tuple[Partials, Partials]:
+def find_sweeps(audio: Audio, held_seconds: float, others: Audio | None = None) -> tuple[Partials, Partials]:
     """Compare the beginning of a clip with sweeping tones.
 
     Args:
         audio: the clip.
         held_seconds: length of the key press; what follows is not looked at.
+        others: a part of the clip's sound, as loud as it is in the clip, that is removed instead of what stands still.
 
     Returns:
         The resemblance to tones with harmonics, whose amplitude falls as that of a saw's, and to pure tones, each at
@@ -39,17 +41,27 @@ def find_sweeps(audio: Audio, held_seconds: float) -> tuple[Partials, Partials]:
 
     Shape:
         audio: ``(channels, samples)``.
+        others: ``(channels, samples)``, as long as ``audio``.
     """
     seconds = min(held_seconds, audio.shape[1] / SAMPLE_RATE, LONGEST_SECONDS)
     n_frames = max(int(seconds * SAMPLE_RATE / _HOP), 1)
-    mono = np.pad(audio.mean(axis=0, dtype=np.float32), (_WINDOW // 2, _WINDOW))
-    frames = np.lib.stride_tricks.sliding_window_view(mono, _WINDOW)[::_HOP][:n_frames]
-    spectra = np.sqrt(np.abs(scipy.fft.rfft(frames * _window(), _PADDED, axis=1)))
-    moving = np.maximum(spectra - np.quantile(spectra, _STILL, axis=0), 0.0)
+    spectra = _spectra(audio, n_frames)
+    if others is None:
+        roots = np.sqrt(spectra)
+        moving = np.maximum(roots - np.quantile(roots, _STILL, axis=0), 0.0)
+    else:
+        moving = np.sqrt(np.maximum(spectra - _REMOVED * _spectra(others, n_frames), 0.0))
     norms = np.linalg.norm(moving, axis=1, keepdims=True)
     moving /= np.maximum(norms, max(_QUIETEST * float(norms.max()), 1e-9))
     rich, pure = (_resembling(tones, moving) for tones in _tones())
     return rich, pure
+
+
+def _spectra(audio: Audio, n_frames: int) -> NDArray[np.float32]:
+    """Amplitude spectra of the first frames, shape ``(n_frames, bins)``."""
+    mono = np.pad(audio.mean(axis=0, dtype=np.float32), (_WINDOW // 2, _WINDOW))
+    frames = np.lib.stride_tricks.sliding_window_view(mono, _WINDOW)[::_HOP][:n_frames]
+    return np.asarray(np.abs(scipy.fft.rfft(frames * _window(), _PADDED, axis=1)), np.float32)
 
 
 def _resembling(tones: Strengths, moving: NDArray[np.float32]) -> Partials:

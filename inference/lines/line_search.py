@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,7 +57,7 @@ class Trial:
         return 0.0 if self.line is None else self.changes[self.line] - _value(self.base, self.line)
 
 
-def polish(run: Run, base: Candidate, rng: Generator, *, until: float) -> Candidate:
+def polish(run: Run, base: Candidate, rng: Generator, *, until: float, also: Collection[str] = ()) -> Candidate:
     """Search the knobs of a candidate that no descent changes, and the gate if it may change.
 
     Args:
@@ -65,13 +65,15 @@ def polish(run: Run, base: Candidate, rng: Generator, *, until: float) -> Candid
         base: measured candidate to start from.
         rng: generator for the order of the knobs.
         until: share of the budget at which the stage ends.
+        also: other knobs that are searched, if they are free.
 
     Returns:
         The best candidate.
     """
     table, budget = base.patch.table, run.budget
     rows = map(table.parameter, run.options.constraints.free(table))
-    names = [row.name for row in rows if not row.discrete and not row.descended and base.patch.sounds(row.name)]
+    searched = (row for row in rows if not row.discrete and (row.name in also or not row.descended))
+    names = [row.name for row in searched if base.patch.sounds(row.name)]
     lines = LineSearch(run, base, rng, [*names, *([GATE] if run.moves_gate() else [])], step=_POLISH_STEP)
     until, renders = min(until, budget.used() + _POLISH_SHARE), budget.n_renders + _POLISH_RENDERS
     lines.run_until(lambda: budget.used() >= until or budget.n_renders >= renders)

@@ -13,6 +13,7 @@ from inference.judge import different
 from inference.lines.line_search import polish
 from inference.ports import Descender, DescentJob
 from inference.run import LATEST, Run
+from inference.stages.descended import steep_knobs
 from inference.stages.explore import explore, in_turn, pruned, reduced, screened
 
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
@@ -24,6 +25,7 @@ _CONTINUED = 2  # number of the closest candidates that descend again in the nex
 _EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several rounds to come close
 _PROMISING = 1.2  # loss, relative to the answer's, up to which an alternative, or later a sparse candidate, goes on
 _STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
+_DEEPLY = 3  # candidates for whose changes a second is spent on what parts of them leave of the clip
 _CHANGES = 120  # neighbours and crossovers that are evaluated on the proxy in a round
 _CLOSING, _CLOSING_SHARE = 8, 0.1  # candidates that descend on the judging measure, and their share of the stage
 _CONFIRMED = 4  # of their ends
@@ -161,7 +163,7 @@ class _Rounds:
             sparse = []
         sparse = sorted([*sparse, *(c for c in ends if c.sparse)], key=lambda c: c.loss)
         to_polish = dict.fromkeys([board.best[0], *sparse[:1]])
-        polished = [polish(run, one, self._rng, until=self._until) for one in to_polish]
+        polished = [polish(run, one, self._rng, until=self._until, also=steep_knobs(one.patch)) for one in to_polish]
         if used() >= 1.0:
             return False
         self._sparse = sorted([*sparse, *(c for c in polished if c.sparse)], key=lambda c: c.loss)
@@ -185,7 +187,9 @@ class _Rounds:
         self._untried += _audible(measured, screened(run, descender, changes[:_CHANGES], self._until))
         if self._used() < _EXPLORE_UNTIL:
             simpler = base if base.sparse else pruned(run, descender, base, self._until)
-            self._changed = _audible(measured, explore(run, descender, simpler, self._rng, until=self._until))
+            deeply = self._wide and len(self._explored) <= _DEEPLY
+            found = explore(run, descender, simpler, self._rng, until=self._until, deeply=deeply)
+            self._changed = _audible(measured, found)
 
     def _descend(self, starts: list[Candidate], n_continued: int = 0) -> list[Candidate] | None:
         """The measured ends of descents from some starts; None if there are none, or once the share is used."""

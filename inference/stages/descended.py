@@ -9,7 +9,14 @@ from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.routes import ROUTES, SOURCES
 
 _KNOB_STEP = 0.01  # for the slope of an amount
-_SEMITONES = 25.0  # for a turn of an amount's knob: the steepest slope with the full learning rate
+_SEMITONES = {"lfo1": 0.7, "lfo2": 0.7, "free AD": 25.0, "envelope editor": 25.0}
+"""For a turn of an amount's knob: the steepest slope with the full learning rate."""
+_STEEP = 0.1  # factor of the learning rate below which a descent hardly moves a knob
+
+
+def steep_knobs(patch: Patch) -> frozenset[str]:
+    """Names of the knobs that a descent moves by tiny steps only."""
+    return frozenset(name for name, factor in step_factors(patch).items() if factor < _STEEP)
 
 
 def free_curve(patch: Patch, constraints: Constraints) -> Heights | None:
@@ -44,7 +51,8 @@ def step_factors(patch: Patch) -> dict[str, float]:
     """Factors of the learning rate, 0 to 1, for the amounts of modulations of a pitch.
 
     Their curves are steep at the ends, and their reach is wide: where an LFO moves a pitch by two octaves, a hundredth
-    of a turn is more than a semitone. A step of the usual length would leave the basin of the right amount.
+    of a turn is more than a semitone. A step of the usual length would leave the basin of the right amount, which is
+    narrow for an LFO, whose partials all must stay where they are: a few hundredths of a semitone.
 
     Args:
         patch: patch to descend from.
@@ -56,5 +64,5 @@ def step_factors(patch: Patch) -> dict[str, float]:
         slope = abs(source.curve(high) - source.curve(low)) / (high - low)
         for route in ROUTES[name][patch.choice(source.destination)]:
             if route.targets[0] in {"pitch1", "pitch2"}:
-                factors[source.amount] = _SEMITONES / max(route.reach * slope, _SEMITONES)
+                factors[source.amount] = _SEMITONES[name] / max(route.reach * slope, _SEMITONES[name])
     return factors

@@ -23,6 +23,7 @@ from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from proxy.synth.weights import load_corrections
+from render.audio import Audio
 from render.background import apart
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.trials.auditions import EVERYTHING
@@ -133,6 +134,13 @@ class ProxyDescender:
         losses = (map if self.threads == 1 else pool(self.threads).map)(losses_of, parts)
         found = zip(candidates, (loss for part in losses for loss in part), strict=True)
         return [replace(one, loss=loss) for one, loss in found if math.isfinite(loss)]
+
+    def play(self, candidate: Candidate, n_samples: int) -> Audio:
+        """See ``inference.ports.Descender``."""
+        with torch.no_grad():
+            controls = Controls.from_patches([candidate.patch], [candidate.note])
+            sound: Audio = render(controls, n_samples, self.corrections)[0].numpy()
+        return sound
 
     def changes(
         self, answer: Candidate, others: Sequence[Candidate], constraints: Constraints, rng: Generator, *, gate: bool

@@ -11,17 +11,22 @@ are changed after everything has been left out of them that they hardly need.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
 from numpy.random import Generator
 
 from inference.candidate import Candidate
+from inference.clip.hints import estimate_left_hints
+from inference.clip.target import Target
 from inference.ports import Descender
 from inference.run import GOOD_ENOUGH_LOSS, Run
 from inference.stages.neighbours import neighbours
 from inference.stages.simplifications import Simplifier
+from render.instruments.hints import Hints
 from render.instruments.patch import Patch
 
 _SHARE = 0.05  # of the budget, for one exploration
@@ -91,7 +96,9 @@ def pruned(run: Run, descender: Descender, base: Candidate, until: float) -> Can
     return enough[-1] if enough else best
 
 
-def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, until: float) -> list[Candidate]:
+def explore(
+    run: Run, descender: Descender, base: Candidate, rng: Generator, *, until: float, deeply: bool
+) -> list[Candidate]:
     """Changes of a candidate's structure.
 
     Args:
@@ -100,6 +107,7 @@ def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, 
         base: candidate to change.
         rng: generator for the variations.
         until: share of the budget at which the stage ends.
+        deeply: whether to spend a second on what parts of the candidate leave of the clip.
 
     Returns:
         The changed candidates with their losses on the proxy; ``origin`` is the kind of the change.
@@ -112,6 +120,10 @@ def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, 
         replace(base, patch=patch, origin=kind)
         for kind, patch in instrument.structure(base.patch, base.note, run.hints)
     ]
+    if deeply and instrument.followed is not None and len(run.targets) == len(base.note.keys) == 1:
+        left_by = functools.partial(_left_by, run.target, descender, base)
+        followed = instrument.followed(base.patch, base.note, run.hints, left_by)
+        changes += [replace(base, patch=patch, origin=kind) for kind, patch in followed]
     rng.shuffle(changes)
     measured = screened(run, descender, changes, until)
     varied: list[Candidate] = []
@@ -121,6 +133,14 @@ def explore(run: Run, descender: Descender, base: Candidate, rng: Generator, *, 
         rng.shuffle(others)
         varied += [replace(one, origin=closest.origin) for one in others[:_VARIATIONS]]
     return measured + screened(run, descender, varied, until)
+
+
+def _left_by(target: Target, descender: Descender, base: Candidate, patch: Patch) -> Hints:
+    """Hints from what a part of a candidate leaves of the clip, at the level that the whole of it has there."""
+    n_samples = target.audio.shape[1]
+    whole, part = (descender.play(one, n_samples) for one in (base, replace(base, patch=patch)))
+    gain = np.linalg.norm(target.audio) / max(float(np.linalg.norm(whole)), 1e-9)
+    return estimate_left_hints(target.audio, base.note.gate_seconds, np.float32(gain) * part)
 
 
 def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -96,6 +96,9 @@ class ExtraState(Protocol):
         ...
 
 
+LeftBy = Callable[[Patch], Hints]
+"""Rates, brightness, loudness and sweeps of what a patch leaves of a clip."""
+
 Curves = Mapping[str, tuple[Sequence[float], float]]
 """By section of the panel: heights at even distances, -1 to 1 or 0 to 1, and the seconds that they span."""
 
@@ -157,6 +160,8 @@ class Instrument:
         explained: patches that may sound like one, played with a note, but have fewer or other modulators, each with
             the name of its kind.
         from_hints: makes plain patches from the hints alone, each with the name of its kind.
+        followed: changed patches in which a part follows what the rest leaves of the clip, each with the name of its
+            kind, from a patch, its note, the hints and a function that returns those of what a patch leaves.
         pitches: function from a patch and a key to the MIDI note numbers at which it sounds, and each one's share of
             the power; None if unknown.
         transposed: function from a patch and a number of semitones to a patch that sounds higher by those on the same
@@ -192,6 +197,7 @@ class Instrument:
     structure: Callable[[Patch, Note, Hints], Iterable[tuple[str, Patch]]] | None = None
     explained: Callable[[Patch, Note], Iterable[tuple[str, Patch]]] | None = None
     from_hints: Callable[[Note, Hints], Iterable[tuple[str, Patch]]] | None = None
+    followed: Callable[[Patch, Note, Hints, LeftBy], Iterable[tuple[str, Patch]]] | None = None
     pitches: Callable[[Patch, int], tuple[list[int], list[float]]] | None = None
     transposed: Callable[[Patch, int], Patch | None] | None = None
     plugin_state: Callable[[Program], bytes] | None = None

@@ -26,6 +26,7 @@ from inference.output.names import ResultFiles
 from inference.output.record import read_record
 from inference.ports import Descent, DescentJob, Models
 from inference.run import Run
+from render.audio import Audio
 from render.note import Note
 from tests.toy import TABLE, TOY, ToyHost
 
@@ -126,6 +127,9 @@ class SteppingDescender:
     def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
         self.clock.work(0.02 * len(candidates))
         return [replace(candidate, loss=0.5 + 0.1 * (k + 1)) for k, candidate in enumerate(candidates)]
+
+    def play(self, candidate: Candidate, n_samples: int) -> Audio:
+        return np.zeros((2, n_samples), np.float32)
 
     def changes(
         self, answer: Candidate, others: object, constraints: object, rng: Generator, **_: object

@@ -273,10 +273,12 @@ def test_the_loops_of_the_loss_are_compiled_when_the_proxy_is_loaded(channels: i
 
 
 def test_steep_amounts_move_by_small_steps() -> None:
-    wide, narrow = (with_lfo(TRUE, "lfo1", "osc1", 3.0, amount) for amount in (0.5, 0.01))
+    wide, faint = (with_lfo(TRUE, "lfo1", "osc1", 3.0, amount) for amount in (0.5, 1e-6))
     factors = step_factors(wide)
     semitones = PITCH_REACH * 3.0 * 2.0 * 0.5 ** (2.0 / 3.0)  # for a turn of the knob, of which the amount is the cube
-    assert factors["lfo1amount"] * semitones == pytest.approx(25.0, rel=0.01)
-    assert step_factors(narrow)["lfo1amount"] == 1.0
+    assert factors["lfo1amount"] * semitones == pytest.approx(0.7, rel=0.01)
+    assert step_factors(faint)["lfo1amount"] == 1.0
     assert not step_factors(with_lfo(TRUE, "lfo1", "filter", 3.0, 0.5))
     assert "lfo2amount" not in factors
+    falling = TRUE.with_settings({"freeaddestination": "osc1"}).with_knobs({"freeadamount": 0.9})
+    assert step_factors(falling)["freeadamount"] == pytest.approx(25.0 / (PITCH_REACH * 6.0 * 0.8**2), rel=0.01)

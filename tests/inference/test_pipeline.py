@@ -22,6 +22,7 @@ from inference.pipeline import refine
 from inference.ports import Descent, DescentJob, Models, Proposal
 from inference.stages.search import space_of
 from inference.stages.start import corrected
+from render.audio import Audio
 from render.errors import HostError
 from render.instruments.keys import in_octaves, on_key
 from render.instruments.patch import Patch
@@ -59,6 +60,9 @@ class FixedDescender:
     def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
         return screened(candidates, targets)
 
+    def play(self, candidate: Candidate, n_samples: int) -> Audio:
+        return np.zeros((2, n_samples), np.float32)
+
     def changes(
         self,
         answer: Candidate,
@@ -93,6 +97,9 @@ class RecordingDescender:
 
     def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
         return screened(candidates, targets)
+
+    def play(self, candidate: Candidate, n_samples: int) -> Audio:
+        return np.zeros((2, n_samples), np.float32)
 
     def changes(self, answer: Candidate, *_: object, **__: object) -> list[Candidate]:
         duller, same = answer.patch.with_knobs({"cutoff": 0.3}), answer.patch.with_knobs({"delaytime": 0.9})

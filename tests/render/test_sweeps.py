@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from inference.clip.hints import estimate_hints
+from inference.clip.hints import estimate_hints, estimate_left_hints
 from inference.clip.sweeps import find_sweeps
+from render.instruments.hints import Hints
+from render.instruments.patch import Patch
+from render.measures.metrics import MssTarget
+from render.noisemaker.changes.followed import followed
 from render.noisemaker.changes.pairings import Pairing, pairings
 from render.noisemaker.changes.pitch_contours import Contour, find_contours
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
-from render.note import Note
+from render.note import SAMPLE_RATE, Note
 
 NOTE = Note(60, 100, 0.9, 1.0)
 STILL = TABLE.patch({"osc1volume": 0.7, "osc1tune": 0.5, "osc3volume": 0.0})
@@ -49,6 +55,59 @@ def test_a_fast_sweep_is_found_beside_a_still_oscillator(wanted: tuple[str, floa
         for pairing in found
         if not pairing.contours[1].waveform and is_close(pairing.contours[2], *wanted)
     )
+
+
+def test_two_lfos_on_one_pitch_are_found_together() -> None:
+    slow = Contour(60.0, True, 0.0, waveform="sine", hz=2.1, semitones=16.0)
+    both = replace(slow, second=Contour(60.0, True, 0.0, waveform="sine", hz=11.6, semitones=4.6))
+    patch = Pairing("one", {2: both}, "saw").played(STILL, NOTE.number)
+    host = open_host("embedded")
+    hints = estimate_hints(host.render(patch, NOTE), NOTE.gate_seconds)
+    host.close()
+    found = [pairing.contours[2] for pairing in pairings(hints, NOTE.number) if 2 in pairing.contours]
+    assert any(
+        is_close(one, "sine", 2.1, 16.0) and is_close(replace(one.second, key=one.key), "sine", 11.6, 4.6)
+        for one in found
+        if one.second is not None
+    )
+
+
+def test_an_oscillator_follows_what_the_other_one_leaves() -> None:
+    """A saw with a wide LFO hides a triangle with another one; a patch in which the saw is right finds the triangle."""
+    loud = Contour(60.0, True, 0.0, waveform="triangle", hz=1.5, semitones=22.0)
+    quiet = Contour(48.0, False, 0.0, waveform="sine", hz=10.8, semitones=15.0)
+    host = open_host("embedded")
+    clip = host.render(Pairing("both", {1: loud, 2: quiet}, "triangle").played(STILL, NOTE.number), NOTE)
+    guess = Pairing("one", {1: loud, 2: replace(quiet, key=50.0, waveform="")}, "saw").played(STILL, NOTE.number)
+    hints = estimate_hints(clip, NOTE.gate_seconds)
+    mss = MssTarget(clip, SAMPLE_RATE)
+
+    def left_by(patch: Patch) -> Hints:
+        return estimate_left_hints(clip, NOTE.gate_seconds, host.render(patch, NOTE))
+
+    changed = [patch for _, patch in followed(guess, NOTE, hints, left_by)]
+    assert min(mss.distance(host.render(patch, NOTE)) for patch in changed) < 0.5 * mss.distance(
+        host.render(guess, NOTE)
+    )
+    closest = min(changed, key=lambda patch: mss.distance(host.render(patch, NOTE)))
+    assert closest.choice("osc2waveform") == "triangle"
+    assert (closest.choice("lfo1destination"), closest.choice("lfo2destination")) in {
+        ("osc1", "osc2"),
+        ("osc2", "osc1"),
+    }
+    host.close()
+
+
+def test_nothing_follows_in_a_clip_whose_pitch_stands_still() -> None:
+    host = open_host("embedded")
+    patch = STILL.with_knobs({"osc2volume": 0.7})
+    hints = estimate_hints(host.render(patch, NOTE), NOTE.gate_seconds)
+    host.close()
+
+    def left_by(_: Patch) -> Hints:
+        raise AssertionError("there is nothing to look for")
+
+    assert not list(followed(patch, NOTE, hints, left_by))
 
 
 def test_what_stands_still_does_not_resemble_a_sweep() -> None:

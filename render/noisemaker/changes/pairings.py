@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -10,7 +11,7 @@ from itertools import product
 from render.instruments.hints import Hints, Partials
 from render.instruments.patch import Patch
 from render.noisemaker.changes.lfos import Change, with_lfo
-from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
+from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours, scored
 from render.noisemaker.changes.whistles import whistles
 from render.noisemaker.curves import BIPOLAR
 from render.noisemaker.facts import PITCH_REACH, TRANSPOSITIONS, TUNE_SEMITONES
@@ -26,7 +27,8 @@ the best of each waveform is tried: at this resolution they resemble each other 
 _FIRST = 2  # contours of the louder oscillator that are tried
 _MOVING = 2  # modulated contours that are tried, beside the constant one
 _ON = 0.75  # level of an oscillator
-_RICH, _PURE = ("saw", "pulse"), ("sine", "triangle")
+RICH, PURE = ("saw", "pulse"), ("sine", "triangle")
+"""Waveforms with harmonics, and those that hardly have any."""
 _CUTOFFS = (1.0, 0.75, 0.5, 0.35)
 _MOST = 8  # pairings of each kind that give a new patch
 
@@ -106,34 +108,63 @@ def pairings(hints: Hints, number: int) -> Iterator[Pairing]:
         rest = _rest(partials, first)
         for second in find_contours(rest, number, rich=False, moving=_MOVING):
             if second.score > _CLEAR_PURE:
-                for waveform in _PURE:
+                for waveform in PURE:
                     yield Pairing("two contours", {1: first, 2: second}, waveform)
         for second in find_contours(rest, number, rich=True, moving=_MOVING):
             if second.score > _CLEAR_RICH:
-                for waveform in _RICH:
+                for waveform in RICH:
                     yield Pairing("two contours", {1: first, 2: second}, waveform)
                     yield Pairing("two contours", {1: second, 2: first}, waveform)
     for only in find_contours(partials, number, rich=False, moving=_MOVING):
         if only.score > _CLEAR_PURE:
-            yield Pairing("pure contour", {2: only}, _PURE[0], alone=True)
+            yield Pairing("pure contour", {2: only}, PURE[0], alone=True)
 
 
 def _swept(hints: Hints, number: int, firsts: Sequence[Contour]) -> Iterator[Pairing]:
     """Contours that sweep too fast to be found among partials, for one oscillator, or beside another's contour."""
     if hints.sweeps is None:
         return
-    found: list[tuple[Contour, tuple[str, str]]] = []
-    for rich, waveforms, resemblance in zip((True, False), (_RICH, _PURE), hints.sweeps, strict=True):
-        still, *moving = find_contours(resemblance, number, rich=False, moving=_SWEEPS)
-        clear = max(_CLEAR_SWEPT, still.score + _CLEARER)
-        of_waveform = {one.waveform: replace(one, rich=rich) for one in reversed(moving) if one.score > clear}
-        found += [(one, waveforms) for one in of_waveform.values()]
-    for contour, waveforms in sorted(found, key=lambda one: -one[0].score):
+    for contour in sorted(find_swept(hints.sweeps, number), key=lambda one: -one.score):
+        waveforms = RICH if contour.rich else PURE
         yield Pairing("sweep", {2: contour}, waveforms[0], alone=True)
         for first in firsts:
             yield from (Pairing("sweep and contour", {1: first, 2: contour}, waveform) for waveform in waveforms)
             if contour.rich:
                 yield Pairing("sweep and contour", {1: contour, 2: first})
+
+
+def is_modulated(hints: Hints, number: int) -> bool:
+    """Whether a modulated pitch explains more of a clip than any still one does, or sweeps clearly.
+
+    Args:
+        hints: values estimated from the clip.
+        number: MIDI note number of the key.
+    """
+    if hints.partials is None:
+        return False
+    still, *moving = find_contours(hints.partials, number, rich=True, moving=_MOVING)
+    swept = hints.sweeps is not None and any(True for _ in find_swept(hints.sweeps, number))
+    return swept or any(one.score > still.score for one in moving)
+
+
+def find_swept(sweeps: tuple[Partials, Partials], number: int) -> Iterator[Contour]:
+    """The clear contours that sweep, the best of each waveform, with harmonics and without.
+
+    Args:
+        sweeps: resemblance to tones with harmonics that sweep, and to pure ones.
+        number: MIDI note number of the key.
+    """
+    clear_rich = math.inf
+    for rich, resemblance in zip((True, False), sweeps, strict=True):
+        still, *moving = find_contours(resemblance, number, rich=False, moving=_SWEEPS)
+        clear = max(_CLEAR_SWEPT, still.score + _CLEARER)
+        of_waveform = {one.waveform: one for one in reversed(moving) if one.score > clear}
+        for one in of_waveform.values():
+            yield replace(one, rich=rich)
+            with_harmonics = scored(one, sweeps[0], sweeps[0].strengths)
+            if with_harmonics.score > clear_rich:  # it may be the fundamental that was found
+                yield replace(with_harmonics, rich=True)
+        clear_rich = clear
 
 
 def plain_patches(note: Note, hints: Hints) -> Iterator[Change]:
@@ -151,7 +182,7 @@ def plain_patches(note: Note, hints: Hints) -> Iterator[Change]:
         kinds[pairing.kind] = kinds.get(pairing.kind, 0) + 1
         if kinds[pairing.kind] > _MOST:
             continue
-        for cutoff, waveform in product(_CUTOFFS, _RICH if 1 in pairing.contours else _RICH[:1]):
+        for cutoff, waveform in product(_CUTOFFS, RICH if 1 in pairing.contours else RICH[:1]):
             plain = pairing.played(silent, note.number).with_knobs({"cutoff": cutoff})
             yield f"from the clip: {pairing.kind}", plain.with_settings({"osc1waveform": waveform})
     yield from whistles(hints)

@@ -48,9 +48,13 @@ _REFINEMENTS = ((0.06, 0.08, 0.5), (0.02, 0.03, 0.25), (0.007, 0.01, 0.125))
 """Steps of the rate, in cycles over the clip; of the amount, relative; and of the key, in semitones."""
 _STEPS = np.arange(-2.0, 3.0)
 _SMALLEST_AMOUNT = 1.0  # smallest amount in semitones to which relative steps refer
-_FIRSTS, _SECONDS, _EXPLAINED, _MORE = 1, 3, 0.75, 0.1
+_FIRSTS, _SECONDS, _EXPLAINED = 3, 3, 0.75
 """Number of contours to which a second LFO is added, and of second LFOs that are tried; score above which one LFO is
-enough, and improvement that a second one must bring."""
+enough."""
+_CLEARER, _LIKELY, _MORE, _ENOUGH, _TURNS = 1.1, 1.05, 1.2, 0.95, 3
+"""Factor by which a contour must be clearer than a still one before a second LFO is added; factors by which that must
+raise the score at first, and after both have been refined in turn so often; share of its score from which the first LFO
+alone is preferred after all."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Contour:
         return alone if self.second is None else alone + self.second.moved(partials)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -> tuple[Contour, ...]:
     """The constant contour with the highest score, and the modulated ones.
 
@@ -107,7 +111,7 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
     strengths = partials.combs() if rich else partials.strengths
     at = at_all_keys(strengths, partials.per_semitone)
     keys = (number + key for key in range(-REACH, REACH + 1))
-    still = (_scored(Contour(float(key), rich, 0.0), partials, strengths) for key in keys)
+    still = (scored(Contour(float(key), rich, 0.0), partials, strengths) for key in keys)
     result = [max(still, key=lambda one: one.score)]
     early = partials.first(_EARLY_SECONDS)
     longer = early.n_frames < partials.n_frames
@@ -122,7 +126,8 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
             wide = sorted((_refined(one, frames, strengths, _REFINEMENTS[:2]) for one in wide), key=rank)
         found += distinct(wide, _REFINED)
     refined = sorted((_refined(one, partials, strengths, _REFINEMENTS) for one in found), key=rank)
-    refined = sorted([*refined, *_with_second(refined[:_FIRSTS], partials, strengths, at, number)], key=rank)
+    firsts = [one for one in refined[:_FIRSTS] if one.score > _CLEARER * result[0].score]
+    refined = sorted([*refined, *_with_second(firsts, partials, strengths, at, number)], key=rank)
     result += [contour for contour in distinct(refined, len(refined)) if _moves(contour, partials)][:moving]
     return tuple(result)
 
@@ -130,7 +135,7 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
 def _with_second(
     firsts: Iterable[Contour], partials: Partials, strengths: Strengths, at: Strengths, number: int
 ) -> Iterator[Contour]:
-    """Contours with a second LFO, where it raises the score by at least ``_MORE``."""
+    """Contours with a second LFO, where it raises the score by a factor of ``_MORE``."""
     for first in firsts:
         if first.waveform == FALL or first.score > _EXPLAINED:
             continue
@@ -138,15 +143,18 @@ def _with_second(
         tried = _grid(partials, at, number, rich=first.rich, lag=LAG, widest=_NARROW, base=base)
         for other in distinct((one for one in tried if one.waveform != FALL), _SECONDS):
             other = _refined(other, partials, strengths, _REFINEMENTS[:2], base=base)
-            if other.score > first.score + _MORE:
-                for _ in range(2):
-                    first = _refined(
-                        replace(first, key=other.key), partials, strengths, _REFINEMENTS, base=other.moved(partials)
-                    )
-                    other = _refined(
-                        replace(other, key=first.key), partials, strengths, _REFINEMENTS, base=first.moved(partials)
-                    )
-                yield replace(first, key=other.key, score=other.score, second=other)
+            if other.score < _LIKELY * first.score:
+                continue
+            one = first
+            for _ in range(_TURNS):
+                moved = other.moved(partials)
+                one = _refined(replace(one, key=other.key), partials, strengths, _REFINEMENTS, base=moved)
+                moved = one.moved(partials)
+                other = _refined(replace(other, key=one.key), partials, strengths, _REFINEMENTS, base=moved)
+            if other.score > _MORE * first.score:
+                alone = _refined(one, partials, strengths, _REFINEMENTS)  # which may have been close to enough
+                pair = replace(one, key=other.key, score=other.score, second=other)
+                yield alone if alone.score > _ENOUGH * pair.score else pair
                 break
 
 
@@ -267,6 +275,6 @@ def _refined(
     return contour
 
 
-def _scored(contour: Contour, partials: Partials, strengths: Strengths) -> Contour:
+def scored(contour: Contour, partials: Partials, strengths: Strengths) -> Contour:
     """The contour with its score."""
     return replace(contour, score=float(along(contour.keys(partials), partials, strengths)))
