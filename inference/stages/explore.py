@@ -11,21 +11,22 @@ are changed after everything has been left out of them that they hardly need.
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from inference.candidate import Candidate
 from inference.clip.hints import estimate_left_hints
-from inference.clip.target import Target
+from inference.clip.templates import HOP_SECONDS, closest_templates
 from inference.ports import Descender
 from inference.run import GOOD_ENOUGH_LOSS, Run
 from inference.stages.neighbours import neighbours
 from inference.stages.simplifications import Simplifier
+from render.audio import Audio
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
 
@@ -120,10 +121,8 @@ def explore(
         replace(base, patch=patch, origin=kind)
         for kind, patch in instrument.structure(base.patch, base.note, run.hints)
     ]
-    if deeply and instrument.followed is not None and len(run.targets) == len(base.note.keys) == 1:
-        left_by = functools.partial(_left_by, run.target, descender, base)
-        followed = instrument.followed(base.patch, base.note, run.hints, left_by)
-        changes += [replace(base, patch=patch, origin=kind) for kind, patch in followed]
+    if deeply and len(run.targets) == len(base.note.keys) == 1:
+        changes += [replace(base, patch=patch, origin=kind) for kind, patch in _deep_changes(run, descender, base)]
     rng.shuffle(changes)
     measured = screened(run, descender, changes, until)
     varied: list[Candidate] = []
@@ -135,12 +134,30 @@ def explore(
     return measured + screened(run, descender, varied, until)
 
 
-def _left_by(target: Target, descender: Descender, base: Candidate, patch: Patch) -> Hints:
-    """Hints from what a part of a candidate leaves of the clip, at the level that the whole of it has there."""
-    n_samples = target.audio.shape[1]
-    whole, part = (descender.play(one, n_samples) for one in (base, replace(base, patch=patch)))
-    gain = np.linalg.norm(target.audio) / max(float(np.linalg.norm(whole)), 1e-9)
-    return estimate_left_hints(target.audio, base.note.gate_seconds, np.float32(gain) * part)
+def _deep_changes(run: Run, descender: Descender, base: Candidate) -> Iterator[tuple[str, Patch]]:
+    """Changes that compare the clip with renders of parts and variants of a candidate."""
+    instrument, audio, note = run.options.instrument, run.target.audio, base.note
+
+    def play(patch: Patch) -> Audio:
+        return descender.play(replace(base, patch=patch), audio.shape[1])
+
+    gain = _rms(audio) / max(_rms(play(base.patch)), 1e-9)
+
+    def left_by(patch: Patch) -> Hints:
+        return estimate_left_hints(audio, note.gate_seconds, np.float32(gain) * play(patch))
+
+    def closest_of(patches: Sequence[Patch]) -> tuple[NDArray[np.int64], float]:
+        sounds = [np.float32(gain) * play(patch) for patch in patches]
+        return closest_templates(audio, sounds, note.gate_seconds), HOP_SECONDS
+
+    if instrument.followed is not None:
+        yield from instrument.followed(base.patch, note, run.hints, left_by)
+    if instrument.templated is not None:
+        yield from instrument.templated(base.patch, note, closest_of)
+
+
+def _rms(audio: Audio) -> float:
+    return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
 
 
 def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:

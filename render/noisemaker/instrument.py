@@ -7,7 +7,7 @@ from pathlib import Path
 
 from render.instruments.instrument import Instrument, Prior
 from render.noisemaker import editor_curves, hosts, presets, prior
-from render.noisemaker.changes import explained, followed, pairings, structure
+from render.noisemaker.changes import explained, followed, pairings, structure, templates
 from render.noisemaker.panel.drawings import drawn_curves
 from render.noisemaker.pitches import sounding_pitches, transposed
 from render.noisemaker.plugin import CLASS_IDS, VST2_ID, plugin_state, preset_folders
@@ -40,6 +40,7 @@ NOISEMAKER = Instrument(
     explained=explained.explained,
     from_hints=pairings.plain_patches,
     followed=followed.followed,
+    templated=templates.templated,
     pitches=sounding_pitches,
     transposed=transposed,
     plugin_state=plugin_state,

@@ -43,7 +43,7 @@ def explained(patch: Patch, note: Note) -> Iterator[Change]:
     """
     held_seconds = note.gate_seconds
     for destination in _DESTINATIONS:
-        names = [name for name in SOURCES if _modulates(patch, name, destination)]
+        names = modulators_of(patch, destination)
         if not names:
             continue
         names += [other for other in map(OTHER_LFO.get, names) if other is not None and _moves_rate(patch, other)]
@@ -57,12 +57,16 @@ def explained(patch: Patch, note: Note) -> Iterator[Change]:
         for k, lfos in enumerate(likely):
             first = k == 0 or len(lfos) > len(likely[k - 1])
             precise = refined(lfos, curve, times) if first else lfos
-            yield kind, _with_lfos(cleared, destination, dict(zip(free, precise, strict=False)), curve, times)
+            yield kind, with_lfos(cleared, destination, dict(zip(free, precise, strict=False)), curve, times)
 
 
-def _modulates(patch: Patch, name: str, destination: str) -> bool:
-    source = SOURCES[name]
-    return patch.choice(source.destination) == destination and source.curve(patch[source.amount]) != 0.0
+def modulators_of(patch: Patch, destination: str) -> list[str]:
+    """Names of the modulators that have a destination and an amount."""
+    return [
+        name
+        for name, source in SOURCES.items()
+        if patch.choice(source.destination) == destination and source.curve(patch[source.amount]) != 0.0
+    ]
 
 
 def _moves_rate(patch: Patch, name: str) -> bool:
@@ -79,8 +83,8 @@ def _total(patch: Patch, names: Sequence[str], destination: str, held_seconds: f
     return np.broadcast_to(getattr(total, target), n_samples)[indices].astype(np.float64), indices / SAMPLE_RATE
 
 
-def _with_lfos(patch: Patch, destination: str, lfos: dict[str, Contour], curve: Array, times: Array) -> Patch:
-    """A patch with LFOs whose weighted sum is closest to a curve."""
+def with_lfos(patch: Patch, destination: str, lfos: dict[str, Contour], curve: Array, times: Array) -> Patch:
+    """A patch with LFOs, by name, whose weighted sum is closest to a curve of what is added to its destination."""
     (mean, *weights), _ = fitted(list(lfos.values()), curve, times)
     changed = _shifted(patch, destination, mean)
     for (name, lfo), weight in zip(lfos.items(), weights, strict=True):

@@ -49,7 +49,7 @@ def modulations(patch: Patch, rates_hz: Sequence[float]) -> Iterator[Change]:
         rates_hz: estimated rates of modulation, the most likely first.
     """
     taken: set[str] = set()
-    for name, free in _free_lfos(patch):
+    for name, free in free_lfos(patch):
         for destination, routes in ROUTES[name].items():
             if not routes or moves_rate(routes) or destination in taken:
                 continue
@@ -74,7 +74,7 @@ def resembling(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Chan
         found = modulators(curve, hints.seconds, held_seconds, _LIKELY)
         likely = [lfos for lfos in found if lfos[0].score > _RESEMBLES]
         taken: set[str] = set()
-        for (name, free), destination in product(_free_lfos(patch), destinations):
+        for (name, free), destination in product(free_lfos(patch), destinations):
             if destination not in ROUTES[name] or destination in taken:
                 continue
             taken.add(destination)
@@ -108,7 +108,7 @@ def panned(patch: Patch, held_seconds: float, hints: Hints) -> Iterator[Change]:
     held = max(round(len(hints.balance) * min(held_seconds / max(hints.seconds, 1e-9), 1.0)), 1)
     times = np.arange(held, dtype=np.float64) * (hints.seconds / max(len(hints.balance), 1))
     balance = np.asarray(hints.balance[:held], np.float64)
-    for lfos, (name, free) in product(found, _free_lfos(patch)):
+    for lfos, (name, free) in product(found, free_lfos(patch)):
         if len(lfos) > 1 or lfos[0].score < _RESEMBLES or "pan" not in ROUTES[name]:
             continue
         (lfo,) = refined(lfos, balance, times)
@@ -129,7 +129,7 @@ def vibratos(patch: Patch, partials: Partials) -> Iterator[Change]:
     bends = pitch_bends(partials)
     found = modulators(tuple(bends.tolist()), partials.seconds, partials.seconds, _LIKELY_VIBRATOS)
     likely = [lfos[0] for lfos in found if len(lfos) == 1 and lfos[0].score > _RESEMBLES]
-    name, free = _free_lfos(patch)[0]
+    name, free = free_lfos(patch)[0]
     for lfo in likely:
         (_, semitones), _ = fitted([lfo], bends, partials.times)
         for destination, size in product(_PITCHES, _SIZES):
@@ -138,7 +138,7 @@ def vibratos(patch: Patch, partials: Partials) -> Iterator[Change]:
             yield "vibrato", with_lfo(free, name, destination, lfo.hz, amount, waveform=lfo.waveform, phase=phase)
 
 
-def _free_lfos(patch: Patch) -> list[tuple[str, Patch]]:
+def free_lfos(patch: Patch) -> list[tuple[str, Patch]]:
     """The LFOs that may be used for a new modulation, each with a patch in which it is free.
 
     If one LFO is inaudible it comes first; then the other one, if the first can take over its modulation. If both or

@@ -1,0 +1,80 @@
+"""Modulations of the cutoff and the pulse width, read off a clip by comparing it with still settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from inference.clip.templates import HOP_SECONDS, closest_templates
+from render.audio import Audio
+from render.instruments.host import Host
+from render.instruments.patch import Patch
+from render.noisemaker.changes.lfos import with_lfo
+from render.noisemaker.changes.templates import templated
+from render.noisemaker.hosts import open_host
+from render.noisemaker.table import TABLE
+from render.note import SAMPLE_RATE, Note
+
+NOTE = Note(57, 100, 0.9, 1.0)
+PLAIN = TABLE.patch({"osc1volume": 0.8, "osc2volume": 0.0, "osc3volume": 0.0, "cutoff": 0.5})
+MOVING = with_lfo(PLAIN.with_knobs({"osc2volume": 0.7}), "lfo2", "osc2", 2.0, 0.4)
+"""An oscillator whose pitch sweeps hides what the filter does from brightness and level over time."""
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    host = open_host("embedded")
+    yield host
+    host.close()
+
+
+@pytest.mark.parametrize("base", [PLAIN, MOVING], ids=["alone", "beside a sweep"])
+@pytest.mark.parametrize(
+    ("destination", "hz", "amount"), [("filter", 3.0, 0.3), ("filter", 9.0, 0.15), ("pulse width", 6.0, 0.4)]
+)
+def test_an_lfo_is_found(host: Host, base: Patch, destination: str, hz: float, amount: float) -> None:
+    base = base.with_settings({"osc1waveform": "pulse"}).with_knobs({"osc1pw": 0.7})
+    clip = host.render(with_lfo(base, "lfo1", destination, hz, amount), NOTE)
+
+    def closest_of(patches: Sequence[Patch]) -> tuple[NDArray[np.int64], float]:
+        sounds = [host.render(patch, NOTE) for patch in patches]
+        return closest_templates(clip, sounds, NOTE.gate_seconds), HOP_SECONDS
+
+    found = [
+        (abs(float(patch.setting("lfo1amount"))), float(patch.setting("lfo1rate")))  # type: ignore[arg-type]
+        for kind, patch in templated(base, NOTE, closest_of)
+        if kind == f"curve of the {destination}" and patch.choice("lfo1destination") == destination
+    ]
+    assert any(abs(size / amount - 1.0) < 0.3 and abs(rate / hz - 1.0) < 0.03 for size, rate in found)
+
+
+def tone(hz: float, seconds: float = 0.5) -> Audio:
+    """A sine, ``(1, samples)``."""
+    return np.sin(2.0 * np.pi * hz * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE).astype(np.float32)[None]
+
+
+def test_every_frame_has_its_template() -> None:
+    low, high = tone(200.0), tone(2000.0)
+    half = low.shape[1] // 2
+    clip = np.concatenate([low[:, :half], high[:, half:]], axis=1)
+    places = closest_templates(clip, [low, tone(600.0), high], 0.5)
+    assert places.shape == (round(0.5 / HOP_SECONDS),)
+    assert (places[:45] == 0).all()
+    assert (places[55:] == 2).all()
+
+
+def test_a_difference_that_nobody_hears_is_no_change() -> None:
+    """A frame that resembles another template by chance stays with its neighbours."""
+    rng = np.random.default_rng(0)
+    clip = tone(400.0) + 1e-4 * rng.standard_normal((1, SAMPLE_RATE // 2)).astype(np.float32)
+    noisy = [tone(400.0) + 1e-4 * rng.standard_normal((1, SAMPLE_RATE // 2)).astype(np.float32) for _ in range(3)]
+    assert len(np.unique(closest_templates(clip, noisy, 0.5))) == 1
+
+
+def test_a_silent_clip_and_a_short_one_have_templates() -> None:
+    silence = np.zeros((1, 4410), np.float32)
+    assert not closest_templates(silence, [silence, silence], 0.1).any()
+    assert closest_templates(silence, [silence], 0.0).shape == (1,)
