@@ -101,6 +101,9 @@ class Descender(Protocol):
         are used only as starts of descents.
         """
 
+    def steep_knobs(self, patch: Patch) -> frozenset[str]:
+        """Names of the knobs that a descent moves by tiny steps only."""
+
     def play(self, candidate: Candidate, n_samples: int) -> Audio:
         """The sound of a candidate on the proxy, shape ``(2, n_samples)``."""
 

@@ -13,7 +13,6 @@ from inference.judge import different
 from inference.lines.line_search import polish
 from inference.ports import Descender, DescentJob
 from inference.run import LATEST, Run
-from inference.stages.descended import steep_knobs
 from inference.stages.explore import explore, in_turn, pruned, reduced, screened
 
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
@@ -25,7 +24,7 @@ _CONTINUED = 2  # number of the closest candidates that descend again in the nex
 _EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several rounds to come close
 _PROMISING = 1.2  # loss, relative to the answer's, up to which an alternative, or later a sparse candidate, goes on
 _STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
-_DEEPLY = 3  # candidates for whose changes a second is spent on what parts of them leave of the clip
+_DEEPLY = 3  # candidates for whose changes the clip is compared with renders of their parts and variants
 _CHANGES = 120  # neighbours and crossovers that are evaluated on the proxy in a round
 _CLOSING, _CLOSING_SHARE = 8, 0.1  # candidates that descend on the judging measure, and their share of the stage
 _CONFIRMED = 4  # of their ends
@@ -163,7 +162,10 @@ class _Rounds:
             sparse = []
         sparse = sorted([*sparse, *(c for c in ends if c.sparse)], key=lambda c: c.loss)
         to_polish = dict.fromkeys([board.best[0], *sparse[:1]])
-        polished = [polish(run, one, self._rng, until=self._until, also=steep_knobs(one.patch)) for one in to_polish]
+        polished = [
+            polish(run, one, self._rng, until=self._until, also=self._descender.steep_knobs(one.patch))
+            for one in to_polish
+        ]
         if used() >= 1.0:
             return False
         self._sparse = sorted([*sparse, *(c for c in polished if c.sparse)], key=lambda c: c.loss)

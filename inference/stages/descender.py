@@ -15,6 +15,7 @@ from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.ports import Descent, DescentJob
+from inference.stages.descended import steep_knobs
 from inference.stages.neighbours import crossovers, neighbours
 from inference.stages.proxy_descent import AT_ONCE, Settings, descend, part_of, pool
 from proxy.loss.distance import TargetDistance
@@ -25,6 +26,7 @@ from proxy.synth.voice import render
 from proxy.synth.weights import load_corrections
 from render.audio import Audio
 from render.background import apart
+from render.instruments.patch import Patch
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.trials.auditions import EVERYTHING
 from render.note import Note
@@ -134,6 +136,10 @@ class ProxyDescender:
         losses = (map if self.threads == 1 else pool(self.threads).map)(losses_of, parts)
         found = zip(candidates, (loss for part in losses for loss in part), strict=True)
         return [replace(one, loss=loss) for one, loss in found if math.isfinite(loss)]
+
+    def steep_knobs(self, patch: Patch) -> frozenset[str]:
+        """See ``inference.ports.Descender``."""
+        return steep_knobs(patch)
 
     def play(self, candidate: Candidate, n_samples: int) -> Audio:
         """See ``inference.ports.Descender``."""

@@ -108,7 +108,7 @@ def explore(
         base: candidate to change.
         rng: generator for the variations.
         until: share of the budget at which the stage ends.
-        deeply: whether to spend a second on what parts of the candidate leave of the clip.
+        deeply: whether to spend some seconds on comparing the clip with renders of the candidate's parts and variants.
 
     Returns:
         The changed candidates with their losses on the proxy; ``origin`` is the kind of the change.

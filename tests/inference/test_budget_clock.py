@@ -27,6 +27,7 @@ from inference.output.record import read_record
 from inference.ports import Descent, DescentJob, Models
 from inference.run import Run
 from render.audio import Audio
+from render.instruments.patch import Patch
 from render.note import Note
 from tests.toy import TABLE, TOY, ToyHost
 
@@ -127,6 +128,9 @@ class SteppingDescender:
     def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
         self.clock.work(0.02 * len(candidates))
         return [replace(candidate, loss=0.5 + 0.1 * (k + 1)) for k, candidate in enumerate(candidates)]
+
+    def steep_knobs(self, patch: Patch) -> frozenset[str]:
+        return frozenset()
 
     def play(self, candidate: Candidate, n_samples: int) -> Audio:
         return np.zeros((2, n_samples), np.float32)

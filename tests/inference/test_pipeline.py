@@ -60,6 +60,9 @@ class FixedDescender:
     def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
         return screened(candidates, targets)
 
+    def steep_knobs(self, patch: Patch) -> frozenset[str]:
+        return frozenset()
+
     def play(self, candidate: Candidate, n_samples: int) -> Audio:
         return np.zeros((2, n_samples), np.float32)
 
@@ -97,6 +100,9 @@ class RecordingDescender:
 
     def screen(self, candidates: Sequence[Candidate], targets: Sequence[Target]) -> list[Candidate]:
         return screened(candidates, targets)
+
+    def steep_knobs(self, patch: Patch) -> frozenset[str]:
+        return frozenset()
 
     def play(self, candidate: Candidate, n_samples: int) -> Audio:
         return np.zeros((2, n_samples), np.float32)

@@ -35,17 +35,21 @@ def templated(patch: Patch, note: Note, closest_of: ClosestOf) -> Iterator[Chang
         note: key press.
         closest_of: see ``ClosestOf``.
     """
-    for destination, values in (("filter", _CUTOFFS), ("pulse width", _WIDTHS)):
+    has_pulse = patch.sounds("osc1waveform") and patch.choice("osc1waveform") != "noise"
+    for destination, values, possible in (
+        ("filter", _CUTOFFS, patch.sounds("cutoff")),
+        ("pulse width", _WIDTHS, has_pulse),
+    ):
+        if not possible:
+            continue
         cleared = patch.with_settings({SOURCES[name].destination: OFF for name in modulators_of(patch, destination)})
         if destination == "filter":
             templates = [cleared.with_knobs({"cutoff": LOG8.nearest_knob(value)}) for value in values.tolist()]
             still = log8(cleared["cutoff"])
-        elif patch.sounds("osc1waveform") and patch.choice("osc1waveform") != "noise":
+        else:
             cleared = cleared.with_settings({"osc1waveform": "pulse"})
             templates = [cleared.with_knobs({"osc1pw": value}) for value in values.tolist()]
             still = cleared["osc1pw"]
-        else:
-            continue
         places, hop_seconds = closest_of(templates)
         yield from _followed(cleared, destination, np.asarray(values[places] - still, np.float64), hop_seconds)
 
