@@ -25,8 +25,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.common.targets import Sound, check_counts, read_sound, read_sounds
-from benchmarks.hearing.guess import ranked
+from benchmarks.hearing.guess import add_network_arguments, ranked
 from inference.network.coding.canonical import canonical
+from inference.network.coding.draft import MODULATORS
 from render.errors import HostError
 from render.hosts.pool import Pool
 from render.instruments.host import Host
@@ -55,7 +56,6 @@ _EDITOR = "envelopeeditordest1"
 _SWITCHES = {"FM": "osc2fm", "ring modulation": "ringmodulation", "sync": "oscsync"}
 _ROUTES = {"FM": "fm", "ring modulation": "ring mod"}
 """Destinations of modulators that lead to a switch."""
-_MODULATORS = (*_LFOS, "freeaddestination", _EDITOR)
 
 Answer = tuple[str, str, bool]
 """Question, true class, and whether it was found."""
@@ -67,12 +67,7 @@ Effect = Callable[[Patch], float]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--draws", type=int, default=1000, metavar="N", help="number of draws (default: 1000)")
-    parser.add_argument(
-        "--guesses", type=int, default=48, metavar="K", help="number of proposals that are rendered and ranked"
-    )
-    parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="weights of the network (default: the package's own)"
-    )
+    add_network_arguments(parser)
     parser.add_argument("--plugin", default="embedded", metavar="PATH|embedded")
     parser.add_argument("--workers", type=int, default=2)
 
@@ -150,7 +145,7 @@ def compared(truth: Patch, guess: Patch, effect: Effect, guess_effect: Effect) -
 
 def _without(patch: Patch, question: str) -> Patch:
     """A patch with FM, ring modulation or sync removed."""
-    routes = {name: OFF for name in _MODULATORS if patch.choice(name) == _ROUTES.get(question)}
+    routes = {name: OFF for name in MODULATORS if patch.choice(name) == _ROUTES.get(question)}
     return patch.with_knobs({_SWITCHES[question]: 0.0}).with_settings(routes)
 
 

@@ -82,14 +82,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--whole", type=int, default=1000, metavar="N", help="number of golden whole rows, for the pitch (default: all)"
     )
+    add_network_arguments(parser)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--csv", type=Path)
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the network and its proposals."""
     parser.add_argument(
         "--guesses", type=int, default=48, metavar="K", help="number of proposals that are rendered and ranked"
     )
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="weights of the network (default: the package's own)"
     )
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--csv", type=Path)
 
 
 def run(arguments: argparse.Namespace) -> int:

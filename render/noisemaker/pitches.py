@@ -29,7 +29,7 @@ def sounding_pitches(patch: Patch, number: int) -> tuple[list[int], list[float]]
         patch: patch that is played.
         number: MIDI note number of the key.
     """
-    base = number + TRANSPOSITIONS[patch.index("transpose")] + 2.0 * patch["oscmastertune"] - 1.0
+    base = untuned_pitch(patch, number)
     pitches, powers = [], []
     for k in (1, 2, 3):
         tune = float(patch.choice(f"osc{k}tune")) if k < 3 else float(SUB_SEMITONES)
@@ -38,6 +38,16 @@ def sounding_pitches(patch: Patch, number: int) -> tuple[list[int], list[float]]
         powers.append(0.0 if noise else LEVEL.setting(patch[f"osc{k}volume"]) ** 2)
     total = sum(powers)
     return pitches, [power / total for power in powers] if total > 0.0 else powers
+
+
+def untuned_pitch(patch: Patch, number: int) -> float:
+    """The note number at which an oscillator sounds whose own tunings are 0: the key, transposed and master-tuned.
+
+    Args:
+        patch: patch that is played.
+        number: MIDI note number of the key.
+    """
+    return number + TRANSPOSITIONS[patch.index("transpose")] + 2.0 * patch["oscmastertune"] - 1.0
 
 
 def tuning(index: int, semitones: float) -> dict[str, float]:

@@ -81,7 +81,7 @@ class CardsView:
             self._follow()  # not before anything newer is on the cards
             if not pending:
                 return
-        self._shown, put = live.version, self.desk.put
+        self._shown = live.version
         self._none.set_visibility(not live.candidates)
         now = time.monotonic()
         for card, candidate in zip(self._cards, [*live.candidates, *[None] * _CARDS], strict=False):
@@ -90,10 +90,10 @@ class CardsView:
                 continue
             if candidate is not card.candidate:
                 card.candidate, card.sound = candidate, None
-                put(card.origin, textContent=_ORIGINS.get(candidate.origin, candidate.origin))
-                put(card.distance, textContent=f"{candidate.loss:.3f}")
+                self.desk.put(card.origin, textContent=_ORIGINS.get(candidate.origin, candidate.origin))
+                self.desk.put(card.distance, textContent=f"{candidate.loss:.3f}")
                 if card is self._cards[0]:
-                    put(card.box, improved=round(1000.0 * live.improved_at))  # for measurements
+                    self.desk.put(card.box, improved=round(1000.0 * live.improved_at))  # for measurements
             late = not live.active or now - card.drawn_at > _PICTURE_SECONDS
             if card.sound is None and late and not card.drawing:
                 card.drawing, card.drawn_at = True, now

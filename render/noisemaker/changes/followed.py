@@ -15,7 +15,8 @@ from render.noisemaker.changes.lfos import Change, modulations, resembling
 from render.noisemaker.changes.pairings import PURE, RICH, Pairing, find_swept, is_modulated
 from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.engine.lfo import rate_hz
-from render.noisemaker.facts import PITCH_REACH, TRANSPOSITIONS
+from render.noisemaker.facts import PITCH_REACH
+from render.noisemaker.pitches import untuned_pitch
 from render.noisemaker.routes import OFF, OTHER_LFO, SOURCES
 from render.note import Note
 
@@ -64,10 +65,9 @@ def _moves(patch: Patch, name: str) -> bool:
 def _contour(patch: Patch, number: int, index: int) -> Contour:
     """The pitch of an oscillator with the LFOs that move it."""
     tune, fine = float(patch.choice(f"osc{index}tune")), float(patch.setting(f"osc{index}finetune"))
-    transposed = TRANSPOSITIONS[patch.index("transpose")] + 2.0 * patch["oscmastertune"] - 1.0
-    contour = Contour(number + transposed + tune + fine, rich=True, score=0.0)
+    contour = Contour(untuned_pitch(patch, number) + tune + fine, rich=True, score=0.0)
     for name in OTHER_LFO:
-        if _moves(patch, name) and patch.choice(SOURCES[name].destination) in {f"osc{index}", _BOTH}:
+        if patch.choice(SOURCES[name].destination) in {f"osc{index}", _BOTH}:
             contour = Contour(
                 contour.key,
                 rich=True,

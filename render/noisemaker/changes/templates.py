@@ -22,8 +22,8 @@ from render.noisemaker.curves import LOG8, log8
 from render.noisemaker.routes import OFF, OTHER_LFO, ROUTES, SOURCES
 from render.note import Note
 
-_CUTOFFS = np.linspace(0.05, 1.0, 16)
-_WIDTHS = np.linspace(0.5, 1.0, 11)
+_CUTOFFS: NDArray[np.float64] = np.linspace(0.05, 1.0, 16)
+_WIDTHS: NDArray[np.float64] = np.linspace(0.5, 1.0, 11)
 _LIKELY, _RESEMBLES = 3, 0.5  # number of LFOs that are tried, and the least correlation with the curve
 
 
@@ -35,23 +35,21 @@ def templated(patch: Patch, note: Note, closest_of: ClosestOf) -> Iterator[Chang
         note: key press.
         closest_of: see ``ClosestOf``.
     """
-    has_pulse = patch.sounds("osc1waveform") and patch.choice("osc1waveform") != "noise"
-    for destination, values, possible in (
-        ("filter", _CUTOFFS, patch.sounds("cutoff")),
-        ("pulse width", _WIDTHS, has_pulse),
-    ):
-        if not possible:
-            continue
-        cleared = patch.with_settings({SOURCES[name].destination: OFF for name in modulators_of(patch, destination)})
-        if destination == "filter":
-            templates = [cleared.with_knobs({"cutoff": LOG8.nearest_knob(value)}) for value in values.tolist()]
-            still = log8(cleared["cutoff"])
-        else:
-            cleared = cleared.with_settings({"osc1waveform": "pulse"})
-            templates = [cleared.with_knobs({"osc1pw": value}) for value in values.tolist()]
-            still = cleared["osc1pw"]
+    if patch.sounds("cutoff"):
+        cleared = _cleared(patch, "filter")
+        templates = [cleared.with_knobs({"cutoff": LOG8.nearest_knob(value)}) for value in _CUTOFFS.tolist()]
         places, hop_seconds = closest_of(templates)
-        yield from _followed(cleared, destination, np.asarray(values[places] - still, np.float64), hop_seconds)
+        yield from _followed(cleared, "filter", _CUTOFFS[places] - log8(cleared["cutoff"]), hop_seconds)
+    if patch.sounds("osc1waveform") and patch.choice("osc1waveform") != "noise":
+        cleared = _cleared(patch, "pulse width").with_settings({"osc1waveform": "pulse"})
+        templates = [cleared.with_knobs({"osc1pw": value}) for value in _WIDTHS.tolist()]
+        places, hop_seconds = closest_of(templates)
+        yield from _followed(cleared, "pulse width", _WIDTHS[places] - cleared["osc1pw"], hop_seconds)
+
+
+def _cleared(patch: Patch, destination: str) -> Patch:
+    """A patch without the modulators of a destination."""
+    return patch.with_settings({SOURCES[name].destination: OFF for name in modulators_of(patch, destination)})
 
 
 def _followed(patch: Patch, destination: str, curve: NDArray[np.float64], hop_seconds: float) -> Iterator[Change]:
