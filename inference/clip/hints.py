@@ -73,7 +73,7 @@ def estimate_left_hints(audio: Audio, gate_seconds: float, others: Audio) -> Hin
         others: ``(channels, samples)``, as long as ``audio``.
     """
     whole = _power(audio)
-    part = _power(others).reshape(len(whole), len(others), -1).sum(axis=1) / len(audio)
+    part = _power(others).reshape(len(whole), len(others), -1).mean(axis=1)
     left = np.maximum(whole - _REMOVED * np.tile(part, len(audio)), 0.0)
     return Hints(
         _rates(_held(_levels(left, whole), gate_seconds)),

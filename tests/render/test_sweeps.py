@@ -98,6 +98,16 @@ def test_an_oscillator_follows_what_the_other_one_leaves() -> None:
     host.close()
 
 
+def test_what_is_left_of_a_mono_clip_is_what_is_left_of_both_its_sides() -> None:
+    host = open_host("embedded")
+    clip = host.render(STILL.with_settings({"lfo1destination": "filter"}).with_knobs({"cutoff": 0.4}), NOTE)[:1]
+    part = 0.7 * host.render(STILL.with_knobs({"cutoff": 0.2}), NOTE)
+    host.close()
+    mono, both = (estimate_left_hints(one, NOTE.gate_seconds, part) for one in (clip, np.repeat(clip, 2, axis=0)))
+    assert mono.loudness == pytest.approx(both.loudness)
+    assert mono.rates_hz == pytest.approx(both.rates_hz)
+
+
 def test_nothing_follows_in_a_clip_whose_pitch_stands_still() -> None:
     host = open_host("embedded")
     patch = STILL.with_knobs({"osc2volume": 0.7})
