@@ -146,7 +146,7 @@ def _deep_changes(run: Run, descender: Descender, base: Candidate) -> Iterator[t
     def left_by(patch: Patch) -> Hints:
         return estimate_left_hints(audio, note.gate_seconds, np.float32(gain) * play(patch))
 
-    def closest_of(patches: Sequence[Patch]) -> tuple[NDArray[np.int64], float]:
+    def closest_of(patches: Sequence[Patch]) -> tuple[NDArray[np.float64], float]:
         sounds = [np.float32(gain) * play(patch) for patch in patches]
         return closest_templates(audio, sounds, note.gate_seconds), HOP_SECONDS
 

@@ -99,7 +99,7 @@ class ExtraState(Protocol):
         ...
 
 
-ClosestOf = Callable[[Sequence[Patch]], tuple[NDArray[np.int64], float]]
+ClosestOf = Callable[[Sequence[Patch]], tuple[NDArray[np.float64], float]]
 """The index of the patch that sounds most like the clip, for every frame while the key is held, and the seconds between
 two frames."""
 

@@ -1,70 +1,192 @@
-"""Modulations of the cutoff and the pulse width, read off the clip by comparing it with still settings.
+"""Modulations that are read off the clip by comparing it with still settings.
 
-A patch is played with its cutoff, or the width of its pulse, standing still at each of several values. For every frame
-of the clip one of these renders is the closest, and the values over time are the curve that a modulator has to follow.
-The LFOs that resemble this curve are tried. All else in the patch goes on as it is, so that a modulated pitch, say,
-does not hide the modulation of the filter.
+A patch is played with its cutoff, the width of its pulse or its ring modulation standing still at each of several
+values. For every frame of the clip one of these renders is the closest, and the values over time are the curve that
+something has to follow: an envelope, LFOs, the envelope editor, or two of them. All else in the patch goes on as it is,
+so that a modulated pitch, say, does not hide the modulation of the filter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from render.instruments.curve import Curve
 from render.instruments.instrument import ClosestOf
 from render.instruments.patch import Patch
+from render.noisemaker.changes.envelopes import Envelope, closest_envelope, closest_loops, weights
 from render.noisemaker.changes.explained import modulators_of, with_lfos
 from render.noisemaker.changes.lfos import Change, free_lfos
-from render.noisemaker.changes.modulators import modulators, refined
-from render.noisemaker.curves import LOG8, log8
+from render.noisemaker.changes.modulators import fitted, modulators, refined
+from render.noisemaker.changes.pitch_contours import Contour, signal
+from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8, SQUARE
+from render.noisemaker.facts import EDITOR_SPEEDS
 from render.noisemaker.routes import OFF, OTHER_LFO, ROUTES, SOURCES
 from render.note import Note
 
-_CUTOFFS: NDArray[np.float64] = np.linspace(0.05, 1.0, 16)
-_WIDTHS: NDArray[np.float64] = np.linspace(0.5, 1.0, 11)
+Array = NDArray[np.float64]
+
 _LIKELY, _RESEMBLES = 3, 0.5  # number of LFOs that are tried, and the least correlation with the curve
+_LOOPS = 2  # number of loops of the envelope editor that are tried
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """What is modulated.
+
+    Attributes:
+        destination: its name among the destinations.
+        knob: knob that sets it.
+        curve: knob to the value that modulators add to.
+        values: values of the still renders, rising, ``(renders,)``.
+        stillest: a curve that moves by less stands still.
+    """
+
+    destination: str
+    knob: str
+    curve: Curve
+    values: Array
+    stillest: float
+
+    def value(self, patch: Patch) -> float:
+        """Where it stands in a patch."""
+        return float(self.curve.setting(patch[self.knob]))
+
+    def at(self, patch: Patch, value: float) -> Patch:
+        """A patch in which it stands at a value, or at the closest one."""
+        return patch.with_knobs({self.knob: self.curve.nearest_knob(value)})
+
+    def cleared(self, patch: Patch) -> Patch:
+        """A patch in which nothing moves it."""
+        names = modulators_of(patch, self.destination)
+        patch = patch.with_settings({SOURCES[name].destination: OFF for name in names})
+        if self.destination == "filter":
+            return patch.with_settings({"filtercontour": 0.0, "velocitycontour": 0.0})
+        return patch.with_settings({"osc1waveform": "pulse"}) if self.destination == "pulse width" else patch
+
+    def with_envelope(self, patch: Patch, envelope: Envelope, amount: float) -> Patch:
+        """A patch whose filter ADSR, or free AD, moves it by an amount."""
+        if self.destination == "filter":
+            knobs = {
+                "filtercontour": BIPOLAR.nearest_knob(amount),
+                "filtersustain": LEVEL.nearest_knob(envelope.sustain),
+            }
+            return patch.with_knobs({"filterattack": envelope.attack, "filterdecay": envelope.decay, **knobs})
+        changed = patch.with_settings({"freeaddestination": self.destination, "freeadamount": amount})
+        return changed.with_knobs({"freeadattack": envelope.attack, "freeaddecay": envelope.decay})
+
+
+_MOVED = (
+    _Moved("filter", "cutoff", LOG8, np.linspace(0.05, 1.0, 16), 0.04),
+    _Moved("pulse width", "osc1pw", AMOUNT, np.linspace(0.5, 1.0, 11), 0.04),
+    _Moved("ring mod", "ringmodulation", AMOUNT, np.linspace(0.0, 1.0, 8), 0.1),
+)
 
 
 def templated(patch: Patch, note: Note, closest_of: ClosestOf) -> Iterator[Change]:
-    """Patches with LFOs on the cutoff or on the pulse width that the clip seems to have.
+    """Patches in which something moves as it seems to do in the clip.
 
     Args:
         patch: patch to change.
         note: key press.
         closest_of: see ``ClosestOf``.
     """
-    if patch.sounds("cutoff"):
-        cleared = _cleared(patch, "filter")
-        templates = [cleared.with_knobs({"cutoff": LOG8.nearest_knob(value)}) for value in _CUTOFFS.tolist()]
-        places, hop_seconds = closest_of(templates)
-        yield from _followed(cleared, "filter", _CUTOFFS[places] - log8(cleared["cutoff"]), hop_seconds)
-    if patch.sounds("osc1waveform") and patch.choice("osc1waveform") != "noise":
-        cleared = _cleared(patch, "pulse width").with_settings({"osc1waveform": "pulse"})
-        templates = [cleared.with_knobs({"osc1pw": value}) for value in _WIDTHS.tolist()]
-        places, hop_seconds = closest_of(templates)
-        yield from _followed(cleared, "pulse width", _WIDTHS[places] - cleared["osc1pw"], hop_seconds)
-
-
-def _cleared(patch: Patch, destination: str) -> Patch:
-    """A patch without the modulators of a destination."""
-    return patch.with_settings({SOURCES[name].destination: OFF for name in modulators_of(patch, destination)})
-
-
-def _followed(patch: Patch, destination: str, curve: NDArray[np.float64], hop_seconds: float) -> Iterator[Change]:
-    """Patches with LFOs that resemble a curve of what is added to their destination."""
-    if len(curve) == 0 or np.ptp(curve) == 0.0:
-        return
-    seconds = len(curve) * hop_seconds
-    times = np.arange(len(curve), dtype=np.float64) * hop_seconds
-    for lfos in modulators(tuple(curve.tolist()), seconds, seconds, _LIKELY):
-        if lfos[0].score < _RESEMBLES:
+    for moved in _MOVED:
+        cleared = moved.cleared(patch)
+        if not cleared.sounds(moved.knob):
             continue
-        precise = refined(lfos, curve, times)
+        places, hop_seconds = closest_of([moved.at(cleared, value) for value in moved.values.tolist()])
+        curve = np.interp(places, np.arange(len(moved.values)), moved.values)
+        if len(curve) > 1 and np.ptp(curve) >= moved.stillest:
+            yield from _Explained(moved, cleared, curve, hop_seconds).changes()
+
+
+class _Explained:
+    """Patches in which something follows a curve.
+
+    Args:
+        moved: what follows it.
+        cleared: patch in which it stands still.
+        curve: values at even distances, ``(frames,)``.
+        hop_seconds: their distance.
+    """
+
+    def __init__(self, moved: _Moved, cleared: Patch, curve: Array, hop_seconds: float) -> None:
+        self._moved, self._cleared, self._curve, self._hop_seconds = moved, cleared, curve, hop_seconds
+        self._times: Array = np.arange(len(curve), dtype=np.float64) * hop_seconds
+
+    def changes(self) -> Iterator[Change]:
+        """With an envelope or with the envelope editor, and with LFOs beside them."""
+        curve, name = self._curve, self._moved.destination
+        shaped, level = self._shaped(curve)
+        yield f"{name}: envelope", shaped
+        for drawn in self._drawn(curve):
+            yield f"{name}: editor", drawn
+        for lfos in self._lfos(curve - level):
+            yield from ((f"{name}: LFO", changed) for changed in self._with_lfos(shaped, lfos, curve - level))
+        for lfos in self._lfos(curve):
+            swing = self._swing(lfos)
+            shaped, level = self._shaped(curve - swing)
+            yield from ((f"{name}: LFO", changed) for changed in self._with_lfos(shaped, lfos, curve - level))
+            for drawn in self._drawn(curve - swing)[:1]:
+                yield from ((f"{name}: editor and LFO", changed) for changed in self._with_lfos(drawn, lfos, swing))
+
+    def _lfos(self, curve: Array) -> list[list[Contour]]:
+        """LFOs, alone or two together, that resemble a curve."""
+        if np.ptp(curve) < self._moved.stillest:
+            return []
+        seconds = len(curve) * self._hop_seconds
+        found = modulators(tuple(curve.tolist()), seconds, seconds, _LIKELY)
+        return [refined(lfos, curve, self._times) for lfos in found if lfos[0].score >= _RESEMBLES]
+
+    def _swing(self, lfos: Sequence[Contour]) -> Array:
+        """What LFOs contribute to the curve, with a mean of 0."""
+        (_, *factors), _ = fitted(lfos, self._curve, self._times)
+        total = np.sum([factor * signal(lfo, self._times) for factor, lfo in zip(factors, lfos, strict=True)], axis=0)
+        return np.asarray(total - total.mean(), np.float64)
+
+    def _with_lfos(self, patch: Patch, lfos: Sequence[Contour], curve: Array) -> Iterator[Patch]:
+        """A patch with LFOs whose weighted sum is closest to a curve of what is added, if LFOs are free."""
+        destination = self._moved.destination
         for name, free in free_lfos(patch):
             names = (name, OTHER_LFO[name])[: len(lfos)]
             taken = len(lfos) > 1 and any(free.sounds(f"{one}rate") for one in names)
             if not taken and all(destination in ROUTES[one] for one in names):
-                changed = with_lfos(free, destination, dict(zip(names, precise, strict=True)), curve, times)
-                yield f"curve of the {destination}", changed
+                yield with_lfos(free, destination, dict(zip(names, lfos, strict=True)), curve, self._times)
+                return
+
+    def _shaped(self, curve: Array) -> tuple[Patch, Array]:
+        """A patch with an envelope that follows a curve, and its curve; without an envelope where none can."""
+        moved, filtered = self._moved, self._moved.destination == "filter"
+        envelope = closest_envelope(curve, self._hop_seconds, sustained=filtered)
+        level = envelope.signal(len(curve), self._hop_seconds)
+        constant, amount = weights([level], curve)
+        if not filtered and (moved.destination not in ROUTES["free AD"] or amount < 0.0):  # without a sign
+            constant, amount = float(curve.mean()), 0.0
+        amount = min(max(amount, -1.0), 1.0)
+        changed = moved.at(self._cleared, constant)
+        if amount != 0.0:
+            changed = moved.with_envelope(changed, envelope, amount)
+        return changed, moved.value(changed) + amount * level
+
+    def _drawn(self, curve: Array) -> list[Patch]:
+        """Patches whose envelope editor follows a curve, the most likely first."""
+        moved, found = self._moved, list[Patch]()
+        if moved.destination not in ROUTES["envelope editor"]:
+            return found
+        for loop in closest_loops(curve, self._hop_seconds, _LOOPS):
+            amount = min(float(np.ptp(loop.heights)), 1.0)
+            if amount < moved.stillest:
+                continue
+            settings: dict[str, str | bool] = {
+                "envelopeeditordest1": moved.destination,
+                "envelopeeditorspeed": f"x{EDITOR_SPEEDS[loop.speed]}",
+                "envelopeoneshot": loop.one_shot,
+            }
+            drawn = self._cleared.with_settings(dict(settings)).with_extra(loop.points)
+            drawn = drawn.with_knobs({"envelopeeditoramount": SQUARE.nearest_knob(amount)})
+            found.append(moved.at(drawn, float(loop.heights.min())))
+        return found
