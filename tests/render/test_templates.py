@@ -69,6 +69,9 @@ EDITED = TUNED.with_settings({"envelopeeditorspeed": "x8", "envelopeeditoramount
         ("filter: editor and LFO", with_lfo(
             EDITED.with_settings({"envelopeeditordest1": "filter", "cutoff": 900.0}), "lfo2", "filter", 11.0, 0.2)),
         ("ring mod: editor", EDITED.with_settings({"envelopeeditordest1": "ring mod"})),
+        ("volume: LFO", with_lfo(TUNED, "lfo2", "volume", 4.4, 1.0, waveform="rectangle", phase=0.2)),
+        ("volume: LFO", with_lfo(TUNED, "lfo2", "volume", 6.0, 0.5)),
+        ("volume: editor", EDITED.with_settings({"envelopeeditordest1": "volume", "envelopeeditoramount": 1.0})),
         ("pulse width: envelope", TUNED.with_settings({"freeaddestination": "pulse width", "freeadamount": 0.4,
                                                        "osc1waveform": "pulse"}).with_knobs({"freeaddecay": 0.7})),
     ],

@@ -10,9 +10,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from render.instruments.patch import Patch
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.engine.envelopes import attack_decay
-from render.noisemaker.envelope_editor import EnvelopePoint
 from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
 from render.note import SAMPLE_RATE
 
@@ -111,11 +111,17 @@ class Loop:
     heights: Array
     positions: Array
 
-    @property
-    def points(self) -> tuple[EnvelopePoint, ...]:
-        """Straight lines through the heights, from 0 to 1."""
+    def drawn(self, patch: Patch, destination: str, amount: float) -> Patch:
+        """A patch whose envelope editor plays it; its heights reach from 0 to an amount there."""
         low, high = self.heights.min(), self.heights.max()
-        return lines(((self.heights - low) / max(high - low, 1e-9)).tolist())
+        settings: dict[str, float | str | bool] = {
+            "envelopeeditordest1": destination,
+            "envelopeeditorspeed": f"x{EDITOR_SPEEDS[self.speed]}",
+            "envelopeoneshot": self.one_shot,
+            "envelopeeditoramount": amount,
+        }
+        points = lines(((self.heights - low) / max(high - low, 1e-9)).tolist())
+        return patch.with_settings(settings).with_extra(points)
 
     def signal(self) -> Array:
         """What it adds at the frames of the curve, ``(frames,)``."""

@@ -23,6 +23,8 @@ _FIRSTS, _SECONDS = 3, 3  # number of LFOs for which a second one is searched fo
 _STEPS = (0.01, 0.003, 0.001, 0.0003)  # of a rate, relative, and of a phase in cycles
 _REPEATED = 3  # steps in one direction
 _WORTH = 0.999  # largest factor of the difference from a curve after a step that is worth it
+_RESEMBLES = 0.5  # least correlation of an LFO with a curve before it is refined
+_REFINED = 2  # LFOs that are refined for one that is wanted
 _CLOSER = 0.05  # difference by which the correlation of two LFOs must exceed that of one
 
 
@@ -59,6 +61,27 @@ def modulators(
                 pairs.append(tuple(replace(one, score=score, semitones=amount) for one, amount in pair))
     pairs.sort(key=lambda pair: -pair[0].score)
     return (*((one,) for one in singles), *pairs[:most])
+
+
+def precise(curve: Array, hop_seconds: float, count: int) -> list[list[Contour]]:
+    """LFOs, alone or two together, whose weighted sum is closest to a curve, with refined rates and phases.
+
+    Args:
+        curve: values at even distances, ``(frames,)``.
+        hop_seconds: their distance.
+        count: largest number of single LFOs, the closest first, and of the pairs that follow them.
+    """
+    if len(curve) == 0 or np.ptp(curve) == 0.0:
+        return []
+    seconds, times = len(curve) * hop_seconds, np.arange(len(curve), dtype=np.float64) * hop_seconds
+    found = modulators(tuple(curve.tolist()), seconds, seconds, _REFINED * count)
+    ranked = []
+    for lfos in found:
+        if lfos[0].score >= _RESEMBLES:
+            better = refined(lfos, curve, times)
+            ranked.append((len(lfos), fitted(better, curve, times)[1], better))
+    ranked.sort(key=lambda one: one[:2])
+    return [one for n in (1, 2) for one in [lfos for size, _, lfos in ranked if size == n][:count]]
 
 
 def refined(lfos: Sequence[Contour], curve: Array, times: Array) -> list[Contour]:

@@ -20,16 +20,16 @@ from render.instruments.patch import Patch
 from render.noisemaker.changes.envelopes import Envelope, closest_envelope, closest_loops, weights
 from render.noisemaker.changes.explained import modulators_of, with_lfos
 from render.noisemaker.changes.lfos import Change, free_lfos
-from render.noisemaker.changes.modulators import fitted, modulators, refined
+from render.noisemaker.changes.modulators import fitted, precise
 from render.noisemaker.changes.pitch_contours import Contour, signal
-from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8, SQUARE
-from render.noisemaker.facts import EDITOR_SPEEDS
+from render.noisemaker.changes.tremolos import tremolos
+from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
 from render.noisemaker.routes import OFF, OTHER_LFO, ROUTES, SOURCES
 from render.note import Note
 
 Array = NDArray[np.float64]
 
-_LIKELY, _RESEMBLES = 3, 0.5  # number of LFOs that are tried, and the least correlation with the curve
+_LIKELY = 3  # number of LFOs that are tried
 _LOOPS = 2  # number of loops of the envelope editor that are tried
 
 
@@ -102,6 +102,7 @@ def templated(patch: Patch, note: Note, closest_of: ClosestOf) -> Iterator[Chang
         curve = np.interp(places, np.arange(len(moved.values)), moved.values)
         if len(curve) > 1 and np.ptp(curve) >= moved.stillest:
             yield from _Explained(moved, cleared, curve, hop_seconds).changes()
+    yield from tremolos(patch, closest_of)
 
 
 class _Explained:
@@ -138,9 +139,7 @@ class _Explained:
         """LFOs, alone or two together, that resemble a curve."""
         if np.ptp(curve) < self._moved.stillest:
             return []
-        seconds = len(curve) * self._hop_seconds
-        found = modulators(tuple(curve.tolist()), seconds, seconds, _LIKELY)
-        return [refined(lfos, curve, self._times) for lfos in found if lfos[0].score >= _RESEMBLES]
+        return precise(curve, self._hop_seconds, _LIKELY)
 
     def _swing(self, lfos: Sequence[Contour]) -> Array:
         """What LFOs contribute to the curve, with a mean of 0."""
@@ -181,12 +180,6 @@ class _Explained:
             amount = min(float(np.ptp(loop.heights)), 1.0)
             if amount < moved.stillest:
                 continue
-            settings: dict[str, str | bool] = {
-                "envelopeeditordest1": moved.destination,
-                "envelopeeditorspeed": f"x{EDITOR_SPEEDS[loop.speed]}",
-                "envelopeoneshot": loop.one_shot,
-            }
-            drawn = self._cleared.with_settings(dict(settings)).with_extra(loop.points)
-            drawn = drawn.with_knobs({"envelopeeditoramount": SQUARE.nearest_knob(amount)})
+            drawn = loop.drawn(self._cleared, moved.destination, amount)
             found.append(moved.at(drawn, float(loop.heights.min())))
         return found
