@@ -89,8 +89,8 @@ class Path:
         start: candidate that it starts from.
         losses: losses on the proxy, that of the start first.
         closest: the smallest of them, of those that are of the whole clip once there are any.
-        kept: candidates on the way, the closest on the proxy last. They have no losses, because those are not the
-            host's.
+        kept: candidates on the way, the closest on the proxy last unless that is the start. They have no losses,
+            because those are not the host's.
         finite: False if the loss or a gradient was not finite, which ends the path.
     """
 
@@ -232,7 +232,7 @@ class _Batch:
         self.knobs[items] = torch.maximum(torch.minimum(moved, self.highest), self.lowest)
 
     def finish(self) -> list[Path]:
-        """The paths, each with the closest candidate last."""
+        """The paths; what they kept ends with the closest candidate, unless that is the start."""
         for item, path in enumerate(self.paths):
             if self.closest_step[item]:
                 path.kept.append(self._candidate(item, self.closest))

@@ -7,7 +7,7 @@ single change helps. But their sum is a curve, and the LFOs that resemble it mos
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def explained(patch: Patch, note: Note) -> Iterator[Change]:
         if not names:
             continue
         names += [other for other in map(OTHER_LFO.get, names) if other is not None and _moves_rate(patch, other)]
-        cleared = patch.with_settings({SOURCES[name].destination: OFF for name in names})
+        cleared = without(patch, names)
         curve, times = _total(patch, names, destination, held_seconds)
         kind = f"explained {destination}"
         yield kind, _shifted(cleared, destination, float(curve.mean()))
@@ -69,15 +69,20 @@ def modulators_of(patch: Patch, destination: str) -> list[str]:
     ]
 
 
+def without(patch: Patch, names: Iterable[str]) -> Patch:
+    """A patch in which some modulators have no destination."""
+    return patch.with_settings({SOURCES[name].destination: OFF for name in names})
+
+
 def _moves_rate(patch: Patch, name: str) -> bool:
     return moves_rate(ROUTES[name][patch.choice(SOURCES[name].destination)])
 
 
 def _total(patch: Patch, names: Sequence[str], destination: str, held_seconds: float) -> tuple[Array, Array]:
     """The sum of some modulators on their destination, and its times in seconds."""
-    others = {SOURCES[name].destination: OFF for name in SOURCES if name not in names}
+    alone = without(patch, (name for name in SOURCES if name not in names))
     n_samples = max(round(held_seconds * SAMPLE_RATE), 2)
-    total = modulation(patch.with_settings(others), n_samples, np.random.default_rng(0))
+    total = modulation(alone, n_samples, np.random.default_rng(0))
     indices = np.linspace(0, n_samples - 1, min(_POINTS, n_samples)).astype(int)
     target = next(route.targets[0] for route in ROUTES[names[0]][destination])
     return np.broadcast_to(getattr(total, target), n_samples)[indices].astype(np.float64), indices / SAMPLE_RATE

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from render.instruments.hints import Hints
 from render.instruments.instrument import LeftBy
 from render.instruments.patch import Patch
+from render.noisemaker.changes.explained import without
 from render.noisemaker.changes.lfos import Change, modulations, resembling
 from render.noisemaker.changes.pairings import PURE, RICH, Pairing, find_swept, is_modulated
 from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.engine.lfo import rate_hz
 from render.noisemaker.facts import PITCH_REACH
 from render.noisemaker.pitches import untuned_pitch
-from render.noisemaker.routes import OFF, OTHER_LFO, SOURCES
+from render.noisemaker.routes import OTHER_LFO, SOURCES
 from render.note import Note
 
 _OTHER = {1: 2, 2: 1}
@@ -37,7 +38,7 @@ def followed(patch: Patch, note: Note, hints: Hints, left_by: LeftBy) -> Iterato
         return
     for index, other in _OTHER.items():
         rest = patch.with_knobs({f"osc{index}volume": 0.0, "osc3volume": 0.0})  # the sub may stand in for it
-        still = rest.with_settings({SOURCES[name].destination: OFF for name in OTHER_LFO if _moves(patch, name)})
+        still = without(rest, (name for name in OTHER_LFO if _moves(patch, name)))
         kept, waveform = _contour(patch, note.number, other), patch.choice(f"osc{other}waveform")
         left = left_by(rest)
         if index == 1:

@@ -18,13 +18,13 @@ from render.instruments.curve import Curve
 from render.instruments.instrument import ClosestOf
 from render.instruments.patch import Patch
 from render.noisemaker.changes.envelopes import Envelope, closest_envelope, closest_loops, weights
-from render.noisemaker.changes.explained import modulators_of, with_lfos
+from render.noisemaker.changes.explained import modulators_of, with_lfos, without
 from render.noisemaker.changes.lfos import Change, free_lfos
 from render.noisemaker.changes.modulators import fitted, precise
 from render.noisemaker.changes.pitch_contours import Contour, signal
 from render.noisemaker.changes.tremolos import tremolos
 from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
-from render.noisemaker.routes import OFF, OTHER_LFO, ROUTES, SOURCES
+from render.noisemaker.routes import OTHER_LFO, ROUTES
 from render.note import Note
 
 Array = NDArray[np.float64]
@@ -61,8 +61,7 @@ class _Moved:
 
     def cleared(self, patch: Patch) -> Patch:
         """A patch in which nothing moves it."""
-        names = modulators_of(patch, self.destination)
-        patch = patch.with_settings({SOURCES[name].destination: OFF for name in names})
+        patch = without(patch, modulators_of(patch, self.destination))
         if self.destination == "filter":
             return patch.with_settings({"filtercontour": 0.0, "velocitycontour": 0.0})
         return patch.with_settings({"osc1waveform": "pulse"}) if self.destination == "pulse width" else patch

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from render.instruments.instrument import ClosestOf
 from render.instruments.patch import Patch
 from render.noisemaker.changes.envelopes import closest_loops
-from render.noisemaker.changes.explained import modulators_of
+from render.noisemaker.changes.explained import modulators_of, without
 from render.noisemaker.changes.lfos import Change, free_lfos, with_lfo
 from render.noisemaker.changes.modulators import fitted, precise
 from render.noisemaker.curves import VOLUME
-from render.noisemaker.routes import OFF, ROUTES, SOURCES
+from render.noisemaker.routes import ROUTES
 
 _GAINS_DB: NDArray[np.float64] = np.linspace(-54.0, 6.0, 11)
 _LIKELY = 3  # number of LFOs that are tried
@@ -33,7 +33,7 @@ def tremolos(patch: Patch, closest_of: ClosestOf) -> Iterator[Change]:
         patch: patch to change.
         closest_of: see ``ClosestOf``.
     """
-    still = patch.with_settings({SOURCES[name].destination: OFF for name in modulators_of(patch, "volume")})
+    still = without(patch, modulators_of(patch, "volume"))
     gains = VOLUME.setting(patch["volume"]) * 10.0 ** (_GAINS_DB / 20.0)
     places, hop_seconds = closest_of([still.with_knobs({"volume": VOLUME.nearest_knob(one)}) for one in gains.tolist()])
     gain = 10.0 ** (np.interp(places, np.arange(len(gains)), _GAINS_DB) / 20.0)
