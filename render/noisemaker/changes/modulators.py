@@ -30,7 +30,7 @@ _CLOSER = 0.05  # difference by which the correlation of two LFOs must exceed th
 
 @lru_cache(maxsize=8)
 def modulators(
-    levels: tuple[float, ...], seconds: float, held_seconds: float, most: int
+    levels: tuple[float, ...], seconds: float, held_seconds: float, most: int, trend: int = 2
 ) -> tuple[tuple[Contour, ...], ...]:
     """Single LFOs that resemble a curve, and pairs whose sum does.
 
@@ -39,6 +39,7 @@ def modulators(
         seconds: its length.
         held_seconds: length of the key press; the release that follows is not used.
         most: largest number of single LFOs, the most similar first, and of the pairs that follow them.
+        trend: degree of the polynomial that is removed at first, because something else may cause it.
 
     Returns:
         Waveforms, rates and phases of one LFO or of two. ``score`` is the correlation of the sum, and ``semitones`` the
@@ -49,7 +50,7 @@ def modulators(
     curve = np.asarray(levels[:held], np.float64)[::every]
     if len(curve) < _FEWEST_FRAMES:
         return ()
-    wanted = _Wanted.of(curve, seconds / len(levels) * every)
+    wanted = _Wanted.of(curve, seconds / len(levels) * every, trend)
     singles = wanted.alike(most)
     pairs = []
     for first in singles[:_FIRSTS]:
@@ -63,18 +64,19 @@ def modulators(
     return (*((one,) for one in singles), *pairs[:most])
 
 
-def precise(curve: Array, hop_seconds: float, count: int) -> list[list[Contour]]:
+def precise(curve: Array, hop_seconds: float, count: int, trend: int) -> list[list[Contour]]:
     """LFOs, alone or two together, whose weighted sum is closest to a curve, with refined rates and phases.
 
     Args:
         curve: values at even distances, ``(frames,)``.
         hop_seconds: their distance.
         count: largest number of single LFOs, the closest first, and of the pairs that follow them.
+        trend: degree of the polynomial that something else may add.
     """
     if len(curve) == 0 or np.ptp(curve) == 0.0:
         return []
     seconds, times = len(curve) * hop_seconds, np.arange(len(curve), dtype=np.float64) * hop_seconds
-    found = modulators(tuple(curve.tolist()), seconds, seconds, _REFINED * count)
+    found = modulators(tuple(curve.tolist()), seconds, seconds, _REFINED * count, trend)
     ranked = []
     for lfos in found:
         if lfos[0].score >= _RESEMBLES:
@@ -126,10 +128,10 @@ class _Wanted:
     seconds: float
 
     @classmethod
-    def of(cls, curve: Array, hop_seconds: float) -> _Wanted:
-        """A curve with the given distance between frames, without its parabolic trend."""
+    def of(cls, curve: Array, hop_seconds: float, degree: int) -> _Wanted:
+        """A curve with the given distance between frames, without its trend, a polynomial of some degree."""
         places = np.linspace(-1.0, 1.0, len(curve))[_EDGE_FRAMES:-_EDGE_FRAMES]
-        trend = np.linalg.qr(np.polynomial.polynomial.polyvander(places, 2))[0]
+        trend = np.linalg.qr(np.polynomial.polynomial.polyvander(places, degree))[0]
         wanted = _unit(_without(curve[_EDGE_FRAMES:-_EDGE_FRAMES], trend))
         return cls(wanted, trend, np.arange(len(curve), dtype=np.float64) * hop_seconds, len(curve) * hop_seconds)
 

@@ -29,7 +29,7 @@ from render.note import Note
 
 Array = NDArray[np.float64]
 
-_LIKELY = 3  # number of LFOs that are tried
+_LIKELY = 2  # number of LFOs that are tried
 _LOOPS = 2  # number of loops of the envelope editor that are tried
 
 
@@ -125,20 +125,23 @@ class _Explained:
         yield f"{name}: envelope", shaped
         for drawn in self._drawn(curve):
             yield f"{name}: editor", drawn
-        for lfos in self._lfos(curve - level):
+        for lfos in self._lfos(curve - level, trend=0):
             yield from ((f"{name}: LFO", changed) for changed in self._with_lfos(shaped, lfos, curve - level))
-        for lfos in self._lfos(curve):
-            swing = self._swing(lfos)
-            shaped, level = self._shaped(curve - swing)
-            yield from ((f"{name}: LFO", changed) for changed in self._with_lfos(shaped, lfos, curve - level))
-            for drawn in self._drawn(curve - swing)[:1]:
-                yield from ((f"{name}: editor and LFO", changed) for changed in self._with_lfos(drawn, lfos, swing))
+        for trend in (0, 2):
+            for lfos in self._lfos(curve, trend):
+                swing = self._swing(lfos)
+                shaped, level = self._shaped(curve - swing)
+                yield from ((f"{name}: LFO", changed) for changed in self._with_lfos(shaped, lfos, curve - level))
+                for drawn in self._drawn(curve - swing)[:1]:
+                    yield from ((f"{name}: editor and LFO", changed) for changed in self._with_lfos(drawn, lfos, swing))
 
-    def _lfos(self, curve: Array) -> list[list[Contour]]:
-        """LFOs, alone or two together, that resemble a curve."""
-        if np.ptp(curve) < self._moved.stillest:
+    def _lfos(self, curve: Array, trend: int) -> list[list[Contour]]:
+        """LFOs, alone or two together, that resemble a curve beside a polynomial of a degree."""
+        if np.ptp(curve) < self._moved.stillest or not any(
+            self._moved.destination in ROUTES[name] for name in OTHER_LFO
+        ):
             return []
-        return precise(curve, self._hop_seconds, _LIKELY)
+        return precise(curve, self._hop_seconds, _LIKELY, trend)
 
     def _swing(self, lfos: Sequence[Contour]) -> Array:
         """What LFOs contribute to the curve, with a mean of 0."""

@@ -41,7 +41,7 @@ def tremolos(patch: Patch, closest_of: ClosestOf) -> Iterator[Change]:
     if np.ptp(gain) < _STEADIEST:
         return
     times: NDArray[np.float64] = np.arange(len(gain), dtype=np.float64) * hop_seconds
-    for lfo in (lfos[0] for lfos in precise(gain, hop_seconds, _LIKELY) if len(lfos) == 1):
+    for lfo in (lfos[0] for lfos in precise(gain, hop_seconds, _LIKELY, trend=0) if len(lfos) == 1):
         (mean, swing), _ = fitted([lfo], gain, times)
         depth = min(abs(swing) / max(mean, 1e-9), 1.0)
         phase = lfo.phase if swing < 0.0 else lfo.phase + _HALF
