@@ -12,7 +12,7 @@ are changed after everything has been left out of them that they hardly need.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -122,7 +122,8 @@ def explore(
         for kind, patch in instrument.structure(base.patch, base.note, run.hints)
     ]
     if deeply and len(run.targets) == len(base.note.keys) == 1:
-        changes += [replace(base, patch=patch, origin=kind) for kind, patch in _deep_changes(run, descender, base)]
+        compared = _Compared(run, descender, base)
+        changes += [*compared.followed(), *compared.templated()]
     rng.shuffle(changes)
     measured = screened(run, descender, changes, until)
     varied: list[Candidate] = []
@@ -134,26 +135,65 @@ def explore(
     return measured + screened(run, descender, varied, until)
 
 
-def _deep_changes(run: Run, descender: Descender, base: Candidate) -> Iterator[tuple[str, Patch]]:
-    """Changes that compare the clip with renders of parts and variants of a candidate."""
-    instrument, audio, note = run.options.instrument, run.target.audio, base.note
+def read_off(run: Run, descender: Descender, base: Candidate, until: float) -> list[Candidate]:
+    """Changes of a candidate in what moves as it seems to do in the clip (``Instrument.templated``).
 
-    def play(patch: Patch) -> Audio:
-        return descender.play(replace(base, patch=patch), audio.shape[1])
+    Args:
+        run: the run, with its clip and budget.
+        descender: the proxy.
+        base: candidate to change.
+        until: share of the budget at which the stage ends.
 
-    gain = _rms(audio) / max(_rms(play(base.patch)), 1e-9)
+    Returns:
+        The changed candidates with their losses on the proxy; none for several clips or for a chord.
+    """
+    if not len(run.targets) == len(base.note.keys) == 1:
+        return []
+    changes = _Compared(run, descender, base).templated()
+    return screened(run, descender, changes, min(until, run.budget.used() + _SHARE))
 
-    def left_by(patch: Patch) -> Hints:
-        return estimate_left_hints(audio, note.gate_seconds, np.float32(gain) * play(patch))
 
-    def closest_of(patches: Sequence[Patch]) -> tuple[NDArray[np.float64], float]:
-        sounds = [np.float32(gain) * play(patch) for patch in patches]
-        return closest_templates(audio, sounds, note.gate_seconds), HOP_SECONDS
+class _Compared:
+    """Changes of a candidate after a comparison of the clip with renders of its parts and variants.
 
-    if instrument.followed is not None:
-        yield from instrument.followed(base.patch, note, run.hints, left_by)
-    if instrument.templated is not None:
-        yield from instrument.templated(base.patch, note, closest_of)
+    Args:
+        run: the run, with its clip.
+        descender: the proxy.
+        base: candidate to change, one key.
+    """
+
+    def __init__(self, run: Run, descender: Descender, base: Candidate) -> None:
+        self._run, self._descender, self._base = run, descender, base
+        self._gain = np.float32(_rms(run.target.audio) / max(_rms(self._play(base.patch)), 1e-9))
+
+    def followed(self) -> list[Candidate]:
+        """Changes of a part that follows what the rest leaves of the clip."""
+        instrument, base, audio = self._run.options.instrument, self._base, self._run.target.audio
+        if instrument.followed is None:
+            return []
+
+        def left_by(patch: Patch) -> Hints:
+            return estimate_left_hints(audio, base.note.gate_seconds, self._gain * self._play(patch))
+
+        return self._changed(instrument.followed(base.patch, base.note, self._run.hints, left_by))
+
+    def templated(self) -> list[Candidate]:
+        """Changes of what moves as it seems to do in the clip."""
+        instrument, base, audio = self._run.options.instrument, self._base, self._run.target.audio
+        if instrument.templated is None:
+            return []
+
+        def closest_of(patches: Sequence[Patch]) -> tuple[NDArray[np.float64], float]:
+            sounds = [self._gain * self._play(patch) for patch in patches]
+            return closest_templates(audio, sounds, base.note.gate_seconds), HOP_SECONDS
+
+        return self._changed(instrument.templated(base.patch, base.note, closest_of))
+
+    def _play(self, patch: Patch) -> Audio:
+        return self._descender.play(replace(self._base, patch=patch), self._run.target.audio.shape[1])
+
+    def _changed(self, changes: Iterable[tuple[str, Patch]]) -> list[Candidate]:
+        return [replace(self._base, patch=patch, origin=kind) for kind, patch in changes]
 
 
 def _rms(audio: Audio) -> float:
