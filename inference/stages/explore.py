@@ -187,7 +187,7 @@ class _Compared:
             sounds = [self._gain * self._play(patch) for patch in patches]
             return closest_templates(audio, sounds, base.note.gate_seconds), HOP_SECONDS
 
-        return self._changed(instrument.templated(base.patch, base.note, closest_of))
+        return self._changed(instrument.templated(base.patch, closest_of))
 
     def _play(self, patch: Patch) -> Audio:
         return self._descender.play(replace(self._base, patch=patch), self._run.target.audio.shape[1])

@@ -100,8 +100,8 @@ class ExtraState(Protocol):
 
 
 ClosestOf = Callable[[Sequence[Patch]], tuple[NDArray[np.float64], float]]
-"""The index of the patch that sounds most like the clip, for every frame while the key is held, and the seconds between
-two frames."""
+"""For every frame while the key is held the place of the patch that sounds most like the clip, with fractions,
+``(frames,)``; and the seconds between two frames."""
 
 LeftBy = Callable[[Patch], Hints]
 """Rates, brightness, loudness and sweeps of what a patch leaves of a clip."""
@@ -169,8 +169,8 @@ class Instrument:
         from_hints: makes plain patches from the hints alone, each with the name of its kind.
         followed: changed patches in which a part follows what the rest leaves of the clip, each with the name of its
             kind, from a patch, its note, the hints and a function that returns those of what a patch leaves.
-        templated: changed patches with a modulation that the clip has, each with the name of its kind, from a patch,
-            its note and a function that compares the clip with others.
+        templated: changed patches with a modulation that the clip has, each with the name of its kind, from a patch
+            and a function that compares the clip with others.
         pitches: function from a patch and a key to the MIDI note numbers at which it sounds, and each one's share of
             the power; None if unknown.
         transposed: function from a patch and a number of semitones to a patch that sounds higher by those on the same
@@ -207,7 +207,7 @@ class Instrument:
     explained: Callable[[Patch, Note], Iterable[tuple[str, Patch]]] | None = None
     from_hints: Callable[[Note, Hints], Iterable[tuple[str, Patch]]] | None = None
     followed: Callable[[Patch, Note, Hints, LeftBy], Iterable[tuple[str, Patch]]] | None = None
-    templated: Callable[[Patch, Note, ClosestOf], Iterable[tuple[str, Patch]]] | None = None
+    templated: Callable[[Patch, ClosestOf], Iterable[tuple[str, Patch]]] | None = None
     pitches: Callable[[Patch, int], tuple[list[int], list[float]]] | None = None
     transposed: Callable[[Patch, int], Patch | None] | None = None
     plugin_state: Callable[[Program], bytes] | None = None

@@ -48,7 +48,7 @@ def test_an_lfo_is_found(host: Host, base: Patch, destination: str, hz: float, a
 
     found = [
         (abs(float(patch.setting("lfo1amount"))), float(patch.setting("lfo1rate")))  # type: ignore[arg-type]
-        for kind, patch in templated(base, NOTE, closest_of)
+        for kind, patch in templated(base, closest_of)
         if kind == f"{destination}: LFO" and patch.choice("lfo1destination") == destination
     ]
     assert any(abs(size / amount - 1.0) < 0.3 and abs(rate / hz - 1.0) < 0.03 for size, rate in found)
@@ -90,7 +90,7 @@ def test_what_moves_is_found(host: Host, kind: str, true: Patch) -> None:
         sounds = [host.render(patch, NOTE) for patch in patches]
         return closest_templates(clip, sounds, NOTE.gate_seconds), HOP_SECONDS
 
-    changes = [patch for found, patch in templated(base, NOTE, closest_of) if found == kind]
+    changes = [patch for found, patch in templated(base, closest_of) if found == kind]
     assert min(map(distance, changes)) < 0.5 * distance(base)
 
 

@@ -25,7 +25,6 @@ from render.noisemaker.changes.pitch_contours import Contour, signal
 from render.noisemaker.changes.tremolos import tremolos
 from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
 from render.noisemaker.routes import OTHER_LFO, ROUTES
-from render.note import Note
 
 Array = NDArray[np.float64]
 
@@ -85,12 +84,11 @@ _MOVED = (
 )
 
 
-def templated(patch: Patch, note: Note, closest_of: ClosestOf) -> Iterator[Change]:
+def templated(patch: Patch, closest_of: ClosestOf) -> Iterator[Change]:
     """Patches in which something moves as it seems to do in the clip.
 
     Args:
         patch: patch to change.
-        note: key press.
         closest_of: see ``ClosestOf``.
     """
     for moved in _MOVED:
@@ -126,20 +124,18 @@ class _Explained:
         for drawn in self._drawn(curve):
             yield f"{name}: editor", drawn
         for lfos in self._lfos(curve - level, trend=0):
-            yield from ((f"{name}: LFO", changed) for changed in self._with_lfos(shaped, lfos, curve - level))
-        for trend in (0, 2):
-            for lfos in self._lfos(curve, trend):
-                swing = self._swing(lfos)
-                shaped, level = self._shaped(curve - swing)
-                yield from ((f"{name}: LFO", changed) for changed in self._with_lfos(shaped, lfos, curve - level))
-                for drawn in self._drawn(curve - swing)[:1]:
-                    yield from ((f"{name}: editor and LFO", changed) for changed in self._with_lfos(drawn, lfos, swing))
+            yield from self._with_lfos(f"{name}: LFO", shaped, lfos, curve - level)
+        for lfos in (*self._lfos(curve, trend=0), *self._lfos(curve, trend=2)):
+            swing = self._swing(lfos)
+            shaped, level = self._shaped(curve - swing)
+            yield from self._with_lfos(f"{name}: LFO", shaped, lfos, curve - level)
+            for drawn in self._drawn(curve - swing)[:1]:
+                yield from self._with_lfos(f"{name}: editor and LFO", drawn, lfos, swing)
 
     def _lfos(self, curve: Array, trend: int) -> list[list[Contour]]:
         """LFOs, alone or two together, that resemble a curve beside a polynomial of a degree."""
-        if np.ptp(curve) < self._moved.stillest or not any(
-            self._moved.destination in ROUTES[name] for name in OTHER_LFO
-        ):
+        reached = any(self._moved.destination in ROUTES[name] for name in OTHER_LFO)
+        if not reached or np.ptp(curve) < self._moved.stillest:
             return []
         return precise(curve, self._hop_seconds, _LIKELY, trend)
 
@@ -149,14 +145,14 @@ class _Explained:
         total = np.sum([factor * signal(lfo, self._times) for factor, lfo in zip(factors, lfos, strict=True)], axis=0)
         return np.asarray(total - total.mean(), np.float64)
 
-    def _with_lfos(self, patch: Patch, lfos: Sequence[Contour], curve: Array) -> Iterator[Patch]:
-        """A patch with LFOs whose weighted sum is closest to a curve of what is added, if LFOs are free."""
+    def _with_lfos(self, kind: str, patch: Patch, lfos: Sequence[Contour], curve: Array) -> Iterator[Change]:
+        """The patch with LFOs whose weighted sum is closest to a curve of what is added, if LFOs are free."""
         destination = self._moved.destination
         for name, free in free_lfos(patch):
             names = (name, OTHER_LFO[name])[: len(lfos)]
             taken = len(lfos) > 1 and any(free.sounds(f"{one}rate") for one in names)
             if not taken and all(destination in ROUTES[one] for one in names):
-                yield with_lfos(free, destination, dict(zip(names, lfos, strict=True)), curve, self._times)
+                yield kind, with_lfos(free, destination, dict(zip(names, lfos, strict=True)), curve, self._times)
                 return
 
     def _shaped(self, curve: Array) -> tuple[Patch, Array]:
