@@ -1,4 +1,4 @@
-"""What is left out of a candidate before its structure is changed."""
+"""What is left out of a candidate before its structure is changed, and modulations that are read off the clip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inference.candidate import Candidate
 from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.stages.descender import ProxyDescender
-from inference.stages.explore import pruned
+from inference.stages.explore import pruned, read_off
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -33,16 +33,19 @@ def target() -> Target:
     return Target("clip", audio, NOTE, pitched=True, gate_fixed=True, onset_seconds=0.0)
 
 
-def left(patch: Patch, target: Target, constraints: Constraints | None = None) -> Candidate:
-    budget = SimpleNamespace(used=lambda: 0.0, n_renders=0)
-    run: Any = SimpleNamespace(
+def run_on(target: Target, constraints: Constraints | None) -> Any:
+    return SimpleNamespace(
         options=SimpleNamespace(instrument=NOISEMAKER, constraints=constraints or Constraints()),
-        budget=budget,
+        budget=SimpleNamespace(used=lambda: 0.0, n_renders=0),
         board=SimpleNamespace(announce=lambda: None),
+        target=target,
         targets=[target],
         afford=lambda n, until: n,
     )
-    return pruned(run, DESCENDER, Candidate(patch, NOTE), 1.0)
+
+
+def left(patch: Patch, target: Target, constraints: Constraints | None = None) -> Candidate:
+    return pruned(run_on(target, constraints), DESCENDER, Candidate(patch, NOTE), 1.0)
 
 
 def test_what_is_hardly_heard_is_left_out_and_the_rest_stays(target: Target) -> None:
@@ -68,3 +71,26 @@ def test_locked_knobs_stay(target: Target) -> None:
     found = left(rich, target, Constraints({"osc2fm": 0.002}))
     assert found.patch["osc2fm"] == 0.002
     assert found.patch["reverbwet"] == 0.0
+
+
+def test_a_modulation_is_read_off_the_clip(target: Target) -> None:
+    found = read_off(run_on(target, None), DESCENDER, Candidate(VOICE, NOTE), 1.0)
+    closest = min(found, key=lambda one: one.loss)
+    (still,) = DESCENDER.screen([Candidate(VOICE, NOTE)], [target])
+    assert closest.loss < 0.4 * still.loss
+    lfos = [
+        one.patch for one in found if one.origin == "filter: LFO" and one.patch.choice("lfo1waveform") == "rectangle"
+    ]
+    assert any(patch.setting("lfo1rate") == pytest.approx(6.0, rel=0.05) for patch in lfos)
+
+
+def test_modulations_that_a_lock_excludes_are_not_proposed(target: Target) -> None:
+    locked = Constraints({"lfo1amount": 0.5, "lfo2amount": 0.5, "envelopeeditoramount": 0.0})
+    found = read_off(run_on(target, locked), DESCENDER, Candidate(VOICE, NOTE), 1.0)
+    assert found
+    assert all(locked.apply(one.patch) == one.patch for one in found)
+
+
+def test_nothing_is_read_off_for_a_chord(target: Target) -> None:
+    chord = Note.of((48, 52), 100, NOTE.gate_seconds, NOTE.seconds)
+    assert read_off(run_on(target, None), DESCENDER, Candidate(VOICE, chord), 1.0) == []
