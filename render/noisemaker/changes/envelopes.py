@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.instruments.patch import Patch
+from render.noisemaker.changes.modulators import weights
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.engine.envelopes import attack_decay
 from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
@@ -75,13 +75,6 @@ def closest_envelope(curve: Array, hop_seconds: float, *, sustained: bool) -> En
     return best
 
 
-def weights(signals: Sequence[Array], curve: Array) -> list[float]:
-    """A constant and a factor for each signal, whose sum is closest to a curve."""
-    columns = np.stack([np.ones_like(curve), *signals], axis=1)
-    found: list[float] = np.linalg.lstsq(columns, curve, rcond=None)[0].tolist()
-    return found
-
-
 def _left(one: Envelope, curve: Array, hop_seconds: float) -> float:
     signal = one.signal(len(curve), hop_seconds)
     constant, factor = weights([signal], curve)
@@ -111,17 +104,23 @@ class Loop:
     heights: Array
     positions: Array
 
-    def drawn(self, patch: Patch, destination: str, amount: float) -> Patch:
-        """A patch whose envelope editor plays it; its heights reach from 0 to an amount there."""
-        low, high = self.heights.min(), self.heights.max()
+    def drawn(self, patch: Patch, destination: str, amount: float, *, low: float) -> Patch:
+        """A patch whose envelope editor plays it.
+
+        Args:
+            patch: patch to change.
+            destination: what the editor moves.
+            amount: what it adds where the loop is highest.
+            low: height at which it adds nothing.
+        """
+        heights = ((self.heights - low) / max(float(self.heights.max()) - low, 1e-9)).clip(0.0, 1.0)
         settings: dict[str, float | str | bool] = {
             "envelopeeditordest1": destination,
             "envelopeeditorspeed": f"x{EDITOR_SPEEDS[self.speed]}",
             "envelopeoneshot": self.one_shot,
             "envelopeeditoramount": amount,
         }
-        points = lines(((self.heights - low) / max(high - low, 1e-9)).tolist())
-        return patch.with_settings(settings).with_extra(points)
+        return patch.with_settings(settings).with_extra(lines(heights.tolist()))
 
     def signal(self) -> Array:
         """What it adds at the frames of the curve, ``(frames,)``."""

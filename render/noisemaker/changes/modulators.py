@@ -106,9 +106,17 @@ def refined(lfos: Sequence[Contour], curve: Array, times: Array) -> list[Contour
 
 def fitted(lfos: Sequence[Contour], curve: Array, times: Array) -> tuple[list[float], float]:
     """A constant and a weight for each LFO, whose sum is closest to a curve, and the norm of what is left."""
-    signals = np.stack([np.ones_like(times), *(signal(lfo, times) for lfo in lfos)], axis=1)
-    weights = np.linalg.lstsq(signals, curve, rcond=None)[0]
-    return weights.tolist(), float(np.linalg.norm(curve - signals @ weights))
+    signals = [signal(lfo, times) for lfo in lfos]
+    constant, *factors = weights(signals, curve)
+    total = sum((factor * one for factor, one in zip(factors, signals, strict=True)), np.full_like(curve, constant))
+    return [constant, *factors], float(np.linalg.norm(curve - total))
+
+
+def weights(signals: Sequence[Array], curve: Array) -> list[float]:
+    """A constant and a factor for each signal, whose sum is closest to a curve."""
+    columns = np.stack([np.ones_like(curve), *signals], axis=1)
+    found: list[float] = np.linalg.lstsq(columns, curve, rcond=None)[0].tolist()
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from render.instruments.curve import Curve
 from render.instruments.instrument import ClosestOf
 from render.instruments.patch import Patch
-from render.noisemaker.changes.envelopes import Envelope, closest_envelope, closest_loops, weights
+from render.noisemaker.changes.envelopes import Envelope, closest_envelope, closest_loops
 from render.noisemaker.changes.explained import modulators_of, with_lfos, without
 from render.noisemaker.changes.lfos import Change, free_lfos
-from render.noisemaker.changes.modulators import fitted, precise
+from render.noisemaker.changes.modulators import fitted, precise, weights
 from render.noisemaker.changes.pitch_contours import Contour, signal
 from render.noisemaker.changes.tremolos import tremolos
 from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
@@ -178,6 +178,6 @@ class _Explained:
             amount = min(float(np.ptp(loop.heights)), 1.0)
             if amount < moved.stillest:
                 continue
-            drawn = loop.drawn(self._cleared, moved.destination, amount)
-            found.append(moved.at(drawn, float(loop.heights.min())))
+            low = float(loop.heights.min())
+            found.append(moved.at(loop.drawn(self._cleared, moved.destination, amount, low=low), low))
         return found

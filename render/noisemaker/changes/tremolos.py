@@ -51,4 +51,4 @@ def tremolos(patch: Patch, closest_of: ClosestOf) -> Iterator[Change]:
                 changed = with_lfo(free, name, "volume", lfo.hz, amount, waveform=lfo.waveform, phase=phase % 1.0)
                 yield "volume: LFO", changed
     for loop in closest_loops(gain, hop_seconds, _LOOPS):
-        yield "volume: editor", loop.drawn(still, "volume", 1.0)
+        yield "volume: editor", loop.drawn(still, "volume", 1.0, low=0.0)
