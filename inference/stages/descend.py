@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ from inference.run import LATEST, Run
 from inference.stages.explore import explore, in_turn, pruned, read_off, reduced, screened
 
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
+_READING_SECONDS = 10.0  # with less time left, descents bring more than modulations that are read off the clip
 _CROSSED = 6  # number of good candidates for crossovers with the answer
 _REDUCED = 3  # number of good candidates that are reduced to a plain voice at first
 _FEWEST_LEFT = 0.5  # of a batch, for a round of their own
@@ -34,12 +36,12 @@ _AUDIBLE_CHANGE = 0.02  # relative change of the loss below which a change of th
 def descend(run: Run, descender: Descender) -> None:
     """Descend in rounds.
 
-    The first round starts from the best candidates that differ, from some of them reduced to a plain voice, and from
-    the best one with modulations that are read off the clip. The later ones of odd number continue from the closest
-    ones, and also start from audible changes of the answer, of the closest sparse candidate or, when those are known,
-    of another good one: neighbours, which are one choice away, crossovers, which take a section of the panel from
-    another good candidate, and changes of the structure (``inference.stages.explore``). These are farther from the clip
-    at first, but a descent from them may end closer.
+    The first round starts from the best candidates that differ, from some of them reduced to a plain voice, and, if
+    there is time, from the best one with modulations that are read off the clip. The later ones of odd number continue
+    from the closest ones, and also start from audible changes of the answer, of the closest sparse candidate or, when
+    those are known, of another good one: neighbours, which are one choice away, crossovers, which take a section of the
+    panel from another good candidate, and changes of the structure (``inference.stages.explore``). These are farther
+    from the clip at first, but a descent from them may end closer.
 
     All of these lead to answers that resemble the first one. Rounds of even number therefore start from what the
     library and the network proposed and no descent has started from, until 60 % of the stage is used: several sections
@@ -120,7 +122,8 @@ class _Rounds:
         self._rng = np.random.default_rng(run.options.draws)
         self._size = descender.batch_size
         budget = run.budget
-        self._wide = budget.seconds is None or (until - budget.used()) * budget.seconds >= _WIDE_SECONDS
+        left_seconds = math.inf if budget.seconds is None else (until - budget.used()) * budget.seconds
+        self._wide = left_seconds >= _WIDE_SECONDS
         if not self._wide:
             self._size = -(-self._size // 3)
         self._tried, self._explored = set[Candidate](), set[Candidate]()
@@ -128,8 +131,9 @@ class _Rounds:
         self._sparse: list[Candidate] = []
         self._untried = list(run.board.best)
         self._changed = reduced(run, descender, different(run.board.best, _REDUCED), until)
-        for closest in run.board.best[:1]:
-            self._changed += read_off(run, descender, closest, until)
+        if left_seconds >= _READING_SECONDS:
+            for closest in run.board.best[:1]:
+                self._changed += read_off(run, descender, closest, until)
 
     def descend(self) -> None:
         """Improve the closest candidates; every second round starts from proposals that are left instead.
