@@ -64,7 +64,7 @@ def modulators(
     return (*((one,) for one in singles), *pairs[:most])
 
 
-def precise(curve: Array, hop_seconds: float, count: int, trend: int) -> list[list[Contour]]:
+def closest_lfos(curve: Array, hop_seconds: float, count: int, trend: int) -> list[list[Contour]]:
     """LFOs, alone or two together, whose weighted sum is closest to a curve, with refined rates and phases.
 
     Args:

@@ -20,7 +20,7 @@ from render.instruments.patch import Patch
 from render.noisemaker.changes.envelopes import Envelope, closest_envelope, closest_loops
 from render.noisemaker.changes.explained import modulators_of, with_lfos, without
 from render.noisemaker.changes.lfos import Change, free_lfos
-from render.noisemaker.changes.modulators import fitted, precise, weights
+from render.noisemaker.changes.modulators import closest_lfos, fitted, weights
 from render.noisemaker.changes.pitch_contours import Contour, signal
 from render.noisemaker.changes.tremolos import tremolos
 from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
@@ -137,7 +137,7 @@ class _Explained:
         reached = any(self._moved.destination in ROUTES[name] for name in OTHER_LFO)
         if not reached or np.ptp(curve) < self._moved.stillest:
             return []
-        return precise(curve, self._hop_seconds, _LIKELY, trend)
+        return closest_lfos(curve, self._hop_seconds, _LIKELY, trend)
 
     def _swing(self, lfos: Sequence[Contour]) -> Array:
         """What LFOs contribute to the curve, with a mean of 0."""

@@ -12,7 +12,7 @@ from render.instruments.patch import Patch
 from render.noisemaker.changes.envelopes import closest_loops
 from render.noisemaker.changes.explained import modulators_of, without
 from render.noisemaker.changes.lfos import Change, free_lfos, with_lfo
-from render.noisemaker.changes.modulators import fitted, precise
+from render.noisemaker.changes.modulators import closest_lfos, fitted
 from render.noisemaker.curves import VOLUME
 from render.noisemaker.routes import ROUTES
 
@@ -41,7 +41,7 @@ def tremolos(patch: Patch, closest_of: ClosestOf) -> Iterator[Change]:
     if np.ptp(gain) < _STEADIEST:
         return
     times: NDArray[np.float64] = np.arange(len(gain), dtype=np.float64) * hop_seconds
-    for lfo in (lfos[0] for lfos in precise(gain, hop_seconds, _LIKELY, trend=0) if len(lfos) == 1):
+    for lfo in (lfos[0] for lfos in closest_lfos(gain, hop_seconds, _LIKELY, trend=0) if len(lfos) == 1):
         (mean, swing), _ = fitted([lfo], gain, times)
         depth = min(abs(swing) / max(mean, 1e-9), 1.0)
         phase = lfo.phase if swing < 0.0 else lfo.phase + _HALF
