@@ -166,6 +166,11 @@ def write_wav(path: Path | str, audio: Audio, sample_rate: int = SAMPLE_RATE) ->
     write_bytes(Path(path), content.getbuffer())
 
 
+def rms(audio: Audio) -> float:
+    """Root mean square of all samples of all channels, 0 if there are none; ``audio`` has any shape."""
+    return math.sqrt(float(np.square(audio, dtype=np.float64).mean())) if audio.size else 0.0
+
+
 def audio_files(folder: Path | str) -> list[Path]:
     """The audio files of a folder, not of the folders in it, sorted by name.
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 
 from inference.evaluate import with_gain
-from render.audio import Audio
+from render.audio import Audio, rms
 from render.errors import HostError, OutOfRange, UnknownName
 from render.instruments.instrument import Instrument
 from render.instruments.parameter import Parameter
@@ -91,7 +91,7 @@ def vary(
         if name not in sections:
             raise UnknownName("section", name, sections)
     rng = np.random.default_rng(variety.seed)
-    wanted_rms = _rms(render(parent))
+    wanted_rms = rms(render(parent))
     children: list[Child] = []
     seen = {parent, other}
     error: HostError | None = None
@@ -121,7 +121,7 @@ def _levelled(patch: Patch, render: Renderer, wanted_rms: float) -> Child | None
     if peak < _SILENT_PEAK:
         return None
     if patch.table.level is not None and wanted_rms > 0.0:
-        patch = with_gain(patch, min(wanted_rms / _rms(audio), _LOUDEST_PEAK / peak))
+        patch = with_gain(patch, min(wanted_rms / rms(audio), _LOUDEST_PEAK / peak))
         audio = render(patch)
     peak = float(np.abs(audio).max(initial=0.0))
     return Child(patch, audio) if _SILENT_PEAK <= peak <= _CLIPPED_PEAK else None
@@ -172,10 +172,6 @@ def _moved(row: Parameter, knob: float, strength: float, rng: Generator) -> floa
     spread = _FARTHEST * strength * (_IN_TUNE if row.curve.unit == "semitones" else 1.0)
     moved = abs(knob + spread * float(rng.standard_normal()))
     return min(max(1.0 - abs(1.0 - moved), 0.0), 1.0)
-
-
-def _rms(audio: Audio) -> float:
-    return float(np.sqrt(np.square(audio, dtype=np.float64).mean()))
 
 
 def section_names(instrument: Instrument) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from inference.clip.levels import FRAME
-from render.audio import Audio
+from render.audio import Audio, rms
 from render.errors import OutOfRange
 from render.measures.mask import HIGHEST_HZ, Mask
 from render.note import SAMPLE_RATE
@@ -118,10 +118,10 @@ def softened(audio: Audio, mask: Mask) -> Audio:
         if first == last:
             continue
         beside = audio[:, last : last + 2 * FRAME] if last < n_samples else audio[:, max(first - 2 * FRAME, 0) : first]
-        level = _rms(beside)
+        level = rms(beside)
         for start in range(first, last, FRAME):
             frame = audio[:, start : min(start + FRAME, last)]
-            frame *= min(1.0, level / max(_rms(frame), 1e-30))
+            frame *= min(1.0, level / max(rms(frame), 1e-30))
     return audio
 
 
@@ -141,10 +141,6 @@ def in_band(audio: Audio, band_hz: Span | None) -> Audio:
         if _LOWEST_EDGE_HZ < edge_hz < _HIGHEST_EDGE * HIGHEST_HZ:
             audio = sosfilt(butter(_FILTER_ORDER, edge_hz, kind, fs=SAMPLE_RATE, output="sos"), audio)
     return audio.astype(np.float32)
-
-
-def _rms(audio: Audio) -> float:
-    return math.sqrt(float(np.square(audio, dtype=np.float64).mean())) if audio.size else 0.0
 
 
 def _check(name: str, span: Sequence[float], allowed: str, most: float = math.inf) -> None:

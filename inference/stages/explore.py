@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.random import Generator
@@ -26,7 +27,7 @@ from inference.ports import Descender
 from inference.run import GOOD_ENOUGH_LOSS, Run
 from inference.stages.neighbours import neighbours
 from inference.stages.simplifications import Simplifier
-from render.audio import Audio
+from render.audio import Audio, rms
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
 
@@ -164,7 +165,11 @@ class _Compared:
 
     def __init__(self, run: Run, descender: Descender, base: Candidate) -> None:
         self._run, self._descender, self._base = run, descender, base
-        self._gain = np.float32(_rms(run.target.audio) / max(_rms(self._play(base.patch)), 1e-9))
+
+    @cached_property
+    def _gain(self) -> np.float32:
+        """What makes the candidate as loud as the clip."""
+        return np.float32(rms(self._run.target.audio) / max(rms(self._play(self._base.patch)), 1e-9))
 
     def followed(self) -> list[Candidate]:
         """Changes of a part that follows what the rest leaves of the clip."""
@@ -194,10 +199,6 @@ class _Compared:
 
     def _changed(self, changes: Iterable[tuple[str, Patch]]) -> list[Candidate]:
         return [replace(self._base, patch=patch, origin=kind) for kind, patch in changes]
-
-
-def _rms(audio: Audio) -> float:
-    return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
 
 
 def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from render.audio import Audio
+from render.audio import Audio, rms
 from render.errors import HostError
 from render.generic.description import KEPT, LEVEL, Described, Description
 from render.hosts.dawdreamer import PluginInstance
@@ -145,7 +145,7 @@ def _gains(instance: PluginInstance, parameter: Described) -> tuple[float, ...]:
     for knob in np.linspace(0.0, 1.0, _LEVELS):
         instance.set_parameter(parameter.index, float(knob))
         _play(instance)  # a volume may glide to its value
-        levels.append(float(np.sqrt(np.mean(np.square(_play(instance), dtype=np.float64)))))
+        levels.append(rms(_play(instance)))
     instance.set_parameter(parameter.index, parameter.default)
     loudest = max(levels)
     rises = all(b >= 0.97 * a for a, b in itertools.pairwise(levels))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.instruments.patch import Patch
-from render.noisemaker.changes.modulators import weights
+from render.noisemaker.changes.modulators import fitted_signals
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.engine.envelopes import attack_decay
 from render.noisemaker.facts import EDITOR_LOOP_SECONDS, EDITOR_SPEEDS
@@ -76,9 +76,9 @@ def closest_envelope(curve: Array, hop_seconds: float, *, sustained: bool) -> En
 
 
 def _left(one: Envelope, curve: Array, hop_seconds: float) -> float:
-    signal = one.signal(len(curve), hop_seconds)
-    constant, factor = weights([signal], curve)
-    return float(np.linalg.norm(curve - constant - factor * signal))
+    """Norm of what an envelope leaves of a curve."""
+    _, left = fitted_signals([one.signal(len(curve), hop_seconds)], curve)
+    return float(np.linalg.norm(left))
 
 
 @lru_cache(maxsize=1024)

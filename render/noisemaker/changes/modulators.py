@@ -81,7 +81,7 @@ def closest_lfos(curve: Array, hop_seconds: float, count: int, trend: int) -> li
     for lfos in found:
         if lfos[0].score >= _RESEMBLES:
             better = refined(lfos, curve, times)
-            ranked.append((len(lfos), fitted(better, curve, times)[1], better))
+            ranked.append((len(lfos), _distance(better, curve, times), better))
     ranked.sort(key=lambda one: one[:2])
     return [one for n in (1, 2) for one in [lfos for size, _, lfos in ranked if size == n][:count]]
 
@@ -89,7 +89,7 @@ def closest_lfos(curve: Array, hop_seconds: float, count: int, trend: int) -> li
 def refined(lfos: Sequence[Contour], curve: Array, times: Array) -> list[Contour]:
     """LFOs with rates and phases close by at which their weighted sum is closest to a curve."""
     best = list(lfos)
-    _, left = fitted(best, curve, times)
+    left = _distance(best, curve, times)
     for step in _STEPS:
         for k, sign in product(range(len(best)), (1.0, -1.0)):
             for by_rate, by_phase in ((sign * step, 0.0), (0.0, sign * step)):
@@ -97,26 +97,29 @@ def refined(lfos: Sequence[Contour], curve: Array, times: Array) -> list[Contour
                     one = best[k]
                     other = replace(one, hz=one.hz * (1.0 + by_rate), phase=one.phase + by_phase)
                     tried = [*best[:k], other, *best[k + 1 :]]
-                    _, closer = fitted(tried, curve, times)
+                    closer = _distance(tried, curve, times)
                     if closer >= _WORTH * left:
                         break
                     best, left = tried, closer
     return best
 
 
-def fitted(lfos: Sequence[Contour], curve: Array, times: Array) -> tuple[list[float], float]:
-    """A constant and a weight for each LFO, whose sum is closest to a curve, and the norm of what is left."""
-    signals = [signal(lfo, times) for lfo in lfos]
-    constant, *factors = weights(signals, curve)
-    total = sum((factor * one for factor, one in zip(factors, signals, strict=True)), np.full_like(curve, constant))
-    return [constant, *factors], float(np.linalg.norm(curve - total))
+def fitted(lfos: Sequence[Contour], curve: Array, times: Array) -> tuple[list[float], Array]:
+    """A constant and a weight for each LFO, whose sum is closest to a curve, and what is left of the curve."""
+    return fitted_signals([signal(lfo, times) for lfo in lfos], curve)
 
 
-def weights(signals: Sequence[Array], curve: Array) -> list[float]:
-    """A constant and a factor for each signal, whose sum is closest to a curve."""
+def fitted_signals(signals: Sequence[Array], curve: Array) -> tuple[list[float], Array]:
+    """A constant and a weight for each signal, whose sum is closest to a curve, and what is left of the curve."""
     columns = np.stack([np.ones_like(curve), *signals], axis=1)
-    found: list[float] = np.linalg.lstsq(columns, curve, rcond=None)[0].tolist()
-    return found
+    weights = np.linalg.lstsq(columns, curve, rcond=None)[0]
+    return weights.tolist(), curve - columns @ weights
+
+
+def _distance(lfos: Sequence[Contour], curve: Array, times: Array) -> float:
+    """Norm of what the closest sum of LFOs leaves of a curve."""
+    _, left = fitted(lfos, curve, times)
+    return float(np.linalg.norm(left))
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,8 @@ from render.instruments.patch import Patch
 from render.noisemaker.changes.envelopes import Envelope, closest_envelope, closest_loops
 from render.noisemaker.changes.explained import modulators_of, with_lfos, without
 from render.noisemaker.changes.lfos import Change, free_lfos
-from render.noisemaker.changes.modulators import closest_lfos, fitted, weights
-from render.noisemaker.changes.pitch_contours import Contour, signal
+from render.noisemaker.changes.modulators import closest_lfos, fitted, fitted_signals
+from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.changes.tremolos import tremolos
 from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
 from render.noisemaker.routes import OTHER_LFO, ROUTES
@@ -141,8 +141,8 @@ class _Explained:
 
     def _swing(self, lfos: Sequence[Contour]) -> Array:
         """What LFOs contribute to the curve, with a mean of 0."""
-        (_, *factors), _ = fitted(lfos, self._curve, self._times)
-        total = np.sum([factor * signal(lfo, self._times) for factor, lfo in zip(factors, lfos, strict=True)], axis=0)
+        _, left = fitted(lfos, self._curve, self._times)
+        total = self._curve - left
         return np.asarray(total - total.mean(), np.float64)
 
     def _with_lfos(self, kind: str, patch: Patch, lfos: Sequence[Contour], curve: Array) -> Iterator[Change]:
@@ -160,7 +160,7 @@ class _Explained:
         moved, filtered = self._moved, self._moved.destination == "filter"
         envelope = closest_envelope(curve, self._hop_seconds, sustained=filtered)
         level = envelope.signal(len(curve), self._hop_seconds)
-        constant, amount = weights([level], curve)
+        (constant, amount), _ = fitted_signals([level], curve)
         if not filtered and (moved.destination not in ROUTES["free AD"] or amount < 0.0):  # without a sign
             constant, amount = float(curve.mean()), 0.0
         amount = min(max(amount, -1.0), 1.0)
