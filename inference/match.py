@@ -21,6 +21,9 @@ from render.measures.loudness import amplified
 from render.measures.metrics import Distances
 from render.note import Note
 
+KNOB_MOVE = 0.05
+"""How far a knob is moved to see how sensitive it is, as a share of its travel."""
+
 
 class Ended(StrEnum):
     """How a run ended."""
@@ -109,11 +112,14 @@ class Tidied:
         differing_before: knobs and choices, without the level, that differed from the default or start preset.
         differing_after: how many differ now.
         sections: MSS in dB of the answer with each of its sections and switches off, the most important first.
+        knobs: MSS in dB of the answer with each audible knob moved by ``KNOB_MOVE``, the most sensitive
+            first; by the names of the parameters, as far as there was time.
     """
 
     differing_before: int
     differing_after: int
     sections: Mapping[str, float]
+    knobs: Mapping[str, float]
 
 
 @dataclass(frozen=True)

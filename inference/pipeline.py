@@ -175,7 +175,7 @@ def _with_trials(match: Match, evaluator: Evaluator) -> Match:
     pitched = match.targets[0].pitched
     trials = tuple(try_out(evaluator, confirmed.candidate, pitched=pitched) for confirmed in match.best)
     said = tuple(f"played elsewhere it {sentence}" for sentence in sentences(trials[0]))
-    lesson = lesson_from(match.options.bank, match.best[0].candidate, evaluator, match.options.instrument)
+    lesson = lesson_from(match.options.bank, match.best[0].candidate, evaluator.measure, match.options.instrument)
     return replace(match, trials=trials, lesson=lesson, notices=(*match.notices, *said))
 
 

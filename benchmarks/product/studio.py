@@ -18,6 +18,8 @@ import numpy as np
 
 from benchmarks.common.browser import Server, browser, drop, eventually, missing, picture, set_size
 from render.errors import FileError
+from render.instruments.instrument import Program
+from render.noisemaker.presets import write_program
 from render.noisemaker.table import TABLE
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -140,7 +142,7 @@ def _turns(driver: Any, count: int) -> Sequence[float]:
 
 
 def _pictures(driver: Any, server: Server, folder: Path) -> None:
-    """The page while a run goes on, its variations, in the dark, and on a phone."""
+    """The page while a run goes on, its variations, the explanation of a match, and the page in the dark on a phone."""
     from selenium.webdriver.common.by import By
 
     driver.get(server.address)
@@ -159,6 +161,15 @@ def _pictures(driver: Any, server: Server, folder: Path) -> None:
     driver.execute_script("document.querySelector('.keys').scrollIntoView(); scrollBy(0, -140)")
     time.sleep(1.0)
     picture(driver, folder / "studio-vary.png")
+    driver.find_element(By.XPATH, "//button[contains(., 'Parts and knobs')]").click()
+    with tempfile.TemporaryDirectory() as known:
+        preset = Path(known) / "Default.noisemakerpreset"
+        write_program(preset, Program("Default", TABLE.default))
+        driver.find_element(By.CSS_SELECTOR, "[aria-label='Explain'] input[type=file]").send_keys(str(preset))
+        eventually(lambda: len(driver.find_elements(By.CSS_SELECTOR, ".explained table")) == 3, _PATIENCE_SECONDS)
+    driver.execute_script("document.querySelector('[aria-label=Explain]').scrollIntoView(); scrollBy(0, -60)")
+    time.sleep(1.0)
+    picture(driver, folder / "studio-explain.png")
     driver.execute_script("scrollTo(0, 0)")
     scheme = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from inference.candidate import Candidate
-from inference.evaluate import Evaluator
 from render.instruments.instrument import Instrument, Program
 from render.instruments.patch import Patch
 
@@ -55,30 +54,32 @@ class Lesson:
 
 
 def lesson_from(
-    bank: Sequence[Program], match: Candidate, evaluator: Evaluator, instrument: Instrument
+    bank: Sequence[Program],
+    match: Candidate,
+    measure: Callable[[Iterable[Candidate]], list[Candidate]],
+    instrument: Instrument,
 ) -> Lesson | None:
     """The lesson from the preset of a bank that is closest to the clip.
 
     Args:
         bank: presets that the user knows.
         match: the match.
-        evaluator: measures distances from the clip.
+        measure: returns candidates with their distances from the clip, in order, without those that cannot be rendered,
+            such as ``Evaluator.measure``.
         instrument: synth of the patches.
 
     Returns:
         The lesson; None if no preset could be rendered.
     """
     n_keys = len(match.note.keys)
-    measured = evaluator.measure(
-        Candidate(p.patch.with_voices_for(n_keys), match.note, origin=p.name or "no name") for p in bank
-    )
+    measured = measure(Candidate(p.patch.with_voices_for(n_keys), match.note, origin=p.name or "no name") for p in bank)
     if not measured:
         return None
     closest = min(measured, key=lambda candidate: candidate.loss)
     steps: list[Step] = []
     here, left = closest, _sections(closest.patch, match.patch)
     while left:
-        tried = evaluator.measure(
+        tried = measure(
             replace(here, patch=_changed(here.patch, match.patch, names, instrument)) for names in left.values()
         )
         if len(tried) < len(left):

@@ -50,7 +50,7 @@ def spectrograms_png(target: Audio, match: Audio, sample_rate: int) -> bytes:
     spectrograms = [decibels(target), decibels(match)]
     top = max(spectrogram.max() for spectrogram in spectrograms)
     seconds = max(target.shape[1], match.shape[1]) / sample_rate
-    margins = {"left": 0.065, "right": 0.945, "bottom": 0.14, "top": 0.92, "wspace": 0.04}
+    margins = {"left": 0.065, "right": 0.945, "bottom": 0.14, "top": 0.92, "wspace": 0.09}
     *axes, bar = figure.subplots(1, 3, width_ratios=(1.0, 1.0, 0.025), gridspec_kw=margins)
     for axis, spectrogram, title in zip(axes, spectrograms, ("clip", "match"), strict=True):
         image = draw_spectrogram(axis, spectrogram, top, sample_rate)

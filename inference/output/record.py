@@ -112,10 +112,12 @@ def _tidied(tidied: Tidied | None) -> dict[str, Any] | None:
     if tidied is None:
         return None
     sections = [{"name": name, "mss_without": round(mss, 4)} for name, mss in tidied.sections.items()]
+    knobs = [{"name": name, "mss_moved": round(mss, 4)} for name, mss in tidied.knobs.items()]
     return {
         "differing_before": tidied.differing_before,
         "differing_after": tidied.differing_after,
         "sections": sections,
+        "knobs": knobs,
     }
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import soundfile
 
 from inference.clip.target import Target
+from inference.match import KNOB_MOVE
+from inference.output.explained import distances_table, lesson_table, setting_text
 from inference.output.record import note_of
 from render.audio import Audio
-from render.instruments.parameter import Parameter
 from render.instruments.table import Table
 from render.note import SAMPLE_RATE, Note
 
@@ -43,18 +44,6 @@ th{border-bottom:1px solid #ccc}td.n,th.n{text-align:right}
 .groups{columns:2 22rem}.groups table{break-inside:avoid;width:100%;margin-bottom:1rem}
 .changed{font-weight:600}
 """
-
-
-def setting_text(row: Parameter, setting: float | str) -> str:
-    """A setting with its unit."""
-    if isinstance(setting, str):
-        return setting
-    unit = row.curve.unit
-    if unit == "s" and setting < 1.0:
-        return f"{setting * 1000.0:.3g} ms"
-    if unit == "Hz" and setting >= 1000.0:
-        return f"{setting / 1000.0:.3g} kHz"
-    return f"{setting:.3g} {unit}".rstrip()
 
 
 def report_html(table: Table, result: dict[str, Any], target: Target, match: Audio) -> str:
@@ -93,8 +82,8 @@ def report_html(table: Table, result: dict[str, Any], target: Target, match: Aud
 {progress}
 {_sections_table(result)}<h2>The patch</h2>
 <p class=quiet>Audible parameters of this patch. Those in <span class=changed>bold</span> differ from the
-starting patch, whose value is in the last column.</p>
-{_knob_tables(table, best)}
+starting patch, whose value is in the last column.{_about_moves(result)}</p>
+{_knob_tables(table, result)}
 {_trials(result)}{_lesson(table, result)}
 </body></html>
 """
@@ -148,21 +137,32 @@ def _sections_table(result: dict[str, Any]) -> str:
     if tidied is None or not tidied["sections"]:
         return ""
     now = result["best"]["distance"]["mss"]
-    rows = "".join(
-        f"<tr><td>{escape(part['name'])}</td><td class=n>{part['mss_without']:.3g} dB</td>"
-        f"<td class='n quiet'>{part['mss_without'] - now:+.2f}</td></tr>"
-        for part in tidied["sections"]
-    )
+    parts = {part["name"]: part["mss_without"] for part in tidied["sections"]}
     return (
-        "<h2>Contribution of each part</h2><table><tr><th>switched off</th><th class=n>MSS</th>"
-        "<th class=n>difference</th></tr>"
-        f"{rows}</table><p class=quiet>The distance of the match, {now:.3g} dB, with one part of the patch off. "
+        f"<h2>Contribution of each part</h2>{distances_table(('switched off', 'MSS'), now, parts)}<p class=quiet>The "
+        f"distance of the match, {now:.3g} dB, with one part of the patch off. "
         f"{tidied['differing_before']} settings differed from the plain patch before tidying, "
         f"{tidied['differing_after']} do now.</p>\n"
     )
 
 
-def _knob_tables(table: Table, best: dict[str, Any]) -> str:
+def _about_moves(result: dict[str, Any]) -> str:
+    if not _moved(result):
+        return ""
+    return (
+        f" Under <i>moved</i>: how much farther from the clip the match is, in dB, with this knob moved by {KNOB_MOVE}."
+    )
+
+
+def _moved(result: dict[str, Any]) -> dict[str, float]:
+    """How much farther the match is with a knob moved, by the name of the parameter."""
+    now = result["best"]["distance"]["mss"]
+    knobs = result["tidied"]["knobs"] if result["tidied"] is not None else []
+    return {knob["name"]: knob["mss_moved"] - now for knob in knobs}
+
+
+def _knob_tables(table: Table, result: dict[str, Any]) -> str:
+    best, moved = result["best"], _moved(result)
     audible, changed = set(best["heard"]), best["changed_from"]
     groups: dict[str, list[str]] = {}
     for row in table.parameters:
@@ -171,16 +171,14 @@ def _knob_tables(table: Table, best: dict[str, Any]) -> str:
         text = escape(setting_text(row, best["settings"][row.name]))
         before = escape(setting_text(row, changed[row.name])) if row.name in changed else ""
         style = " class=changed" if row.name in changed else ""
-        knob = best["knobs"][row.name]
+        cost = f"<td class='n quiet'>{moved[row.name]:+.2f}</td>" if row.name in moved else "<td></td>"
         groups.setdefault(row.group, []).append(
-            f"<tr><td{style}>{row.label}</td><td class=n>{text}</td><td class='n quiet'>{knob:.3f}</td>"
+            f"<tr><td{style}>{row.label}</td><td class=n>{text}</td>"
+            f"<td class='n quiet'>{best['knobs'][row.name]:.3f}</td>{cost if moved else ''}"
             f"<td class='n quiet'>{before}</td></tr>"
         )
-    tables = (
-        f"<table><tr><th>{group}</th><th class=n>setting</th><th class=n>knob</th><th class=n>before</th></tr>"
-        f"{''.join(rows)}</table>"
-        for group, rows in groups.items()
-    )
+    heads = "".join(f"<th class=n>{name}</th>" for name in ("setting", "knob", *(["moved"] if moved else []), "before"))
+    tables = (f"<table><tr><th>{group}</th>{heads}</tr>{''.join(rows)}</table>" for group, rows in groups.items())
     return f"<div class=groups>{''.join(tables)}</div>"
 
 
@@ -203,19 +201,10 @@ def _lesson(table: Table, result: dict[str, Any]) -> str:
     lesson = result["lesson"]
     if lesson is None:
         return ""
-    rows = [f"<tr><td>{escape(lesson['preset'])}</td><td></td><td class=n>{lesson['loss']:.3f}</td></tr>"]
-    for step in lesson["steps"]:
-        changes = "; ".join(
-            f"{table.parameter(name).label}: {setting_text(table.parameter(name), before)} to "
-            f"{setting_text(table.parameter(name), after)}"
-            for name, (before, after) in step["changes"].items()
-        )
-        cells = f"<td>{escape(step['section'])}</td><td>{escape(changes)}</td><td class=n>{step['loss']:.3f}</td>"
-        rows.append(f"<tr>{cells}</tr>")
     return (
         "<h2>From a preset that you know</h2><p class=quiet>The preset of the bank that sounds closest to the clip, "
-        "and what to change in it, section by section; each step has the largest gain of those left.</p><table><tr>"
-        f"<th>section</th><th>change</th><th class=n>distance</th></tr>{''.join(rows)}</table>"
+        "and what to change in it, section by section; each step has the largest gain of those left.</p>"
+        f"{lesson_table(table, lesson)}"
     )
 
 

@@ -1,5 +1,7 @@
 """Simpler patches: parts of the panel switched off, parameters at their default, settings at round values.
 
+The same parts explain a patch: what is lost without each of them, and what a moved knob costs.
+
 Everything is derived from the instrument's table: a section is a group of its rows; a switch is a parameter on which
 it depends whether several others can be heard (``Parameter.needs``); the instrument adds its ``moves``.
 """
@@ -11,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from inference.constraints import Constraints
+from inference.match import KNOB_MOVE
 from render.instruments.instrument import Instrument
 from render.instruments.parameter import Parameter
 from render.instruments.patch import Patch
@@ -172,6 +175,29 @@ class Simplifier:
             Simplification(row.label, {row.name: self.reference[row.name]}) for row in self.rows if row.name in changed
         ]
         return sorted(singles, key=lambda one: _distance(patch, one))
+
+
+def without_each_part(instrument: Instrument, patch: Patch) -> dict[str, Patch]:
+    """The patch with each of its sections and switches off, by the name of the part for people."""
+    plain = Simplifier(instrument, instrument.table.default, Constraints())
+    return {one.name: plain.applied(patch, one) for one in plain.parts(patch)}
+
+
+def with_each_knob_moved(patch: Patch) -> dict[str, Patch]:
+    """The patch with each audible knob but the level moved by ``KNOB_MOVE``, upwards where there is room, by its name.
+
+    Knobs that differ from the default come first.
+    """
+    differing = patch.diff(patch.table.default)
+    rows = [row for row in patch.table.parameters if not row.discrete and patch.sounds(row.name)]
+    rows = sorted((row for row in rows if row is not patch.table.level), key=lambda row: row.name not in differing)
+    moves = {row.name: KNOB_MOVE if patch[row.name] + KNOB_MOVE <= 1.0 else -KNOB_MOVE for row in rows}
+    return {name: patch.with_knobs({name: patch[name] + move}) for name, move in moves.items()}
+
+
+def farthest_first(distances: Mapping[str, float]) -> dict[str, float]:
+    """Distances by name, the largest first: what matters most."""
+    return dict(sorted(distances.items(), key=lambda item: -item[1]))
 
 
 def round_knob(row: Parameter, knob: float, *, synced: bool = False) -> float:

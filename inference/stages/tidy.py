@@ -11,21 +11,27 @@ is raised by more than ``ALLOWED_DB`` in total.
 3. The same with round settings.
 4. If the user did not name the key, a transposition is moved into it: the sound is the same, and the preset is played
    on the intended keys.
-5. The remaining sections are switched off one by one, to measure the contribution of each.
+5. The remaining sections are switched off one by one, to measure the contribution of each, and the audible knobs are
+   moved one by one, to measure how sensitive each is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from inference.candidate import Candidate
-from inference.constraints import Constraints
 from inference.match import Tidied
 from inference.run import Run
-from inference.stages.simplifications import Simplification, Simplifier
+from inference.stages.simplifications import (
+    Simplification,
+    Simplifier,
+    farthest_first,
+    with_each_knob_moved,
+    without_each_part,
+)
 from inference.worker import Appraise
 from render.instruments.patch import Patch
 
@@ -34,7 +40,8 @@ ALLOWED_DB = 0.05
 
 _MOST_RENDERS = 100
 _MEASURED_SHARE = 0.6  # of the renders, for trying everything alone
-_SECTIONS_SHARE, _MOST_SECTIONS = 0.2, 12  # of the renders, for measuring the contribution of each section
+_SECTIONS_SHARE = 0.2  # of the same, in addition, for measuring the contribution of each section
+_KNOBS_SHARE = 0.15  # of the same, in addition, for measuring how sensitive each knob is
 _OCTAVE, _PLAYABLE = 12, range(24, 97)  # semitones; keys on which sounds are usually played
 _JUDGED = 2  # renders of the judge at the end
 
@@ -55,7 +62,7 @@ def tidy(run: Run) -> bool:
     assert run.judge.best is not None
     answer = run.judge.best.candidate.patch
     differing = (simplifier.differing(best.candidate.patch), simplifier.differing(answer))
-    run.tidied = Tidied(*differing, work.sections(answer))
+    run.tidied = Tidied(*differing, work.sections(answer), work.knobs(answer))
     return changed
 
 
@@ -116,13 +123,17 @@ class _Tidying:
 
     def sections(self, patch: Patch) -> dict[str, float]:
         """MSS in dB of a patch with each of its sections and switches off, the most important first."""
-        instrument = self.run.options.instrument
-        plain = Simplifier(instrument, instrument.table.default, Constraints())
-        parts = plain.parts(patch)[:_MOST_SECTIONS]
-        off = [self.candidate(plain.applied(patch, one)) for one in parts]
-        measured = self.run.evaluator.compare(off, lambda: self._used() >= 1.0 + _SECTIONS_SHARE)
-        found = {one.name: mss for one, mss in zip(parts, measured, strict=True) if mss is not None}
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+        return self._compared(without_each_part(self.run.options.instrument, patch), 1.0 + _SECTIONS_SHARE)
+
+    def knobs(self, patch: Patch) -> dict[str, float]:
+        """MSS in dB of a patch with each of its knobs moved, the most sensitive first."""
+        return self._compared(with_each_knob_moved(patch), 1.0 + _SECTIONS_SHARE + _KNOBS_SHARE)
+
+    def _compared(self, patches: Mapping[str, Patch], until: float) -> dict[str, float]:
+        """MSS in dB of patches by their names, as far as they can be afforded, the farthest first."""
+        measured = self.run.evaluator.compare(map(self.candidate, patches.values()), lambda: self._used() >= until)
+        found = {name: mss for name, mss in zip(patches, measured, strict=True) if mss is not None}
+        return farthest_first(found)
 
     @property
     def _allowed(self) -> float:
@@ -130,9 +141,9 @@ class _Tidying:
         return self._sums[self.answer.patch] + ALLOWED_DB
 
     def _used(self) -> float:
-        """Share of what the stage may spend, without the sections, that is spent."""
+        """Share of what the stage may spend on simplifying that is spent; more is for explaining the answer."""
         renders = (self.run.budget.n_renders - self._n_before + _JUDGED) / _MOST_RENDERS
-        return max(self._share_used(), renders) * (1.0 + _SECTIONS_SHARE)
+        return max(self._share_used(), renders) * (1.0 + _SECTIONS_SHARE + _KNOBS_SHARE)
 
     def _measure(self, patches: Sequence[Patch], until: float) -> list[float | None]:
         """Sums of MSS and distance of patches, as far as they can be afforded."""

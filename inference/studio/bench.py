@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +13,27 @@ import soundfile
 from numpy.typing import NDArray
 
 from inference.candidate import Candidate
-from inference.clip.focus import EVERYTHING, Focus
+from inference.studio.jobs import (
+    Analyse,
+    ClipAnalysis,
+    Compare,
+    Done,
+    Explain,
+    Explanation,
+    Job,
+    Nearest,
+    Offspring,
+    Play,
+    Sound,
+    Teach,
+    Vary,
+)
 from render.audio import Audio, read_recording
 from render.hosts.pool import Pool
-from render.note import SAMPLE_RATE, Keys, Note
+from render.note import SAMPLE_RATE, Note
 
 if TYPE_CHECKING:
-    from inference.after.vary import Variety
+    from inference.after.lesson import Lesson
     from inference.clip.target import Target
     from render.data.library import Library
     from render.instruments.host import Host
@@ -30,106 +43,6 @@ SHOWN_SECONDS = 60.0
 """Length of a clip that is drawn; a run uses 4 s of it."""
 _COLUMNS = 800  # of a drawn waveform
 _LOUDEST = 0.89  # peak of a sound that is played, -1 dB of full scale
-
-
-@dataclass(frozen=True)
-class Analyse:
-    """Asks for the analysis of a clip; see ``inference.clip.target.read_target``."""
-
-    clip: Path
-    focus: Focus = EVERYTHING
-    note: Keys | None = None
-    velocity: int = 100
-    gate_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class ClipAnalysis:
-    """What was found in a clip, and its pictures.
-
-    Attributes:
-        target: what is matched.
-        seconds: length of the file, as far as it is shown.
-        waveform: lowest and highest sample of each column, shape ``(columns, 2)``.
-        picture: its spectrogram, as a PNG file.
-        wav: what is matched, as a WAV file to play.
-    """
-
-    target: Target
-    seconds: float
-    waveform: NDArray[np.float32]
-    picture: bytes
-    wav: bytes
-
-
-@dataclass(frozen=True)
-class Play:
-    """Asks for a sound, at its own level."""
-
-    patch: Patch
-    note: Note
-
-
-@dataclass(frozen=True)
-class Compare:
-    """Asks for a sound beside a clip: as loud as the clip, with pictures and the distance."""
-
-    patch: Patch
-    note: Note
-    target: Target
-
-
-@dataclass(frozen=True)
-class Vary:
-    """Asks for children of a patch, or of two; see ``inference.after.vary``."""
-
-    instrument: str
-    parent: Patch
-    other: Patch | None
-    note: Note
-    variety: Variety
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """Asks for the closest patches of the library that comes with the instrument, as loud as the clip."""
-
-    instrument: str
-    target: Target
-    count: int
-
-
-@dataclass(frozen=True)
-class Sound:
-    """A rendered patch.
-
-    Attributes:
-        wav: WAV file to play.
-        picture: spectrogram as a PNG file.
-        peak: largest absolute sample of the render, 1 for full scale.
-        mss: distance from the clip in dB, if there is one.
-        residual: where it differs from the clip, as a PNG file.
-        verdict: where most of the difference is, in words.
-    """
-
-    wav: bytes
-    picture: bytes
-    peak: float
-    mss: float | None = None
-    residual: bytes = b""
-    verdict: str = ""
-
-
-@dataclass(frozen=True)
-class Offspring:
-    """A child with its sound."""
-
-    patch: Patch
-    sound: Sound
-
-
-Job = Analyse | Play | Compare | Vary | Nearest
-Done = ClipAnalysis | Sound | tuple[Offspring, ...] | tuple[Candidate, ...]
 
 
 def open_bench(open_host: Callable[[], Host], workers: int) -> Pool[Job, Done]:
@@ -166,21 +79,52 @@ class _Bench:
                 return self._varied(job)
             case Nearest():
                 return self._nearest(job)
+            case Explain():
+                return self._explained(job)
+            case Teach():
+                return self._taught(job)
 
     def _nearest(self, job: Nearest) -> tuple[Candidate, ...]:
+        target, library = job.target, _library(job.instrument)
+        if library is None:
+            return ()
+        plain = library.nearest(target.audio, target.note, job.count)
+        patches = (patch.with_voices_for(len(target.note.keys)) for patch in plain)
+        found = self._measured((Candidate(patch, target.note, origin="library") for patch in patches), target)
+        return tuple(sorted(found, key=lambda candidate: candidate.loss))
+
+    def _measured(self, candidates: Iterable[Candidate], target: Target) -> list[Candidate]:
+        """Candidates as loud as a clip, with their distances from it."""
         from inference.evaluate import with_gain
         from render.measures.conditions import HeardDistance
 
-        target, found = job.target, []
-        library = _library(job.instrument)
-        if library is None:
-            return ()
         distance = HeardDistance(target.audio, target.conditions)
-        for plain in library.nearest(target.audio, target.note, job.count):
-            patch = plain.with_voices_for(len(target.note.keys))
-            loss, gain = distance.measure(self._host.render(patch, target.note))
-            found.append(Candidate(with_gain(patch, gain), target.note, loss, "library"))
-        return tuple(sorted(found, key=lambda candidate: candidate.loss))
+        measured = []
+        for candidate in candidates:
+            loss, gain = distance.measure(self._host.render(candidate.patch, candidate.note))
+            measured.append(replace(candidate, patch=with_gain(candidate.patch, gain), loss=loss))
+        return measured
+
+    def _explained(self, job: Explain) -> Explanation:
+        from inference.stages.simplifications import farthest_first, with_each_knob_moved, without_each_part
+        from render.measures.loudness import EqualLoudnessMss
+        from render.synths import synth
+
+        judge = EqualLoudnessMss([job.target.audio], SAMPLE_RATE, conditions=[job.target.conditions])
+
+        def mss(patch: Patch) -> float:
+            return judge.measure([self._host.render(patch, job.note)])[0]
+
+        parts = {name: mss(patch) for name, patch in without_each_part(synth(job.instrument), job.patch).items()}
+        knobs = {name: mss(patch) for name, patch in with_each_knob_moved(job.patch).items()}
+        return Explanation(mss(job.patch), farthest_first(parts), farthest_first(knobs))
+
+    def _taught(self, job: Teach) -> Lesson | None:
+        from inference.after.lesson import lesson_from
+        from render.synths import synth
+
+        match = Candidate(job.patch, job.note)
+        return lesson_from(job.bank, match, lambda some: self._measured(some, job.target), synth(job.instrument))
 
     def _varied(self, job: Vary) -> tuple[Offspring, ...]:
         from inference.after.vary import vary

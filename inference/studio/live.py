@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inference.candidate import Candidate
-from inference.studio.bench import ClipAnalysis
+from inference.studio.jobs import ClipAnalysis
 from inference.studio.messages import Event, Found, Judged, Notice, Over, Progress
 from inference.studio.sessions import SessionFiles
 from render.instruments.instrument import Program

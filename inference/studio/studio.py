@@ -6,17 +6,31 @@ import asyncio
 import contextlib
 import functools
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from inference.after.lesson import Lesson
 from inference.after.vary import Variety
 from inference.candidate import Candidate
 from inference.clip.focus import Focus
 from inference.command.jobs import candidates_of
 from inference.constraints import Constraints
 from inference.output.record import fixed_keys
-from inference.studio.bench import Analyse, Compare, Job, Nearest, Offspring, Play, Sound, Vary, open_bench
+from inference.studio.bench import open_bench
+from inference.studio.jobs import (
+    Analyse,
+    Compare,
+    Explain,
+    Explanation,
+    Job,
+    Nearest,
+    Offspring,
+    Play,
+    Sound,
+    Teach,
+    Vary,
+)
 from inference.studio.live import IDLE, WAITING, Live
 from inference.studio.messages import Event, Wish
 from inference.studio.runner import Runner
@@ -24,7 +38,7 @@ from inference.studio.sessions import SessionFiles, Sessions
 from inference.studio.store import Store
 from render.errors import FormatError, HostError, OutOfRange, ReconstructError
 from render.instruments.host import EMBEDDED
-from render.instruments.instrument import Instrument
+from render.instruments.instrument import Instrument, Program
 from render.instruments.patch import Patch
 from render.note import Note
 from render.synths import synth
@@ -147,6 +161,19 @@ class Studio:
             return await self.play(patch, note)
         key = patch, note, live.files.name, live.times_analysed
         return await self._kept(key, Compare(patch, note, live.analysis.target))
+
+    async def explain(self, live: Live, patch: Patch, note: Note) -> Explanation:
+        """What makes a patch sound like the session's clip; raises ``HostError``."""
+        assert live.analysis is not None
+        explanation: Explanation = await self._done(Explain(self.instrument.name, patch, note, live.analysis.target))
+        return explanation
+
+    async def teach(self, live: Live, bank: Sequence[Program], patch: Patch, note: Note) -> Lesson | None:
+        """The steps to a patch from the closest preset of a bank; raises ``HostError``."""
+        assert live.analysis is not None
+        job = Teach(self.instrument.name, tuple(bank), patch, note, live.analysis.target)
+        lesson: Lesson | None = await self._done(job)
+        return lesson
 
     async def vary(self, parent: Patch, other: Patch | None, note: Note, variety: Variety) -> tuple[Offspring, ...]:
         """Children of a patch or of two; raises ``HostError``."""

@@ -20,7 +20,7 @@ from inference.constraints import Constraints
 from inference.evaluate import Evaluator
 from inference.judge import Judge
 from inference.leaderboard import Leaderboard
-from inference.match import Ended, Match
+from inference.match import KNOB_MOVE, Ended, Match
 from inference.options import Options
 from inference.output.files import suffixes
 from inference.output.names import plan_results
@@ -29,11 +29,12 @@ from inference.output.report import report_html
 from inference.pipeline import refine
 from inference.ports import Models
 from inference.run import Run
-from inference.stages.simplifications import Simplifier, round_knob
+from inference.stages.simplifications import Simplifier, round_knob, with_each_knob_moved
 from inference.stages.tidy import ALLOWED_DB
 from render.audio import Audio
 from render.errors import HostError
 from render.instruments.patch import Patch
+from render.measures.loudness import EqualLoudnessMss
 from render.noisemaker import editor_curves
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE as NOISEMAKER_TABLE
@@ -94,6 +95,21 @@ def test_what_is_heard_stays() -> None:
     sections = match.tidied.sections
     assert list(sections.values()) == sorted(sections.values(), reverse=True)
     assert sections["tremolo"] > match.best[0].mss + 0.5
+    knobs = match.tidied.knobs
+    assert list(knobs.values()) == sorted(knobs.values(), reverse=True)
+    assert set(knobs) == {"colour", "fade", "shake"}
+    moved = patch.with_knobs({"fade": patch["fade"] + KNOB_MOVE})
+    judge = EqualLoudnessMss([match.best[0].targets[0].audio], SAMPLE_RATE)
+    assert knobs["fade"] == pytest.approx(judge.measure([ToyHost().render(moved, NOTE)])[0], abs=1e-6)
+
+
+def test_audible_knobs_but_the_level_are_moved_where_there_is_room() -> None:
+    patch = TABLE.patch({"shape": 1.0, "colour": 0.98, "shake": 0.6})
+    moved = {name: other.diff(patch)[name][0] for name, other in with_each_knob_moved(patch).items()}
+    assert list(moved) == ["colour", "shake", "fade"]  # what differs from the default first
+    assert moved == pytest.approx({"colour": 0.93, "shake": 0.65, "fade": 0.55})
+    assert all(len(other.diff(patch)) == 1 for other in with_each_knob_moved(patch).values())
+    assert "colour" not in with_each_knob_moved(patch.with_knobs({"shape": 0.0}))
 
 
 class WideHost(ToyHost):
@@ -199,9 +215,12 @@ def test_the_record_and_the_report_say_what_it_did(tmp_path: Path) -> None:
     done = record["tidied"]
     assert done["differing_after"] <= done["differing_before"]
     assert {part["name"] for part in done["sections"]} >= {"tremolo"}
+    assert {knob["name"] for knob in done["knobs"]} >= {"shake"}
     page = (tmp_path / "out" / "clip.html").read_text()
     assert "Contribution of each part" in page
     assert f"<td>{done['sections'][0]['name']}</td>" in page
+    cost = done["knobs"][0]["mss_moved"] - record["best"]["distance"]["mss"]
+    assert f"<td class='n quiet'>{cost:+.2f}</td>" in page
     assert "preset played on" not in page
     one = target()
     other = one.note.number + 12

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nicegui import background_tasks, ui
 
-from inference.studio.bench import Sound
+from inference.studio.jobs import Sound
 from inference.studio.page.desk import LOUDEST, Desk
 from inference.studio.page.frame import section
 from render.errors import HostError

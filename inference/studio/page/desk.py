@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from nicegui import Client, ui
@@ -12,6 +14,7 @@ from nicegui import Client, ui
 from inference.studio.live import Live
 from inference.studio.studio import Studio
 from render.errors import HostError
+from render.instruments.instrument import Program
 from render.instruments.patch import Patch
 from render.note import Note
 
@@ -76,6 +79,13 @@ class Desk:
     def locked(self) -> dict[str, float]:
         """Knobs of the locked parameters."""
         return {name: self.patch[name] for name in self.patch.table.names if name in self.locks}
+
+    def programs_of(self, name: str, content: bytes) -> list[Program]:
+        """The programs of an uploaded preset file; raises ``ReconstructError``."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"upload{Path(name).suffix[:20]}"
+            path.write_bytes(content)
+            return self.studio.instrument.presets.read_programs(path)
 
     async def hear(self, note: Note | None = None) -> None:
         """Play the patch. While a render is under way only the newest of further ones is remembered."""

@@ -11,6 +11,8 @@ from nicegui import ui
 
 STATIC = Path(__file__).parents[1] / "static"
 STATIC_ROOT = "/studio"
+MOST_PRESET_BYTES = 32 << 20
+"""Largest preset or bank that can be uploaded."""
 
 _ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' "

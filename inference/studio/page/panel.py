@@ -8,7 +8,7 @@ from nicegui import background_tasks, ui
 from nicegui.element import Element
 from nicegui.events import ValueChangeEventArguments
 
-from inference.output.report import setting_text
+from inference.output.explained import setting_text
 from inference.studio.page.desk import Desk
 from inference.studio.page.drawings import curve_svg
 from inference.studio.page.frame import section

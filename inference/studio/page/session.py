@@ -12,6 +12,7 @@ from inference.studio.page.cards import CardsView
 from inference.studio.page.clip import ClipView
 from inference.studio.page.compare import CompareView
 from inference.studio.page.desk import Desk
+from inference.studio.page.explain import ExplainView
 from inference.studio.page.files import FilesView
 from inference.studio.page.frame import frame, section
 from inference.studio.page.keys import KeysView
@@ -56,6 +57,7 @@ class _Page:
                     views = [ClipView(desk), RunView(desk), CardsView(desk), CompareView(desk)]
                     for view in views:
                         view.build()
+                    ExplainView(desk).build()
                     if live.analysis is None:
                         ui.timer(0.01, self._analyse, once=True)
                 FilesView(desk).build()

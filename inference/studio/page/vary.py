@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,16 +10,15 @@ from nicegui import ui
 from nicegui.events import UploadEventArguments
 
 from inference.after.vary import STRENGTH, Variety, section_names
-from inference.studio.bench import Offspring
+from inference.studio.jobs import Offspring
 from inference.studio.page.desk import Desk
-from inference.studio.page.frame import section
+from inference.studio.page.frame import MOST_PRESET_BYTES, section
 from inference.studio.page.panel import section_title
 from render.errors import HostError, ReconstructError
 from render.instruments.instrument import Program
 from render.instruments.patch import Patch
 
 _COUNT = 12
-_MOST_PRESET_BYTES = 32 << 20
 _NOBODY = "nothing"
 
 
@@ -49,7 +47,7 @@ class VaryView:
                 self._other = ui.select([_NOBODY], value=_NOBODY, label="Cross with").props("dense outlined")
                 self._other.classes("grow").on("popup-show", self._fill, args=[])
                 upload = ui.upload(
-                    label="or a preset", auto_upload=True, max_files=1, max_file_size=_MOST_PRESET_BYTES,
+                    label="or a preset", auto_upload=True, max_files=1, max_file_size=MOST_PRESET_BYTES,
                     on_upload=self._add,
                 ).props("flat dense")  # fmt: skip
                 upload.classes("small")
@@ -74,7 +72,7 @@ class VaryView:
     async def _add(self, event: UploadEventArguments) -> None:
         name = Path(event.file.name).name
         try:
-            programs = read_upload(self.desk, name, await event.file.read())
+            programs = self.desk.programs_of(name, await event.file.read())
         except ReconstructError as error:
             self.desk.tell(str(error), "warning")
             return
@@ -162,11 +160,3 @@ class VaryView:
             self.desk.tell(str(error), "warning")
             return
         self.desk.load(program.patch, self.desk.note, program.name)
-
-
-def read_upload(desk: Desk, name: str, content: bytes) -> list[Program]:
-    """The programs of an uploaded preset file; raises ``ReconstructError``."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"upload{Path(name).suffix[:20]}"
-        path.write_bytes(content)
-        return desk.studio.instrument.presets.read_programs(path)
