@@ -31,7 +31,7 @@ def distances_table(head: Sequence[str], now: float, distances: Mapping[str, flo
         distances: MSS in dB after each change, by the name of the change for people.
     """
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td class=n>{mss:.2f} dB</td><td class='n quiet'>{mss - now:+.2f}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td class=n>{mss:.2f} dB</td><td class='n quiet'>{round(mss - now, 2) + 0.0:+.2f}</td></tr>"
         for name, mss in distances.items()
     )
     names = f"<th>{escape(head[0])}</th><th class=n>{escape(head[1])}</th><th class=n>difference</th>"

@@ -163,15 +163,15 @@ def test_keys_play_the_patch_and_one_key_compares(page: Any) -> None:
 
 def test_a_patch_is_explained_and_the_steps_from_a_known_preset_are_shown(page: Any, tmp_path: Path) -> None:
     driver = page
+    preset = tmp_path / "plain.noisemakerpreset"
+    write_program(preset, Program("plain <b>", TABLE.default))
     press(driver, "Parts and knobs")
+    find(driver, "[aria-label='Explain'] input[type=file]").send_keys(str(preset))  # which waits for the former
     tables = eventually(lambda: find(driver, ".explained").find_elements("css selector", "table"), PATIENCE)
     assert ["switched off" in tables[0].text, "knob moved by 0.05" in tables[1].text] == [True, True]
     differences = [float(row.text.split()[-1]) for row in tables[0].find_elements("css selector", "tr")[1:]]
     assert len(differences) > 2
     assert differences == sorted(differences, reverse=True)
-    preset = tmp_path / "plain.noisemakerpreset"
-    write_program(preset, Program("plain <b>", TABLE.default))
-    find(driver, "[aria-label='Explain'] input[type=file]").send_keys(str(preset))
     steps = eventually(
         lambda: [box for box in driver.find_elements("css selector", ".explained") if "From plain <b>" in box.text],
         PATIENCE,

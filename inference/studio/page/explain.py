@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 
 from nicegui import ui
 from nicegui.events import UploadEventArguments
@@ -18,6 +21,8 @@ from render.errors import HostError, ReconstructError
 
 _SHOWN_KNOBS = 12
 
+_Found = TypeVar("_Found")
+
 
 @dataclass
 class ExplainView:
@@ -28,7 +33,7 @@ class ExplainView:
     """
 
     desk: Desk
-    _busy: bool = False
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def build(self) -> None:
         """Put it on the page."""
@@ -46,21 +51,15 @@ class ExplainView:
             self._steps = ui.html("", sanitize=False).classes("explained")
 
     async def _explain(self) -> None:
-        if not self._begin():
-            return
         desk = self.desk
-        try:
-            found = await desk.studio.explain(desk.live, desk.patch, desk.note)
-        except HostError as error:
-            desk.tell(str(error), "negative")
+        patch, note, label = desk.patch, desk.note, desk.label
+        found = await self._done(lambda: desk.studio.explain(desk.live, patch, note))
+        if found is None:
             return
-        finally:
-            self._end()
-        table = desk.patch.table
         parts = {section_title(name): mss for name, mss in found.parts.items()}
-        knobs = {table.parameter(name).label: found.knobs[name] for name in list(found.knobs)[:_SHOWN_KNOBS]}
+        knobs = {patch.table.parameter(name).label: found.knobs[name] for name in list(found.knobs)[:_SHOWN_KNOBS]}
         self._tables.set_content(
-            f"<p>{escape(desk.label)}, {found.mss:.2f} dB from the clip.</p>"
+            f"<p>{escape(label)}, {found.mss:.2f} dB from the clip.</p>"
             f"{distances_table(('switched off', 'MSS'), found.mss, parts)}"
             f"{distances_table((f'knob moved by {KNOB_MOVE}', 'MSS'), found.mss, knobs)}"
         )
@@ -68,39 +67,36 @@ class ExplainView:
     async def _teach(self, event: UploadEventArguments) -> None:
         self._upload.reset()
         desk, name = self.desk, Path(event.file.name).name
+        patch, note, label = desk.patch, desk.note, desk.label
         try:
             bank = desk.programs_of(name, await event.file.read())
         except ReconstructError as error:
             desk.tell(str(error), "warning")
             return
-        if not self._begin():
-            return
-        try:
-            lesson = await desk.studio.teach(desk.live, bank, desk.patch, desk.note)
-        except HostError as error:
-            desk.tell(str(error), "negative")
-            return
-        finally:
-            self._end()
+        lesson = await self._done(lambda: desk.studio.teach(desk.live, bank, patch, note))
         if lesson is None:
-            desk.tell("no preset of that bank could be played", "warning")
             return
         of = f", the closest of {len(bank)}" if len(bank) > 1 else ""
         self._steps.set_content(
-            f"<p>From {escape(lesson.preset)}{of}, to {escape(desk.label)}; what brings most comes first.</p>"
-            f"{lesson_table(desk.patch.table, lesson.as_data())}"
+            f"<p>From {escape(lesson.preset)}{of}, to {escape(label)}; what brings most comes first.</p>"
+            f"{lesson_table(patch.table, lesson.as_data())}"
         )
 
-    def _begin(self) -> bool:
-        """Whether there is something to explain, and nothing else is being explained."""
-        if self.desk.live.analysis is None:
-            self.desk.tell("there is no clip to compare with", "warning")
-        elif not self._busy:
-            self._busy = True
-            self._go.props("loading")
-            return True
-        return False
-
-    def _end(self) -> None:
-        self._busy = False
-        self._go.props(remove="loading")
+    async def _done(self, work: Callable[[], Awaitable[_Found | None]]) -> _Found | None:
+        """What the workers find, one job after the other; None, after it was said why, if they find nothing."""
+        desk = self.desk
+        if desk.live.analysis is None:
+            desk.tell("there is no clip to compare with", "warning")
+            return None
+        self._go.props("loading")
+        try:
+            async with self._one_at_a_time:
+                found = await work()
+        except HostError as error:
+            desk.tell(str(error), "negative")
+            return None
+        finally:
+            self._go.props(remove="loading")
+        if found is None:
+            desk.tell("none of these presets can be played", "warning")
+        return found
