@@ -22,6 +22,11 @@ def setting_text(row: Parameter, setting: float | str) -> str:
     return f"{setting:.3g} {unit}".rstrip()
 
 
+def difference_text(decibels: float) -> str:
+    """A difference with two decimals and its sign; what rounds to zero counts as positive."""
+    return f"{round(decibels, 2) + 0.0:+.2f}"
+
+
 def distances_table(head: Sequence[str], now: float, distances: Mapping[str, float]) -> str:
     """A table of changes, with the distance after each and the difference that it makes.
 
@@ -31,7 +36,8 @@ def distances_table(head: Sequence[str], now: float, distances: Mapping[str, flo
         distances: MSS in dB after each change, by the name of the change for people.
     """
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td class=n>{mss:.2f} dB</td><td class='n quiet'>{round(mss - now, 2) + 0.0:+.2f}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td class=n>{mss:.2f} dB</td>"
+        f"<td class='n quiet'>{difference_text(mss - now)}</td></tr>"
         for name, mss in distances.items()
     )
     names = f"<th>{escape(head[0])}</th><th class=n>{escape(head[1])}</th><th class=n>difference</th>"

@@ -12,7 +12,7 @@ import soundfile
 
 from inference.clip.target import Target
 from inference.match import KNOB_MOVE
-from inference.output.explained import distances_table, lesson_table, setting_text
+from inference.output.explained import difference_text, distances_table, lesson_table, setting_text
 from inference.output.record import note_of
 from render.audio import Audio
 from render.instruments.table import Table
@@ -171,7 +171,7 @@ def _knob_tables(table: Table, result: dict[str, Any]) -> str:
         text = escape(setting_text(row, best["settings"][row.name]))
         before = escape(setting_text(row, changed[row.name])) if row.name in changed else ""
         style = " class=changed" if row.name in changed else ""
-        cost = f"<td class='n quiet'>{round(moved[row.name], 2) + 0.0:+.2f}</td>" if row.name in moved else "<td></td>"
+        cost = f"<td class='n quiet'>{difference_text(moved[row.name])}</td>" if row.name in moved else "<td></td>"
         groups.setdefault(row.group, []).append(
             f"<tr><td{style}>{row.label}</td><td class=n>{text}</td>"
             f"<td class='n quiet'>{best['knobs'][row.name]:.3f}</td>{cost if moved else ''}"
