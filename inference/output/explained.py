@@ -9,15 +9,17 @@ from typing import Any
 from render.instruments.parameter import Parameter
 from render.instruments.table import Table
 
+_ONE = 0.9995  # is 1 with three digits
+
 
 def setting_text(row: Parameter, setting: float | str) -> str:
     """A setting with its unit."""
     if isinstance(setting, str):
         return setting
     unit = row.curve.unit
-    if unit == "s" and setting < 1.0:
+    if unit == "s" and setting < _ONE:
         return f"{setting * 1000.0:.3g} ms"
-    if unit == "Hz" and setting >= 1000.0:
+    if unit == "Hz" and setting >= 1000.0 * _ONE:
         return f"{setting / 1000.0:.3g} kHz"
     return f"{setting:.3g} {unit}".rstrip()
 

@@ -42,6 +42,7 @@ _MOST_RENDERS = 100
 _MEASURED_SHARE = 0.6  # of the renders, for trying everything alone
 _SECTIONS_SHARE = 0.2  # of the same, in addition, for measuring the contribution of each section
 _KNOBS_SHARE = 0.15  # of the same, in addition, for measuring how sensitive each knob is
+_END = 1.0 + _SECTIONS_SHARE + _KNOBS_SHARE
 _OCTAVE, _PLAYABLE = 12, range(24, 97)  # semitones; keys on which sounds are usually played
 _JUDGED = 2  # renders of the judge at the end
 
@@ -123,11 +124,12 @@ class _Tidying:
 
     def sections(self, patch: Patch) -> dict[str, float]:
         """MSS in dB of a patch with each of its sections and switches off, the most important first."""
-        return self._compared(without_each_part(self.run.options.instrument, patch), 1.0 + _SECTIONS_SHARE)
+        until = max(1.0 + _SECTIONS_SHARE, 0.5 * (self._used() + _END))
+        return self._compared(without_each_part(self.run.options.instrument, patch), until)
 
     def knobs(self, patch: Patch) -> dict[str, float]:
         """MSS in dB of a patch with each of its knobs moved, the most sensitive first."""
-        return self._compared(with_each_knob_moved(patch), 1.0 + _SECTIONS_SHARE + _KNOBS_SHARE)
+        return self._compared(with_each_knob_moved(patch), _END)
 
     def _compared(self, patches: Mapping[str, Patch], until: float) -> dict[str, float]:
         """MSS in dB of patches by their names, as far as they can be afforded, the farthest first."""
@@ -143,7 +145,7 @@ class _Tidying:
     def _used(self) -> float:
         """Share of what the stage may spend on simplifying that is spent; more is for explaining the answer."""
         renders = (self.run.budget.n_renders - self._n_before + _JUDGED) / _MOST_RENDERS
-        return max(self._share_used(), renders) * (1.0 + _SECTIONS_SHARE + _KNOBS_SHARE)
+        return max(self._share_used(), renders) * _END
 
     def _measure(self, patches: Sequence[Patch], until: float) -> list[float | None]:
         """Sums of MSS and distance of patches, as far as they can be afforded."""
