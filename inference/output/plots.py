@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage, imsave
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from render.audio import Audio
@@ -22,6 +23,7 @@ _WINDOW = 2048
 _LOWEST_HZ, _MOST_COLUMNS = 30.0, 400
 _ROWS, _SMALL_ROWS = 288, 96  # of a spectrogram in a plot, and of a small image
 _TICKS_HZ = {100.0: "100", 1000.0: "1 k", 10000.0: "10 k"}
+_MOST_TICKS = 8  # of an axis of seconds
 _FULL_RED_DB = 30.0
 _LABEL_POINTS = 10.0  # height of a row of labels
 _LETTER_SHARE = 0.008  # width of a letter of a label, as a share of the axis
@@ -50,11 +52,13 @@ def spectrograms_png(target: Audio, match: Audio, sample_rate: int) -> bytes:
     spectrograms = [decibels(target), decibels(match)]
     top = max(spectrogram.max() for spectrogram in spectrograms)
     seconds = max(target.shape[1], match.shape[1]) / sample_rate
-    margins = {"left": 0.065, "right": 0.945, "bottom": 0.14, "top": 0.92, "wspace": 0.09}
+    margins = {"left": 0.065, "right": 0.945, "bottom": 0.14, "top": 0.92, "wspace": 0.04}
     *axes, bar = figure.subplots(1, 3, width_ratios=(1.0, 1.0, 0.025), gridspec_kw=margins)
-    for axis, spectrogram, title in zip(axes, spectrograms, ("clip", "match"), strict=True):
+    # The last label of the first plot would touch the first one of the other.
+    for axis, spectrogram, title, prune in zip(axes, spectrograms, ("clip", "match"), ("upper", None), strict=True):
         image = draw_spectrogram(axis, spectrogram, top, sample_rate)
         axis.set(xlim=(0.0, seconds), title=title, xlabel="seconds")
+        axis.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS, steps=[1, 2, 5, 10], prune=prune))
     axes[0].set_ylabel("hertz")
     axes[1].tick_params(labelleft=False)
     figure.colorbar(image, cax=bar, label="dB")
