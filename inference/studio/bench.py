@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,12 +29,14 @@ from inference.studio.jobs import (
     Vary,
 )
 from render.audio import Audio, read_recording
+from render.errors import HostError
 from render.hosts.pool import Pool
 from render.note import SAMPLE_RATE, Note
 
 if TYPE_CHECKING:
     from inference.after.lesson import Lesson
     from inference.clip.target import Target
+    from inference.worker import Worker
     from render.data.library import Library
     from render.instruments.host import Host
     from render.instruments.patch import Patch
@@ -94,30 +96,40 @@ class _Bench:
         return tuple(sorted(found, key=lambda candidate: candidate.loss))
 
     def _measured(self, candidates: Iterable[Candidate], target: Target) -> list[Candidate]:
-        """Candidates as loud as a clip, with their distances from it."""
-        from inference.evaluate import with_gain
-        from render.measures.conditions import HeardDistance
+        """Candidates as loud as a clip, with their distances from it, without those that cannot be rendered."""
+        from inference.evaluate import with_measurement
+        from inference.worker import Measure, Measurement
 
-        distance = HeardDistance(target.audio, target.conditions)
-        measured = []
+        worker, measured = self._worker(target), []
         for candidate in candidates:
-            loss, gain = distance.measure(self._host.render(candidate.patch, candidate.note))
-            measured.append(replace(candidate, patch=with_gain(candidate.patch, gain), loss=loss))
+            with contextlib.suppress(HostError):
+                reply = worker(Measure(candidate.patch, (candidate.note,)))
+                assert isinstance(reply, Measurement)
+                measured.append(with_measurement(candidate, reply))
         return measured
 
     def _explained(self, job: Explain) -> Explanation:
         from inference.stages.simplifications import farthest_first, with_each_knob_moved, without_each_part
-        from render.measures.loudness import EqualLoudnessMss
+        from inference.worker import Compare as Judge
         from render.synths import synth
 
-        judge = EqualLoudnessMss([job.target.audio], SAMPLE_RATE, conditions=[job.target.conditions])
+        worker = self._worker(job.target)
 
         def mss(patch: Patch) -> float:
-            return judge.measure([self._host.render(patch, job.note)])[0]
+            reply = worker(Judge(patch, (job.note,)))
+            assert isinstance(reply, float)
+            return reply
 
         parts = {name: mss(patch) for name, patch in without_each_part(synth(job.instrument), job.patch).items()}
         knobs = {name: mss(patch) for name, patch in with_each_knob_moved(job.patch).items()}
         return Explanation(mss(job.patch), farthest_first(parts), farthest_first(knobs))
+
+    def _worker(self, target: Target) -> Worker:
+        """What measures patches in a run, for a clip of which the level is free."""
+        from inference.worker import Worker
+        from render.measures.distance import DEFAULT_WEIGHTS
+
+        return Worker((target.audio,), (target.conditions,), DEFAULT_WEIGHTS, 0, True, self._host)
 
     def _taught(self, job: Teach) -> Lesson | None:
         from inference.after.lesson import lesson_from
