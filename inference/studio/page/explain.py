@@ -88,9 +88,9 @@ class ExplainView:
         if desk.live.analysis is None:
             desk.tell("there is no clip to compare with", "warning")
             return None
-        self._go.props("loading")
         try:
             async with self._one_at_a_time:
+                self._go.props("loading")
                 found = await work()
         except HostError as error:
             desk.tell(str(error), "negative")
