@@ -235,7 +235,7 @@ class Judging:
     """Measures candidates by the sum of MSS in dB at equal loudness, which judges them, and of the distance.
 
     MSS alone is computed in mono. With the distance beside it the match is closer by the other metrics too
-    (``docs/results.md``). These candidates are not offered to the leaderboard, whose losses are distances.
+    (``docs/refinement.md``). These candidates are not offered to the leaderboard, whose losses are distances.
 
     Args:
         evaluator: renders and compares.

@@ -92,7 +92,7 @@ class JudgedLoss:
     """The sum of MSS at equal loudness in dB, which judges an answer, and of the distance.
 
     MSS alone is computed in mono. With the distance beside it the match is closer by the other metrics too
-    (``docs/results.md``).
+    (``docs/refinement.md``).
 
     Args:
         target: the clip, masked and without its noise, shape ``(1 or 2, samples)``.
