@@ -23,11 +23,13 @@ from render.noisemaker.changes.lfos import Change, free_lfos
 from render.noisemaker.changes.modulators import closest_lfos, fitted, fitted_signals
 from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.changes.tremolos import tremolos
+from render.noisemaker.changes.twins import exchanged
 from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
 from render.noisemaker.routes import OTHER_LFO, ROUTES
 
 Array = NDArray[np.float64]
 
+_ON_OSCILLATOR_1 = "pulse width"  # the destination that oscillator 2 lacks
 _LIKELY = 2  # number of LFOs that are tried
 _LOOPS = 2  # number of loops of the envelope editor that are tried
 
@@ -79,7 +81,7 @@ class _Moved:
 
 _MOVED = (
     _Moved("filter", "cutoff", LOG8, np.linspace(0.05, 1.0, 16), 0.04),
-    _Moved("pulse width", "osc1pw", AMOUNT, np.linspace(0.5, 1.0, 11), 0.04),
+    _Moved(_ON_OSCILLATOR_1, "osc1pw", AMOUNT, np.linspace(0.5, 1.0, 11), 0.04),
     _Moved("ring mod", "ringmodulation", AMOUNT, np.linspace(0.0, 1.0, 8), 0.1),
 )
 
@@ -92,14 +94,22 @@ def templated(patch: Patch, closest_of: ClosestOf) -> Iterator[Change]:
         closest_of: see ``ClosestOf``.
     """
     for moved in _MOVED:
-        cleared = moved.cleared(patch)
-        if not cleared.sounds(moved.knob):
-            continue
-        places, hop_seconds = closest_of([moved.at(cleared, value) for value in moved.values.tolist()])
-        curve = np.interp(places, np.arange(len(moved.values)), moved.values)
-        if len(curve) > 1 and np.ptp(curve) >= moved.stillest:
-            yield from _Explained(moved, cleared, curve, hop_seconds).changes()
+        yield from _templated(moved, patch, closest_of)
+        twin = exchanged(patch) if moved.destination == _ON_OSCILLATOR_1 else None
+        if twin is not None:
+            yield from _templated(moved, twin, closest_of)
     yield from tremolos(patch, closest_of)
+
+
+def _templated(moved: _Moved, patch: Patch, closest_of: ClosestOf) -> Iterator[Change]:
+    """Patches in which one destination moves as it seems to do in the clip."""
+    cleared = moved.cleared(patch)
+    if not cleared.sounds(moved.knob):
+        return
+    places, hop_seconds = closest_of([moved.at(cleared, value) for value in moved.values.tolist()])
+    curve = np.interp(places, np.arange(len(moved.values)), moved.values)
+    if len(curve) > 1 and np.ptp(curve) >= moved.stillest:
+        yield from _Explained(moved, cleared, curve, hop_seconds).changes()
 
 
 class _Explained:
