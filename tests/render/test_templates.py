@@ -15,6 +15,7 @@ from render.instruments.patch import Patch
 from render.measures.loudness import EqualLoudnessMss
 from render.noisemaker.changes.lfos import with_lfo
 from render.noisemaker.changes.templates import templated
+from render.noisemaker.changes.twins import exchanged
 from render.noisemaker.editor_curves import steps
 from render.noisemaker.hosts import open_host
 from render.noisemaker.routes import OFF, SOURCES
@@ -80,6 +81,18 @@ def test_what_moves_is_found(host: Host, kind: str, true: Patch) -> None:
     """From a patch in which all modulators are missing, one of its changes is much closer to the clip."""
     names = {source.destination for source in SOURCES.values()}
     base = true.with_settings(dict.fromkeys(names, OFF) | {"filtercontour": 0.0})
+    assert_found(host, kind, true, base)
+
+
+def test_the_modulated_pulse_may_be_what_oscillator_2_plays(host: Host) -> None:
+    still = TUNED.with_settings({"osc1waveform": "pulse", "osc2waveform": "pulse"})
+    base = exchanged(still)
+    assert base is not None
+    assert_found(host, "pulse width: LFO", with_lfo(still, "lfo1", "pulse width", 1.5, 0.8), base)
+
+
+def assert_found(host: Host, kind: str, true: Patch, base: Patch) -> None:
+    """Among the changes of a kind one is much closer than the patch that is changed."""
     clip = host.render(true, NOTE)
     judge = EqualLoudnessMss([clip], SAMPLE_RATE)
 

@@ -1,12 +1,15 @@
 """The same sound with the parts of both oscillators exchanged.
 
-The width of its pulse, for one, can be modulated on oscillator 1 alone. A match in which oscillator 2 plays the pulse
-that the clip modulates is close to the clip, but no change of one section leads from it to the modulation.
+Only oscillator 1 has a pulse whose width can be modulated, and only oscillator 2 plays triangles and sines. A match in
+which the other one plays that part is close to the clip, but no change of one section leads to what it lacks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from render.instruments.patch import Patch
+from render.noisemaker.changes.lfos import Change
 from render.noisemaker.facts import OSC1_WAVEFORMS, OSC2_WAVEFORMS
 from render.noisemaker.routes import SOURCES
 
@@ -22,11 +25,13 @@ def exchanged(patch: Patch) -> Patch | None:
         patch: patch to change.
 
     Returns:
-        The changed patch; None where oscillator 2 is silent or has a waveform that oscillator 1 lacks, and with FM, in
-        which they have different parts.
+        The changed patch; None where oscillator 2 has a waveform that oscillator 1 lacks, and with FM, in which they
+        have different parts.
     """
     waveforms = {index: str(patch.setting(f"osc{index}waveform")) for index in (1, 2)}
-    if patch["osc2volume"] == 0.0 or waveforms[2] not in _BOTH or patch["osc2fm"] > 0.0:
+    if patch["osc2volume"] == 0.0:
+        waveforms[2] = waveforms[1]
+    if waveforms[2] not in _BOTH or patch["osc2fm"] > 0.0:
         return None
     knobs = {f"osc{index}{name}": patch[f"osc{3 - index}{name}"] for index in (1, 2) for name in _KNOBS}
     choices: dict[str, str] = {"osc1waveform": waveforms[2], "osc2waveform": waveforms[1]}
@@ -35,3 +40,17 @@ def exchanged(patch: Patch) -> Patch | None:
         if destination in _OTHER:
             choices[source.destination] = _OTHER[destination]
     return patch.with_knobs(knobs | {"osc1pw": 0.5}).with_settings(choices)
+
+
+def other_waveforms(patch: Patch) -> Iterator[Change]:
+    """Patches in which oscillator 2 plays the part of oscillator 1, with a waveform that oscillator 1 lacks.
+
+    Args:
+        patch: patch to change.
+    """
+    twin = exchanged(patch)
+    if twin is None or not twin.sounds("osc2tune"):
+        return
+    for waveform in OSC2_WAVEFORMS:
+        if waveform not in OSC1_WAVEFORMS:
+            yield "osc 1 as osc 2", twin.with_settings({"osc2waveform": waveform})

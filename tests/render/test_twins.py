@@ -1,0 +1,64 @@
+"""Patches whose oscillators play each other's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from render.instruments.host import Host
+from render.instruments.patch import Patch
+from render.noisemaker.changes.lfos import with_lfo
+from render.noisemaker.changes.twins import exchanged, other_waveforms
+from render.noisemaker.hosts import open_host
+from render.noisemaker.table import TABLE
+from render.note import Note
+
+NOTE = Note(48, 100, 0.4, 0.5)
+TWO = TABLE.patch({"osc1volume": 0.8, "osc2volume": 0.5, "osc3volume": 0.3, "cutoff": 0.6}).with_settings(
+    {"osc1waveform": "saw", "osc2waveform": "pulse", "osc1tune": "+12", "osc2tune": "+7", "osc2finetune": 0.1}
+)
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    host = open_host("embedded")
+    yield host
+    host.close()
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        TWO,
+        TWO.with_settings({"osc1waveform": "pulse", "osc2waveform": "saw"}),
+        TWO.with_knobs({"osc1volume": 0.0}),
+        TWO.with_knobs({"osc2volume": 0.0}),
+        TWO.with_settings({"oscsync": "on"}),
+        TWO.with_knobs({"ringmodulation": 0.6}),
+        with_lfo(with_lfo(TWO, "lfo1", "osc1", 5.0, 0.02), "lfo2", "osc2", 3.0, 0.1),
+        TWO.with_settings({"freeaddestination": "osc2", "freeadamount": 0.3}),
+    ],
+    ids=["both", "other waveforms", "the second", "the first", "synced", "ring modulation", "LFOs", "AD"],
+)
+def test_an_exchanged_patch_sounds_the_same(host: Host, patch: Patch) -> None:
+    twin = exchanged(patch)
+    assert twin is not None
+    assert twin.diff(patch)
+    sound, other = host.render(patch, NOTE, seed=1), host.render(twin, NOTE, seed=1)
+    assert np.abs(other - sound).max() < 1e-3 * np.abs(sound).max()
+
+
+def test_oscillators_with_different_parts_are_not_exchanged() -> None:
+    assert exchanged(TWO.with_settings({"osc2waveform": "triangle"})) is None
+    assert exchanged(TWO.with_knobs({"osc2fm": 0.2})) is None
+
+
+def test_oscillator_2_plays_the_part_of_oscillator_1_with_waveforms_of_its_own() -> None:
+    found = [patch for _, patch in other_waveforms(TWO)]
+    assert {patch.choice("osc2waveform") for patch in found} == {"triangle", "sine"}
+    for patch in found:
+        assert (patch.setting("osc2tune"), patch["osc2volume"]) == ("+12", TWO["osc1volume"])
+        assert (patch.choice("osc1waveform"), patch.setting("osc1tune")) == ("pulse", "+7")
+    assert not list(other_waveforms(TWO.with_knobs({"osc1volume": 0.0})))
