@@ -38,6 +38,10 @@ _STILLEST = 0.5  # semitones (standard deviation) below which a contour counts a
 _AWAY = 0.1  # share of the time for which it must move by more than that
 _FROM_START = 0.02  # bonus for an LFO that starts at phase 0, as most do
 _REFINED = 6  # contours
+_STANDS, _COARSE = 0.57, 0.75
+"""A rectangle jumps between two pitches. If what is left of each while the other is there is a larger part of it than
+this, both of them stand still; pitches an octave apart, which share half of their partials, leave 0.55 of one. And how
+many semitones the pitches of the grid are off."""
 _SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
 LAG = 0.25  # lag in cycles at the end of the clip if the rate is off by one step of the grid
 _NARROW = 12.0  # largest amount in semitones that is searched for in the whole clip at once
@@ -116,10 +120,12 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
     early = partials.first(_EARLY_SECONDS)
     longer = early.n_frames < partials.n_frames
     widest = _NARROW if longer else PITCH_REACH
-    found = distinct(_grid(partials, at, number, rich=rich, lag=LAG, widest=widest), _REFINED)
+    tried = _grid(partials, at, number, rich=rich, lag=LAG, widest=widest)
+    found = distinct((one for one in tried if not _stands(one, partials, strengths, _COARSE)), _REFINED)
     # A wide contour depends the more on its rate the longer it is, so it is found early and then tracked.
     if longer:
-        wide = _grid(early, at[:, :, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
+        tried = _grid(early, at[:, :, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
+        wide: Iterable[Contour] = (one for one in tried if not _stands(one, early, strengths, _COARSE))
         for part, kept in _GROWING:
             frames = partials.first(part * _EARLY_SECONDS)
             wide = distinct(wide, kept)
@@ -128,8 +134,8 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
     refined = sorted((_refined(one, partials, strengths, _REFINEMENTS) for one in found), key=rank)
     firsts = [one for one in refined[:_FIRSTS] if one.score > _CLEARER * result[0].score]
     refined = sorted([*refined, *_with_second(firsts, partials, strengths, at, number)], key=rank)
-    result += [contour for contour in distinct(refined, len(refined)) if _moves(contour, partials)][:moving]
-    return tuple(result)
+    moved = (one for one in refined if _moves(one, partials) and not _stands(one, partials, strengths))
+    return (*result, *distinct(moved, moving))
 
 
 def _with_second(
@@ -211,11 +217,29 @@ def _moves(contour: Contour, partials: Partials) -> bool:
     return float(np.mean(np.abs(keys - np.median(keys)) > _STILLEST)) > _AWAY
 
 
+def _stands(contour: Contour, partials: Partials, strengths: Strengths, within: float = 0.25) -> bool:
+    """Whether both pitches of a rectangle, within some semitones, sound all the time, so that they are two still ones."""
+    if contour.waveform != "rectangle" or contour.second is not None:
+        return False
+    high, middle = contour.keys(partials) > contour.key, len(partials.sweeps) // 2
+    left, reach = [], round(within * partials.per_semitone)
+    for sign, there in ((1.0, high), (-1.0, ~high)):
+        if not 0 < there.sum() < len(there):
+            return False
+        place = round(float(partials.bins(contour.key + sign * abs(contour.semitones))))
+        near = slice(*np.clip([place - reach, place + reach + 1], 0, strengths.shape[2] - 1))
+        strong = strengths[middle, : len(there), near].max(axis=1, initial=0.0)
+        left.append(float(strong[~there].mean() / max(strong[there].mean(), 1e-9)))
+    return min(left) > _STANDS
+
+
 def distinct(contours: Iterable[Contour], most: int) -> list[Contour]:
     """The first contours that differ from each other, at most ``most`` of them."""
     found: list[Contour] = []
     for contour in contours:
-        if len(found) < most and not any(_alike(contour, other) for other in found):
+        if len(found) >= most:
+            break
+        if not any(_alike(contour, other) for other in found):
             found.append(contour)
     return found
 
