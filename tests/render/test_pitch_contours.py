@@ -43,6 +43,20 @@ def test_a_still_pitch_is_found() -> None:
     assert still.score > 0.6
 
 
+def test_two_still_pitches_are_no_rectangle() -> None:
+    """The pulse of one of them is modulated, so that now the one and now the other is louder."""
+    note = Note(70, 127, 0.9, 1.0)
+    moving = PLAIN.with_knobs({"osc2volume": 0.8}).with_settings(
+        {"osc1waveform": "pulse", "osc2waveform": "pulse", "osc2tune": "+14", "filtertype": "LP 24", "cutoff": 952.0}
+        | {"lfo1destination": "pulse width", "lfo1waveform": "triangle", "lfo1rate": 1.0, "lfo1amount": 0.83}
+        | {"lfo1keytrigger": "on"}
+    )
+    partials = find_partials(played(moving, note), note.gate_seconds)
+    found = find_contours(partials, note.number, rich=True, moving=4)
+    assert (found[0].waveform, found[0].key) == ("", 70.0)
+    assert not any(one.waveform == "rectangle" or one.score > found[0].score for one in found[1:])
+
+
 @pytest.mark.parametrize(
     "wanted",
     [contour(), contour(waveform="saw", hz=1.5, semitones=-5.0), contour(waveform="sine", hz=2.0, semitones=3.0)],

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.instruments.hints import Partials, Strengths
-from render.noisemaker.changes.strengths import MARGIN, REACH, along, at_all_keys, slope, sweeps
+from render.noisemaker.changes.strengths import MARGIN, REACH, along, at_all_keys, left_behind, slope, sweeps
 from render.noisemaker.engine.envelopes import attack_decay
 from render.noisemaker.engine.lfo import CYCLES_PER_SAMPLE, tables
 from render.noisemaker.facts import LFO_CYCLE_POINTS, LFO_WAVEFORMS, PITCH_REACH
@@ -39,9 +39,8 @@ _AWAY = 0.1  # share of the time for which it must move by more than that
 _FROM_START = 0.02  # bonus for an LFO that starts at phase 0, as most do
 _REFINED = 6  # contours
 _STANDS, _COARSE = 0.57, 0.75
-"""A rectangle jumps between two pitches. If what is left of each while the other is there is a larger part of it than
-this, both of them stand still; pitches an octave apart, which share half of their partials, leave 0.55 of one. And how
-many semitones the pitches of the grid are off."""
+"""Share of its strength that is left of each pitch of a rectangle in the other's time, above which both stand still (an
+octave leaves 0.55 of one of them); and how many semitones the pitches of the grid are off."""
 _SAME_HZ, _SAME_SEMITONES = 0.5, 1.5
 LAG = 0.25  # lag in cycles at the end of the clip if the rate is off by one step of the grid
 _NARROW = 12.0  # largest amount in semitones that is searched for in the whole clip at once
@@ -218,19 +217,11 @@ def _moves(contour: Contour, partials: Partials) -> bool:
 
 
 def _stands(contour: Contour, partials: Partials, strengths: Strengths, within: float = 0.25) -> bool:
-    """Whether both pitches of a rectangle, within some semitones, sound all the time, so that they are two still ones."""
+    """Whether both pitches of a rectangle, within some semitones, sound all the time: then they are two still ones."""
     if contour.waveform != "rectangle" or contour.second is not None:
         return False
-    high, middle = contour.keys(partials) > contour.key, len(partials.sweeps) // 2
-    left, reach = [], round(within * partials.per_semitone)
-    for sign, there in ((1.0, high), (-1.0, ~high)):
-        if not 0 < there.sum() < len(there):
-            return False
-        place = round(float(partials.bins(contour.key + sign * abs(contour.semitones))))
-        near = slice(*np.clip([place - reach, place + reach + 1], 0, strengths.shape[2] - 1))
-        strong = strengths[middle, : len(there), near].max(axis=1, initial=0.0)
-        left.append(float(strong[~there].mean() / max(strong[there].mean(), 1e-9)))
-    return min(left) > _STANDS
+    keys = contour.key + abs(contour.semitones), contour.key - abs(contour.semitones)
+    return left_behind(contour.keys(partials) > contour.key, keys, partials, strengths, within) > _STANDS
 
 
 def distinct(contours: Iterable[Contour], most: int) -> list[Contour]:

@@ -49,6 +49,33 @@ def along(keys: Array, partials: Partials, strengths: Strengths) -> Array:
     return np.asarray(strong.mean(axis=-1), np.float64)
 
 
+def left_behind(
+    first: NDArray[np.bool_], keys: tuple[float, float], partials: Partials, strengths: Strengths, within: float
+) -> float:
+    """How much of two pitches that are said to alternate is left while the other one is there.
+
+    Args:
+        first: when the first one is there, ``(frames,)``.
+        keys: both, as MIDI note numbers.
+        partials: partials of the clip, or of its beginning.
+        strengths: their strengths.
+        within: how many semitones the pitches may be off.
+
+    Returns:
+        The smaller one of their mean strengths in the other's time, as shares of those in their own; 0 where one of
+        them has no time.
+    """
+    if first.all() or not first.any():
+        return 0.0
+    middle, reach, left = len(partials.sweeps) // 2, round(within * partials.per_semitone), []
+    for key, there in zip(keys, (first, ~first), strict=True):
+        place = round(float(partials.bins(key)))
+        near = slice(max(place - reach, 0), max(place + reach + 1, 0))
+        strong = strengths[middle, : len(there), near].max(axis=1, initial=0.0)
+        left.append(float(strong[~there].mean() / max(strong[there].mean(), 1e-9)))
+    return min(left)
+
+
 def pitch_bends(partials: Partials) -> Array:
     """How many semitones all partials together are above their usual place at each time, shape ``(frames,)``.
 

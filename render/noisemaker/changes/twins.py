@@ -1,21 +1,31 @@
-"""The same sound with the parts of both oscillators exchanged.
+"""Other waveforms, and the same sound with the parts of both oscillators exchanged.
 
-Only oscillator 1 has a pulse whose width can be modulated, and only oscillator 2 plays triangles and sines. A match in
-which the other one plays that part is close to the clip, but no change of one section leads to what it lacks.
+The fundamentals of waveforms differ in level, which hides that another one would be right. And only oscillator 1 has a
+pulse whose width can be modulated, and only oscillator 2 plays triangles and sines: a match in which the other one
+plays that part is close to the clip, but no change of one section leads to what it lacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 
 from render.instruments.patch import Patch
 from render.noisemaker.changes.lfos import Change
+from render.noisemaker.curves import LEVEL
 from render.noisemaker.facts import OSC1_WAVEFORMS, OSC2_WAVEFORMS
 from render.noisemaker.routes import SOURCES
 
 _KNOBS = ("volume", "tune", "finetune", "phase")
 _OTHER = {"osc1": "osc2", "osc2": "osc1"}
 _BOTH = frozenset(OSC1_WAVEFORMS) & frozenset(OSC2_WAVEFORMS)
+_FUNDAMENTALS: Mapping[str, float] = {
+    "saw": 2.0 / math.pi,
+    "pulse": 4.0 / math.pi,
+    "triangle": 8.0 / math.pi**2,
+    "sine": 1.0,
+}
+"""Amplitudes of the fundamentals of waveforms that reach from -1 to 1, the pulse with equal halves."""
 
 
 def exchanged(patch: Patch) -> Patch | None:
@@ -43,14 +53,20 @@ def exchanged(patch: Patch) -> Patch | None:
 
 
 def other_waveforms(patch: Patch) -> Iterator[Change]:
-    """Patches in which oscillator 2 plays the part of oscillator 1, with a waveform that oscillator 1 lacks.
+    """Patches in which an oscillator has another waveform, with a fundamental that is as loud as before.
+
+    What oscillator 1 plays is played by oscillator 2 where it has a waveform that oscillator 1 lacks.
 
     Args:
         patch: patch to change.
     """
     twin = exchanged(patch)
-    if twin is None or not twin.sounds("osc2tune"):
-        return
-    for waveform in OSC2_WAVEFORMS:
-        if waveform not in OSC1_WAVEFORMS:
-            yield "osc 1 as osc 2", twin.with_settings({"osc2waveform": waveform})
+    for index, base, waveforms in ((1, patch, OSC1_WAVEFORMS), (2, patch, OSC2_WAVEFORMS), (2, twin, OSC2_WAVEFORMS)):
+        before = "" if base is None else str(base.setting(f"osc{index}waveform"))
+        if base is None or before not in _FUNDAMENTALS or not base.sounds(f"osc{index}tune"):
+            continue
+        for waveform in waveforms:
+            if waveform in _FUNDAMENTALS and waveform != before and (base is patch or waveform not in _BOTH):
+                level = LEVEL.setting(base[f"osc{index}volume"]) * _FUNDAMENTALS[before] / _FUNDAMENTALS[waveform]
+                changed = base.with_settings({f"osc{index}waveform": waveform, f"osc{index}volume": min(level, 1.0)})
+                yield f"osc {index} waveform", changed
