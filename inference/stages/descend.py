@@ -26,7 +26,9 @@ _CONTINUED = 2  # number of the closest candidates that descend again in the nex
 _EXPLORE_UNTIL = 0.6  # of the stage's share: a new structure needs several rounds to come close
 _PROMISING = 1.2  # loss, relative to the answer's, up to which an alternative, or later a sparse candidate, goes on
 _STRUCTURAL = 1 / 3  # largest share of a round for changes of the structure
-_DEEPLY = 3  # candidates for whose changes the clip is compared with renders of their parts and variants
+_DEEPLY, _CLOSER = 3, 0.85
+"""Number of candidates for whose changes the clip is compared with renders of their parts and variants, and loss of a
+later one, relative to the closest of them, from which it is compared too."""
 _CHANGES = 120  # neighbours and crossovers that are evaluated on the proxy in a round
 _CLOSING, _CLOSING_SHARE = 8, 0.1  # candidates that descend on the judging measure, and their share of the stage
 _CONFIRMED = 4  # of their ends
@@ -127,6 +129,7 @@ class _Rounds:
         if not self._wide:
             self._size = -(-self._size // 3)
         self._tried, self._explored = set[Candidate](), set[Candidate]()
+        self._compared = math.inf  # loss of the closest candidate that was compared deeply
         self._continued: list[Candidate] = []
         self._sparse: list[Candidate] = []
         self._untried = list(run.board.best)
@@ -196,7 +199,9 @@ class _Rounds:
         self._untried += _audible(measured, screened(run, descender, changes[:_CHANGES], self._until))
         if self._used() < _EXPLORE_UNTIL:
             simpler = base if base.sparse else pruned(run, descender, base, self._until)
-            deeply = self._wide and len(self._explored) <= _DEEPLY
+            deeply = self._wide and (len(self._explored) <= _DEEPLY or base.loss < _CLOSER * self._compared)
+            if deeply:
+                self._compared = min(self._compared, base.loss)
             found = explore(run, descender, simpler, self._rng, until=self._until, deeply=deeply)
             self._changed = _audible(measured, found)
 
