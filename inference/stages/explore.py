@@ -117,16 +117,17 @@ def explore(
     instrument = run.options.instrument
     if instrument.structure is None:
         return []
+    likely: list[Candidate] = []
+    if deeply and len(run.targets) == len(base.note.keys) == 1:
+        compared = _Compared(run, descender, base)
+        likely = [*compared.templated(), *compared.followed()]
     until = min(until, run.budget.used() + _SHARE)
     changes = [
         replace(base, patch=patch, origin=kind)
         for kind, patch in instrument.structure(base.patch, base.note, run.hints)
     ]
-    if deeply and len(run.targets) == len(base.note.keys) == 1:
-        compared = _Compared(run, descender, base)
-        changes += [*compared.followed(), *compared.templated()]
     rng.shuffle(changes)
-    measured = screened(run, descender, changes, until)
+    measured = screened(run, descender, list(dict.fromkeys([*likely, *changes])), until)
     varied: list[Candidate] = []
     for closest in in_turn(measured)[:_VARIED]:
         groups = {instrument.table.parameter(name).group for name in base.patch.diff(closest.patch)} - {"master"}
