@@ -202,8 +202,8 @@ class _Rounds:
             deeply = self._wide and (len(self._explored) <= _DEEPLY or base.loss < _CLOSER * self._compared)
             if deeply:
                 self._compared = min(self._compared, base.loss)
-            found = explore(run, descender, simpler, self._rng, until=self._until, deeply=deeply)
-            self._changed = _audible(measured, found)
+            likely, found = explore(run, descender, simpler, self._rng, until=self._until, deeply=deeply)
+            self._changed = [*likely, *_audible(measured, found)]
 
     def _descend(self, starts: list[Candidate], n_continued: int = 0) -> list[Candidate] | None:
         """The measured ends of descents from some starts; None if there are none, or once the share is used."""

@@ -100,7 +100,7 @@ def pruned(run: Run, descender: Descender, base: Candidate, until: float) -> Can
 
 def explore(
     run: Run, descender: Descender, base: Candidate, rng: Generator, *, until: float, deeply: bool
-) -> list[Candidate]:
+) -> tuple[list[Candidate], list[Candidate]]:
     """Changes of a candidate's structure.
 
     Args:
@@ -112,11 +112,12 @@ def explore(
         deeply: whether to spend some seconds on comparing the clip with renders of the candidate's parts and variants.
 
     Returns:
-        The changed candidates with their losses on the proxy; ``origin`` is the kind of the change.
+        What the comparison with the clip suggests, and the other changes, with their losses on the proxy; ``origin`` is
+        the kind of the change.
     """
     instrument = run.options.instrument
     if instrument.structure is None:
-        return []
+        return [], []
     likely: list[Candidate] = []
     if deeply and len(run.targets) == len(base.note.keys) == 1:
         compared = _Compared(run, descender, base)
@@ -127,14 +128,15 @@ def explore(
         for kind, patch in instrument.structure(base.patch, base.note, run.hints)
     ]
     rng.shuffle(changes)
-    measured = screened(run, descender, list(dict.fromkeys([*likely, *changes])), until)
+    likely = screened(run, descender, list(dict.fromkeys(likely)), until)
+    measured = screened(run, descender, changes, until)
     varied: list[Candidate] = []
-    for closest in in_turn(measured)[:_VARIED]:
+    for closest in in_turn([*likely, *measured])[:_VARIED]:
         groups = {instrument.table.parameter(name).group for name in base.patch.diff(closest.patch)} - {"master"}
         others = neighbours(instrument, closest, run.options.constraints, rng, gate=False, groups=groups)
         rng.shuffle(others)
         varied += [replace(one, origin=closest.origin) for one in others[:_VARIATIONS]]
-    return measured + screened(run, descender, varied, until)
+    return likely, measured + screened(run, descender, varied, until)
 
 
 def read_off(run: Run, descender: Descender, base: Candidate, until: float) -> list[Candidate]:
