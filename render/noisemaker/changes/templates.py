@@ -23,13 +23,14 @@ from render.noisemaker.changes.lfos import Change, free_lfos
 from render.noisemaker.changes.modulators import closest_lfos, fitted, fitted_signals
 from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.changes.tremolos import tremolos
-from render.noisemaker.changes.twins import exchanged
+from render.noisemaker.changes.twins import exchanged, with_waveform
 from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
 from render.noisemaker.routes import OTHER_LFO, ROUTES
 
 Array = NDArray[np.float64]
 
 _ON_OSCILLATOR_1 = "pulse width"  # the destination that oscillator 2 lacks
+_MIDDLE_WIDTH = 0.75  # of the pulse, of which all widths are tried
 _LIKELY = 2  # number of LFOs that are tried
 _LOOPS = 2  # number of loops of the envelope editor that are tried
 
@@ -65,7 +66,7 @@ class _Moved:
         patch = without(patch, modulators_of(patch, self.destination))
         if self.destination == "filter":
             return patch.with_settings({"filtercontour": 0.0, "velocitycontour": 0.0})
-        return patch.with_settings({"osc1waveform": "pulse"}) if self.destination == "pulse width" else patch
+        return with_waveform(patch, 1, "pulse", _MIDDLE_WIDTH) if self.destination == _ON_OSCILLATOR_1 else patch
 
     def with_envelope(self, patch: Patch, envelope: Envelope, amount: float) -> Patch:
         """A patch whose filter ADSR, or free AD, moves it by an amount."""

@@ -67,6 +67,21 @@ def other_waveforms(patch: Patch) -> Iterator[Change]:
             continue
         for waveform in waveforms:
             if waveform in _FUNDAMENTALS and waveform != before and (base is patch or waveform not in _BOTH):
-                level = LEVEL.setting(base[f"osc{index}volume"]) * _FUNDAMENTALS[before] / _FUNDAMENTALS[waveform]
-                changed = base.with_settings({f"osc{index}waveform": waveform, f"osc{index}volume": min(level, 1.0)})
-                yield f"osc {index} waveform", changed
+                yield f"osc {index} waveform", with_waveform(base, index, waveform)
+
+
+def with_waveform(patch: Patch, index: int, waveform: str, width: float = 0.5) -> Patch:
+    """A patch in which an oscillator has another waveform, with a fundamental that is as loud as before.
+
+    Args:
+        patch: patch to change; an oscillator that plays noise keeps its level.
+        index: number of the oscillator.
+        waveform: one of saw, pulse, triangle and sine.
+        width: width of the pulse for which the level is computed; the patch keeps its own.
+    """
+    before = _FUNDAMENTALS.get(str(patch.setting(f"osc{index}waveform")))
+    if waveform == patch.setting(f"osc{index}waveform") or before is None:
+        return patch.with_settings({f"osc{index}waveform": waveform})
+    after = _FUNDAMENTALS[waveform] * (math.sin(math.pi * width) if waveform == "pulse" else 1.0)
+    level = min(LEVEL.setting(patch[f"osc{index}volume"]) * before / after, 1.0)
+    return patch.with_settings({f"osc{index}waveform": waveform, f"osc{index}volume": level})
