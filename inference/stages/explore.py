@@ -30,10 +30,15 @@ from inference.stages.simplifications import Simplifier
 from render.audio import Audio, rms
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
+from render.measures.distance import TargetDistance
+
+AUDIBLE_CHANGE = 0.02
+"""Relative change of the loss below which a change of the answer is not a new start."""
 
 _SHARE = 0.05  # of the budget, for one exploration
 _AT_ONCE = 16  # candidates between two looks at the clock
 _VARIED, _VARIATIONS = 5, 12  # kinds whose closest change is varied, and variations of each
+_DIFFERS = 0.1  # distance from its base at which a change is audible, relative to that of the base from the clip
 _SMALL, _ALLOWED = 0.01, 0.04  # relative increase of the loss by one simplification, and by all together
 
 
@@ -118,17 +123,18 @@ def explore(
     instrument = run.options.instrument
     if instrument.structure is None:
         return [], []
-    likely: list[Candidate] = []
-    if deeply and len(run.targets) == len(base.note.keys) == 1:
-        compared = _Compared(run, descender, base)
-        likely = [*compared.templated(), *compared.followed()]
-    until = min(until, run.budget.used() + _SHARE)
+    comparable = deeply and len(run.targets) == len(base.note.keys) == 1
+    compared = _Compared(run, descender, base) if comparable else None
+    suggested = [] if compared is None else list(dict.fromkeys([*compared.templated(), *compared.followed()]))
     changes = [
         replace(base, patch=patch, origin=kind)
         for kind, patch in instrument.structure(base.patch, base.note, run.hints)
     ]
     rng.shuffle(changes)
-    likely = screened(run, descender, list(dict.fromkeys(likely)), until)
+    until = min(until, run.budget.used() + _SHARE)
+    likely = screened(run, descender, suggested, until)
+    if compared is not None:
+        likely = [one for one in likely if compared.differs(one)]
     measured = screened(run, descender, changes, until)
     varied: list[Candidate] = []
     for closest in in_turn([*likely, *measured])[:_VARIED]:
@@ -196,6 +202,17 @@ class _Compared:
             return closest_templates(audio, sounds, base.note.gate_seconds), HOP_SECONDS
 
         return self._changed(instrument.templated(base.patch, closest_of))
+
+    def differs(self, change: Candidate) -> bool:
+        """Whether a change alters the sound: it may do that and leave the distance from the clip as it is."""
+        if abs(change.loss - self._base.loss) > AUDIBLE_CHANGE * self._base.loss:
+            return True
+        return self._distance.measure(self._play(change.patch))[0] > _DIFFERS * self._base.loss
+
+    @cached_property
+    def _distance(self) -> TargetDistance:
+        """Measures distances from the candidate's own sound."""
+        return TargetDistance(self._play(self._base.patch))
 
     def _play(self, patch: Patch) -> Audio:
         return self._descender.play(replace(self._base, patch=patch), self._run.target.audio.shape[1])
