@@ -5,17 +5,20 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from inference.candidate import Candidate
+from inference.clip.hints import estimate_hints
 from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.stages.descender import ProxyDescender
-from inference.stages.explore import pruned, read_off
+from inference.stages.explore import explore, pruned, read_off
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
 from render.instruments.patch import Patch
+from render.measures.distance import TargetDistance
 from render.noisemaker.changes.lfos import with_lfo
 from render.noisemaker.instrument import NOISEMAKER
 from render.noisemaker.table import TABLE
@@ -40,6 +43,7 @@ def run_on(target: Target, constraints: Constraints | None) -> Any:
         board=SimpleNamespace(announce=lambda: None),
         target=target,
         targets=[target],
+        hints=estimate_hints(target.audio, target.note.gate_seconds),
         afford=lambda n, until: n,
     )
 
@@ -94,3 +98,30 @@ def test_modulations_that_a_lock_excludes_are_not_proposed(target: Target) -> No
 def test_nothing_is_read_off_for_a_chord(target: Target) -> None:
     chord = Note.of((48, 52), 100, NOTE.gate_seconds, NOTE.seconds)
     assert read_off(run_on(target, None), DESCENDER, Candidate(VOICE, chord), 1.0) == []
+
+
+def explored(run: Any, base: Candidate, *, deeply: bool) -> tuple[list[Candidate], list[Candidate]]:
+    return explore(run, DESCENDER, base, np.random.default_rng(0), until=1.0, deeply=deeply)
+
+
+def test_what_a_comparison_suggests_is_evaluated_before_all_other_changes(target: Target) -> None:
+    run, n_affordable = run_on(target, None), 16
+    run.budget.used = lambda: 0.0 if run.budget.n_renders < n_affordable else 1.0
+    (base,) = DESCENDER.screen([Candidate(VOICE, NOTE)], [target])
+    likely, others = explored(run, base, deeply=True)
+    assert min(one.loss for one in likely) < 0.4 * base.loss
+    assert not others
+    run = run_on(target, None)
+    run.budget.used = lambda: 0.0 if run.budget.n_renders < n_affordable else 1.0
+    likely, others = explored(run, base, deeply=False)
+    assert not likely
+    assert len(others) == n_affordable
+
+
+def test_suggestions_that_change_nothing_are_left_out(target: Target) -> None:
+    """Of the changes of a patch that is nearly right, many hardly alter its sound."""
+    (base,) = DESCENDER.screen([Candidate(TRUE.with_knobs({"cutoff": 0.52}), NOTE)], [target])
+    likely, _ = explored(run_on(target, None), base, deeply=True)
+    assert likely
+    own = TargetDistance(DESCENDER.play(base, NOTE.n_samples))
+    assert min(own.measure(DESCENDER.play(one, NOTE.n_samples))[0] for one in likely) > 0.1 * base.loss
