@@ -10,7 +10,7 @@ import pytest
 from render.instruments.host import Host
 from render.instruments.patch import Patch
 from render.noisemaker.changes.lfos import with_lfo
-from render.noisemaker.changes.twins import exchanged, other_waveforms
+from render.noisemaker.changes.twins import exchanged, instead_of_sub, other_waveforms
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
 from render.note import Note
@@ -48,6 +48,22 @@ def test_an_exchanged_patch_sounds_the_same(host: Host, patch: Patch) -> None:
     assert twin.diff(patch)
     sound, other = host.render(patch, NOTE, seed=1), host.render(twin, NOTE, seed=1)
     assert np.abs(other - sound).max() < 1e-3 * np.abs(sound).max()
+
+
+@pytest.mark.parametrize("quiet", [1, 2])
+def test_oscillator_1_plays_what_the_sub_did(host: Host, quiet: int) -> None:
+    base = with_lfo(TWO, "lfo1", f"osc{3 - quiet}", 5.0, 0.05).with_knobs({f"osc{quiet}volume": 0.0})
+    found = instead_of_sub(base)
+    assert found is not None
+    assert (found["osc3volume"], found.choice("osc1waveform"), found.setting("osc1tune")) == (0.0, "pulse", "-24")
+    sound, other = host.render(base, NOTE, seed=1), host.render(found, NOTE, seed=1)
+    assert np.abs(other - sound).max() < 1e-3 * np.abs(sound).max()
+    assert "osc 1 waveform" in {kind for kind, patch in other_waveforms(base) if patch["osc3volume"] == 0.0}
+
+
+def test_the_sub_stays_where_both_oscillators_are_needed() -> None:
+    assert instead_of_sub(TWO) is None
+    assert instead_of_sub(TWO.with_knobs({"osc1volume": 0.0, "osc3volume": 0.0})) is None
 
 
 def test_oscillators_with_different_parts_are_not_exchanged() -> None:

@@ -23,7 +23,7 @@ from render.noisemaker.changes.lfos import Change, free_lfos
 from render.noisemaker.changes.modulators import closest_lfos, fitted, fitted_signals
 from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.changes.tremolos import tremolos
-from render.noisemaker.changes.twins import exchanged, with_waveform
+from render.noisemaker.changes.twins import exchanged, instead_of_sub, with_waveform
 from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
 from render.noisemaker.routes import OTHER_LFO, ROUTES
 
@@ -96,9 +96,10 @@ def templated(patch: Patch, closest_of: ClosestOf) -> Iterator[Change]:
     """
     for moved in _MOVED:
         yield from _templated(moved, patch, closest_of)
-        twin = exchanged(patch) if moved.destination == _ON_OSCILLATOR_1 else None
-        if twin is not None:
-            yield from _templated(moved, twin, closest_of)
+        if moved.destination == _ON_OSCILLATOR_1:
+            for twin in (exchanged(patch), instead_of_sub(patch)):
+                if twin is not None:
+                    yield from _templated(moved, twin, closest_of)
     yield from tremolos(patch, closest_of)
 
 

@@ -1,8 +1,8 @@
-"""Other waveforms, and the same sound with the parts of both oscillators exchanged.
+"""Other waveforms, and the same sound with the parts of the oscillators exchanged.
 
 The fundamentals of waveforms differ in level, which hides that another one would be right. And only oscillator 1 has a
-pulse whose width can be modulated, and only oscillator 2 plays triangles and sines: a match in which the other one
-plays that part is close to the clip, but no change of one section leads to what it lacks.
+pulse whose width can be modulated, and only oscillator 2 plays triangles and sines: a match in which another one, or
+the sub, plays that part is close to the clip, but no change of one section leads to what it lacks.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from collections.abc import Iterator, Mapping
 from render.instruments.patch import Patch
 from render.noisemaker.changes.lfos import Change
 from render.noisemaker.curves import LEVEL
-from render.noisemaker.facts import OSC1_WAVEFORMS, OSC2_WAVEFORMS
+from render.noisemaker.facts import OSC1_WAVEFORMS, OSC2_WAVEFORMS, SUB_SEMITONES
+from render.noisemaker.pitches import tuning
 from render.noisemaker.routes import SOURCES
 
 _KNOBS = ("volume", "tune", "finetune", "phase")
+_FAINT = 0.25  # of the louder oscillator
 _OTHER = {"osc1": "osc2", "osc2": "osc1"}
 _BOTH = frozenset(OSC1_WAVEFORMS) & frozenset(OSC2_WAVEFORMS)
 _FUNDAMENTALS: Mapping[str, float] = {
@@ -52,6 +54,30 @@ def exchanged(patch: Patch) -> Patch | None:
     return patch.with_knobs(knobs | {"osc1pw": 0.5}).with_settings(choices)
 
 
+def instead_of_sub(patch: Patch) -> Patch | None:
+    """A patch in which oscillator 1 plays what the sub did, and oscillator 2 what the louder one of both did.
+
+    Args:
+        patch: patch to change.
+
+    Returns:
+        The changed patch; None without a sub, where both oscillators are needed, and with FM.
+    """
+    levels = [LEVEL.setting(patch[f"osc{index}volume"]) for index in (1, 2)]
+    if patch["osc3volume"] == 0.0 or min(levels) > _FAINT * max(levels):
+        return None
+    quieter = 1 + levels.index(min(levels))
+    alone: Patch | None = patch.with_knobs({f"osc{quieter}volume": 0.0})
+    if quieter == 2 and alone is not None:
+        alone = exchanged(alone)
+    if alone is None or alone["osc2fm"] > 0.0:
+        return None
+    played = {**tuning(1, SUB_SEMITONES), "osc1volume": patch["osc3volume"], "osc3volume": 0.0}
+    played |= {"osc1pw": 0.5, "osc1phase": 0.5}
+    both = {source.destination for source in SOURCES.values() if alone.setting(source.destination) == "osc1&2"}
+    return alone.with_knobs(played).with_settings(dict.fromkeys(both, "osc2") | {"osc1waveform": "pulse"})
+
+
 def other_waveforms(patch: Patch) -> Iterator[Change]:
     """Patches in which an oscillator has another waveform, with a fundamental that is as loud as before.
 
@@ -60,13 +86,14 @@ def other_waveforms(patch: Patch) -> Iterator[Change]:
     Args:
         patch: patch to change.
     """
-    twin = exchanged(patch)
-    for index, base, waveforms in ((1, patch, OSC1_WAVEFORMS), (2, patch, OSC2_WAVEFORMS), (2, twin, OSC2_WAVEFORMS)):
+    bases = ((1, patch), (2, patch), (2, exchanged(patch)), (1, instead_of_sub(patch)))
+    for index, base in bases:
         before = "" if base is None else str(base.setting(f"osc{index}waveform"))
         if base is None or before not in _FUNDAMENTALS or not base.sounds(f"osc{index}tune"):
             continue
-        for waveform in waveforms:
-            if waveform in _FUNDAMENTALS and waveform != before and (base is patch or waveform not in _BOTH):
+        for waveform in OSC1_WAVEFORMS if index == 1 else OSC2_WAVEFORMS:
+            known = waveform in _BOTH and index == 2 and base is not patch  # as another waveform of oscillator 1
+            if waveform in _FUNDAMENTALS and waveform != before and not known:
                 yield f"osc {index} waveform", with_waveform(base, index, waveform)
 
 
