@@ -125,7 +125,7 @@ def explore(
         return [], []
     comparable = deeply and len(run.targets) == len(base.note.keys) == 1
     compared = _Compared(run, descender, base) if comparable else None
-    suggested = [] if compared is None else list(dict.fromkeys([*compared.templated(), *compared.followed()]))
+    suggested = [] if compared is None else [*compared.templated(), *compared.followed()]
     changes = [
         replace(base, patch=patch, origin=kind)
         for kind, patch in instrument.structure(base.patch, base.note, run.hints)
@@ -218,7 +218,7 @@ class _Compared:
         return self._descender.play(replace(self._base, patch=patch), self._run.target.audio.shape[1])
 
     def _changed(self, changes: Iterable[tuple[str, Patch]]) -> list[Candidate]:
-        return [replace(self._base, patch=patch, origin=kind) for kind, patch in changes]
+        return list(dict.fromkeys(replace(self._base, patch=patch, origin=kind) for kind, patch in changes))
 
 
 def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -64,13 +64,12 @@ def instead_of_sub(patch: Patch) -> Patch | None:
         The changed patch; None without a sub, where both oscillators are needed, and with FM.
     """
     levels = [LEVEL.setting(patch[f"osc{index}volume"]) for index in (1, 2)]
-    if patch["osc3volume"] == 0.0 or min(levels) > _FAINT * max(levels):
+    if patch["osc3volume"] == 0.0 or patch["osc2fm"] > 0.0 or min(levels) > _FAINT * max(levels):
         return None
     quieter = 1 + levels.index(min(levels))
-    alone: Patch | None = patch.with_knobs({f"osc{quieter}volume": 0.0})
-    if quieter == 2 and alone is not None:
-        alone = exchanged(alone)
-    if alone is None or alone["osc2fm"] > 0.0:
+    silenced = patch.with_knobs({f"osc{quieter}volume": 0.0})
+    alone = silenced if quieter == 1 else exchanged(silenced)
+    if alone is None:
         return None
     played = {**tuning(1, SUB_SEMITONES), "osc1volume": patch["osc3volume"], "osc3volume": 0.0}
     played |= {"osc1pw": 0.5, "osc1phase": 0.5}
@@ -86,8 +85,7 @@ def other_waveforms(patch: Patch) -> Iterator[Change]:
     Args:
         patch: patch to change.
     """
-    bases = ((1, patch), (2, patch), (2, exchanged(patch)), (1, instead_of_sub(patch)))
-    for index, base in bases:
+    for index, base in ((1, patch), (2, patch), (2, exchanged(patch)), (1, instead_of_sub(patch))):
         before = "" if base is None else str(base.setting(f"osc{index}waveform"))
         if base is None or before not in _FUNDAMENTALS or not base.sounds(f"osc{index}tune"):
             continue
