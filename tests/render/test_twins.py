@@ -17,7 +17,8 @@ from render.note import Note
 
 NOTE = Note(48, 100, 0.4, 0.5)
 TWO = TABLE.patch({"osc1volume": 0.8, "osc2volume": 0.5, "osc3volume": 0.3, "cutoff": 0.6}).with_settings(
-    {"osc1waveform": "saw", "osc2waveform": "pulse", "osc1tune": "+12", "osc2tune": "+7", "osc2finetune": 0.1}
+    {"osc1waveform": "saw", "osc2waveform": "pulse", "osc1tune": "+12", "osc2tune": "+7"}
+    | {"osc2finetune": 0.1, "osc1phase": 0.2, "osc2phase": 0.6}
 )
 
 
@@ -64,6 +65,13 @@ def test_oscillator_1_plays_what_the_sub_did(host: Host, quiet: int) -> None:
 def test_the_sub_stays_where_both_oscillators_are_needed() -> None:
     assert instead_of_sub(TWO) is None
     assert instead_of_sub(TWO.with_knobs({"osc1volume": 0.0, "osc3volume": 0.0})) is None
+
+
+def test_phases_at_their_defaults_stay_there() -> None:
+    phases = {name: TABLE.default[name] for name in ("osc1phase", "osc2phase")}
+    found = exchanged(TWO.with_knobs(phases))
+    assert found is not None
+    assert {name: found[name] for name in phases} == phases
 
 
 def test_oscillators_with_different_parts_are_not_exchanged() -> None:

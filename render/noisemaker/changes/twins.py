@@ -17,7 +17,7 @@ from render.noisemaker.facts import OSC1_WAVEFORMS, OSC2_WAVEFORMS, SUB_SEMITONE
 from render.noisemaker.pitches import tuning
 from render.noisemaker.routes import SOURCES
 
-_KNOBS = ("volume", "tune", "finetune", "phase")
+_KNOBS, _PHASES = ("volume", "tune", "finetune"), ("osc1phase", "osc2phase")
 _FAINT = 0.25  # of the louder oscillator
 _OTHER = {"osc1": "osc2", "osc2": "osc1"}
 _BOTH = frozenset(OSC1_WAVEFORMS) & frozenset(OSC2_WAVEFORMS)
@@ -33,6 +33,8 @@ _FUNDAMENTALS: Mapping[str, float] = {
 def exchanged(patch: Patch) -> Patch | None:
     """A patch in which each oscillator plays what the other one did, a pulse with equal halves.
 
+    Phases that stand at their defaults, as most do, stay there; others are exchanged too.
+
     Args:
         patch: patch to change.
 
@@ -46,6 +48,8 @@ def exchanged(patch: Patch) -> Patch | None:
     if waveforms[2] not in _BOTH or patch["osc2fm"] > 0.0:
         return None
     knobs = {f"osc{index}{name}": patch[f"osc{3 - index}{name}"] for index in (1, 2) for name in _KNOBS}
+    if any(patch[name] != patch.table.default[name] for name in _PHASES):
+        knobs |= dict(zip(_PHASES, (patch[name] for name in reversed(_PHASES)), strict=True))
     choices: dict[str, str] = {"osc1waveform": waveforms[2], "osc2waveform": waveforms[1]}
     for source in SOURCES.values():
         destination = str(patch.setting(source.destination))
