@@ -23,9 +23,8 @@ MOVES: tuple[Mapping[str, float], ...] = (
     *({"filterdrive": level} for level in (0.0, 0.4)),
     *({"lfo1destination": 1.0 / 7.0, "lfo1amount": level} for level in (0.25, 0.75)),
     *({"freeaddestination": 0.2, "freeadamount": level, "freeaddecay": 0.4} for level in (0.2, 0.8)),
-    {name: TABLE.default[name] for name in ("osc1phase", "osc2phase")},
 )
-"""Parts of the panel switched on, at values where they are clearly audible, and off; and the phases as most are."""
+"""Parts of the panel switched on, at values where they are clearly audible, and off."""
 
 NOISEMAKER = Instrument(
     name="noisemaker",

@@ -10,7 +10,7 @@ import pytest
 from render.instruments.host import Host
 from render.instruments.patch import Patch
 from render.noisemaker.changes.lfos import with_lfo
-from render.noisemaker.changes.twins import exchanged, instead_of_sub, other_waveforms
+from render.noisemaker.changes.twins import exchanged, instead_of_sub, other_waveforms, usual_phases
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
 from render.note import Note
@@ -72,6 +72,9 @@ def test_phases_at_their_defaults_stay_there() -> None:
     found = exchanged(TWO.with_knobs(phases))
     assert found is not None
     assert {name: found[name] for name in phases} == phases
+    ((_, usual),) = usual_phases(TWO)
+    assert {name: usual[name] for name in phases} == phases
+    assert not list(usual_phases(usual))
 
 
 def test_oscillators_with_different_parts_are_not_exchanged() -> None:

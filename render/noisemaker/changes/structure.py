@@ -17,7 +17,7 @@ from render.noisemaker.changes.delays import delays
 from render.noisemaker.changes.explained import explained
 from render.noisemaker.changes.lfos import Change, modulations, panned, resembling, vibratos
 from render.noisemaker.changes.pairings import pairings
-from render.noisemaker.changes.twins import other_waveforms
+from render.noisemaker.changes.twins import other_waveforms, usual_phases
 from render.noisemaker.curves import BIPOLAR, LOG8, contour_amount, log8, log20, still_cutoff
 from render.noisemaker.editor_curves import N_DESCENDED, lines
 from render.noisemaker.facts import (
@@ -97,6 +97,7 @@ def changes(patch: Patch, note: Note, hints: Hints) -> Iterator[Change]:
     """
     yield from _intervals(patch)
     yield from other_waveforms(patch)
+    yield from usual_phases(patch)
     yield from explained(patch, note)
     yield from modulations(patch, hints.rates_hz)
     yield from resembling(patch, note.gate_seconds, hints)

@@ -99,6 +99,17 @@ def other_waveforms(patch: Patch) -> Iterator[Change]:
                 yield f"osc {index} waveform", with_waveform(base, index, waveform)
 
 
+def usual_phases(patch: Patch) -> Iterator[Change]:
+    """The patch with the phases of both oscillators at their defaults: alone, neither may be better there.
+
+    Args:
+        patch: patch to change.
+    """
+    moved = {name: patch.table.default[name] for name in _PHASES if patch.sounds(name)}
+    if any(patch[name] != default for name, default in moved.items()):
+        yield "phases", patch.with_knobs(moved)
+
+
 def with_waveform(patch: Patch, index: int, waveform: str, width: float = 0.5) -> Patch:
     """A patch in which an oscillator has another waveform, with a fundamental that is as loud as before.
 
