@@ -14,7 +14,7 @@ from inference.judge import different
 from inference.lines.line_search import polish
 from inference.ports import Descender, DescentJob
 from inference.run import LATEST, Run
-from inference.stages.explore import AUDIBLE_CHANGE, explore, in_turn, pruned, read_off, reduced, screened
+from inference.stages.explore import audible, explore, in_turn, pruned, read_off, reduced, screened
 
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
 _READING_SECONDS = 10.0  # with less time left, descents bring more than modulations that are read off the clip
@@ -232,4 +232,4 @@ class _Rounds:
 
 def _audible(base: Candidate, changed: Sequence[Candidate]) -> list[Candidate]:
     """The candidates whose change is audible."""
-    return [c for c in changed if abs(c.loss - base.loss) > AUDIBLE_CHANGE * base.loss]
+    return [c for c in changed if audible(base, c)]

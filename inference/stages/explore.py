@@ -123,8 +123,7 @@ def explore(
     instrument = run.options.instrument
     if instrument.structure is None:
         return [], []
-    comparable = deeply and len(run.targets) == len(base.note.keys) == 1
-    compared = _Compared(run, descender, base) if comparable else None
+    compared = _Compared(run, descender, base) if deeply and _comparable(run, base) else None
     suggested = [] if compared is None else [*compared.templated(), *compared.followed()]
     changes = [
         replace(base, patch=patch, origin=kind)
@@ -157,10 +156,20 @@ def read_off(run: Run, descender: Descender, base: Candidate, until: float) -> l
     Returns:
         The changed candidates with their losses on the proxy; none for several clips or for a chord.
     """
-    if not len(run.targets) == len(base.note.keys) == 1:
+    if not _comparable(run, base):
         return []
     changes = _Compared(run, descender, base).templated()
     return screened(run, descender, changes, min(until, run.budget.used() + _SHARE))
+
+
+def audible(base: Candidate, change: Candidate) -> bool:
+    """Whether a change alters the distance from the clip enough to be a new start."""
+    return abs(change.loss - base.loss) > AUDIBLE_CHANGE * base.loss
+
+
+def _comparable(run: Run, base: Candidate) -> bool:
+    """Whether there is one clip of one key, with which renders of variants can be compared."""
+    return len(run.targets) == len(base.note.keys) == 1
 
 
 class _Compared:
@@ -205,9 +214,10 @@ class _Compared:
 
     def differs(self, change: Candidate) -> bool:
         """Whether a change alters the sound: it may do that and leave the distance from the clip as it is."""
-        if abs(change.loss - self._base.loss) > AUDIBLE_CHANGE * self._base.loss:
-            return True
-        return self._distance.measure(self._play(change.patch))[0] > _DIFFERS * self._base.loss
+        return (
+            audible(self._base, change)
+            or self._distance.measure(self._play(change.patch))[0] > _DIFFERS * self._base.loss
+        )
 
     @cached_property
     def _distance(self) -> TargetDistance:
