@@ -17,7 +17,7 @@ from inference.run import LATEST, Run
 from inference.stages.explore import audible, explore, in_turn, pruned, read_off, reduced, screened
 
 _WIDE_SECONDS = 15.0  # with less time left, only a third of the batch can descend far enough
-_READING_SECONDS = 10.0  # with less time left, descents bring more than modulations that are read off the clip
+_READING_SECONDS = 10.0  # with less time left, descents bring more than pitches and modulations read off the clip
 _CROSSED = 6  # number of good candidates for crossovers with the answer
 _REDUCED = 3  # number of good candidates that are reduced to a plain voice at first
 _FEWEST_LEFT = 0.5  # of a batch, for a round of their own
@@ -132,8 +132,9 @@ class _Rounds:
         self._continued: list[Candidate] = []
         self._sparse: list[Candidate] = []
         self._untried = list(run.board.best)
-        self._changed = reduced(run, descender, different(run.board.best, _REDUCED), until)
-        if left_seconds >= _READING_SECONDS:
+        reads = left_seconds >= _READING_SECONDS
+        self._changed = reduced(run, descender, different(run.board.best, _REDUCED), until, from_clip=reads)
+        if reads:
             for closest in run.board.best[:1]:
                 self._changed += read_off(run, descender, closest, until)
 

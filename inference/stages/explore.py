@@ -42,7 +42,9 @@ _DIFFERS = 0.1  # distance from its base at which a change is audible, relative 
 _SMALL, _ALLOWED = 0.01, 0.04  # relative increase of the loss by one simplification, and by all together
 
 
-def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], until: float) -> list[Candidate]:
+def reduced(
+    run: Run, descender: Descender, candidates: Sequence[Candidate], until: float, *, from_clip: bool
+) -> list[Candidate]:
     """Sparse candidates: others, reduced to a plain voice, and plain ones made from the clip; with losses on the proxy.
 
     Args:
@@ -50,6 +52,7 @@ def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], unt
         descender: the proxy.
         candidates: candidates to reduce.
         until: share of the budget at which the stage ends.
+        from_clip: whether to make some from the clip, which takes some seconds.
     """
     instrument, found = run.options.instrument, list[Candidate]()
     if instrument.plain is not None:
@@ -58,7 +61,7 @@ def reduced(run: Run, descender: Descender, candidates: Sequence[Candidate], unt
                 Candidate(patch, one.note, origin=kind, sparse=True)
                 for kind, patch in instrument.plain(one.patch, one.note)
             ]
-    if instrument.from_hints is not None and candidates:
+    if from_clip and instrument.from_hints is not None and candidates:
         note = candidates[0].note
         plain = instrument.from_hints(note, run.hints)
         found += [Candidate(patch, note, origin=kind, sparse=True) for kind, patch in plain]

@@ -13,7 +13,7 @@ from inference.clip.hints import estimate_hints
 from inference.clip.target import Target
 from inference.constraints import Constraints
 from inference.stages.descender import ProxyDescender
-from inference.stages.explore import AUDIBLE_CHANGE, explore, pruned, read_off
+from inference.stages.explore import AUDIBLE_CHANGE, explore, pruned, read_off, reduced
 from proxy.synth.controls import Controls
 from proxy.synth.corrections import Corrections
 from proxy.synth.voice import render
@@ -75,6 +75,16 @@ def test_locked_knobs_stay(target: Target) -> None:
     found = left(rich, target, Constraints({"osc2fm": 0.002}))
     assert found.patch["osc2fm"] == 0.002
     assert found.patch["reverbwet"] == 0.0
+
+
+def test_plain_patches_are_made_from_the_clip_only_where_asked(target: Target) -> None:
+    run, others = run_on(target, None), [Candidate(TRUE, NOTE)]
+    short = {one.origin for one in reduced(run, DESCENDER, others, 1.0, from_clip=False)}
+    assert short
+    assert all(origin.startswith("plain") for origin in short)
+    longer = {one.origin for one in reduced(run, DESCENDER, others, 1.0, from_clip=True)}
+    assert short < longer
+    assert any(origin.startswith("from the clip") for origin in longer)
 
 
 def test_a_modulation_is_read_off_the_clip(target: Target) -> None:
