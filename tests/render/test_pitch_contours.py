@@ -10,10 +10,11 @@ from inference.clip.partials import find_partials
 from render.instruments.hints import Hints
 from render.measures.metrics import mss
 from render.noisemaker.changes import pitch_contours, strengths
+from render.noisemaker.changes.contours import FALL, Contour
 from render.noisemaker.changes.lfos import vibratos
 from render.noisemaker.changes.modulators import modulators
 from render.noisemaker.changes.pairings import Pairing, pairings, plain_patches
-from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours
+from render.noisemaker.changes.pitch_contours import find_contours
 from render.noisemaker.facts import PITCH_REACH
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
@@ -150,10 +151,16 @@ def test_the_strengths_of_a_beginning_are_the_beginning_of_the_strengths(monkeyp
     partials = find_partials(played(PLAIN), NOTE.gate_seconds)
     early = partials.first(0.3)
     at, beginning = (strengths.at_all_keys(one.strengths, one.per_semitone) for one in (partials, early))
-    np.testing.assert_array_equal(at[:, :, : early.n_frames], beginning)
-    place = strengths.MARGIN * partials.per_semitone + 100
-    assert partials.per_semitone == 4
-    assert at[place % 4, 2, 7, place // 4, 0] == partials.strengths[2, 7, 98:103].max()
+    step = partials.per_semitone
+    low = strengths.MARGIN * step + 100
+    places, swept, frames = np.array([[low, low + 1, low + 7]]), np.array([[2, 3, 2]]), np.array([7, 8, 11])
+    found = at.along(places, swept, frames)
+    np.testing.assert_array_equal(found, beginning.along(places, swept, frames))
+    assert step == 4
+    widest = [partials.strengths[s, f, k - 2 : k + 3].max() for s, f, k in ((2, 7, 100), (3, 8, 101), (2, 11, 107))]
+    assert found[0, 0] == pytest.approx(np.mean(widest))
+    semitone = [partials.strengths[s, f, k + 2 : k + 7].max() for s, f, k in ((2, 7, 100), (3, 8, 101), (2, 11, 107))]
+    assert found[0, 1] == pytest.approx(np.mean(semitone))
     calls: list[int] = []
 
     def counted(*given: object) -> object:

@@ -12,9 +12,10 @@ from inference.clip.sweeps import find_sweeps
 from render.instruments.hints import Hints
 from render.instruments.patch import Patch
 from render.measures.metrics import MssTarget
+from render.noisemaker.changes.contours import Contour
 from render.noisemaker.changes.followed import followed
 from render.noisemaker.changes.pairings import Pairing, pairings
-from render.noisemaker.changes.pitch_contours import Contour, find_contours
+from render.noisemaker.changes.pitch_contours import find_contours
 from render.noisemaker.hosts import open_host
 from render.noisemaker.table import TABLE
 from render.note import SAMPLE_RATE, Note

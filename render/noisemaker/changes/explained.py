@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.instruments.patch import Patch
+from render.noisemaker.changes.contours import Contour
 from render.noisemaker.changes.lfos import Change, with_lfo
 from render.noisemaker.changes.modulators import fitted, modulators, refined
-from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.curves import LOG8, log8
 from render.noisemaker.engine.modulation import modulation
 from render.noisemaker.facts import PITCH_REACH, TUNE_SEMITONES

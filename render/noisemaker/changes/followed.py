@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from render.instruments.hints import Hints
 from render.instruments.instrument import LeftBy
 from render.instruments.patch import Patch
+from render.noisemaker.changes.contours import Contour
 from render.noisemaker.changes.explained import without
 from render.noisemaker.changes.lfos import Change, modulations, resembling
 from render.noisemaker.changes.pairings import PURE, RICH, Pairing, find_swept, is_modulated
-from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.engine.lfo import rate_hz
 from render.noisemaker.facts import PITCH_REACH
 from render.noisemaker.pitches import untuned_pitch

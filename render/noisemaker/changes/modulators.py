@@ -11,7 +11,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from render.noisemaker.changes.pitch_contours import FALL, LAG, Contour, distinct, rank, shapes, signal
+from render.noisemaker.changes.contours import FALL, Contour, shapes, signal
+from render.noisemaker.changes.pitch_contours import LAG, distinct, rank
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,9 @@ from itertools import product
 
 from render.instruments.hints import Hints, Partials
 from render.instruments.patch import Patch
+from render.noisemaker.changes.contours import FALL, Contour
 from render.noisemaker.changes.lfos import Change, with_lfo
-from render.noisemaker.changes.pitch_contours import FALL, Contour, find_contours, scored
+from render.noisemaker.changes.pitch_contours import find_contours, scored
 from render.noisemaker.changes.whistles import whistles
 from render.noisemaker.curves import BIPOLAR
 from render.noisemaker.facts import PITCH_REACH, TRANSPOSITIONS, TUNE_SEMITONES

@@ -9,31 +9,30 @@ score of a contour is the mean strength of the partials along it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from render.instruments.hints import Partials, Strengths
-from render.noisemaker.changes.strengths import MARGIN, REACH, along, at_all_keys, left_behind, slope, sweeps
-from render.noisemaker.engine.envelopes import attack_decay
-from render.noisemaker.engine.lfo import CYCLES_PER_SAMPLE, tables
-from render.noisemaker.facts import LFO_CYCLE_POINTS, LFO_WAVEFORMS, PITCH_REACH
-from render.note import SAMPLE_RATE
+from render.noisemaker.changes.contours import FALL, Contour, curves, signal
+from render.noisemaker.changes.strengths import (
+    MARGIN,
+    REACH,
+    KeyStrengths,
+    along,
+    at_all_keys,
+    left_behind,
+    slope,
+    sweeps,
+)
+from render.noisemaker.facts import PITCH_REACH
 
 Array = NDArray[np.float64]
 
-FALL = "fall"
-"""Stands for the free AD without an attack, in place of an LFO's waveform."""
-
 _RISES = np.concatenate([np.geomspace(0.5, 7.0, 12), np.arange(8.0, PITCH_REACH)])
 _AMOUNTS = np.concatenate([_RISES, -_RISES])
-_PHASES = {"sine": (0.0, 0.25), "triangle": (0.0, 0.25), "rectangle": (0.0, 0.25), "saw": (0.0, 0.25, 0.5, 0.75)}
-_FALLS = tuple(np.linspace(0.15, 0.75, 9).tolist())  # knob of the decay
-_FASTEST_HZ, _FINEST_HZ = 15.0, 0.3  # fastest rate, and smallest distance of two
-_SLOW_CYCLES = (0.2, 0.28, 0.4, 0.55, 0.75)  # in the analysed time
 _STILLEST = 0.5  # semitones (standard deviation) below which a contour counts as constant
 _AWAY = 0.1  # share of the time for which it must move by more than that
 _FROM_START = 0.02  # bonus for an LFO that starts at phase 0, as most do
@@ -58,44 +57,6 @@ _CLEARER, _LIKELY, _MORE, _ENOUGH, _TURNS = 1.1, 1.05, 1.2, 0.95, 3
 """Factor by which a contour must be clearer than a still one before a second LFO is added; factors by which that must
 raise the score at first, and after both have been refined in turn so often; share of its score from which the first LFO
 alone is preferred after all."""
-
-
-@dataclass(frozen=True)
-class Contour:
-    """A pitch over time.
-
-    Attributes:
-        key: MIDI note number, without the modulation.
-        rich: whether the harmonics count too; otherwise the fundamental alone.
-        score: mean strength of the partials along it.
-        waveform: the LFO's waveform, or ``FALL``; empty for a constant pitch.
-        hz: rate of the LFO.
-        phase: phase of the LFO in cycles.
-        fall: decay knob of the free AD.
-        semitones: amount, with its sign.
-        second: another LFO on the same pitch; its waveform, rate, phase and amount are used.
-    """
-
-    key: float
-    rich: bool
-    score: float
-    waveform: str = ""
-    hz: float = 0.0
-    phase: float = 0.0
-    fall: float = 0.0
-    semitones: float = 0.0
-    second: Contour | None = None
-
-    def keys(self, partials: Partials) -> Array:
-        """The pitch at every frame, shape ``(frames,)``."""
-        return self.key + self.moved(partials)
-
-    def moved(self, partials: Partials) -> Array:
-        """The modulation in semitones at every frame, shape ``(frames,)``."""
-        if not self.waveform:
-            return np.zeros(partials.n_frames)
-        alone = self.semitones * signal(self, partials.times)
-        return alone if self.second is None else alone + self.second.moved(partials)
 
 
 @lru_cache(maxsize=32)
@@ -123,7 +84,7 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
     found = distinct((one for one in tried if not _stands(one, partials, strengths, _COARSE)), _REFINED)
     # A wide contour depends the more on its rate the longer it is, so it is found early and then tracked.
     if longer:
-        tried = _grid(early, at[:, :, : early.n_frames], number, rich=rich, lag=_EARLY_LAG)
+        tried = _grid(early, at, number, rich=rich, lag=_EARLY_LAG)
         wide: Iterable[Contour] = (one for one in tried if not _stands(one, early, strengths, _COARSE))
         for part, kept in _GROWING:
             frames = partials.first(part * _EARLY_SECONDS)
@@ -138,7 +99,7 @@ def find_contours(partials: Partials, number: int, *, rich: bool, moving: int) -
 
 
 def _with_second(
-    firsts: Iterable[Contour], partials: Partials, strengths: Strengths, at: Strengths, number: int
+    firsts: Iterable[Contour], partials: Partials, strengths: Strengths, at: KeyStrengths, number: int
 ) -> Iterator[Contour]:
     """Contours with a second LFO, where it raises the score by a factor of ``_MORE``."""
     for first in firsts:
@@ -165,7 +126,7 @@ def _with_second(
 
 def _grid(
     partials: Partials,
-    at: Strengths,
+    at: KeyStrengths,
     number: int,
     *,
     rich: bool,
@@ -177,7 +138,7 @@ def _grid(
 
     Args:
         partials: partials of the clip, or of its beginning.
-        at: their strengths, by ``at_all_keys``.
+        at: strengths of the whole clip, by ``at_all_keys``.
         number: MIDI note number of the key.
         rich: whether the harmonics count too.
         lag: lag in cycles at the end if a rate is off by one step of the grid.
@@ -188,17 +149,13 @@ def _grid(
     lowest = round(float(partials.bins(number - REACH))) + MARGIN * step
     base = np.zeros(partials.n_frames) if base is None else base
     found: list[Contour] = []
-    for shape in shapes(partials.seconds, lag):
-        every = 2 if shape.hz < _FASTEST_HZ / 2.0 else 1
-        curve = signal(shape, partials.times)[::every]
-        amounts = _AMOUNTS[(np.abs(_AMOUNTS) * float(curve.std()) >= _STILLEST) & (np.abs(_AMOUNTS) <= widest)]
+    for shape, every, curve, deviation in curves(partials.n_frames, partials.hop_seconds, lag):
+        amounts = _AMOUNTS[(np.abs(_AMOUNTS) * deviation >= _STILLEST) & (np.abs(_AMOUNTS) <= widest)]
         if len(amounts) == 0:
             continue
         pitches = base[::every] + amounts[:, None] * curve
-        places = np.clip(lowest + np.round(step * pitches).astype(int), 0, at.shape[3] * step - 1)
-        swept = sweeps(slope(pitches) / every, partials)
-        frames = np.arange(0, partials.n_frames, every)
-        scores = at[places % step, swept, frames, places // step].mean(axis=1)
+        places, swept = lowest + np.round(step * pitches).astype(int), sweeps(slope(pitches) / every, partials)
+        scores = at.along(places, swept, np.arange(0, partials.n_frames, every))
         amount, key = np.unravel_index(int(scores.argmax()), scores.shape)
         score, moved = float(scores[amount, key]), float(amounts[amount])
         found.append(replace(shape, key=float(number - REACH + key), rich=rich, score=score, semitones=moved))
@@ -241,28 +198,6 @@ def _alike(one: Contour, other: Contour) -> bool:
         and abs(one.hz - other.hz) < _SAME_HZ
         and abs(one.semitones - other.semitones) < _SAME_SEMITONES
     )
-
-
-def shapes(seconds: float, lag: float, finest: float = _FINEST_HZ) -> Iterator[Contour]:
-    """Shapes of a modulation, without amount and key; between two rates of the grid the end lags by at most ``lag``."""
-    still = Contour(0.0, True, 0.0)
-    slow = [cycles / seconds for cycles in _SLOW_CYCLES if cycles / seconds < _FASTEST_HZ]
-    rates = [*slow, *np.arange(1.0 / seconds, _FASTEST_HZ, max(lag / seconds, finest)).tolist()]
-    for waveform, phases in _PHASES.items():
-        for hz, phase in product(rates, phases):
-            yield replace(still, waveform=waveform, hz=hz, phase=phase)
-    for fall in _FALLS:
-        yield replace(still, waveform=FALL, fall=fall)
-
-
-def signal(contour: Contour, seconds: Array) -> Array:
-    """The signal of a modulator at ascending times, in the shape of those: -1 to 1, or 0 to 1 for the free AD."""
-    if contour.waveform == FALL:
-        samples = (seconds * SAMPLE_RATE).astype(int)
-        return np.asarray(attack_decay(0.0, contour.fall, int(samples[-1]) + 1)[samples], np.float64)
-    table = tables()[LFO_WAVEFORMS.index(contour.waveform)]
-    cycles = contour.phase + seconds * SAMPLE_RATE * CYCLES_PER_SAMPLE * contour.hz
-    return np.asarray(np.interp(cycles % 1.0 * LFO_CYCLE_POINTS, np.arange(len(table)), table), np.float64)
 
 
 def _refined(

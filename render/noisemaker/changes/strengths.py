@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
@@ -18,11 +20,45 @@ MARGIN = 60
 _WIDE = 1  # semitones to which partials are widened for a coarse grid of amounts
 
 
-def at_all_keys(strengths: Strengths, step: int) -> Strengths:
-    """The strengths at every key around a bin, widened by a semitone, in an order that is fast to read.
+@dataclass(frozen=True, eq=False)
+class KeyStrengths:
+    """The strengths at every key around a place, widened by a semitone, in an order that is fast to read.
 
-    Element ``[place % step, sweep, frame, place // step]`` has the strengths at ``2 * REACH + 1`` keys, a semitone
-    apart, of which the lowest is at bin ``place - MARGIN * step``.
+    Attributes:
+        windows: strengths at ``2 * REACH + 1`` keys, a semitone apart, ``(positions, keys)``.
+        step: bins per semitone.
+        sweeps: number of sweeps.
+        frames: number of frames.
+        row: positions for each place modulo ``step``, sweep and frame.
+    """
+
+    windows: Strengths
+    step: int
+    sweeps: int
+    frames: int
+    row: int
+
+    def along(self, places: NDArray[np.int64], swept: NDArray[np.int64], frames: NDArray[np.int64]) -> Strengths:
+        """Mean strengths at every key along pitches.
+
+        Args:
+            places: how many bins the lowest key is above the lowest place, ``MARGIN`` semitones below the first bin.
+            swept: indices of the sweeps.
+            frames: the frames.
+
+        Shape:
+            places, swept: ``(pitches, frames)``.
+            frames: ``(frames,)``.
+            Returns: ``(pitches, keys)``.
+        """
+        places = np.clip(places, 0, (self.row - 2 * REACH) * self.step - 1)
+        rows = (places % self.step * self.sweeps + swept) * self.frames + frames
+        read = self.windows[rows * self.row + places // self.step]
+        return np.asarray(np.einsum("pfk->pk", read) / np.float32(len(frames)))
+
+
+def at_all_keys(strengths: Strengths, step: int) -> KeyStrengths:
+    """The strengths at every key.
 
     Args:
         strengths: strengths of the partials.
@@ -30,13 +66,13 @@ def at_all_keys(strengths: Strengths, step: int) -> Strengths:
 
     Shape:
         strengths: ``(sweeps, frames, bins)``.
-        Returns: ``(step, sweeps, frames, places // step, keys)``.
     """
     wide = scipy.ndimage.maximum_filter1d(strengths, _WIDE * step + 1, axis=2)
     margin = MARGIN * step
     padded = np.pad(wide, ((0, 0), (0, 0), (margin, margin + -(strengths.shape[2] + 2 * margin) % step)))
     interleaved = np.ascontiguousarray(padded.reshape(*padded.shape[:2], -1, step).transpose(3, 0, 1, 2))
-    return np.lib.stride_tricks.sliding_window_view(interleaved, 2 * REACH + 1, axis=3)
+    windows = np.lib.stride_tricks.sliding_window_view(interleaved.reshape(-1), 2 * REACH + 1)
+    return KeyStrengths(windows, *interleaved.shape)
 
 
 def along(keys: Array, partials: Partials, strengths: Strengths) -> Array:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from render.instruments.curve import Curve
 from render.instruments.instrument import ClosestOf
 from render.instruments.patch import Patch
+from render.noisemaker.changes.contours import Contour
 from render.noisemaker.changes.envelopes import Envelope, closest_envelope, closest_loops
 from render.noisemaker.changes.explained import modulators_of, with_lfos, without
 from render.noisemaker.changes.lfos import Change, free_lfos
 from render.noisemaker.changes.modulators import closest_lfos, fitted, fitted_signals
-from render.noisemaker.changes.pitch_contours import Contour
 from render.noisemaker.changes.tremolos import tremolos
 from render.noisemaker.changes.twins import exchanged, instead_of_sub, with_waveform
 from render.noisemaker.curves import AMOUNT, BIPOLAR, LEVEL, LOG8
