@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.noisemaker.changes.contours import FALL, Contour, shapes, signal
-from render.noisemaker.changes.pitch_contours import LAG, distinct, rank
+from render.noisemaker.changes.pitch_contours import LAG, distinct, rank_of
 
 Array = NDArray[np.float64]
 
@@ -149,12 +149,12 @@ class _Wanted:
 
     def alike(self, count: int) -> list[Contour]:
         """The LFOs that resemble it most."""
-        likely = self._compared(*_all_shapes(self.seconds, len(self.times)))
+        likely = self._ranked(*_all_shapes(self.seconds, len(self.times)))
         around = list(product(_FACTORS, _LATER))
         found = []
-        for one in distinct(sorted(likely, key=rank), count):
+        for one in distinct(likely, count):
             close = [replace(one, hz=one.hz * by, phase=one.phase + later) for by, later in around]
-            found.append(min(self._compared(close, _signals(close, self.times)), key=rank))
+            found.append(next(self._ranked(close, _signals(close, self.times))))
         return found
 
     def without(self, one: Contour) -> _Wanted:
@@ -172,14 +172,12 @@ class _Wanted:
         """Signals of LFOs without their trends, shape ``(lfos, frames of the curve)``."""
         return _without(_signals(lfos, self.times)[:, _EDGE_FRAMES:-_EDGE_FRAMES], self.trend)
 
-    def _compared(self, lfos: Sequence[Contour], signals: Array) -> list[Contour]:
-        """LFOs with their correlations with the curve."""
+    def _ranked(self, lfos: Sequence[Contour], signals: Array) -> Iterator[Contour]:
+        """LFOs with their correlations with the curve, the most similar first."""
         moving = _unit(_without(signals[:, _EDGE_FRAMES:-_EDGE_FRAMES], self.trend))
         likenesses = (moving @ self.curve).tolist()
-        return [
-            replace(one, score=abs(likeness), semitones=math.copysign(1.0, likeness))
-            for one, likeness in zip(lfos, likenesses, strict=True)
-        ]
+        for k in sorted(range(len(lfos)), key=lambda k: rank_of(abs(likenesses[k]), lfos[k].phase)):
+            yield replace(lfos[k], score=abs(likenesses[k]), semitones=math.copysign(1.0, likenesses[k]))
 
 
 @lru_cache(maxsize=4)

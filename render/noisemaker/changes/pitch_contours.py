@@ -164,7 +164,12 @@ def _grid(
 
 def rank(contour: Contour) -> float:
     """Sort key of contours, the highest score first."""
-    return -contour.score - (_FROM_START if contour.phase == 0.0 else 0.0)
+    return rank_of(contour.score, contour.phase)
+
+
+def rank_of(score: float, phase: float) -> float:
+    """Sort key of contours with a score and a phase, the highest score first."""
+    return -score - (_FROM_START if phase == 0.0 else 0.0)
 
 
 def _moves(contour: Contour, partials: Partials) -> bool:
