@@ -38,11 +38,11 @@ def descend(run: Run, descender: Descender) -> None:
     """Descend in rounds.
 
     The first round starts from the best candidates that differ, from some of them reduced to a plain voice, and, if
-    there is time, from the best one with modulations that are read off the clip. The later ones of odd number continue
-    from the closest ones, and also start from audible changes of the answer, of the closest sparse candidate or, when
-    those are known, of another good one: neighbours, which are one choice away, crossovers, which take a section of the
-    panel from another good candidate, and changes of the structure (``inference.stages.explore``). These are farther
-    from the clip at first, but a descent from them may end closer.
+    there is time, from plain voices with the clip's pitches and from the best candidate with modulations that are read
+    off the clip. The later ones of odd number continue from the closest ones, and also start from audible changes of
+    the answer, of the closest sparse candidate or, when those are known, of another good one: neighbours, which are one
+    choice away, crossovers, which take a section of the panel from another good candidate, and changes of the structure
+    (``inference.stages.explore``). These are farther from the clip at first, but a descent from them may end closer.
 
     All of these lead to answers that resemble the first one. Rounds of even number therefore start from what the
     library and the network proposed and no descent has started from, until 60 % of the stage is used: several sections
