@@ -79,7 +79,14 @@ def shapes(seconds: float, lag: float, finest: float = _FINEST_HZ) -> Iterator[C
 
 @lru_cache(maxsize=16)
 def curves(n_frames: int, hop_seconds: float, lag: float) -> tuple[tuple[Contour, int, Array, float], ...]:
-    """Every shape, every how many frames it is looked at, its signal there, and the signal's standard deviation."""
+    """The shapes for a clip of some frames, each with the distance of the frames at which it is compared, its signal at
+    those, and the standard deviation of that signal.
+
+    Args:
+        n_frames: number of frames.
+        hop_seconds: time between two frames.
+        lag: see ``shapes``.
+    """
     times, found = np.arange(n_frames, dtype=np.float64) * hop_seconds, []
     for shape in shapes(n_frames * hop_seconds, lag):
         every = 2 if shape.hz < _FASTEST_HZ / 2.0 else 1

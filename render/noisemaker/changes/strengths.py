@@ -29,7 +29,7 @@ class KeyStrengths:
         step: bins per semitone.
         sweeps: number of sweeps.
         frames: number of frames.
-        row: positions for each place modulo ``step``, sweep and frame.
+        row: number of positions for one sweep and frame and one remainder of places by ``step``.
     """
 
     windows: Strengths
@@ -42,7 +42,8 @@ class KeyStrengths:
         """Mean strengths at every key along pitches.
 
         Args:
-            places: how many bins the lowest key is above the lowest place, ``MARGIN`` semitones below the first bin.
+            places: where the lowest key is, in bins above the place that is ``MARGIN`` semitones below the first bin;
+                what lies outside is moved to the closest place.
             swept: indices of the sweeps.
             frames: the frames.
 
